@@ -1,0 +1,55 @@
+// The house's arrows (services → shared, never sideways) as rules, so that no one has to remember them.
+const programs = ['gateway', 'worker', 'notifier', 'cli'];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...programs.map((program) => ({
+      name: `${program}-stands-alone`,
+      comment: 'Programs agree through shared/, they never import one another.',
+      severity: 'error',
+      from: { path: `^services/${program}/` },
+      to: { path: '^services/', pathNot: `^services/${program}/` },
+    })),
+    {
+      name: 'shared-knows-no-program',
+      severity: 'error',
+      from: { path: '^shared/' },
+      to: { path: '^(services|infra|test)/' },
+    },
+    {
+      name: 'services-know-no-infra-or-test',
+      severity: 'error',
+      from: { path: '^services/' },
+      to: { path: '^(infra|test)/', pathNot: '^infra/.*\\.json$' },
+    },
+    {
+      name: 'only-engine-talks-to-docker',
+      comment: 'The Docker client stays behind the Engine interface.',
+      severity: 'error',
+      from: { path: '^(services|shared)/', pathNot: '^services/worker/engine/' },
+      to: { path: 'node_modules/(dockerode|docker-modem)' },
+    },
+    {
+      name: 'worker-knows-no-http',
+      severity: 'error',
+      from: { path: '^services/worker/' },
+      to: { path: 'node_modules/(hono|@hono)' },
+    },
+    {
+      name: 'cli-is-a-client-only',
+      comment: 'The CLI speaks the public HTTP API: no Redis, no queue, no engine.',
+      severity: 'error',
+      from: { path: '^services/cli/' },
+      to: { path: '(node_modules/(ioredis|bullmq|hono|dockerode)|^shared/(stores|redis|config|queue))' },
+    },
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    { name: 'no-lost-imports', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,81 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/**
+ * The environment that gateway and worker share, parsed once. Units are in the names; each default has its reason.
+ * A program adds its own knobs with `.extend` beside its main.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** A whole number from the environment, within its bounds. */
+export const wholeNumber = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+
+export const flag = (fallback: boolean) =>
+  z
+    .enum(['true', 'false', '1', '0'])
+    .default(fallback ? 'true' : 'false')
+    .transform((text) => text === 'true' || text === '1');
+
+export const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+
+export const sharedEnvironment = z.object({
+  RUNLET_REDIS_URL: z
+    .string()
+    .min(1)
+    .default('redis://127.0.0.1:6379')
+    .describe('redis://, rediss://, unix:///path, redis+sentinel://h:p,h:p/name or redis+cluster://h:p,h:p'),
+  RUNLET_REDIS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/)
+    .default('runlet')
+    .describe('first part of every key: two Runlets can share one Redis'),
+  RUNLET_SECRET_KEY: z
+    .string()
+    .min(16)
+    .describe('seals requests and credentials in Redis; the same for all programs of one Runlet'),
+  RUNLET_DATA_DIR: z
+    .string()
+    .default(
+      process.getuid?.() === 0
+        ? '/var/lib/runlet'
+        : join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'runlet'),
+    )
+    .describe('where Runlet keeps its files'),
+  RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  // What a run may ask for. The defaults of a request stand in contracts/limits.ts.
+  RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, 86_400_000, 3_600_000).describe('an hour: CI-like jobs fit'),
+  RUNLET_MAX_MEMORY_BYTES: wholeNumber(8 * MiB, 2 ** 50, 2 ** 40).describe(
+    'the workers’ own size is the real bound',
+  ),
+  RUNLET_MAX_CPUS: wholeNumber(1, 1024, 256).describe('the workers’ own size is the real bound'),
+  RUNLET_MAX_PIDS: wholeNumber(1, 1_000_000, 4096),
+  RUNLET_MAX_OUTPUT_BYTES: wholeNumber(1, 256 * MiB, 16 * MiB).describe('kept in Redis, so not without end'),
+  RUNLET_MAX_DISK_BYTES: wholeNumber(MiB, 2 ** 50, 2 ** 40).describe('tmpfs: memory is the real bound'),
+  RUNLET_ALLOW_WRITABLE: flag(true).describe('whether a run may ask for a writable root filesystem'),
+  RUNLET_ALLOW_EGRESS: flag(true).describe('whether a run may ask for network "egress"'),
+  RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
+});
+
+export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
+
+/** Parses the environment; throws one error that names every bad variable and never its value. */
+export function readEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(present);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  throw new Error(`The environment is not valid:\n${lines.join('\n')}`);
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { runStatuses } from '../run-states.ts';
+import { problemBody } from './problem.ts';
+
+const ms = z.number().nullable();
+const time = z.iso.datetime({ precision: 3 });
+
+export const step = z
+  .object({
+    name: z.string().meta({ description: '`compile`, `run`, `run[2]`' }),
+    status: z.enum(runStatuses),
+    exitCode: z.int().nullable(),
+    signal: z.string().nullable().meta({ description: 'As in `SIGKILL`.' }),
+    stdout: z.string(),
+    stderr: z.string(),
+    wallMs: ms,
+    cpuMs: ms,
+    maxMemoryBytes: z.number().nullable(),
+  })
+  .meta({ id: 'Step' });
+
+export const run = z
+  .object({
+    id: z.string(),
+    status: z.enum(runStatuses),
+    exitCode: z.int().nullable(),
+    signal: z.string().nullable(),
+    stdout: z.string(),
+    stderr: z.string(),
+    outputEncoding: z.enum(['utf8', 'base64']).meta({
+      description: '`base64` as soon as one byte of stdout or stderr is no valid UTF-8.',
+    }),
+    outputTruncated: z.boolean(),
+    steps: z.array(step),
+    image: z.object({ reference: z.string(), digest: z.string().nullable() }).nullable(),
+    attempt: z.int().meta({ description: '0 until a worker took it.' }),
+    worker: z.string().nullable(),
+    timings: z.object({ queuedMs: ms, pullMs: ms, startMs: ms, runMs: ms, totalMs: ms }),
+    startedWarm: z.boolean(),
+    usage: z.object({ cpuMs: ms, maxMemoryBytes: z.number().nullable() }),
+    artifacts: z.array(z.object({ path: z.string(), sizeBytes: z.int(), sha256: z.string() })),
+    error: problemBody.nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    finishedAt: time.nullable(),
+    metadata: z.record(z.string(), z.string()),
+    request: z.record(z.string(), z.unknown()).meta({ description: 'The request, secrets masked.' }),
+  })
+  .meta({ id: 'Run' });
+
+export type Run = z.infer<typeof run>;
+export type Step = z.infer<typeof step>;

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+const amounts = z.object({ memoryBytes: z.number(), cpus: z.number(), runs: z.int() });
+
+export const worker = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    status: z.enum(['ready', 'draining', 'engine_unavailable']),
+    version: z.string().meta({ description: 'Runlet’s own version.' }),
+    engine: z.object({
+      name: z.string(),
+      version: z.string(),
+      apiVersion: z.string(),
+      runcVersion: z.string().nullable(),
+      storageDriver: z.string(),
+      cgroupVersion: z.string(),
+      os: z.string(),
+      architecture: z.string(),
+      kernel: z.string(),
+    }),
+    isolations: z.array(z.enum(['container', 'gvisor'])),
+    egress: z.boolean().meta({ description: 'Whether network "egress" can be given safely here.' }),
+    capacity: z.object({ memoryBytes: z.number(), cpus: z.number() }),
+    inUse: amounts,
+    warm: z.array(
+      z.object({ image: z.string(), isolation: z.string(), network: z.string(), count: z.int() }),
+    ),
+    disk: z.object({ totalBytes: z.number(), freeBytes: z.number() }).nullable(),
+    startedAt: z.string(),
+    lastSeenAt: z.string(),
+  })
+  .meta({ id: 'Worker' });
+
+export type Worker = z.infer<typeof worker>;
+
+export const image = z
+  .object({
+    reference: z.string(),
+    digest: z.string().nullable(),
+    id: z.string(),
+    sizeBytes: z.number(),
+    createdAt: z.string(),
+    workers: z.array(z.string()).meta({ description: 'Ids of the workers that have it.' }),
+  })
+  .meta({ id: 'Image' });
+
+export type Image = z.infer<typeof image>;

@@ -1,0 +1,18 @@
+import { uuidv7 } from 'uuidv7';
+
+export type IdPrefix = 'run' | 'svc' | 'whk' | 'del' | 'key' | 'pul' | 'wrk';
+
+/** A new id: prefix, then a UUIDv7 without dashes (RFC 9562 §5.7), so that ids sort by the time they were made. */
+export function newId(prefix: IdPrefix): string {
+  return `${prefix}_${uuidv7().replaceAll('-', '')}`;
+}
+
+/** True for a string of the shape that `newId` makes; anything else never reaches a key. */
+export function isId(prefix: IdPrefix, value: string): boolean {
+  return value.startsWith(`${prefix}_`) && /^[0-9a-f]{32}$/.test(value.slice(prefix.length + 1));
+}
+
+/** The smallest id that could have been made at this time (ms since the epoch): a bound for range reads. */
+export function idFloor(prefix: IdPrefix, atMs: number): string {
+  return `${prefix}_${Math.max(0, Math.floor(atMs)).toString(16).padStart(12, '0')}`;
+}

@@ -1,0 +1,53 @@
+/**
+ * The names of everything Runlet keeps in Redis. One hash tag for all of them: the scripts in stores/lua touch
+ * several keys in one atomic step, which Redis Cluster allows only within one slot.
+ */
+export function keysFor(prefix: string) {
+  const base = `{${prefix}}`;
+  const run = (id: string) => `${base}:run:${id}`;
+  return {
+    base,
+    /** Prefix for BullMQ, apart from our own keys. */
+    bull: `${base}:bull`,
+    /** Hash: a run's record. Kept until it is forgotten. */
+    run,
+    /** String, sealed: the request as it came, secrets included. Gone when the run ends. */
+    spec: (id: string) => `${run(id)}:spec`,
+    /** Stream: status, pull, stdout, stderr, exit. Bounded by the run's `outputBytes` and the coalescing of writes. */
+    events: (id: string) => `${run(id)}:events`,
+    /** Pub/sub: a hint that the run's stream grew; the message is `finished` at the end. */
+    wake: (id: string) => `${base}:wake:${id}`,
+    /** Sorted set, all scores 0: the ids of a tenant's runs in order of time. */
+    tenantRuns: (tenant: string) => `${base}:tenant:${tenant}:runs`,
+    /** Sorted set by the time they are due: runs that have not ended. */
+    open: `${base}:open`,
+    tenantOpen: (tenant: string) => `${base}:tenant:${tenant}:open`,
+    /** Sorted set by the time of their end: runs that can be forgotten. */
+    finished: `${base}:finished`,
+    /** Hash: counters that only grow (for metrics), and `retainedBytes`. */
+    stats: `${base}:stats`,
+    /** Hash with a time to live: what an Idempotency-Key stands for. */
+    idempotency: (tenant: string, digest: string) => `${base}:idem:${tenant}:${digest}`,
+    /** Hash by digest of the key: who it belongs to. */
+    apiKeys: `${base}:api-keys`,
+    /** Hash with a time to live: a live worker's registration. */
+    worker: (id: string) => `${base}:worker:${id}`,
+    /** Sorted set by last seen: the ids of workers. */
+    workers: `${base}:workers`,
+    /** List, bounded: commands for one worker (pull, remove, drain). */
+    commands: (workerId: string) => `${base}:worker:${workerId}:commands`,
+    /** Pub/sub: a hint to one worker: a command waits, or a run of its own is to be cancelled. */
+    workerWake: (workerId: string) => `${base}:worker-wake:${workerId}`,
+    /** Stream with a time to live: the progress and outcome of an operation on images. */
+    operation: (id: string) => `${base}:operation:${id}`,
+    /** Hash by host, sealed: credentials of a tenant's registries. */
+    registries: (tenant: string) => `${base}:tenant:${tenant}:registries`,
+    /** String with a time to live: who sweeps at present. */
+    janitor: `${base}:janitor`,
+  };
+}
+
+export type Keys = ReturnType<typeof keysFor>;
+
+/** The queue of runs; a job carries only the run's id. */
+export const runQueueName = 'runs';

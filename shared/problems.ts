@@ -1,0 +1,90 @@
+import type { ProblemBody, ProblemIssue } from './contracts/problem.ts';
+
+/**
+ * Every code an error can carry, with its HTTP status and title. A code that ends a run (`error.code`) and one
+ * that answers a request come from the same closed set, so that a client has one table to read.
+ */
+const catalogue = {
+  // The request.
+  validation_failed: [400, 'The request is not valid'],
+  invalid_json: [400, 'The body is not valid JSON'],
+  unauthorized: [401, 'An API key is required'],
+  forbidden: [403, 'The operator does not allow this'],
+  not_found: [404, 'Nothing was found under this id'],
+  method_not_allowed: [405, 'This method is not allowed here'],
+  conflict: [409, 'This is not possible in the present state'],
+  idempotency_in_progress: [409, 'The first request with this Idempotency-Key is still in progress'],
+  payload_too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body must be JSON'],
+  idempotency_mismatch: [422, 'This Idempotency-Key was used with another body'],
+  quota_exceeded: [429, 'The tenant is over its quota'],
+  // The service.
+  internal: [500, 'Something went wrong on our side'],
+  overloaded: [503, 'The system is full'],
+  store_unavailable: [503, 'The store cannot be reached'],
+  no_worker: [503, 'No worker is available'],
+  // The end of a run that could not be run.
+  image_not_found: [404, 'The image does not exist'],
+  registry_auth: [403, 'The registry refused the credentials'],
+  registry_unavailable: [502, 'The registry cannot be reached'],
+  registry_not_allowed: [403, 'The operator does not allow this registry'],
+  pull_timeout: [504, 'The image could not be pulled in time'],
+  pull_failed: [502, 'The image could not be pulled'],
+  image_not_present: [404, 'The image is not present on the worker'],
+  platform_mismatch: [422, 'The image is for another platform'],
+  command_not_found: [422, 'The command does not exist in the image'],
+  command_not_executable: [422, 'The command cannot be executed'],
+  image_without_command: [422, 'There is no command to run'],
+  isolation_unavailable: [422, 'The engine does not have this isolation'],
+  egress_unavailable: [422, 'The worker cannot give access to the network'],
+  insufficient_capacity: [422, 'No worker is large enough'],
+  start_failed: [422, 'The container could not be started'],
+  worker_lost: [500, 'The worker was lost'],
+  container_lost: [500, 'The container was lost'],
+  engine_unavailable: [503, 'The engine cannot be reached'],
+  disk_limit: [422, 'The run wrote more than its limit to the disk'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof catalogue;
+export const problemCodes = Object.keys(catalogue) as [ProblemCode, ...ProblemCode[]];
+
+/** An error that may be shown to the user as it is: RFC 9457, with a `detail` that says what to do next. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly issues: ProblemIssue[] | undefined;
+  /** Seconds after which it is worth trying again; becomes `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    more: { issues?: ProblemIssue[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(detail, { cause: more.cause });
+    this.code = code;
+    this.issues = more.issues;
+    this.retryAfterSeconds = more.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return catalogue[this.code][0];
+  }
+
+  toBody(): ProblemBody {
+    const [status, title] = catalogue[this.code];
+    return {
+      type: `https://runlet.dev/problems/${this.code}`,
+      title,
+      status,
+      detail: this.message,
+      code: this.code,
+      ...(this.issues && { errors: this.issues }),
+    };
+  }
+}
+
+/** A request that names one bad field. */
+export function badField(path: string, message: string): Problem {
+  return new Problem('validation_failed', `${path}: ${message}`, { issues: [{ path, message }] });
+}

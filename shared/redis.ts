@@ -1,0 +1,79 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Log } from './log.ts';
+
+export type RedisConnection = Redis | Cluster;
+
+/**
+ * `request`: behind an HTTP request: fails at once when Redis is away, so that the caller hears 503 and not silence.
+ * `loop`: waits for Redis as long as it takes (BullMQ's workers and pub/sub need that).
+ */
+export type ConnectionRole = 'request' | 'loop';
+
+/**
+ * Connects to Redis ≥ 7 or Valkey.
+ *
+ * @param url redis://, rediss:// · unix:///path/to.sock · redis+sentinel://host:port,host:port/master ·
+ *   redis+cluster://host:port,host:port (user and password before an @ in each)
+ */
+export function connectRedis(url: string, role: ConnectionRole, log: Log): RedisConnection {
+  const options: RedisOptions = {
+    maxRetriesPerRequest: role === 'loop' ? null : 1,
+    enableOfflineQueue: role === 'loop',
+    connectTimeout: 5_000,
+    // Commands of a connection that hangs must not hang with it; blocking reads have their own connections.
+    ...(role === 'request' && { commandTimeout: 10_000 }),
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
+  };
+  const connection = open(url, options);
+  connection.on('error', (error: Error) => log.warn({ reason: error.message }, 'redis connection failed'));
+  return connection;
+}
+
+function open(url: string, options: RedisOptions): RedisConnection {
+  if (url.startsWith('unix://')) return new Redis({ ...options, path: url.slice('unix://'.length) });
+  const many = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/]+)(?:\/(.*))?$/.exec(url);
+  if (many === null) return new Redis(url, options);
+  const [, scheme, kind, auth = '', hosts = '', name = ''] = many;
+  const [username, password] = auth.includes(':') ? auth.split(/:(.*)/s) : ['', auth];
+  const nodes = hosts.split(',').map((node) => {
+    const at = node.lastIndexOf(':');
+    return at < 0
+      ? { host: node, port: kind === 'sentinel' ? 26379 : 6379 }
+      : { host: node.slice(0, at), port: Number(node.slice(at + 1)) };
+  });
+  const credentials: RedisOptions = {
+    ...(username && { username: decodeURIComponent(username) }),
+    ...(password && { password: decodeURIComponent(password) }),
+    ...(scheme === 'rediss' && { tls: {} }),
+  };
+  if (kind === 'sentinel') return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
+  return new Cluster(nodes, {
+    redisOptions: { ...options, ...credentials },
+    enableOfflineQueue: options.enableOfflineQueue ?? true,
+  });
+}
+
+/** Waits until Redis answers, or fails with a sentence that names the address without its password. */
+export async function waitForRedis(connection: RedisConnection, url: string, deadlineMs: number): Promise<void> {
+  const until = Date.now() + deadlineMs;
+  for (;;) {
+    try {
+      await connection.ping();
+      return;
+    } catch (cause) {
+      if (Date.now() > until) {
+        throw new Error(
+          `Redis does not answer at ${url.replace(/\/\/[^@/]*@/, '//***@')}: start it, or set RUNLET_REDIS_URL.`,
+          { cause },
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+/** The version Redis says of itself, as in `7.0.15`. */
+export async function redisVersion(connection: RedisConnection): Promise<string> {
+  const info = await connection.info('server');
+  return /(?:valkey|redis)_version:([^\r\n]+)/.exec(info)?.[1] ?? 'unknown';
+}

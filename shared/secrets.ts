@@ -1,0 +1,36 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+
+/** Seals data at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from `RUNLET_SECRET_KEY`. */
+export type Sealer = {
+  /** `context` binds the box to its place: a box moved to another key does not open. */
+  seal(plain: string, context: string): Buffer;
+  open(box: Buffer, context: string): string;
+};
+
+const nonceBytes = 12;
+const tagBytes = 16;
+
+export function sealerFor(secretKey: string): Sealer {
+  const key = Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32));
+  return {
+    seal(plain, context) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+    },
+    open(box, context) {
+      const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, nonceBytes))
+        .setAAD(Buffer.from(context))
+        .setAuthTag(box.subarray(nonceBytes, nonceBytes + tagBytes));
+      return Buffer.concat([decipher.update(box.subarray(nonceBytes + tagBytes)), decipher.final()]).toString(
+        'utf8',
+      );
+    },
+  };
+}
+
+/** What is stored in the place of an API key or an Idempotency-Key: its SHA-256, in hex. */
+export function digestOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}

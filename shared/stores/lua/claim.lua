@@ -1,0 +1,35 @@
+-- A worker takes a run: the next attempt is its own, and fences every later write.
+-- KEYS run, spec
+-- ARGV worker, now, mostBounces
+-- A job that comes again (its worker died, its lock ran out) finds the run pulling or running. If the program may
+-- have been started, that attempt is lost and `retries` decides; if not, the run starts anew at no cost.
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'retries', 'cancel', 'bounces', 'head')
+local status = record[1]
+if not status then return { 'gone' } end
+if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return { 'ended', status } end
+local attempt = tonumber(record[2]) + 1
+local losses = tonumber(record[3])
+local bounces = tonumber(record[6] or '0')
+local lost = 0
+if status == 'running' then
+  losses = losses + 1
+  lost = 1
+elseif tonumber(record[2]) > 0 then
+  bounces = bounces + 1
+end
+local retries = cjson.decode(record[7]).request.retries
+local verdict = 'claimed'
+if record[5] then
+  verdict = 'cancelled'
+elseif lost == 1 and losses > retries then
+  verdict = 'lost'
+elseif bounces > tonumber(ARGV[3]) then
+  verdict = 'lost'
+end
+if verdict == 'lost' or verdict == 'cancelled' then
+  -- The attempt that is ending is the one that was lost: no program is started for this claim.
+  attempt = math.max(tonumber(record[2]), 0)
+end
+redis.call('HSET', KEYS[1], 'attempt', attempt, 'losses', losses, 'bounces', bounces, 'worker', ARGV[1], 'claimedAt', ARGV[2])
+if verdict == 'claimed' and status ~= 'queued' then redis.call('HSET', KEYS[1], 'status', 'queued') end
+return { verdict, attempt, record[7], redis.call('GET', KEYS[2]) or '' , redis.call('HGET', KEYS[1], 'dueAt') }

@@ -1,0 +1,12 @@
+-- A run that has ended is forgotten, with all that was kept of it.
+-- KEYS run, spec, events, tenantRuns, finished, stats
+-- ARGV id
+local record = redis.call('HMGET', KEYS[1], 'status', 'storedBytes')
+local status = record[1]
+if status == 'queued' or status == 'pulling' or status == 'running' then return 'active' end
+redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[5], ARGV[1])
+if not status then return 'gone' end
+redis.call('HINCRBY', KEYS[6], 'retainedBytes', -tonumber(record[2] or '0'))
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return 'forgotten'
