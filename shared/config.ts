@@ -49,7 +49,7 @@ export const sharedEnvironment = z.object({
     .default(
       process.getuid?.() === 0
         ? '/var/lib/runlet'
-        : join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'runlet'),
+        : join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'runlet'),
     )
     .describe('where Runlet keeps its files'),
   RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -16,20 +16,28 @@ export type ConnectionRole = 'request' | 'loop';
  *   redis+cluster://host:port,host:port (user and password before an @ in each)
  */
 export function connectRedis(url: string, role: ConnectionRole, log: Log): RedisConnection {
-  const options: RedisOptions = {
+  const options = {
     maxRetriesPerRequest: role === 'loop' ? null : 1,
     enableOfflineQueue: role === 'loop',
     connectTimeout: 5_000,
     // Commands of a connection that hangs must not hang with it; blocking reads have their own connections.
     ...(role === 'request' && { commandTimeout: 10_000 }),
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
-  };
+    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
+  } satisfies RedisOptions;
   const connection = open(url, options);
   connection.on('error', (error: Error) => log.warn({ reason: error.message }, 'redis connection failed'));
   return connection;
 }
 
-function open(url: string, options: RedisOptions): RedisConnection {
+type Options = {
+  maxRetriesPerRequest: number | null;
+  enableOfflineQueue: boolean;
+  connectTimeout: number;
+  commandTimeout?: number;
+  retryStrategy: (times: number) => number;
+};
+
+function open(url: string, options: Options): RedisConnection {
   if (url.startsWith('unix://')) return new Redis({ ...options, path: url.slice('unix://'.length) });
   const many = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/]+)(?:\/(.*))?$/.exec(url);
   if (many === null) return new Redis(url, options);
@@ -41,20 +49,25 @@ function open(url: string, options: RedisOptions): RedisConnection {
       ? { host: node, port: kind === 'sentinel' ? 26379 : 6379 }
       : { host: node.slice(0, at), port: Number(node.slice(at + 1)) };
   });
-  const credentials: RedisOptions = {
+  const credentials = {
     ...(username && { username: decodeURIComponent(username) }),
     ...(password && { password: decodeURIComponent(password) }),
     ...(scheme === 'rediss' && { tls: {} }),
   };
-  if (kind === 'sentinel') return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
+  if (kind === 'sentinel')
+    return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
   return new Cluster(nodes, {
     redisOptions: { ...options, ...credentials },
-    enableOfflineQueue: options.enableOfflineQueue ?? true,
+    enableOfflineQueue: options.enableOfflineQueue,
   });
 }
 
 /** Waits until Redis answers, or fails with a sentence that names the address without its password. */
-export async function waitForRedis(connection: RedisConnection, url: string, deadlineMs: number): Promise<void> {
+export async function waitForRedis(
+  connection: RedisConnection,
+  url: string,
+  deadlineMs: number,
+): Promise<void> {
   const until = Date.now() + deadlineMs;
   for (;;) {
     try {

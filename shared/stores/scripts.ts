@@ -15,10 +15,10 @@ export function loadScript(name: string): Script {
   const sha = createHash('sha1').update(text).digest('hex');
   return async (redis, keys, args) => {
     try {
-      return await redis.evalshaBuffer(sha, keys.length, ...keys, ...args);
+      return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
-      return await redis.evalBuffer(text, keys.length, ...keys, ...args);
+      return await redis.callBuffer('EVAL', text, keys.length, ...keys, ...args);
     }
   };
 }

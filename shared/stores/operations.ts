@@ -1,0 +1,37 @@
+import type { PullLayer } from '../contracts/events.ts';
+import type { ProblemBody } from '../contracts/problem.ts';
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+
+/** What a worker tells of an operation on images; each worker ends with `done`. */
+export type OperationEvent =
+  | { kind: 'pull'; worker: string; reference: string; layers: PullLayer[] }
+  | { kind: 'done'; worker: string; digest: string | null; removed?: boolean; error: ProblemBody | null };
+
+const keptMs = 3_600_000;
+const mostEntries = 10_000;
+
+export type OperationStore = ReturnType<typeof createOperationStore>;
+
+/** Streams of operations that are not runs (pulling and removing images), kept for an hour. */
+export function createOperationStore(redis: RedisConnection, keys: Keys) {
+  return {
+    async append(operation: string, event: OperationEvent): Promise<void> {
+      const key = keys.operation(operation);
+      await redis
+        .multi()
+        .xadd(key, 'MAXLEN', '~', mostEntries, '*', 'd', JSON.stringify(event))
+        .pexpire(key, keptMs)
+        .publish(keys.wake(operation), 'more')
+        .exec();
+    },
+
+    async read(operation: string, afterId: string): Promise<{ id: string; event: OperationEvent }[]> {
+      const entries = await redis.xrange(keys.operation(operation), `(${afterId}`, '+', 'COUNT', 100);
+      return entries.map(([id, fields]) => ({
+        id,
+        event: JSON.parse(fields[1] ?? 'null') as OperationEvent,
+      }));
+    },
+  };
+}

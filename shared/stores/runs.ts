@@ -1,0 +1,257 @@
+import type { StatusEvent } from '../contracts/events.ts';
+import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
+import type { Keys } from '../keys.ts';
+import { Problem } from '../problems.ts';
+import type { RedisConnection } from '../redis.ts';
+import type { ActiveStatus, RunStatus, TerminalStatus } from '../run-states.ts';
+import type { Sealer } from '../secrets.ts';
+import { emptyState, exitEventOf, type RunHead, type RunRecord, type RunState } from './run-record.ts';
+import { loadScript, text } from './scripts.ts';
+
+const scripts = {
+  create: loadScript('create'),
+  claim: loadScript('claim'),
+  move: loadScript('move'),
+  append: loadScript('append'),
+  finish: loadScript('finish'),
+  cancel: loadScript('cancel'),
+  forget: loadScript('forget'),
+};
+
+/** Who writes: the fence of every move. */
+export type Holder = { runId: string; tenant: string; attempt: number; worker: string };
+
+export type Claim =
+  | { verdict: 'claimed'; attempt: number; head: RunHead; request: RunRequest }
+  | { verdict: 'cancelled' | 'lost'; attempt: number; head: RunHead }
+  | { verdict: 'gone' | 'ended' };
+
+/** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
+const mostBounces = 5;
+
+/** Upper bounds, in ms, of the histogram of a run's whole time. */
+export const durationBuckets = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
+
+export type RunStore = ReturnType<typeof createRunStore>;
+
+/** Every read and write of a run. All moves are atomic and fenced by (status, attempt, worker). */
+export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  const specContext = (id: string) => `spec:${id}`;
+
+  return {
+    /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
+    async create(
+      head: Omit<RunHead, 'request'>,
+      request: RunRequest,
+      bounds: { tenantMost: number; systemMost: number },
+      idempotency?: { digest: string; field: string },
+    ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
+      const id = head.id;
+      const full: RunHead = { ...head, request: maskRequest(request) };
+      const reply = (await scripts.create(
+        redis,
+        [
+          keys.run(id),
+          keys.spec(id),
+          keys.events(id),
+          keys.tenantRuns(head.tenant),
+          keys.open,
+          keys.tenantOpen(head.tenant),
+          keys.idempotency(head.tenant, idempotency?.digest ?? '-'),
+        ],
+        [
+          id,
+          JSON.stringify(full),
+          sealer.seal(JSON.stringify(request), specContext(id)),
+          head.dueAt,
+          bounds.tenantMost,
+          bounds.systemMost,
+          idempotency?.field ?? '',
+          statusEvent('queued', 0),
+        ],
+      )) as unknown[];
+      const outcome = text(reply[0]);
+      if (outcome === 'tenant_full')
+        throw new Problem(
+          'quota_exceeded',
+          `${bounds.tenantMost} runs of this tenant have not ended yet: wait for some of them.`,
+          { retryAfterSeconds: 2 },
+        );
+      if (outcome === 'system_full')
+        throw new Problem('overloaded', 'Too many runs are waiting: try again later.', {
+          retryAfterSeconds: 5,
+        });
+      return { outcome: outcome as 'created' | 'exists', id: text(reply[1]) };
+    },
+
+    async read(id: string): Promise<RunRecord | undefined> {
+      const fields = await redis.hmget(
+        keys.run(id),
+        'head',
+        'status',
+        'attempt',
+        'worker',
+        'state',
+        'cancel',
+      );
+      return parseRecord(fields);
+    },
+
+    async readMany(ids: string[]): Promise<(RunRecord | undefined)[]> {
+      return Promise.all(ids.map((id) => this.read(id)));
+    },
+
+    async status(id: string): Promise<RunStatus | undefined> {
+      return ((await redis.hget(keys.run(id), 'status')) as RunStatus | null) ?? undefined;
+    },
+
+    /** A tenant's ids, newest first, that come after `before`. */
+    async ids(tenant: string, before: string | undefined, count: number): Promise<string[]> {
+      const from = before === undefined ? '+' : `(${before}`;
+      return redis.zrevrangebylex(keys.tenantRuns(tenant), from, '-', 'LIMIT', 0, count);
+    },
+
+    async claim(id: string, worker: string): Promise<Claim> {
+      const reply = (await scripts.claim(
+        redis,
+        [keys.run(id), keys.spec(id)],
+        [worker, Date.now(), mostBounces],
+      )) as unknown[];
+      const verdict = text(reply[0]);
+      if (verdict === 'gone' || verdict === 'ended') return { verdict };
+      const head = JSON.parse(text(reply[2])) as RunHead;
+      const attempt = Number(reply[1]);
+      if (verdict !== 'claimed') return { verdict: verdict as 'cancelled' | 'lost', attempt, head };
+      const request = JSON.parse(sealer.open(reply[3] as Buffer, specContext(id))) as RunRequest;
+      return { verdict, attempt, head, request };
+    },
+
+    /** Moves between active states. `lost`: another attempt holds the run. `cancelled`: somebody wants it to end. */
+    async move(holder: Holder, to: ActiveStatus, state: RunState): Promise<'moved' | 'lost' | 'cancelled'> {
+      const reply = await scripts.move(
+        redis,
+        [keys.run(holder.runId), keys.events(holder.runId)],
+        [
+          holder.attempt,
+          holder.worker,
+          to,
+          JSON.stringify(state),
+          statusEvent(to, holder.attempt),
+          keys.wake(holder.runId),
+        ],
+      );
+      return text(reply) as 'moved' | 'lost' | 'cancelled';
+    },
+
+    /** Adds output or progress to the run's stream; false when the run is no longer the holder's. */
+    async append(holder: Holder, entries: { type: 'stdout' | 'stderr' | 'pull'; data: Buffer | string }[]) {
+      const reply = await scripts.append(
+        redis,
+        [keys.run(holder.runId), keys.events(holder.runId)],
+        [holder.attempt, holder.worker, keys.wake(holder.runId), ...entries.flatMap((e) => [e.type, e.data])],
+      );
+      return text(reply) === 'appended';
+    },
+
+    /** Ends the run. False: it had ended, or another attempt holds it; nothing was written. */
+    async finish(
+      holder: Holder,
+      status: TerminalStatus,
+      state: RunState,
+      storedBytes: number,
+      createdAt: string,
+    ): Promise<boolean> {
+      const id = holder.runId;
+      const durationMs = Math.max(0, Date.now() - Date.parse(createdAt));
+      const reply = await scripts.finish(
+        redis,
+        [
+          keys.run(id),
+          keys.spec(id),
+          keys.events(id),
+          keys.open,
+          keys.tenantOpen(holder.tenant),
+          keys.finished,
+          keys.stats,
+        ],
+        [
+          id,
+          holder.attempt,
+          holder.worker,
+          status,
+          JSON.stringify(state),
+          JSON.stringify(exitEventOf(status, holder.attempt, state)),
+          Date.now(),
+          storedBytes,
+          keys.wake(id),
+          durationMs,
+          durationBuckets.find((bound) => durationMs <= bound) ?? 'inf',
+        ],
+      );
+      return text(reply) === 'finished';
+    },
+
+    /** Marks the run to be cancelled and tells its worker. `unheld`: the caller ends it (see endUnheld). */
+    async cancel(id: string): Promise<'gone' | 'ended' | 'unheld' | 'asked'> {
+      const reply = (await scripts.cancel(redis, [keys.run(id)], [keys.workerWake(''), id])) as unknown[];
+      return text(reply[0]) as 'gone' | 'ended' | 'unheld' | 'asked';
+    },
+
+    /** Ends a run that no worker holds, whatever attempt it has reached. */
+    async endUnheld(record: RunRecord, status: TerminalStatus, state: Partial<RunState>): Promise<boolean> {
+      const { id, tenant, createdAt } = record.head;
+      const whole = { ...emptyState, ...record.state, ...state, finishedAt: new Date().toISOString() };
+      return this.finish(
+        { runId: id, tenant, attempt: record.attempt, worker: '' },
+        status,
+        whole,
+        0,
+        createdAt,
+      );
+    },
+
+    async forget(id: string, tenant: string): Promise<'forgotten' | 'active' | 'gone'> {
+      const reply = await scripts.forget(
+        redis,
+        [keys.run(id), keys.spec(id), keys.events(id), keys.tenantRuns(tenant), keys.finished, keys.stats],
+        [id],
+      );
+      return text(reply) as 'forgotten' | 'active' | 'gone';
+    },
+
+    /** Which of these runs are no longer the holder's, or are to be cancelled. One round trip. */
+    async verdicts(holders: Holder[]): Promise<('held' | 'lost' | 'cancelled')[]> {
+      return Promise.all(
+        holders.map(async (holder) => {
+          const [status, attempt, worker, cancel] = await redis.hmget(
+            keys.run(holder.runId),
+            'status',
+            'attempt',
+            'worker',
+            'cancel',
+          );
+          const active = status === 'queued' || status === 'pulling' || status === 'running';
+          if (!active || attempt !== String(holder.attempt) || worker !== holder.worker) return 'lost';
+          return cancel === null ? 'held' : 'cancelled';
+        }),
+      );
+    },
+  };
+}
+
+function statusEvent(status: RunStatus, attempt: number): string {
+  return JSON.stringify({ status, attempt, at: new Date().toISOString() } satisfies StatusEvent);
+}
+
+function parseRecord(fields: (string | null)[]): RunRecord | undefined {
+  const [head, status, attempt, worker, state, cancel] = fields;
+  if (!head || !status) return undefined;
+  return {
+    head: JSON.parse(head) as RunHead,
+    status: status as RunStatus,
+    attempt: Number(attempt ?? 0),
+    worker: worker ?? null,
+    state: state ? (JSON.parse(state) as RunState) : emptyState,
+    cancelRequested: cancel !== null && cancel !== undefined,
+  };
+}

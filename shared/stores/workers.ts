@@ -1,0 +1,77 @@
+import type { Image, Worker } from '../contracts/worker.ts';
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+
+/** A worker says that it lives so often; unheard of for `lifeMs` it is dead. */
+export const heartbeatMs = 2_000;
+const lifeMs = 8_000;
+/** A worker's list of images and its waiting commands are bounded. */
+export const mostListedImages = 500;
+const mostCommands = 256;
+
+export type WorkerCommand =
+  | { kind: 'pull'; operation: string; tenant: string; reference: string }
+  | { kind: 'remove-image'; operation: string; tenant: string; reference: string }
+  | { kind: 'drain' };
+
+type LocalImage = Omit<Image, 'workers'>;
+
+export type WorkerStore = ReturnType<typeof createWorkerStore>;
+
+/** The register of workers, and the commands on their way to them. */
+export function createWorkerStore(redis: RedisConnection, keys: Keys) {
+  return {
+    async beat(worker: Worker, images: LocalImage[]): Promise<void> {
+      await redis
+        .multi()
+        .hset(keys.worker(worker.id), {
+          worker: JSON.stringify(worker),
+          images: JSON.stringify(images.slice(0, mostListedImages)),
+        })
+        .pexpire(keys.worker(worker.id), lifeMs)
+        .zadd(keys.workers, Date.now(), worker.id)
+        .zremrangebyscore(keys.workers, 0, Date.now() - 3_600_000)
+        .exec();
+    },
+
+    async leave(id: string): Promise<void> {
+      await redis.del(keys.worker(id), keys.commands(id));
+      await redis.zrem(keys.workers, id);
+    },
+
+    async alive(id: string): Promise<boolean> {
+      return (await redis.exists(keys.worker(id))) === 1;
+    },
+
+    async list(): Promise<Worker[]> {
+      return (await this.listWithImages()).map((entry) => entry.worker);
+    },
+
+    async listWithImages(): Promise<{ worker: Worker; images: LocalImage[] }[]> {
+      const ids = await redis.zrange(keys.workers, '0', '-1');
+      const entries = await Promise.all(ids.map((id) => redis.hmget(keys.worker(id), 'worker', 'images')));
+      return entries.flatMap(([worker, images]) =>
+        worker
+          ? [{ worker: JSON.parse(worker) as Worker, images: JSON.parse(images ?? '[]') as LocalImage[] }]
+          : [],
+      );
+    },
+
+    /** Leaves a command for a worker and wakes it. Commands die with their worker. */
+    async send(id: string, command: WorkerCommand): Promise<void> {
+      const list = keys.commands(id);
+      await redis
+        .multi()
+        .rpush(list, JSON.stringify(command))
+        .ltrim(list, -mostCommands, -1)
+        .pexpire(list, 60_000)
+        .publish(keys.workerWake(id), 'command')
+        .exec();
+    },
+
+    async take(id: string): Promise<WorkerCommand | undefined> {
+      const taken = await redis.lpop(keys.commands(id));
+      return taken === null ? undefined : (JSON.parse(taken) as WorkerCommand);
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { RedisConnection } from './redis.ts';
+
+type Listener = (message: string) => void;
+
+export type Wakeups = ReturnType<typeof createWakeups>;
+
+/**
+ * Hints over pub/sub, one subscription a channel however many listen. A hint may be missed (Redis does not keep
+ * them): whoever waits also looks by itself from time to time, and looks once after subscribing.
+ */
+export function createWakeups(subscriber: RedisConnection) {
+  const listeners = new Map<string, { all: Set<Listener>; subscribed: Promise<unknown> }>();
+  subscriber.on('message', (channel: string, message: string) => {
+    for (const listener of listeners.get(channel)?.all ?? []) listener(message);
+  });
+
+  return {
+    /** Resolves once the subscription stands; the answer ends it. */
+    async listen(channel: string, listener: Listener): Promise<() => void> {
+      const entry = listeners.get(channel) ?? { all: new Set(), subscribed: subscriber.subscribe(channel) };
+      listeners.set(channel, entry);
+      entry.all.add(listener);
+      const stop = () => {
+        entry.all.delete(listener);
+        if (entry.all.size > 0 || listeners.get(channel) !== entry) return;
+        listeners.delete(channel);
+        subscriber.unsubscribe(channel).catch(() => {});
+      };
+      try {
+        await entry.subscribed;
+      } catch (error) {
+        stop();
+        throw error;
+      }
+      return stop;
+    },
+  };
+}
