@@ -42,6 +42,8 @@ export function keysFor(prefix: string) {
     operation: (id: string) => `${base}:operation:${id}`,
     /** Hash by host, sealed: credentials of a tenant's registries. */
     registries: (tenant: string) => `${base}:tenant:${tenant}:registries`,
+    /** String: the name of this Runlet; its containers carry it, so that two Runlets can share an engine. */
+    instance: `${base}:instance`,
     /** String with a time to live: who sweeps at present. */
     janitor: `${base}:janitor`,
   };

@@ -14,6 +14,7 @@ const scripts = {
   move: loadScript('move'),
   append: loadScript('append'),
   finish: loadScript('finish'),
+  requeue: loadScript('requeue'),
   cancel: loadScript('cancel'),
   forget: loadScript('forget'),
 };
@@ -23,8 +24,12 @@ export type Holder = { runId: string; tenant: string; attempt: number; worker: s
 
 export type Claim =
   | { verdict: 'claimed'; attempt: number; head: RunHead; request: RunRequest }
-  | { verdict: 'cancelled' | 'lost'; attempt: number; head: RunHead }
-  | { verdict: 'gone' | 'ended' };
+  | { verdict: 'cancelled'; attempt: number; head: RunHead }
+  | { verdict: 'lost'; attempt: number; head: RunHead }
+  | { verdict: 'gone' }
+  | { verdict: 'ended' };
+
+export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; data: Buffer | string };
 
 /** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
 const mostBounces = 5;
@@ -143,12 +148,21 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return text(reply) as 'moved' | 'lost' | 'cancelled';
     },
 
-    /** Adds output or progress to the run's stream; false when the run is no longer the holder's. */
-    async append(holder: Holder, entries: { type: 'stdout' | 'stderr' | 'pull'; data: Buffer | string }[]) {
+    /**
+     * Adds output or progress to the run's stream; false when the run is no longer the holder's. Appends of one
+     * attempt are sent one after another, each with another `sequence`: the same one twice is written once.
+     */
+    async append(holder: Holder, sequence: string, entries: NewEvent[]): Promise<boolean> {
       const reply = await scripts.append(
         redis,
         [keys.run(holder.runId), keys.events(holder.runId)],
-        [holder.attempt, holder.worker, keys.wake(holder.runId), ...entries.flatMap((e) => [e.type, e.data])],
+        [
+          holder.attempt,
+          holder.worker,
+          keys.wake(holder.runId),
+          sequence,
+          ...entries.flatMap((e) => [e.type, e.data]),
+        ],
       );
       return text(reply) === 'appended';
     },
@@ -189,6 +203,22 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
         ],
       );
       return text(reply) === 'finished';
+    },
+
+    /** The attempt was lost through no fault of the program: back to the queue, if `retries` allows another. */
+    async requeue(holder: Holder): Promise<'requeued' | 'refused' | 'lost'> {
+      const reply = await scripts.requeue(
+        redis,
+        [keys.run(holder.runId), keys.events(holder.runId)],
+        [holder.attempt, holder.worker, statusEvent('queued', holder.attempt), keys.wake(holder.runId)],
+      );
+      return text(reply) as 'requeued' | 'refused' | 'lost';
+    },
+
+    /** What the run reserves on a node; `undefined` when it is gone. */
+    async need(id: string): Promise<{ memoryBytes: number; cpus: number } | undefined> {
+      const head = await redis.hget(keys.run(id), 'head');
+      return head === null ? undefined : (JSON.parse(head) as RunHead).request.limits;
     },
 
     /** Marks the run to be cancelled and tells its worker. `unheld`: the caller ends it (see endUnheld). */

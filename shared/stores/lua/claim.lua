@@ -3,7 +3,7 @@
 -- ARGV worker, now, mostBounces
 -- A job that comes again (its worker died, its lock ran out) finds the run pulling or running. If the program may
 -- have been started, that attempt is lost and `retries` decides; if not, the run starts anew at no cost.
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'retries', 'cancel', 'bounces', 'head')
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'head')
 local status = record[1]
 if not status then return { 'gone' } end
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return { 'ended', status } end

@@ -1,0 +1,92 @@
+import type { Log } from '../../shared/log.ts';
+import { Problem } from '../../shared/problems.ts';
+import type { OperationStore } from '../../shared/stores/operations.ts';
+import type { WorkerCommand, WorkerStore } from '../../shared/stores/workers.ts';
+import type { Engine } from './engine/engine.ts';
+import type { ImageProvider } from './image-provider.ts';
+
+const progressMs = 250;
+
+/** Carries out what the gateway asks of this worker beside runs: pull, remove an image, drain. */
+export function createCommands(options: {
+  workerId: string;
+  workers: WorkerStore;
+  operations: OperationStore;
+  engine: Engine;
+  images: ImageProvider;
+  imagesChanged: () => void;
+  drain: () => void;
+  log: Log;
+}) {
+  const { workerId, operations, engine, log } = options;
+  const stopping = new AbortController();
+  let taking = false;
+
+  async function carryOut(command: WorkerCommand): Promise<void> {
+    switch (command.kind) {
+      case 'drain':
+        return options.drain();
+      case 'pull':
+        return report(command.operation, async () => {
+          await pull(command.operation, command.reference, command.tenant);
+          return { digest: (await engine.inspectImage(command.reference))?.digest ?? null };
+        });
+      case 'remove-image':
+        return report(command.operation, async () => {
+          const removed = await engine.removeImage(command.reference);
+          options.imagesChanged();
+          return { digest: null, removed };
+        });
+      default:
+        return command satisfies never;
+    }
+  }
+
+  async function pull(operation: string, reference: string, tenant: string): Promise<void> {
+    let sentAt = 0;
+    await options.images.pull(
+      reference,
+      tenant,
+      (layers) => {
+        if (Date.now() - sentAt < progressMs) return;
+        sentAt = Date.now();
+        operations.append(operation, { kind: 'pull', worker: workerId, reference, layers }).catch(() => {});
+      },
+      stopping.signal,
+    );
+  }
+
+  async function report(operation: string, act: () => Promise<{ digest: string | null; removed?: boolean }>) {
+    const done = { kind: 'done', worker: workerId, digest: null, error: null } as const;
+    try {
+      await operations.append(operation, { ...done, ...(await act()) });
+    } catch (error) {
+      if (!(error instanceof Problem)) log.error({ err: error }, 'operation failed for an unforeseen reason');
+      const problem =
+        error instanceof Problem
+          ? error
+          : new Problem('internal', 'The worker could not do it: try again, and tell the operator.');
+      await operations.append(operation, { ...done, error: problem.toBody() });
+    }
+  }
+
+  return {
+    /** Takes what waits, each on its own way. */
+    async takeAll(): Promise<void> {
+      if (taking) return;
+      taking = true;
+      try {
+        for (;;) {
+          const command = await options.workers.take(workerId);
+          if (command === undefined) return;
+          carryOut(command).catch((error: Error) => log.warn({ reason: error.message }, 'command failed'));
+        }
+      } catch (error) {
+        log.warn({ reason: (error as Error).message }, 'commands could not be read');
+      } finally {
+        taking = false;
+      }
+    },
+    stop: () => stopping.abort(new Error('the worker stops')),
+  };
+}

@@ -1,0 +1,143 @@
+import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { inspect } from 'node:util';
+import Docker, { type DockerOptions } from 'dockerode';
+import { Problem } from '../../../../shared/problems.ts';
+import { EngineRefusal, fromClient, tooSlow } from './errors.ts';
+import { type DockerHostOptions, transportFor } from './host.ts';
+
+type Scalar = string | number | boolean;
+
+export type Request = {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Record<string, Scalar>;
+  /** Sent as JSON. */
+  body?: object;
+  /** Statuses besides 2xx that are an answer, not an error. */
+  also?: number[];
+  registryAuth?: object | undefined;
+  /** The caller's; its reason is what is thrown. */
+  signal?: AbortSignal | undefined;
+  /** For the answer; for a stream, for its head. 0: none. */
+  deadlineMs?: number;
+};
+
+/** The engine's HTTP API over whatever transport DOCKER_HOST names. Throws Problem | EngineRefusal | the signal's reason. */
+export type DockerClient = {
+  call<T>(request: Request): Promise<T>;
+  /** Resolves with the head of the answer. Not on the connections that short calls share. */
+  stream(request: Request): Promise<IncomingMessage>;
+  /** The connection itself, after the engine has agreed to give HTTP up. */
+  hijack(request: Request): Promise<Duplex>;
+  readonly local: boolean;
+  readonly shown: string;
+  close(): void;
+};
+
+const defaultDeadlineMs = 30_000;
+const idleSocketMs = 30_000;
+
+export function createClient(host: DockerHostOptions): DockerClient {
+  const transport = transportFor(host);
+  const kind = transport.protocol;
+  const short = agentFor(kind, true);
+  const long = agentFor(kind, false);
+  const modemWith = (agent: HttpAgent): Modem =>
+    new Docker({ ...transport.options, agent } as DockerOptions).modem;
+  const shortModem = modemWith(short);
+  const longModem = modemWith(long);
+  const { shown } = transport;
+
+  function send<T>(modem: Modem, request: Request, how: Partial<DialOptions>): Promise<T> {
+    return withDeadline(request, shown, (abortSignal) => {
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      modem.dial(dialOptions(request, abortSignal, how), (error, answer) => {
+        if (error) reject(fromClient(error, shown));
+        else if (abortSignal.aborted) (answer as Partial<Duplex> | null)?.destroy?.();
+        else resolve(answer as T);
+      });
+      return promise;
+    });
+  }
+
+  return {
+    call: (request) => send(shortModem, request, {}),
+    stream: (request) => send(longModem, request, { isStream: true }),
+    hijack: (request) => send(longModem, request, { isStream: true, hijack: true }),
+    local: transport.local,
+    shown,
+    close() {
+      short.destroy();
+      long.destroy();
+    },
+  };
+}
+
+type Modem = { dial(options: DialOptions, callback: (error: unknown, answer: unknown) => void): void };
+
+type DialOptions = {
+  path: string;
+  method: string;
+  options: { _query: object; _body: object };
+  statusCodes: Record<number, true>;
+  abortSignal: AbortSignal;
+  authconfig?: object | undefined;
+  isStream?: boolean;
+  hijack?: boolean;
+};
+
+function dialOptions(request: Request, abortSignal: AbortSignal, how: Partial<DialOptions>): DialOptions {
+  const accepted = [200, 201, 202, 204, 205, ...(request.also ?? [])];
+  return {
+    path: `${request.path}?`,
+    method: request.method,
+    options: { _query: request.query ?? {}, _body: request.body ?? {} },
+    statusCodes: Object.fromEntries(accepted.map((status) => [status, true] as const)),
+    abortSignal,
+    ...(request.registryAuth && { authconfig: request.registryAuth }),
+    ...how,
+  };
+}
+
+/**
+ * Short calls share kept-alive connections; what stays open (wait, attach, pull) has one each, so that it never stands
+ * in the way. The client library prints the whole request with `util.inspect` for its debug log, also while that log
+ * is off; with an agent full of sockets that took 0.7 ms a call and grew with them, so an agent prints as its name.
+ */
+function agentFor(kind: 'http' | 'https' | 'ssh', keepAlive: boolean): HttpAgent {
+  const options = { keepAlive, ...(keepAlive && { timeout: idleSocketMs }) };
+  const agent = kind === 'https' ? new HttpsAgent(options) : new HttpAgent(options);
+  return Object.assign(agent, { [inspect.custom]: () => 'Agent' });
+}
+
+/** Runs a call under its deadline and the caller's signal; the abort does not depend on the library's noticing it. */
+async function withDeadline<T>(
+  request: Request,
+  shown: string,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, deadlineMs = defaultDeadlineMs } = request;
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const ended = Promise.withResolvers<never>();
+  const end = (reason: unknown) => {
+    ended.reject(reason);
+    controller.abort(reason);
+  };
+  const onAbort = () => end(signal?.reason);
+  const what = `${request.method} ${request.path}`;
+  const timer =
+    deadlineMs > 0 ? setTimeout(() => end(tooSlow(shown, what, deadlineMs)), deadlineMs) : undefined;
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([run(controller.signal), ended.promise]);
+  } catch (error) {
+    if (controller.signal.aborted) throw controller.signal.reason;
+    throw error instanceof EngineRefusal || error instanceof Problem ? error : fromClient(error, shown);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

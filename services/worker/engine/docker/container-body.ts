@@ -1,0 +1,54 @@
+import type { ContainerSpec } from '../engine.ts';
+
+/** The Engine API's body for a create. Whatever a spec does not say is at its strictest here. */
+export function containerBody(spec: ContainerSpec): object {
+  return {
+    Image: spec.image,
+    // Both always: an entrypoint that is an empty list keeps the image's out.
+    Entrypoint: spec.entrypoint,
+    Cmd: spec.command,
+    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    WorkingDir: spec.workdir,
+    User: spec.user,
+    Hostname: spec.hostname,
+    Labels: spec.labels,
+    Tty: false,
+    OpenStdin: spec.stdin,
+    StdinOnce: spec.stdin,
+    AttachStdin: spec.stdin,
+    AttachStdout: true,
+    AttachStderr: true,
+    Healthcheck: { Test: ['NONE'] },
+    NetworkDisabled: false,
+    HostConfig: {
+      AutoRemove: false,
+      NetworkMode: spec.network,
+      Dns: spec.dns,
+      ReadonlyRootfs: spec.readOnlyRoot,
+      Tmpfs: Object.fromEntries(
+        spec.tmpfs.map(({ path, sizeBytes, inodes }) => [
+          path,
+          `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777`,
+        ]),
+      ),
+      Memory: spec.memoryBytes,
+      MemorySwap: spec.memoryBytes,
+      PidsLimit: spec.pids,
+      NanoCpus: Math.max(10_000_000, Math.round(spec.cpus * 1e9)),
+      CpuShares: Math.max(2, Math.round(spec.cpus * 1024)),
+      ShmSize: spec.shmBytes,
+      Ulimits: spec.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+      CapDrop: ['ALL'],
+      CapAdd: spec.capabilities,
+      Privileged: false,
+      SecurityOpt: ['no-new-privileges:true', `seccomp=${spec.seccompProfile}`],
+      IpcMode: 'private',
+      CgroupnsMode: 'private',
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+      Init: false,
+      OomScoreAdj: spec.oomScoreAdj,
+      ...(spec.runtime !== null && { Runtime: spec.runtime }),
+    },
+  };
+}

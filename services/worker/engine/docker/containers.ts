@@ -1,0 +1,192 @@
+import { Problem } from '../../../../shared/problems.ts';
+import type { ContainerId, ContainerState, ContainerStats, ContainerSummary, Labels } from '../engine.ts';
+import type { DockerClient } from './client.ts';
+import { isRefusal, unexpected } from './errors.ts';
+
+/** Times that never were come as year 1. */
+export function timeOrNull(time: string | undefined): string | null {
+  return time === undefined || time === '' || time.startsWith('0001-') ? null : time;
+}
+
+export function labelFilter(labels: Labels): string {
+  return JSON.stringify({
+    label: Object.entries(labels).map(([name, value]) => (value === '' ? name : `${name}=${value}`)),
+  });
+}
+
+type InspectAnswer = {
+  Id: string;
+  Name: string;
+  Image: string;
+  SizeRw?: number;
+  State: {
+    Status: ContainerState['status'];
+    Running: boolean;
+    ExitCode: number;
+    OOMKilled: boolean;
+    Error: string;
+    StartedAt: string;
+    FinishedAt: string;
+  };
+  Config: { Labels: Labels | null };
+};
+
+export async function inspectContainer(
+  client: DockerClient,
+  idOrName: string,
+  signal?: AbortSignal,
+): Promise<ContainerState | null> {
+  const answer = await inspectRaw(client, idOrName, false, signal);
+  if (answer === null) return null;
+  const { State: state } = answer;
+  return {
+    id: answer.Id,
+    name: answer.Name.replace(/^\//, ''),
+    status: state.Status,
+    running: state.Running,
+    exitCode: state.ExitCode,
+    oomKilled: state.OOMKilled,
+    error: state.Error,
+    labels: answer.Config.Labels ?? {},
+    image: answer.Image,
+    startedAt: timeOrNull(state.StartedAt),
+    finishedAt: timeOrNull(state.FinishedAt),
+  };
+}
+
+export async function containerSize(
+  client: DockerClient,
+  id: ContainerId,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const answer = await inspectRaw(client, id, true, signal);
+  return answer === null ? null : (answer.SizeRw ?? 0);
+}
+
+async function inspectRaw(
+  client: DockerClient,
+  idOrName: string,
+  size: boolean,
+  signal?: AbortSignal,
+): Promise<InspectAnswer | null> {
+  try {
+    const path = `/containers/${encodeURIComponent(idOrName)}/json`;
+    return await client.call<InspectAnswer>({ method: 'GET', path, query: size ? { size: 1 } : {}, signal });
+  } catch (error) {
+    if (isRefusal(error, 404)) return null;
+    throw unexpected(error, 'inspect the container');
+  }
+}
+
+/** What the engine needs to destroy a container that holds much memory or many processes, on a loaded machine. */
+const removeDeadlineMs = 60_000;
+
+export async function removeContainer(
+  client: DockerClient,
+  idOrName: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = `/containers/${encodeURIComponent(idOrName)}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.call({
+        method: 'DELETE',
+        path,
+        query: { force: 1, v: 1 },
+        signal,
+        deadlineMs: removeDeadlineMs,
+      });
+      return;
+    } catch (error) {
+      if (isRefusal(error, 404)) return;
+      // "removal … is already in progress": someone else is at it, and is waited for.
+      if (!isRefusal(error, 409) || attempt >= 100) throw unexpected(error, 'remove the container');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+export async function killContainer(
+  client: DockerClient,
+  id: ContainerId,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await client.call({
+      method: 'POST',
+      path: `/containers/${encodeURIComponent(id)}/kill`,
+      query: { signal: name },
+      also: [304],
+      signal,
+    });
+  } catch (error) {
+    // 409: not running. 404: gone.
+    if (!isRefusal(error, 404, 409)) throw unexpected(error, 'kill the container');
+  }
+}
+
+type ListAnswer = {
+  Id: string;
+  Names: string[];
+  State: ContainerState['status'];
+  Labels: Labels | null;
+  ImageID: string;
+  Created: number;
+}[];
+
+export async function listContainers(
+  client: DockerClient,
+  labels: Labels,
+  signal?: AbortSignal,
+): Promise<ContainerSummary[]> {
+  try {
+    const query = { all: 1, filters: labelFilter(labels) };
+    const found = await client.call<ListAnswer>({ method: 'GET', path: '/containers/json', query, signal });
+    return found.map((one) => ({
+      id: one.Id,
+      name: (one.Names[0] ?? '').replace(/^\//, ''),
+      status: one.State,
+      labels: one.Labels ?? {},
+      image: one.ImageID,
+      createdAt: new Date(one.Created * 1000).toISOString(),
+    }));
+  } catch (error) {
+    throw unexpected(error, 'list containers');
+  }
+}
+
+type StatsAnswer = {
+  memory_stats?: { usage?: number; max_usage?: number };
+  cpu_stats?: { cpu_usage?: { total_usage?: number } };
+  pids_stats?: { current?: number };
+};
+
+export async function containerStats(
+  client: DockerClient,
+  id: ContainerId,
+  signal?: AbortSignal,
+): Promise<ContainerStats | null> {
+  try {
+    const path = `/containers/${encodeURIComponent(id)}/stats`;
+    // Without one-shot the engine takes a second reading a second later.
+    const query = { stream: 0, 'one-shot': 1 };
+    const answer = await client.call<StatsAnswer>({ method: 'GET', path, query, signal });
+    const memoryBytes = answer.memory_stats?.usage;
+    if (memoryBytes === undefined) return null;
+    return {
+      memoryBytes,
+      maxMemoryBytes: answer.memory_stats?.max_usage ?? null,
+      cpuMs: (answer.cpu_stats?.cpu_usage?.total_usage ?? 0) / 1e6,
+      pids: answer.pids_stats?.current ?? 0,
+    };
+  } catch (error) {
+    if (isRefusal(error, 404, 409)) return null;
+    throw unexpected(error, 'read the container’s usage');
+  }
+}
+
+export function containerLost(): Problem {
+  return new Problem('container_lost', 'The container was removed by someone else while the run needed it.');
+}

@@ -1,0 +1,81 @@
+import { Problem } from '../../../../shared/problems.ts';
+import type { ContainerId, ContainerSpec, Labels } from '../engine.ts';
+import type { DockerClient } from './client.ts';
+import { containerBody } from './container-body.ts';
+import { inspectContainer, removeContainer } from './containers.ts';
+import { EngineRefusal, isRefusal, oneLine } from './errors.ts';
+
+const createDeadlineMs = 60_000;
+
+/** Two containers are one and the same run's attempt when all of our labels agree. */
+function isOurs(labels: Labels, found: Labels): boolean {
+  const names = Object.keys(labels);
+  return names.length > 0 && names.every((name) => found[name] === labels[name]);
+}
+
+export async function createContainer(
+  client: DockerClient,
+  spec: ContainerSpec,
+  signal?: AbortSignal,
+): Promise<ContainerId> {
+  try {
+    return await post(client, spec, signal);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'engine_unavailable' && !signal?.aborted)
+      return await recover(client, spec, error, signal);
+    if (!isRefusal(error, 409)) throw refused(error, spec);
+  }
+  // The name is taken: by an earlier try of ours whose answer was lost, or by a stranger.
+  const stale = await inspectContainer(client, spec.name, signal);
+  if (stale !== null) {
+    if (!isOurs(spec.labels, stale.labels))
+      throw new Problem(
+        'conflict',
+        `A container that is not this run’s has its name ${spec.name}. Remove it.`,
+      );
+    await removeContainer(client, stale.id, signal);
+  }
+  return await post(client, spec, signal).catch((error) => {
+    throw refused(error, spec);
+  });
+}
+
+async function post(client: DockerClient, spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId> {
+  const answer = await client.call<{ Id: string }>({
+    method: 'POST',
+    path: '/containers/create',
+    query: { name: spec.name },
+    body: containerBody(spec),
+    signal,
+    deadlineMs: createDeadlineMs,
+  });
+  return answer.Id;
+}
+
+/** The connection broke after the question: the container may be there all the same, under the name we gave it. */
+async function recover(
+  client: DockerClient,
+  spec: ContainerSpec,
+  cause: Problem,
+  signal?: AbortSignal,
+): Promise<ContainerId> {
+  const found = await inspectContainer(client, spec.name, signal).catch(() => null);
+  if (found !== null && found.status === 'created' && isOurs(spec.labels, found.labels)) return found.id;
+  throw cause;
+}
+
+function refused(error: unknown, spec: ContainerSpec): unknown {
+  if (!(error instanceof EngineRefusal)) return error;
+  const said = oneLine(error.message);
+  const more = { cause: error };
+  if (error.status === 404 && /no such image/i.test(said))
+    return new Problem('image_not_present', `The image ${spec.image} is not on the worker any more.`, more);
+  if (error.status === 409) return new Problem('conflict', `The name ${spec.name} is taken: ${said}`, more);
+  if (spec.runtime !== null && /runtime/i.test(said))
+    return new Problem(
+      'isolation_unavailable',
+      `The engine has no runtime "${spec.runtime}" (${said}). Install it and name it in dockerd’s "runtimes", or use isolation "container".`,
+      more,
+    );
+  return new Problem('start_failed', `The engine refused to create the container: ${said}`, more);
+}

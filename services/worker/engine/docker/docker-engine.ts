@@ -1,0 +1,50 @@
+import type { Engine } from '../engine.ts';
+import { attach } from './attach.ts';
+import { createClient } from './client.ts';
+import {
+  containerSize,
+  containerStats,
+  inspectContainer,
+  killContainer,
+  listContainers,
+  removeContainer,
+} from './containers.ts';
+import { createContainer } from './create.ts';
+import type { DockerHostOptions } from './host.ts';
+import { inspectImage, listImages, removeImage } from './images.ts';
+import { ping, readInfo } from './info.ts';
+import { createNetwork, listNetworks, removeNetwork } from './networks.ts';
+import { pullImage } from './pull.ts';
+import { startContainer } from './start.ts';
+import { waitForExit } from './wait.ts';
+
+/**
+ * The Engine over Docker's REST API. Connects at the first call. Throws an Error when the address is of no known
+ * kind or its TLS files cannot be read.
+ */
+export function createDockerEngine(options: DockerHostOptions = {}): Engine {
+  const client = createClient(options);
+  return {
+    local: client.local,
+    ping: (signal) => ping(client, signal),
+    info: (signal) => readInfo(client, signal),
+    inspectImage: (reference, signal) => inspectImage(client, reference, signal),
+    pull: (reference, how = {}) => pullImage(client, reference, how),
+    listImages: (signal) => listImages(client, signal),
+    removeImage: (reference, signal) => removeImage(client, reference, signal),
+    create: (spec, signal) => createContainer(client, spec, signal),
+    attach: (id, how) => attach(client, id, how),
+    wait: (id, how = {}) => waitForExit(client, id, how),
+    start: (id, signal) => startContainer(client, id, signal),
+    kill: (id, name, signal) => killContainer(client, id, name, signal),
+    inspect: (idOrName, signal) => inspectContainer(client, idOrName, signal),
+    remove: (idOrName, signal) => removeContainer(client, idOrName, signal),
+    list: (labels, signal) => listContainers(client, labels, signal),
+    stats: (id, signal) => containerStats(client, id, signal),
+    containerSize: (id, signal) => containerSize(client, id, signal),
+    createNetwork: (spec, signal) => createNetwork(client, spec, signal),
+    removeNetwork: (idOrName, signal) => removeNetwork(client, idOrName, signal),
+    listNetworks: (labels, signal) => listNetworks(client, labels, signal),
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,54 @@
+import type { EngineInfo } from '../engine.ts';
+import { normalArchitecture } from '../platform.ts';
+import type { DockerClient } from './client.ts';
+import { unexpected } from './errors.ts';
+
+type InfoAnswer = {
+  ID: string;
+  Name: string;
+  Driver: string;
+  CgroupVersion?: string;
+  OSType: string;
+  Architecture: string;
+  KernelVersion: string;
+  NCPU: number;
+  MemTotal: number;
+  Runtimes?: Record<string, unknown>;
+};
+
+type VersionAnswer = {
+  Version: string;
+  ApiVersion: string;
+  Platform?: { Name?: string };
+  Components?: { Name: string; Version: string }[];
+};
+
+export async function readInfo(client: DockerClient, signal?: AbortSignal): Promise<EngineInfo> {
+  const get = <T>(path: string) => client.call<T>({ method: 'GET', path, signal });
+  try {
+    const [info, version] = await Promise.all([get<InfoAnswer>('/info'), get<VersionAnswer>('/version')]);
+    return {
+      id: info.ID,
+      name: info.Name,
+      version: version.Version,
+      apiVersion: version.ApiVersion,
+      runcVersion: version.Components?.find(({ Name }) => Name === 'runc')?.Version ?? null,
+      storageDriver: info.Driver,
+      cgroupVersion: info.CgroupVersion ?? '1',
+      os: info.OSType,
+      architecture: normalArchitecture(info.Architecture),
+      kernel: info.KernelVersion,
+      cpus: info.NCPU,
+      memoryBytes: info.MemTotal,
+      runtimes: Object.keys(info.Runtimes ?? {}),
+    };
+  } catch (error) {
+    throw unexpected(error, 'describe itself');
+  }
+}
+
+export async function ping(client: DockerClient, signal?: AbortSignal): Promise<void> {
+  await client.call({ method: 'GET', path: '/_ping', signal, deadlineMs: 5_000 }).catch((error) => {
+    throw unexpected(error, 'answer a ping');
+  });
+}

@@ -1,0 +1,242 @@
+import type { Readable, Writable } from 'node:stream';
+import type { PullLayer } from '../../../shared/contracts/events.ts';
+
+/**
+ * What Runlet needs of a container engine, and no more. Nothing here speaks of Docker, so that a second
+ * implementation can stand beside it.
+ *
+ * Rules for every method, unless it says otherwise:
+ * - It has a deadline of its own (waits and pulls have none), and ends early with the `signal`'s reason.
+ * - It throws a `Problem`; `engine_unavailable` whenever the engine cannot be reached or does not answer.
+ * - Ending things is idempotent: what is already dead or gone is success.
+ */
+export interface Engine {
+  /** Answers when the engine does. */
+  ping(signal?: AbortSignal): Promise<void>;
+  info(signal?: AbortSignal): Promise<EngineInfo>;
+
+  /** The image as it lies on the engine; `null` when it does not. */
+  inspectImage(reference: string, signal?: AbortSignal): Promise<ImageInfo | null>;
+  /**
+   * Fetches an image from its registry. No deadline: bound it with `signal`, which also stops the engine's own
+   * work. Problems: `image_not_found`, `registry_auth`, `registry_unavailable`, `platform_mismatch`, `pull_failed`.
+   */
+  pull(reference: string, options?: PullOptions): Promise<void>;
+  listImages(signal?: AbortSignal): Promise<ImageSummary[]>;
+  /** `false` when there was none; a Problem `conflict` while a container uses it. */
+  removeImage(reference: string, signal?: AbortSignal): Promise<boolean>;
+
+  /**
+   * Makes a container, not yet running. The name in the spec is the key: a stale container of this name and with
+   * the same labels is removed first; an answer that got lost is recovered by name.
+   * Problems: `image_not_present`, `isolation_unavailable`, `conflict`, `start_failed`.
+   */
+  create(spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId>;
+  /** Connects to the program's streams. Attach before `start`, then not one byte is lost. */
+  attach(id: ContainerId, options: { stdin: boolean; signal?: AbortSignal }): Promise<Attachment>;
+  /**
+   * Asks for the container's exit. Resolves as soon as the engine has noted the question, so `start` may follow;
+   * the exit itself comes by `exited`, without deadline.
+   */
+  wait(id: ContainerId, options?: WaitOptions): Promise<ExitWatch>;
+  /**
+   * Starts the program. Never repeated by itself: a lost answer is `engine_unavailable`, and `inspect` tells.
+   * Problems: `command_not_found`, `command_not_executable`, `start_failed`, `container_lost`.
+   */
+  start(id: ContainerId, signal?: AbortSignal): Promise<void>;
+  /** `name` as in `SIGKILL`. Quiet when the container is not running or gone. */
+  kill(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
+  /** By id or name; `null` when there is none. */
+  inspect(idOrName: string, signal?: AbortSignal): Promise<ContainerState | null>;
+  /** Kills it if it runs, removes it with its anonymous volumes, and returns when it is gone. By id or name. */
+  remove(idOrName: string, signal?: AbortSignal): Promise<void>;
+  /** All containers, running or not, that carry every one of these labels. An empty value: any value. */
+  list(labels: Labels, signal?: AbortSignal): Promise<ContainerSummary[]>;
+  /** One reading; `null` when the container is not running. */
+  stats(id: ContainerId, signal?: AbortSignal): Promise<ContainerStats | null>;
+  /** Bytes that the container has written to its own root filesystem (tmpfs apart); `null` when it is gone. */
+  containerSize(id: ContainerId, signal?: AbortSignal): Promise<number | null>;
+
+  /** A bridge network; a Problem `conflict` when the name is taken or the subnet overlaps with another. */
+  createNetwork(spec: NetworkSpec, signal?: AbortSignal): Promise<NetworkId>;
+  removeNetwork(idOrName: string, signal?: AbortSignal): Promise<void>;
+  listNetworks(labels: Labels, signal?: AbortSignal): Promise<NetworkSummary[]>;
+
+  /** Whether the engine shares this machine's kernel and network (a unix socket); egress needs it. */
+  readonly local: boolean;
+  /** Closes idle connections. Running waits and attachments are the caller's to end. */
+  close(): void;
+}
+
+export type ContainerId = string;
+export type NetworkId = string;
+export type Labels = Record<string, string>;
+
+export type EngineInfo = {
+  id: string;
+  name: string;
+  version: string;
+  apiVersion: string;
+  runcVersion: string | null;
+  storageDriver: string;
+  /** `1` or `2`. */
+  cgroupVersion: string;
+  os: string;
+  /** As in image manifests: `amd64`, `arm64`, … */
+  architecture: string;
+  kernel: string;
+  cpus: number;
+  memoryBytes: number;
+  /** Names of the OCI runtimes, as in `runc`, `runsc`. */
+  runtimes: string[];
+};
+
+export type ImageInfo = {
+  /** Digest of the image's config; names the image, and is not what a registry calls its digest. */
+  id: string;
+  /** The manifest's digest in the reference's repository; `null` for an image that never saw a registry. */
+  digest: string | null;
+  architecture: string;
+  os: string;
+  variant: string | null;
+  entrypoint: string[];
+  cmd: string[];
+  /** `NAME=value`. */
+  env: string[];
+  /** Empty when the image says nothing. */
+  workdir: string;
+  /** Absolute paths. */
+  volumes: string[];
+  user: string;
+  sizeBytes: number;
+  /** RFC 3339. */
+  createdAt: string;
+};
+
+export type ImageSummary = {
+  reference: string;
+  digest: string | null;
+  id: string;
+  sizeBytes: number;
+  createdAt: string;
+};
+
+export type RegistryCredentials = { username: string; password: string };
+
+export type PullOptions = {
+  credentials?: RegistryCredentials | undefined;
+  /** The whole picture each time, a few times a second at most; always once at the end. */
+  onProgress?: ((layers: PullLayer[]) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+export type Tmpfs = { path: string; sizeBytes: number; inodes: number };
+/** `name` as in setrlimit without its prefix: `nofile`, `core`, `cpu`, `fsize`. Units are the kernel's. */
+export type Rlimit = { name: string; soft: number; hard: number };
+
+export type ContainerSpec = {
+  name: string;
+  /** Id or reference of an image that is present. */
+  image: string;
+  labels: Labels;
+  /** Final: nothing of the image's own entrypoint and command is added. Together never empty. */
+  entrypoint: string[];
+  command: string[];
+  /** Added to the image's environment, and stronger. */
+  env: Record<string, string>;
+  workdir: string;
+  /** `uid:gid`. */
+  user: string;
+  hostname: string;
+  /** Whether the program gets a stdin to read; else it reads an end at once. */
+  stdin: boolean;
+  /** `none`, or the name of a network. */
+  network: string;
+  /** Resolvers; empty: the engine's own choice. */
+  dns: string[];
+  readOnlyRoot: boolean;
+  tmpfs: Tmpfs[];
+  /** Swap included: there is none beyond it. */
+  memoryBytes: number;
+  pids: number;
+  cpus: number;
+  shmBytes: number;
+  rlimits: Rlimit[];
+  /** Added to none at all. */
+  capabilities: string[];
+  /** A seccomp profile as JSON text. */
+  seccompProfile: string;
+  /** An OCI runtime of the engine; `null`: its default. */
+  runtime: string | null;
+  /** 0 to 1000: how much sooner than the system's own processes the kernel should pick this one. */
+  oomScoreAdj: number;
+};
+
+export type OutputChunk = { stream: 'stdout' | 'stderr'; data: Buffer };
+
+export type Attachment = {
+  /**
+   * Object mode: `OutputChunk`s in the order of arrival; ends after the last byte. Reading slowly stops the
+   * program's writes, so memory stays bounded. Breaks with `engine_unavailable` when the connection does.
+   *
+   * While the program runs a pause may be as long as you like. After its exit Docker waits for its reader no more than
+   * about two seconds and then drops what is left: read on without pause, and discard what is too much.
+   */
+  output: Readable;
+  /** `end()` closes the program's stdin; output goes on. `null` when attached without stdin. */
+  stdin: Writable | null;
+  close(): void;
+};
+
+export type WaitOptions = {
+  /** `next-exit` (default): of a container yet to start. `stopped`: at once if it is not running now. */
+  until?: 'next-exit' | 'stopped';
+  signal?: AbortSignal;
+};
+
+/** `exited` may be awaited late or never: a failure nobody reads is not an unhandled rejection. */
+export type ExitWatch = { exited: Promise<{ exitCode: number }> };
+
+export type ContainerState = {
+  id: ContainerId;
+  name: string;
+  status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+  running: boolean;
+  exitCode: number;
+  /** Whether the kernel killed any process of it for its memory limit. */
+  oomKilled: boolean;
+  /** The engine's word on why it did not start; else empty. */
+  error: string;
+  labels: Labels;
+  image: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+};
+
+export type ContainerSummary = {
+  id: ContainerId;
+  name: string;
+  status: ContainerState['status'];
+  labels: Labels;
+  image: string;
+  createdAt: string;
+};
+
+export type ContainerStats = {
+  memoryBytes: number;
+  /** The peak; `null` where the kernel does not say (cgroup v2 before 5.19). */
+  maxMemoryBytes: number | null;
+  cpuMs: number;
+  pids: number;
+};
+
+export type NetworkSpec = {
+  name: string;
+  labels: Labels;
+  /** Name of the bridge's interface on the engine's machine, 15 characters at most. */
+  interfaceName: string;
+  /** As in `10.213.0.0/29`. */
+  subnet: string;
+};
+
+export type NetworkSummary = { id: NetworkId; name: string; labels: Labels; createdAt: string };

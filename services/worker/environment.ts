@@ -1,0 +1,44 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
+
+const MiB = 1024 * 1024;
+
+/** The worker's own knobs. */
+export const workerEnvironment = sharedEnvironment.extend({
+  DOCKER_HOST: z
+    .string()
+    .default('unix:///var/run/docker.sock')
+    .describe('unix://, tcp:// (with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH) or ssh://'),
+  RUNLET_WORKER_NAME: z.string().min(1).max(128).default(hostname()),
+  RUNLET_WORKER_MEMORY_BYTES: wholeNumber(64 * MiB, 2 ** 50, 0)
+    .or(z.literal(0))
+    .describe(
+      'what runs may reserve; default: 80 % of the engine’s memory, the rest is for the engine itself',
+    ),
+  RUNLET_WORKER_CPUS: z.coerce.number().min(0).default(0).describe('default: the engine’s CPUs'),
+  RUNLET_CPU_OVERCOMMIT: z.coerce
+    .number()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe(
+      'runs reserve their cpus of (CPUs × this): a short run spends most of its time in the engine; 1 for judges',
+    ),
+  RUNLET_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000).describe(
+    'how long a stopping worker lets its runs go on',
+  ),
+  RUNLET_PULL_TIMEOUT_MS: wholeNumber(1_000, 86_400_000, 600_000),
+  RUNLET_RUN_USER: z
+    .string()
+    .regex(/^[1-9][0-9]*:[1-9][0-9]*$/, 'a numeric uid:gid, not root')
+    .default('1000:1000'),
+  RUNLET_EGRESS_DNS: list.describe('resolvers of runs with egress; default 1.1.1.1,8.8.8.8'),
+  RUNLET_EGRESS_POOL: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/)
+    .default('10.213.0.0/16')
+    .describe('the networks of runs with egress are cut from it'),
+});
+
+export type WorkerEnvironment = z.infer<typeof workerEnvironment>;

@@ -1,0 +1,133 @@
+import type { PullLayer } from '../../shared/contracts/events.ts';
+import type { RunRequest } from '../../shared/contracts/run-request.ts';
+import { parseImageReference } from '../../shared/images.ts';
+import { Problem } from '../../shared/problems.ts';
+import type { RegistryStore } from '../../shared/stores/registries.ts';
+import type { Engine, EngineInfo, ImageInfo } from './engine/engine.ts';
+import { checkPlatform } from './engine/platform.ts';
+
+type Progress = (layers: PullLayer[]) => void;
+
+type Flight = {
+  done: Promise<void>;
+  waiters: Set<Progress>;
+  abort: AbortController;
+  latest: PullLayer[];
+};
+
+export type ImageProvider = ReturnType<typeof createImageProvider>;
+
+/** Brings images to the engine: one pull an image, however many wait for it; the last that leaves ends it. */
+export function createImageProvider(options: {
+  engine: Engine;
+  info: () => EngineInfo;
+  registries: RegistryStore;
+  pullTimeoutMs: number;
+  onPulled: () => void;
+}) {
+  const { engine } = options;
+  const flights = new Map<string, Flight>();
+
+  function start(reference: string, tenant: string): Flight {
+    const abort = new AbortController();
+    const waiters = new Set<Progress>();
+    const flight: Flight = { done: Promise.resolve(), waiters, abort, latest: [] };
+    const onProgress = (layers: PullLayer[]) => {
+      flight.latest = layers;
+      for (const waiter of waiters) waiter(layers);
+    };
+    flight.done = (async () => {
+      const registry = parseImageReference(reference)?.registry ?? '';
+      const credentials = await options.registries.find(tenant, registry);
+      const timeout = AbortSignal.timeout(options.pullTimeoutMs);
+      try {
+        await engine.pull(reference, {
+          ...(credentials && { credentials }),
+          onProgress,
+          signal: AbortSignal.any([abort.signal, timeout]),
+        });
+        options.onPulled();
+      } catch (error) {
+        if (!timeout.aborted) throw error;
+        throw new Problem(
+          'pull_timeout',
+          `${reference} was not pulled within ${options.pullTimeoutMs} ms: try again, or raise RUNLET_PULL_TIMEOUT_MS.`,
+        );
+      }
+    })();
+    return flight;
+  }
+
+  /** Pulls, or joins the pull that is under way for this tenant. Rejects with the signal's reason when it aborts. */
+  async function pull(
+    reference: string,
+    tenant: string,
+    onProgress: Progress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    // Tenants have credentials of their own: they do not share a pull.
+    const key = `${tenant} ${reference}`;
+    let flight = flights.get(key);
+    if (flight === undefined) {
+      const started = start(reference, tenant);
+      flight = started;
+      flights.set(key, started);
+      const over = () => {
+        if (flights.get(key) === started) flights.delete(key);
+      };
+      started.done.then(over, over);
+    }
+    const joined = flight;
+    joined.waiters.add(onProgress);
+    if (joined.latest.length > 0) onProgress(joined.latest);
+    const left = Promise.withResolvers<never>();
+    const leave = () => left.reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      await Promise.race([joined.done, left.promise]);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      joined.waiters.delete(onProgress);
+      if (joined.waiters.size === 0) {
+        if (flights.get(key) === joined) flights.delete(key);
+        joined.abort.abort(new Error('nobody waits for this pull any more'));
+      }
+    }
+  }
+
+  return {
+    pull,
+
+    /** The image, present on the engine and for its platform. `beforePull` is awaited when a pull is needed. */
+    async provide(
+      reference: string,
+      policy: RunRequest['pull'],
+      tenant: string,
+      hooks: { beforePull: () => Promise<void>; onProgress: Progress; signal: AbortSignal },
+    ): Promise<{ image: ImageInfo; pullMs: number | null }> {
+      let image = policy === 'always' ? null : await engine.inspectImage(reference);
+      let pullMs: number | null = null;
+      if (image === null) {
+        if (policy === 'never')
+          throw new Problem(
+            'image_not_present',
+            `${reference} is not on this worker and pull is "never": pull it first, or use pull "missing".`,
+          );
+        const began = performance.now();
+        await hooks.beforePull();
+        await pull(reference, tenant, hooks.onProgress, hooks.signal);
+        pullMs = performance.now() - began;
+        image = await engine.inspectImage(reference);
+      }
+      if (image === null)
+        throw new Problem(
+          'pull_failed',
+          `${reference} was pulled, but the engine does not have it: try again.`,
+        );
+      const mismatch = checkPlatform(image, options.info(), reference);
+      if (mismatch !== null) throw mismatch;
+      return { image, pullMs };
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import type { Log } from '../../shared/log.ts';
+import { Problem } from '../../shared/problems.ts';
+import { emptyState } from '../../shared/stores/run-record.ts';
+import type { Holder, RunStore } from '../../shared/stores/runs.ts';
+import type { WorkerStore } from '../../shared/stores/workers.ts';
+import type { ActiveRuns } from './active-runs.ts';
+import { type Execution, executeRun } from './execute-run.ts';
+import type { Ledger, Need } from './ledger.ts';
+import type { HeldJob, RunQueue } from './run-queue.ts';
+import { createStop } from './stop.ts';
+
+/** The smallest run there can be (contracts/limits.ts): with less room than this nothing is fetched. */
+const smallest: Need = { memoryBytes: 8 * 1024 * 1024, cpus: 0.05 };
+/** A run that does not fit waits here so long before others are looked for that have room. */
+const waitHereMs = 250;
+/** A run whose engine was lost is tried again after this. */
+const againAfterMs = 1_000;
+
+export type Intake = ReturnType<typeof createIntake>;
+
+/** Takes runs from the queue as long as the node has room for them, and sees each to its end. */
+export function createIntake(options: {
+  workerId: string;
+  queue: RunQueue;
+  runs: RunStore;
+  workers: WorkerStore;
+  ledger: Ledger;
+  active: ActiveRuns;
+  execution: Execution;
+  /** False while the engine is away: then nothing is taken. */
+  ready: () => boolean;
+  log: Log;
+}) {
+  const { queue, runs, ledger, active, workerId, log } = options;
+  let open = true;
+  let loop: Promise<void> = Promise.resolve();
+  const underWay = new Set<Promise<void>>();
+
+  async function take(): Promise<void> {
+    if (!options.ready()) return pause(200);
+    if (!ledger.fits(smallest)) return ledger.released();
+    const job = await queue.next();
+    if (job === undefined) return;
+    const need = await runs.need(job.runId);
+    if (need === undefined) return job.complete();
+    const release = await reserve(job, need);
+    if (release === undefined) return;
+    const done = carry(job, release).finally(() => underWay.delete(done));
+    underWay.add(done);
+  }
+
+  /** Room for the run; `undefined` when the job went back to the queue. */
+  async function reserve(job: HeldJob, need: Need): Promise<(() => void) | undefined> {
+    if (!ledger.couldFit(need)) {
+      await handOver(job, need);
+      return undefined;
+    }
+    let patience = Date.now() + waitHereMs;
+    for (;;) {
+      const release = ledger.take(need);
+      if (release !== undefined) return release;
+      if (!open) {
+        await job.handBack();
+        return undefined;
+      }
+      await Promise.race([ledger.released(), pause(waitHereMs)]);
+      if (Date.now() < patience) continue;
+      patience = Date.now() + waitHereMs;
+      if (await othersHaveRoom(need)) {
+        await job.handBack();
+        // The others hear of it while this one is silent.
+        await pause(50);
+        return undefined;
+      }
+    }
+  }
+
+  async function othersHaveRoom(need: Need): Promise<boolean> {
+    const all = await options.workers.list().catch(() => []);
+    return all.some(
+      ({ id, status, capacity, inUse }) =>
+        id !== workerId &&
+        status === 'ready' &&
+        inUse.memoryBytes + need.memoryBytes <= capacity.memoryBytes &&
+        inUse.cpus + need.cpus <= capacity.cpus,
+    );
+  }
+
+  /** A run that is too large for this node: for another, or for none. */
+  async function handOver(job: HeldJob, need: Need): Promise<void> {
+    const all = await options.workers.list();
+    const larger = all.some(
+      ({ id, capacity }) =>
+        id !== workerId && need.memoryBytes <= capacity.memoryBytes && need.cpus <= capacity.cpus,
+    );
+    if (larger) return job.delay(100);
+    const claim = await runs.claim(job.runId, workerId);
+    if (claim.verdict !== 'gone' && claim.verdict !== 'ended') {
+      const { head, attempt } = claim;
+      const { memoryBytes, cpus } = ledger.capacity;
+      const error = new Problem(
+        'insufficient_capacity',
+        `The run asks for ${need.memoryBytes} bytes and ${need.cpus} CPUs; the largest worker has ${memoryBytes} and ${cpus}: lower limits.memoryBytes or limits.cpus.`,
+      ).toBody();
+      const holder = { runId: head.id, tenant: head.tenant, attempt, worker: workerId };
+      const state = { ...emptyState, error, finishedAt: new Date().toISOString() };
+      await runs.finish(holder, 'errored', state, 0, head.createdAt);
+    }
+    await job.complete();
+  }
+
+  async function carry(job: HeldJob, release: () => void): Promise<void> {
+    try {
+      const outcome = await attempt(job.runId);
+      if (outcome === 'again') await job.delay(againAfterMs);
+      else await job.complete();
+    } catch (error) {
+      // Redis was lost for good, or a fault of ours: the lock runs out and the run is taken up anew.
+      log.error({ run: job.runId, err: error }, 'run was dropped');
+    } finally {
+      release();
+    }
+  }
+
+  async function attempt(runId: string) {
+    const claimedAt = Date.now();
+    const claim = await runs.claim(runId, workerId);
+    if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
+    const { head } = claim;
+    const holder: Holder = { runId, tenant: head.tenant, attempt: claim.attempt, worker: workerId };
+    if (claim.verdict !== 'claimed') {
+      const lost = claim.verdict === 'lost';
+      const error = lost
+        ? new Problem(
+            'worker_lost',
+            'The worker was lost while the program may have been running: run it again, or set retries.',
+          ).toBody()
+        : null;
+      const state = { ...emptyState, error, finishedAt: new Date().toISOString() };
+      await runs.finish(holder, lost ? 'errored' : 'cancelled', state, 0, head.createdAt);
+      return 'finished';
+    }
+    const stop = createStop();
+    active.add(holder, stop);
+    try {
+      return await executeRun(options.execution, { holder, head, request: claim.request, claimedAt, stop });
+    } finally {
+      active.remove(runId);
+    }
+  }
+
+  return {
+    start(): void {
+      loop = (async () => {
+        while (open) {
+          await take().catch(async (error: Error) => {
+            if (!open) return;
+            log.warn({ reason: error.message }, 'queue could not be read');
+            await pause(500);
+          });
+        }
+      })();
+    },
+
+    /** Takes nothing more; resolves when what is under way has ended, or after `ms` with what has not. */
+    async drain(ms: number): Promise<void> {
+      open = false;
+      await Promise.race([loop.then(() => Promise.all(underWay)), pause(ms)]);
+      if (underWay.size === 0) return;
+      active.stopAll('shutdown');
+      await Promise.race([Promise.all(underWay), pause(5_000)]);
+    },
+
+    isOpen: () => open,
+  };
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import packageJson from '../../package.json' with { type: 'json' };
+import { readEnvironment } from '../../shared/config.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { sealerFor } from '../../shared/secrets.ts';
+import { claimInstance } from '../../shared/stores/instance.ts';
+import { createOperationStore } from '../../shared/stores/operations.ts';
+import { createRegistryStore } from '../../shared/stores/registries.ts';
+import { createRunStore } from '../../shared/stores/runs.ts';
+import { createWorkerStore } from '../../shared/stores/workers.ts';
+import { createWakeups } from '../../shared/wakeups.ts';
+import { createActiveRuns } from './active-runs.ts';
+import { watchCancels } from './cancel-watch.ts';
+import { createCommands } from './commands.ts';
+import { createDockerEngine } from './engine/docker/docker-engine.ts';
+import { workerEnvironment } from './environment.ts';
+import { createImageProvider } from './image-provider.ts';
+import { createIntake } from './intake.ts';
+import { createLedger } from './ledger.ts';
+import { createReaper } from './reaper.ts';
+import { createRegistrar } from './registrar.ts';
+import { createRunQueue } from './run-queue.ts';
+import { createSandboxes } from './sandboxes.ts';
+
+const env = readEnvironment(workerEnvironment, process.env);
+const log = createLog('worker', env.RUNLET_LOG_LEVEL);
+// A new life is a new worker: what the last one left is removed when it is heard of no more.
+const workerId = `wrk_${env.RUNLET_WORKER_NAME.replaceAll(/[^A-Za-z0-9.-]/g, '-')}-${randomBytes(4).toString('hex')}`;
+
+const keys = keysFor(env.RUNLET_REDIS_PREFIX);
+const redis = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
+const subscriber = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
+await waitForRedis(redis, env.RUNLET_REDIS_URL, 30_000);
+await mkdir(env.RUNLET_DATA_DIR, { recursive: true });
+const instance = await claimInstance(redis, keys);
+
+const sealer = sealerFor(env.RUNLET_SECRET_KEY);
+const runs = createRunStore(redis, keys, sealer);
+const workers = createWorkerStore(redis, keys);
+const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST });
+const engineInfo = await engine.info();
+const ledger = createLedger({
+  memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engineInfo.memoryBytes * 0.8),
+  cpus: (env.RUNLET_WORKER_CPUS || engineInfo.cpus) * env.RUNLET_CPU_OVERCOMMIT,
+});
+const active = createActiveRuns();
+
+const egress = {
+  available: () => false,
+  open: () => Promise.reject(new Error('later')),
+};
+const registrar = createRegistrar({
+  id: workerId,
+  name: env.RUNLET_WORKER_NAME,
+  version: packageJson.version,
+  engine,
+  dataDir: env.RUNLET_DATA_DIR,
+  workers,
+  ledger,
+  egress: egress.available,
+  draining: () => !intake.isOpen(),
+  log,
+});
+const sandboxes = await createSandboxes({ engine, info: registrar.info, env, workerId, instance, egress });
+const images = createImageProvider({
+  engine,
+  info: registrar.info,
+  registries: createRegistryStore(redis, keys, sealer),
+  pullTimeoutMs: env.RUNLET_PULL_TIMEOUT_MS,
+  onPulled: registrar.imagesChanged,
+});
+const queue = createRunQueue({
+  redis,
+  keys,
+  workerId,
+  log,
+  onLockLost: (ids) => {
+    for (const id of ids) active.stop(id, 'lock_lost');
+  },
+});
+const intake = createIntake({
+  workerId,
+  queue,
+  runs,
+  workers,
+  ledger,
+  active,
+  execution: { runs, images, open: sandboxes.open, log },
+  ready: registrar.engineAnswers,
+  log,
+});
+const commands = createCommands({
+  workerId,
+  workers,
+  operations: createOperationStore(redis, keys),
+  engine,
+  images,
+  imagesChanged: registrar.imagesChanged,
+  drain: () => {
+    log.info('drained on request');
+    void intake.drain(Number.POSITIVE_INFINITY).then(registrar.beatOnce);
+  },
+  log,
+});
+const reaper = createReaper({ workerId, instance, engine, workers, active, log });
+
+await registrar.start();
+await reaper.start();
+await queue.open();
+const stopWatching = await watchCancels({
+  workerId,
+  keys,
+  runs,
+  wakeups: createWakeups(subscriber),
+  active,
+  onCommand: () => void commands.takeAll(),
+  log,
+});
+intake.start();
+log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
+
+let stopping = false;
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  log.info({ underWay: active.size() }, 'draining');
+  commands.stop();
+  const drained = intake.drain(env.RUNLET_DRAIN_MS);
+  await registrar.beatOnce();
+  await drained;
+  stopWatching();
+  await queue.close();
+  await reaper.stop();
+  engine.close();
+  await registrar.leave();
+  redis.disconnect();
+  subscriber.disconnect();
+  log.info('stopped');
+  process.exit(0);
+}
+process.on('SIGTERM', () => void stop());
+process.on('SIGINT', () => void stop());

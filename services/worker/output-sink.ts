@@ -1,0 +1,122 @@
+import type { NewEvent } from '../../shared/stores/runs.ts';
+import type { OutputChunk } from './engine/engine.ts';
+
+/** One entry of the run's stream holds so much output at the most. */
+const entryBytes = 64 * 1024;
+/** So much may wait for Redis; then the program waits. This bounds the worker's memory, whatever is written. */
+const pendingMost = 4 * entryBytes;
+
+/**
+ * A program that writes byte by byte must not fill Redis with entries: the more it has written, the longer small
+ * writes are gathered. Large ones go at once. At the last step, a day of dribbling makes under a million entries.
+ */
+const gathering = [
+  { afterEntries: 200, ms: 0 },
+  { afterEntries: 2_000, ms: 10 },
+  { afterEntries: Number.POSITIVE_INFINITY, ms: 100 },
+] as const;
+
+export type OutputSink = ReturnType<typeof createOutputSink>;
+
+/**
+ * Takes a program's output in order, keeps exactly the first `limitBytes` of it and writes it to the run's stream:
+ * one write on its way at a time, what comes meanwhile goes with the next.
+ */
+export function createOutputSink(options: {
+  limitBytes: number;
+  append: (entries: NewEvent[]) => Promise<boolean>;
+  onLimit: () => void;
+  onLost: () => void;
+}) {
+  const carry = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  let pending: OutputChunk[] = [];
+  let pendingBytes = 0;
+  let keptBytes = 0;
+  let entries = 0;
+  let truncated = false;
+  let lost = false;
+  let flushing: Promise<void> | undefined;
+  const hurried = Promise.withResolvers<void>();
+
+  const push = (stream: 'stdout' | 'stderr', data: Buffer) => {
+    if (data.length === 0) return;
+    pendingBytes += data.length;
+    const last = pending.at(-1);
+    if (last?.stream === stream && last.data.length + data.length <= entryBytes) {
+      last.data = Buffer.concat([last.data, data]);
+      return;
+    }
+    for (let at = 0; at < data.length; at += entryBytes) {
+      // A copy: a slice would hold the whole buffer that it was read into.
+      pending.push({ stream, data: Buffer.from(data.subarray(at, at + entryBytes)) });
+    }
+  };
+
+  const flush = async () => {
+    while (pending.length > 0) {
+      const pause = gathering.find((step) => entries < step.afterEntries)?.ms ?? 0;
+      if (pause > 0 && pendingBytes < entryBytes) await new Promise((resolve) => setTimeout(resolve, pause));
+      const batch = pending;
+      pending = [];
+      pendingBytes = 0;
+      entries += batch.length;
+      if (lost) continue;
+      const appended = await options.append(batch.map(({ stream, data }) => ({ type: stream, data })));
+      if (appended) continue;
+      lost = true;
+      options.onLost();
+    }
+    flushing = undefined;
+  };
+  const flushed = () => {
+    flushing ??= flush();
+    return flushing;
+  };
+
+  return {
+    /** Resolves when there is room for more. */
+    async accept(chunk: OutputChunk): Promise<void> {
+      if (truncated || chunk.data.length === 0) return;
+      const room = options.limitBytes - keptBytes;
+      const cut = chunk.data.length > room;
+      const kept = cut ? chunk.data.subarray(0, room) : chunk.data;
+      keptBytes += kept.length;
+      const whole = carry[chunk.stream].length > 0 ? Buffer.concat([carry[chunk.stream], kept]) : kept;
+      // A character that is not all there waits for the rest, so that events are text wherever the output is.
+      const complete = whole.length - incompleteTail(whole);
+      carry[chunk.stream] = Buffer.from(whole.subarray(complete));
+      push(chunk.stream, whole.subarray(0, complete));
+      if (cut) {
+        truncated = true;
+        options.onLimit();
+      }
+      const done = flushed();
+      if (pendingBytes > pendingMost) await Promise.race([done, hurried.promise]);
+    },
+
+    /** Writes what is left. */
+    async end(): Promise<{ keptBytes: number; truncated: boolean }> {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        push(stream, carry[stream]);
+        carry[stream] = Buffer.alloc(0);
+      }
+      await flushed();
+      return { keptBytes, truncated };
+    },
+
+    /** The program has ended: what is left (at most `limitBytes`) is taken without making anybody wait. */
+    hurry: () => hurried.resolve(),
+  };
+}
+
+/** How many bytes at the end begin a UTF-8 character (RFC 3629 §3) whose rest is still missing: 0 to 3. */
+export function incompleteTail(data: Buffer): number {
+  for (let back = 1; back <= Math.min(3, data.length); back += 1) {
+    const byte = data[data.length - back] as number;
+    if ((byte & 0b1100_0000) === 0b1000_0000) continue;
+    const length = byte >= 0xf0 && byte <= 0xf4 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1;
+    if (byte > 0xf4) return 0;
+    return length > back ? back : 0;
+  }
+  return 0;
+}

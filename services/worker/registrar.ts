@@ -1,0 +1,113 @@
+import { statfs } from 'node:fs/promises';
+import type { Worker } from '../../shared/contracts/worker.ts';
+import type { Log } from '../../shared/log.ts';
+import { heartbeatMs, type WorkerStore } from '../../shared/stores/workers.ts';
+import type { Engine, EngineInfo } from './engine/engine.ts';
+import type { Ledger } from './ledger.ts';
+
+/** The list of images is read anew so often, and after each pull. */
+const imagesEveryMs = 30_000;
+
+export type Registrar = ReturnType<typeof createRegistrar>;
+
+/** Says every two seconds that this worker lives, what it has and what of it is in use. */
+export function createRegistrar(options: {
+  id: string;
+  name: string;
+  version: string;
+  engine: Engine;
+  /** Where the data folder is: its disk is the one reported. */
+  dataDir: string;
+  workers: WorkerStore;
+  ledger: Ledger;
+  egress: () => boolean;
+  draining: () => boolean;
+  log: Log;
+}) {
+  const { engine, workers, log } = options;
+  const startedAt = new Date().toISOString();
+  let info: EngineInfo | undefined;
+  let engineAnswers = false;
+  let images: Awaited<ReturnType<Engine['listImages']>> = [];
+  let imagesReadAt = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let beating: Promise<void> = Promise.resolve();
+
+  async function lookAtEngine(): Promise<void> {
+    try {
+      if (info === undefined || !engineAnswers) info = await engine.info();
+      else await engine.ping();
+      if (!engineAnswers) log.info({ engine: info.version }, 'engine answers');
+      engineAnswers = true;
+    } catch (error) {
+      if (engineAnswers) log.error({ reason: (error as Error).message }, 'engine does not answer');
+      engineAnswers = false;
+      return;
+    }
+    if (Date.now() - imagesReadAt < imagesEveryMs) return;
+    imagesReadAt = Date.now();
+    images = await engine.listImages().catch(() => images);
+  }
+
+  async function beat(): Promise<void> {
+    await lookAtEngine();
+    if (info === undefined) return;
+    const disk = await statfs(options.dataDir).catch(() => undefined);
+    const worker: Worker = {
+      id: options.id,
+      name: options.name,
+      status: !engineAnswers ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
+      version: options.version,
+      engine: {
+        name: info.name,
+        version: info.version,
+        apiVersion: info.apiVersion,
+        runcVersion: info.runcVersion,
+        storageDriver: info.storageDriver,
+        cgroupVersion: info.cgroupVersion,
+        os: info.os,
+        architecture: info.architecture,
+        kernel: info.kernel,
+      },
+      isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
+      egress: options.egress(),
+      capacity: options.ledger.capacity,
+      inUse: options.ledger.inUse(),
+      warm: [],
+      disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
+      startedAt,
+      lastSeenAt: new Date().toISOString(),
+    };
+    await workers.beat(worker, images);
+  }
+
+  const beatOnce = () => {
+    beating = beating
+      .then(beat)
+      .catch((error: Error) => log.warn({ reason: error.message }, 'heartbeat could not be sent'));
+    return beating;
+  };
+
+  return {
+    /** Resolves after the first heartbeat. */
+    async start(): Promise<void> {
+      await beatOnce();
+      timer = setInterval(beatOnce, heartbeatMs);
+    },
+    beatOnce,
+    imagesChanged(): void {
+      imagesReadAt = 0;
+      void beatOnce();
+    },
+    engineAnswers: () => engineAnswers,
+    info: (): EngineInfo => {
+      if (info === undefined) throw new Error('the engine has not answered yet');
+      return info;
+    },
+    async leave(): Promise<void> {
+      clearInterval(timer);
+      await beating;
+      await workers.leave(options.id);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { Agent, request } from 'node:http';
+
+/** The peer: a container's life over the bare Engine API, with nothing of ours between. */
+export function rawEngine(dockerHost: string) {
+  if (!dockerHost.startsWith('unix://')) throw new Error('the benchmark wants an Engine on a unix socket');
+  const socketPath = dockerHost.slice('unix://'.length);
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+  const call = (method: string, path: string, body?: unknown) =>
+    new Promise<{ status: number; json: Record<string, unknown> }>((resolve, reject) => {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const sent = request(
+        {
+          socketPath,
+          agent,
+          method,
+          path,
+          headers:
+            text === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () => {
+            const answer = Buffer.concat(chunks).toString('utf8');
+            const json = /^[[{]/.test(answer) ? JSON.parse(answer) : {};
+            resolve({ status: response.statusCode ?? 0, json });
+          });
+        },
+      );
+      sent.on('error', reject);
+      sent.end(text);
+    });
+
+  return {
+    /** create + start + wait, as `docker run --network none` does it; answers the container's id. */
+    async run(image: string): Promise<string> {
+      const made = await call('POST', '/containers/create', {
+        Image: image,
+        HostConfig: { NetworkMode: 'none' },
+      });
+      const id = String(made.json.Id);
+      if (made.status !== 201) throw new Error(`create: ${JSON.stringify(made.json)}`);
+      await call('POST', `/containers/${id}/start`);
+      const waited = await call('POST', `/containers/${id}/wait`);
+      if (waited.json.StatusCode !== 0) throw new Error(`wait: ${JSON.stringify(waited.json)}`);
+      return id;
+    },
+    async remove(id: string): Promise<void> {
+      await call('DELETE', `/containers/${id}?v=1&force=1`);
+    },
+    /** How many containers carry our label. */
+    async ours(): Promise<number> {
+      const filters = encodeURIComponent(JSON.stringify({ label: ['dev.runlet.run'] }));
+      const { json } = await call('GET', `/containers/json?all=1&filters=${filters}`);
+      return Object.keys(json).length;
+    },
+    close: () => agent.destroy(),
+  };
+}

@@ -1,0 +1,23 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The real client, as a person would look: never through our own engine code. */
+export async function docker(dockerHost: string, ...args: string[]): Promise<string> {
+  const { stdout } = await run('docker', args, { env: { ...process.env, DOCKER_HOST: dockerHost } });
+  return stdout.trim();
+}
+
+/** Names of the containers of these runs, running or not. */
+export async function containersOf(dockerHost: string, runIds: string[]): Promise<string[]> {
+  const names = (await docker(dockerHost, 'ps', '-a', '--format', '{{.Names}}')).split('\n');
+  return names.filter((name) => runIds.some((id) => name.includes(id)));
+}
+
+/** Resolves once nothing is left of these runs; the test's own time limit is the bound. */
+export async function gone(dockerHost: string, runIds: string[]): Promise<void> {
+  while ((await containersOf(dockerHost, runIds)).length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,22 @@
+import { buildImage } from '../../infra/images/build.ts';
+import { isLoaded, loadImage } from '../../infra/images/load.ts';
+import { pushImage } from '../../infra/images/push.ts';
+import type { Lab } from './lab.ts';
+
+const say = (line: string) => console.log(`lab: ${line}`);
+
+/**
+ * Builds an image of infra/images/definitions on first use (`debian`, `redis`, `registry`, `node` take a while) and
+ * pushes it to the lab's registry. Returns the reference to pull it by, `127.0.0.1:PORT/library/debian:latest`.
+ */
+export async function ensureImage(lab: Lab, name: string): Promise<string> {
+  const layout = await buildImage(name, lab.imageCache, say);
+  await pushImage(layout, { address: lab.registry });
+  return `${lab.registry}/${layout.name}:${layout.tags[0] ?? 'latest'}`;
+}
+
+/** The same, and puts it into the Engine under its plain names, as if it had been pulled from the public registry. */
+export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
+  const layout = await buildImage(name, lab.imageCache, say);
+  if (!(await isLoaded(layout, lab.dockerHost))) await loadImage(layout, lab.dockerHost);
+}

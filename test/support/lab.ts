@@ -1,0 +1,156 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { buildImage } from '../../infra/images/build.ts';
+import { isLoaded, loadImage } from '../../infra/images/load.ts';
+import { pushImage } from '../../infra/images/push.ts';
+import { seedTools } from '../../infra/images/seeds.ts';
+import { ensureTools } from '../../infra/parts/apt.ts';
+import { findEngine } from '../../infra/parts/engine.ts';
+import { engineAt } from '../../infra/parts/engine-client.ts';
+import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
+import { redisTool, startRedis } from '../../infra/parts/redis.ts';
+import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
+
+/** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
+export interface Lab {
+  /** A value for DOCKER_HOST. */
+  dockerHost: string;
+  /** A Redis of this test run alone. Tests share it: use a prefix of your own (RUNLET_REDIS_PREFIX). */
+  redisUrl: string;
+  /** host:port of a registry of this test run alone; holds library/{hello-world,busybox} and runlet-test/{traits,foreign,foreign-single,layers}. */
+  registry: string;
+  /** A registry that asks for credentials, with one image. */
+  privateRegistry: { host: string; username: string; password: string; image: string };
+  /** True: the Engine was started for this run, with the registry as its mirror, so plain names are pulled from there. */
+  ownsEngine: boolean;
+  /** A temporary folder, removed at the end. */
+  dataDir: string;
+  /** Built images, kept between runs. */
+  imageCache: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    lab: Lab;
+  }
+}
+
+const seeded = ['hello-world', 'busybox', 'traits', 'foreign', 'foreign-single', 'layers'];
+
+/** Runnable by their plain names in every Engine, as on a connected machine. */
+const plain = ['hello-world', 'busybox'];
+
+const username = 'lab';
+const password = 'lab-only-password';
+/** bcrypt of that password at the lowest cost: it protects nothing, and is checked at every request. */
+const htpasswd = `${username}:$2b$04$tidM1Opxlvcu7Isa4gswSuRyzGpRmnMDraC7evfFnMk.6h5M4SzoK\n`;
+
+/** Vitest's global set-up: starts the real parts, and returns what stops every one of them again. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { lab, stop } = await startLab((line) => console.log(`lab: ${line}`));
+  project.provide('lab', lab);
+  return stop;
+}
+
+/** The same for programs that are no test, the benchmarks for one. */
+export async function startLab(
+  say: (line: string) => void,
+): Promise<{ lab: Lab; stop: () => Promise<void> }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'runlet-lab-'));
+  const undo: (() => Promise<void>)[] = [async () => rmSync(dataDir, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const imageCache = process.env.RUNLET_LAB_CACHE ?? join(homedir(), '.cache/runlet-lab');
+    const log = (name: string) => join(dataDir, 'logs', `${name}.log`);
+
+    const found = await findEngine();
+    const engineNeeds = found === undefined ? engineTools : [];
+    await ensureTools([redisTool, registryTool, ...seedTools, ...engineNeeds], say);
+
+    const redis = await startRedis({ folder: join(dataDir, 'redis'), logFile: log('redis'), say });
+    undo.push(() => redis.child.stop());
+    const registry = await startRegistry({
+      folder: join(dataDir, 'registry'),
+      logFile: log('registry'),
+      preferredPort: 0,
+      say,
+    });
+    undo.push(() => registry.child.stop());
+    const closed = await startRegistry({
+      folder: join(dataDir, 'private-registry'),
+      logFile: log('private-registry'),
+      preferredPort: 0,
+      htpasswd,
+      say,
+    });
+    undo.push(() => closed.child.stop());
+
+    for (const name of seeded) {
+      await pushImage(await buildImage(name, imageCache, say), { address: registry.address });
+    }
+    const secret = await buildImage('private', imageCache, say);
+    await pushImage(secret, { address: closed.address, credentials: { username, password } });
+
+    const own =
+      found === undefined ? await ownEngine(dataDir, registry.address, log('dockerd'), say) : undefined;
+    if (own !== undefined) undo.push(() => own.stop());
+    const dockerHost = own?.dockerHost ?? found ?? '';
+    undo.push(() => forgetImages(dockerHost, [registry.address, closed.address]));
+    for (const name of plain) {
+      const layout = await buildImage(name, imageCache, say);
+      if (!(await isLoaded(layout, dockerHost))) await loadImage(layout, dockerHost);
+    }
+
+    const lab: Lab = {
+      dockerHost,
+      redisUrl: redis.url,
+      registry: registry.address,
+      privateRegistry: {
+        host: closed.address,
+        username,
+        password,
+        image: `${closed.address}/${secret.name}:${secret.tags[0] ?? 'latest'}`,
+      },
+      ownsEngine: own !== undefined,
+      dataDir,
+      imageCache,
+    };
+    return { lab, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** An Engine for this run, where the machine has none. Its folder's path is short: sockets live below it. */
+async function ownEngine(dataDir: string, registry: string, logFile: string, say: (line: string) => void) {
+  const engine = await startEngine({
+    socket: join(dataDir, 'docker.sock'),
+    dataRoot: join(dataDir, 'docker'),
+    execRoot: join(dataDir, 'exec'),
+    pidfile: join(dataDir, 'dockerd.pid'),
+    mirrors: [`http://${registry}`],
+    logFile,
+    say,
+  });
+  say(`started an Engine at ${engine.dockerHost}`);
+  return engine;
+}
+
+/** Images pulled from the lab's registries: their port is gone with this run, nobody could use them again. */
+async function forgetImages(dockerHost: string, registries: string[]): Promise<void> {
+  const engine = engineAt(dockerHost);
+  const ours = (name: string) => registries.some((registry) => name.startsWith(`${registry}/`));
+  for (const image of await engine.listImages()) {
+    const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter(ours);
+    for (const name of names)
+      await engine
+        .getImage(name)
+        .remove({ force: true })
+        .catch(() => undefined);
+  }
+}

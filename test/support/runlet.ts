@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Run } from '../../shared/contracts/run.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis.ts';
+
+export type Program = {
+  pid: number;
+  /** Lines of its log, the newest last. */
+  lines: string[];
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  exited: Promise<void>;
+};
+
+export type Runlet = {
+  url: string;
+  apiKey: string;
+  prefix: string;
+  env: Record<string, string>;
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Posts a run and waits for its end, however long it takes. */
+  run(request: Record<string, unknown>): Promise<Run>;
+  /** Waits until a run has ended. */
+  ended(id: string): Promise<Run>;
+  startWorker(env?: Record<string, string>): Promise<Program>;
+  startGateway(env?: Record<string, string>): Promise<Program>;
+  gateway: Program;
+  workers: Program[];
+  stop(): Promise<void>;
+};
+
+const terminal = /^(succeeded|failed|timed_out|out_of_memory|output_limit|cancelled|errored|expired)$/;
+
+/** A whole Runlet of real processes, apart from any other: own prefix, own port, own data folder. */
+export async function startRunlet(
+  lab: { redisUrl: string; dockerHost: string },
+  options: { workers?: number; env?: Record<string, string> } = {},
+): Promise<Runlet> {
+  const prefix = `t${randomBytes(5).toString('hex')}`;
+  const apiKey = `rlk_${randomBytes(12).toString('hex')}`;
+  const dataDir = await mkdtemp(join(tmpdir(), 'runlet-test-'));
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    HOME: process.env.HOME ?? '/root',
+    RUNLET_REDIS_URL: lab.redisUrl,
+    RUNLET_REDIS_PREFIX: prefix,
+    RUNLET_SECRET_KEY: randomBytes(32).toString('base64'),
+    RUNLET_DATA_DIR: dataDir,
+    RUNLET_CONFIG_DIR: dataDir,
+    RUNLET_API_KEY: apiKey,
+    RUNLET_HOST: '127.0.0.1',
+    RUNLET_PORT: '0',
+    DOCKER_HOST: lab.dockerHost,
+    ...options.env,
+  };
+  const programs: Program[] = [];
+  const start = async (service: string, more: Record<string, string>, ready: RegExp) => {
+    const program = await startProgram(`services/${service}/main.ts`, { ...env, ...more }, ready);
+    programs.push(program);
+    return program;
+  };
+  const workers: Program[] = [];
+  const startGateway = (more = {}) => start('gateway', more, /"listening"/);
+  const startWorker = async (more = {}) => {
+    const worker = await start('worker', more, /"ready"/);
+    workers.push(worker);
+    return worker;
+  };
+  const gateway = await startGateway();
+  const listening = gateway.lines.find((line) => line.includes('"listening"')) ?? '{}';
+  const url = (JSON.parse(listening) as { address: string }).address;
+  // The next gateway takes the same port, so that clients find it.
+  env.RUNLET_PORT = new URL(url).port;
+  for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
+
+  const call: Runlet['call'] = (method, path, body, headers = {}) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+  const ended = async (id: string): Promise<Run> => {
+    for (;;) {
+      const response = await call('GET', `/v1/runs/${id}`);
+      if (!response.ok) throw new Error(`GET ${id}: ${response.status} ${await response.text()}`);
+      const run = (await response.json()) as Run;
+      if (terminal.test(run.status)) return run;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  };
+
+  return {
+    url,
+    apiKey,
+    prefix,
+    env,
+    call,
+    ended,
+    gateway,
+    workers,
+    startWorker,
+    startGateway,
+    async run(request) {
+      const response = await call('POST', '/v1/runs', request, { prefer: 'wait=30' });
+      const body = (await response.json()) as Run;
+      if (response.status === 200) return body;
+      if (response.status !== 202)
+        throw new Error(`POST /v1/runs: ${response.status} ${JSON.stringify(body)}`);
+      return ended(body.id);
+    },
+    async stop() {
+      for (const program of programs.reverse()) await program.stop();
+      await removeKeys(lab.redisUrl, prefix);
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startProgram(main: string, env: Record<string, string>, ready: RegExp): Promise<Program> {
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    let rest = '';
+    const take = (data: Buffer) => {
+      const parts = (rest + data.toString('utf8')).split('\n');
+      rest = parts.pop() ?? '';
+      for (const line of parts) {
+        lines.push(line);
+        if (lines.length > 2_000) lines.shift();
+        if (ready.test(line)) resolve();
+      }
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    void exited.then(() =>
+      reject(new Error(`${main} ended before it was ready:\n${lines.join('\n')}${rest}`)),
+    );
+  });
+  return { pid: child.pid ?? 0, lines, exited, stop: (signal = 'SIGTERM') => end(child, signal, exited) };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, exited: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill(signal);
+  const hard = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  await exited;
+  clearTimeout(hard);
+}
+
+async function removeKeys(redisUrl: string, prefix: string): Promise<void> {
+  const redis = connectRedis(redisUrl, 'loop', createLog('test', 'silent'));
+  const keys = await redis.keys(`{${prefix}}*`);
+  if (keys.length > 0) await redis.del(...keys);
+  redis.disconnect();
+}
