@@ -66,11 +66,15 @@ export function createOutputSink(options: {
       lost = true;
       options.onLost();
     }
-    flushing = undefined;
   };
-  const flushed = () => {
-    flushing ??= flush();
-    return flushing;
+  const flushed = async () => {
+    // What came while the last write was on its way is written before this resolves.
+    while (pending.length > 0 || flushing !== undefined) {
+      flushing ??= flush().finally(() => {
+        flushing = undefined;
+      });
+      await flushing;
+    }
   };
 
   return {

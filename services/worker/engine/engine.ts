@@ -130,7 +130,7 @@ export type PullOptions = {
   signal?: AbortSignal | undefined;
 };
 
-export type Tmpfs = { path: string; sizeBytes: number; inodes: number };
+export type Tmpfs = { path: string; sizeBytes: number; inodes: number; uid: number; gid: number };
 /** `name` as in setrlimit without its prefix: `nofile`, `core`, `cpu`, `fsize`. Units are the kernel's. */
 export type Rlimit = { name: string; soft: number; hard: number };
 

@@ -3,6 +3,7 @@ import type { ContainerSpec, ImageInfo, Rlimit } from '../engine/engine.ts';
 import { resolveCommand } from './command.ts';
 import { homeFor, workdirFor, writableFolders } from './folders.ts';
 import { labelsFor, type SandboxOwner, sandboxName } from './labels.ts';
+import { parseUser } from './user.ts';
 
 /** What the operator decides for every sandbox of a worker. */
 export type SandboxPolicy = {
@@ -13,8 +14,6 @@ export type SandboxPolicy = {
   /** The engine's runtime for isolation "gvisor". */
   gvisorRuntime: string;
 };
-
-export const defaultSandboxUser = '1000:1000';
 
 /** The network that a run was given; absent: none. */
 export type SandboxNetwork = { name: string; dns: string[] };
@@ -40,7 +39,7 @@ export function containerSpecFor(
 ): ContainerSpec {
   const { limits } = request;
   const workdir = workdirFor(request.workdir, image.workdir);
-  const tmpfs = writableFolders(image.volumes, workdir, limits.diskBytes);
+  const tmpfs = writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user));
   return {
     name: sandboxName(owner),
     image: image.id,

@@ -32,7 +32,12 @@ export function isInside(folder: string, path: string): boolean {
  * an anonymous volume there, which has no limit), and the folder it starts in where that lies inside of /work or
  * /tmp: the OCI runtime would make it there, owned by root and closed to the run's user.
  */
-export function writableFolders(volumes: string[], workdir: string, diskBytes: number): Tmpfs[] {
+export function writableFolders(
+  volumes: string[],
+  workdir: string,
+  diskBytes: number,
+  owner: { uid: number; gid: number },
+): Tmpfs[] {
   if (volumes.length > maxVolumes)
     throw new Problem(
       'start_failed',
@@ -47,7 +52,7 @@ export function writableFolders(volumes: string[], workdir: string, diskBytes: n
     );
   const own = always.some((folder) => isInside(folder, clean(workdir))) ? [clean(workdir)] : [];
   const paths = [...new Set([...always, ...declared, ...own])].sort();
-  return paths.map((path) => ({ path, sizeBytes: diskBytes, inodes: inodesFor(diskBytes) }));
+  return paths.map((path) => ({ path, sizeBytes: diskBytes, inodes: inodesFor(diskBytes), ...owner }));
 }
 
 /** Where the program starts. */

@@ -7,6 +7,7 @@ if status == 'queued' or status == 'pulling' or status == 'running' then return 
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 if not status then return 'gone' end
-redis.call('HINCRBY', KEYS[6], 'retainedBytes', -tonumber(record[2] or '0'))
+local bytes = record[2] or '0'
+if bytes ~= '0' then redis.call('HINCRBY', KEYS[6], 'retainedBytes', '-' .. bytes) end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return 'forgotten'

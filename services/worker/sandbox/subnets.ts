@@ -1,0 +1,32 @@
+import { randomInt } from 'node:crypto';
+import { isIPv4 } from 'node:net';
+
+/** Docker's default pools lie elsewhere (172.17.0.0/12, 192.168.0.0/16), and few sites use this one. */
+export const defaultEgressPool = '10.213.0.0/16';
+
+/** A bridge, a container, and no room for a third party. */
+const subnetBits = 29;
+
+export type SubnetPool = {
+  /** A subnet of the pool by chance, as in `10.213.4.8/29`: many workers on one engine need no common book. */
+  pick(): string;
+};
+
+/** Throws an Error when the pool is no IPv4 CIDR that holds at least one /29. */
+export function subnetPool(cidr: string): SubnetPool {
+  const [address = '', prefix = ''] = cidr.split('/');
+  const bits = Number(prefix);
+  if (!isIPv4(address) || !/^\d{1,2}$/.test(prefix) || bits < 8 || bits > subnetBits)
+    throw new Error(
+      `The egress pool "${cidr}" is not an IPv4 range from /8 to /${subnetBits}, as in ${defaultEgressPool}`,
+    );
+  const size = 2 ** (32 - bits);
+  const asNumber = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const first = asNumber - (asNumber % size);
+  const step = 2 ** (32 - subnetBits);
+  return { pick: () => `${dotted(first + randomInt(size / step) * step)}/${subnetBits}` };
+}
+
+function dotted(address: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+}

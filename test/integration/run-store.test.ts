@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeEach, expect, inject, test } from 'vitest';
+import { runRequestSchema } from '../../shared/contracts/run-request.ts';
+import { newId } from '../../shared/ids.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis.ts';
+import { sealerFor } from '../../shared/secrets.ts';
+import { readEvents, readOutput } from '../../shared/stores/run-events.ts';
+import { emptyState } from '../../shared/stores/run-record.ts';
+import { createRunStore, type Holder } from '../../shared/stores/runs.ts';
+
+const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
+const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
+const store = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
+const bounds = { tenantMost: 5, systemMost: 8 };
+
+const most = 1_000_000_000;
+const schema = runRequestSchema({
+  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
+  allowWritable: true,
+  allowEgress: true,
+  registries: [],
+});
+
+async function clear(): Promise<void> {
+  const all = await redis.keys(`${keys.base}*`);
+  if (all.length > 0) await redis.del(...all);
+}
+beforeEach(clear);
+afterAll(async () => {
+  await clear();
+  redis.disconnect();
+});
+
+async function create(more: Record<string, unknown> = {}, tenant = 'default'): Promise<string> {
+  const request = schema.parse({ image: 'busybox', env: { TOKEN: 'very-secret-value' }, ...more });
+  const now = new Date();
+  const id = newId('run');
+  await store.create({ id, tenant, createdAt: now.toISOString(), dueAt: now.getTime() }, request, bounds);
+  return id;
+}
+
+async function claimed(id: string, worker = 'w1'): Promise<Holder> {
+  const claim = await store.claim(id, worker);
+  if (claim.verdict !== 'claimed') throw new Error(`expected to claim, got ${claim.verdict}`);
+  return { runId: id, tenant: 'default', attempt: claim.attempt, worker };
+}
+const finish = (holder: Holder, status: 'succeeded' | 'failed' | 'cancelled') =>
+  store.finish(
+    holder,
+    status,
+    { ...emptyState, finishedAt: new Date().toISOString() },
+    0,
+    new Date().toISOString(),
+  );
+
+test('a secret is nowhere in Redis in plain, and gone with the end of the run', async () => {
+  const id = await create();
+  const holder = await claimed(id);
+  const dump = async () => {
+    const parts = await Promise.all((await redis.keys(`${keys.base}*`)).map((key) => redis.dumpBuffer(key)));
+    return Buffer.concat(parts.map((part) => part ?? Buffer.alloc(0))).toString('latin1');
+  };
+  expect(await dump()).not.toContain('very-secret-value');
+  expect(await redis.exists(keys.spec(id))).toBe(1);
+  await finish(holder, 'succeeded');
+  expect(await redis.exists(keys.spec(id))).toBe(0);
+});
+
+test('of many ends one wins, with one exit event', async () => {
+  const id = await create();
+  const holder = await claimed(id);
+  const wins = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => finish(holder, i % 2 === 0 ? 'succeeded' : 'failed')),
+  );
+  expect(wins.filter(Boolean)).toHaveLength(1);
+  const events = await readEvents(redis, keys, id, '0', 100);
+  expect(events.filter((event) => event.type === 'exit')).toHaveLength(1);
+  expect(await redis.hget(keys.stats, 'duration:count')).toBe('1');
+});
+
+test('an attempt that was overtaken can write nothing more', async () => {
+  const id = await create({ retries: 1 });
+  const first = await claimed(id, 'w1');
+  expect(await store.move(first, 'running', emptyState)).toBe('moved');
+  const second = await claimed(id, 'w2');
+  expect(second.attempt).toBe(2);
+  expect(await store.move(first, 'running', emptyState)).toBe('lost');
+  expect(await store.append(first, 'o1', [{ type: 'stdout', data: 'ghost' }])).toBe(false);
+  expect(await finish(first, 'succeeded')).toBe(false);
+  expect(await store.requeue(first)).toBe('lost');
+  expect(await store.verdicts([first, second])).toEqual(['lost', 'held']);
+  expect(await finish(second, 'succeeded')).toBe(true);
+  expect((await readOutput(redis, keys, id, 2)).stdout.length).toBe(0);
+});
+
+test('a program that may have been started is not started again without retries', async () => {
+  const id = await create();
+  await store.move(await claimed(id), 'running', emptyState);
+  expect((await store.claim(id, 'w2')).verdict).toBe('lost');
+});
+
+test('a program that was never started is, and not for ever', async () => {
+  const id = await create();
+  const verdicts: string[] = [];
+  for (let i = 0; i < 8; i += 1) verdicts.push((await store.claim(id, `w${i}`)).verdict);
+  expect(verdicts.slice(0, 5)).toEqual(['claimed', 'claimed', 'claimed', 'claimed', 'claimed']);
+  expect(verdicts.at(-1)).toBe('lost');
+});
+
+test('requeue keeps to retries', async () => {
+  const id = await create({ retries: 1 });
+  const first = await claimed(id);
+  await store.move(first, 'running', emptyState);
+  expect(await store.requeue(first)).toBe('requeued');
+  expect(await store.status(id)).toBe('queued');
+  const second = await claimed(id);
+  await store.move(second, 'running', emptyState);
+  expect(await store.requeue(second)).toBe('refused');
+});
+
+test('an append that is sent twice is written once', async () => {
+  const holder = await claimed(await create());
+  for (const sequence of ['o1', 'o1', 'o2', 'o2'])
+    expect(await store.append(holder, sequence, [{ type: 'stdout', data: sequence }])).toBe(true);
+  expect((await readOutput(redis, keys, holder.runId, 1)).stdout.toString()).toBe('o1o2');
+});
+
+test('cancel: a waiting run is the caller’s to end, a held one its worker’s; none starts after it', async () => {
+  const waiting = await create();
+  expect(await store.cancel(waiting)).toBe('unheld');
+  const held = await claimed(await create());
+  expect(await store.cancel(held.runId)).toBe('asked');
+  expect(await store.move(held, 'running', emptyState)).toBe('cancelled');
+  expect(await store.verdicts([held])).toEqual(['cancelled']);
+  expect((await store.claim(waiting, 'w1')).verdict).toBe('cancelled');
+  await finish(held, 'cancelled');
+  expect(await store.cancel(held.runId)).toBe('ended');
+  expect(await store.cancel(newId('run'))).toBe('gone');
+});
+
+test('quotas: the tenant’s, then the system’s', async () => {
+  for (let i = 0; i < 5; i += 1) await create();
+  await expect(create()).rejects.toMatchObject({ code: 'quota_exceeded', status: 429 });
+  for (let i = 0; i < 3; i += 1) await create({}, 'other');
+  await expect(create({}, 'third')).rejects.toMatchObject({ code: 'overloaded', status: 503 });
+});
+
+test('what is forgotten leaves nothing but counters', async () => {
+  const holder = await claimed(await create());
+  expect(await store.forget(holder.runId, 'default')).toBe('active');
+  await finish(holder, 'succeeded');
+  expect(await store.forget(holder.runId, 'default')).toBe('forgotten');
+  expect(await store.forget(holder.runId, 'default')).toBe('gone');
+  expect(await redis.keys(`${keys.base}*`)).toEqual([keys.stats]);
+});

@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createOutputSink, incompleteTail } from '../../services/worker/output-sink.ts';
+import type { NewEvent } from '../../shared/stores/runs.ts';
+
+type Chunk = { stream: 'stdout' | 'stderr'; data: Buffer };
+
+async function through(chunks: Chunk[], limitBytes: number) {
+  const events: NewEvent[] = [];
+  let limits = 0;
+  const sink = createOutputSink({
+    limitBytes,
+    append: async (entries) => {
+      await Promise.resolve();
+      events.push(...entries);
+      return true;
+    },
+    onLimit: () => {
+      limits += 1;
+    },
+    onLost: () => {
+      throw new Error('not lost');
+    },
+  });
+  for (const chunk of chunks) await sink.accept(chunk);
+  return { ended: await sink.end(), events, limits };
+}
+
+const of = (events: NewEvent[], stream: string) =>
+  Buffer.concat(events.filter((event) => event.type === stream).map((event) => event.data as Buffer));
+
+const chunk = fc.record({
+  stream: fc.constantFrom('stdout' as const, 'stderr' as const),
+  data: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+});
+
+test('keeps exactly the first bytes up to the limit, in order, whatever the chunks', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(chunk, { maxLength: 40 }),
+      fc.integer({ min: 1, max: 3000 }),
+      async (chunks, limit) => {
+        const { ended, events, limits } = await through(chunks, limit);
+        const total = chunks.reduce((sum, one) => sum + one.data.length, 0);
+        let room = limit;
+        const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+        for (const one of chunks) {
+          kept[one.stream].push(one.data.subarray(0, room));
+          room -= Math.min(room, one.data.length);
+        }
+        expect(of(events, 'stdout').equals(Buffer.concat(kept.stdout))).toBe(true);
+        expect(of(events, 'stderr').equals(Buffer.concat(kept.stderr))).toBe(true);
+        expect(ended).toEqual({ keptBytes: Math.min(total, limit), truncated: total > limit });
+        expect(limits).toBe(total > limit ? 1 : 0);
+      },
+    ),
+  );
+});
+
+test('text is never cut inside a character, whatever the chunks', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc.integer({ min: 1, max: 7 }),
+      async (text, size) => {
+        const bytes = Buffer.from(text.toWellFormed());
+        const chunks: Chunk[] = [];
+        for (let at = 0; at < bytes.length; at += size)
+          chunks.push({ stream: 'stdout', data: bytes.subarray(at, at + size) });
+        const { events } = await through(chunks, 1_000_000);
+        for (const event of events) {
+          expect(() => new TextDecoder('utf-8', { fatal: true }).decode(event.data as Buffer)).not.toThrow();
+        }
+        expect(of(events, 'stdout').equals(bytes)).toBe(true);
+      },
+    ),
+  );
+});
+
+test('an entry is at most 64 KiB', async () => {
+  const { events } = await through([{ stream: 'stdout', data: Buffer.alloc(1_000_000, 'x') }], 10_000_000);
+  for (const event of events) expect((event.data as Buffer).length).toBeLessThanOrEqual(65_536);
+});
+
+test('a reader that is slow makes the writer wait, and memory stays bounded', async () => {
+  let waiting = 0;
+  const release: (() => void)[] = [];
+  const sink = createOutputSink({
+    limitBytes: 1e9,
+    append: async () => {
+      await new Promise<void>((resolve) => release.push(resolve));
+      return true;
+    },
+    onLimit: () => {},
+    onLost: () => {},
+  });
+  let accepted = 0;
+  const writer = (async () => {
+    for (let i = 0; i < 100; i += 1) {
+      waiting = i;
+      await sink.accept({ stream: 'stdout', data: Buffer.alloc(65_536) });
+      accepted += 1;
+    }
+  })();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(accepted).toBeLessThan(10);
+  sink.hurry();
+  await writer;
+  expect(waiting).toBe(99);
+  const ended = sink.end();
+  while (release.length > 0) {
+    release.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await ended).keptBytes).toBe(6_553_600);
+});
+
+test('incompleteTail', () => {
+  const euro = Buffer.from('€');
+  const smile = Buffer.from('😀');
+  expect(incompleteTail(Buffer.from('abc'))).toBe(0);
+  expect(incompleteTail(euro)).toBe(0);
+  expect(incompleteTail(euro.subarray(0, 2))).toBe(2);
+  expect(incompleteTail(smile.subarray(0, 3))).toBe(3);
+  expect(incompleteTail(smile.subarray(0, 1))).toBe(1);
+  expect(incompleteTail(Buffer.from([0xff]))).toBe(0);
+  expect(incompleteTail(Buffer.from([0x80, 0x80, 0x80]))).toBe(0);
+});
