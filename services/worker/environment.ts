@@ -33,7 +33,9 @@ export const workerEnvironment = sharedEnvironment.extend({
     .string()
     .regex(/^[1-9][0-9]*:[1-9][0-9]*$/, 'a numeric uid:gid, not root')
     .default('1000:1000'),
-  RUNLET_EGRESS_DNS: list.describe('resolvers of runs with egress; default 1.1.1.1,8.8.8.8'),
+  RUNLET_EGRESS_DNS: list
+    .default(['1.1.1.1', '8.8.8.8'])
+    .describe('resolvers of runs with egress; the machine’s own are often private addresses'),
   RUNLET_EGRESS_POOL: z
     .string()
     .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/)

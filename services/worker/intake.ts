@@ -16,6 +16,9 @@ const waitHereMs = 250;
 /** A run whose engine was lost is tried again after this. */
 const againAfterMs = 1_000;
 
+/** A run that is shut down has so long to be killed, recorded and removed; then the reaper of the next worker does it. */
+const killGraceMs = 5_000;
+
 export type Intake = ReturnType<typeof createIntake>;
 
 /** Takes runs from the queue as long as the node has room for them, and sees each to its end. */
@@ -41,6 +44,7 @@ export function createIntake(options: {
     if (!ledger.fits(smallest)) return ledger.released();
     const job = await queue.next();
     if (job === undefined) return;
+    if (!open) return job.handBack();
     const need = await runs.need(job.runId);
     if (need === undefined) return job.complete();
     const release = await reserve(job, need);
@@ -162,13 +166,19 @@ export function createIntake(options: {
       })();
     },
 
-    /** Takes nothing more; resolves when what is under way has ended, or after `ms` with what has not. */
-    async drain(ms: number): Promise<void> {
+    /** Takes nothing more; resolves when what is under way has ended. */
+    async drain(): Promise<void> {
       open = false;
-      await Promise.race([loop.then(() => Promise.all(underWay)), pause(ms)]);
-      if (underWay.size === 0) return;
+      await loop;
+      await Promise.all(underWay);
+    },
+
+    /** As drain; what has not ended after `ms` is ended, and runs again elsewhere if its `retries` allow. */
+    async shutDown(ms: number): Promise<void> {
+      const drained = this.drain();
+      await Promise.race([drained, pause(ms)]);
       active.stopAll('shutdown');
-      await Promise.race([Promise.all(underWay), pause(5_000)]);
+      await Promise.race([drained, pause(killGraceMs)]);
     },
 
     isOpen: () => open,

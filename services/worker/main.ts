@@ -23,6 +23,9 @@ import { createLedger } from './ledger.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
+import { createEgress } from './sandbox/egress.ts';
+import { createFirewall } from './sandbox/firewall.ts';
+import { subnetPool } from './sandbox/subnets.ts';
 import { createSandboxes } from './sandboxes.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
@@ -48,10 +51,12 @@ const ledger = createLedger({
 });
 const active = createActiveRuns();
 
-const egress = {
-  available: () => false,
-  open: () => Promise.reject(new Error('later')),
-};
+const egress = createEgress({
+  engine,
+  firewall: createFirewall(env.RUNLET_EGRESS_DNS),
+  subnets: subnetPool(env.RUNLET_EGRESS_POOL),
+  resolvers: env.RUNLET_EGRESS_DNS,
+});
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -60,7 +65,7 @@ const registrar = createRegistrar({
   dataDir: env.RUNLET_DATA_DIR,
   workers,
   ledger,
-  egress: egress.available,
+  egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   draining: () => !intake.isOpen(),
   log,
 });
@@ -101,7 +106,7 @@ const commands = createCommands({
   imagesChanged: registrar.imagesChanged,
   drain: () => {
     log.info('drained on request');
-    void intake.drain(Number.POSITIVE_INFINITY).then(registrar.beatOnce);
+    intake.drain().then(registrar.beatOnce, (error) => log.error({ err: error }, 'not drained'));
   },
   log,
 });
@@ -128,7 +133,7 @@ async function stop(): Promise<void> {
   stopping = true;
   log.info({ underWay: active.size() }, 'draining');
   commands.stop();
-  const drained = intake.drain(env.RUNLET_DRAIN_MS);
+  const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
   await registrar.beatOnce();
   await drained;
   stopWatching();

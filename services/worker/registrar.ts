@@ -20,7 +20,7 @@ export function createRegistrar(options: {
   dataDir: string;
   workers: WorkerStore;
   ledger: Ledger;
-  egress: () => boolean;
+  egress: boolean;
   draining: () => boolean;
   log: Log;
 }) {
@@ -70,7 +70,7 @@ export function createRegistrar(options: {
         kernel: info.kernel,
       },
       isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
-      egress: options.egress(),
+      egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),
       warm: [],

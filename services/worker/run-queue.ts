@@ -45,7 +45,7 @@ export function createRunQueue(options: {
     // How often a run may be lost is decided by its record (claim.lua), not by the queue.
     maxStalledCount: 1_000_000,
     // A blocked fetch comes up for air so often; a job wakes it at once.
-    drainDelay: 2,
+    drainDelay: 1,
   });
   bull.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
 

@@ -3,15 +3,10 @@ import { Problem } from '../../shared/problems.ts';
 import type { Engine, EngineInfo, ImageInfo } from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
-import { containerSpecFor, type SandboxNetwork } from './sandbox/container-spec.ts';
+import { containerSpecFor } from './sandbox/container-spec.ts';
+import type { Egress } from './sandbox/egress.ts';
 import type { SandboxOwner } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
-
-/** Gives a run a network that reaches the internet and nothing private; `close` takes it away. */
-export type EgressProvider = {
-  available(): boolean;
-  open(owner: SandboxOwner): Promise<{ network: SandboxNetwork; close: () => Promise<void> }>;
-};
 
 const gvisorRuntime = 'runsc';
 
@@ -22,7 +17,7 @@ export async function createSandboxes(options: {
   env: WorkerEnvironment;
   workerId: string;
   instance: string;
-  egress: EgressProvider;
+  egress: Egress;
 }) {
   const { engine, env, egress } = options;
   const seccompProfile = await readFile(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8');
@@ -46,10 +41,12 @@ export async function createSandboxes(options: {
         worker: options.workerId,
         instance: options.instance,
       };
-      const opened = request.network === 'egress' ? await egress.open(owner) : undefined;
-      const release = async () => opened?.close();
+      const network = request.network === 'egress' ? await egress.open(owner) : undefined;
+      const release = async () => {
+        if (network !== undefined) await egress.close(owner);
+      };
       try {
-        const spec = containerSpecFor(request, image, owner, policy, opened?.network);
+        const spec = containerSpecFor(request, image, owner, policy, network);
         return { sandbox: await createSandbox(engine, spec), release };
       } catch (error) {
         await release();

@@ -107,7 +107,7 @@ test('bytes that are no text come back bit for bit', async () => {
 });
 
 test.each([
-  [{ image: 'no-such-image-anywhere:1' }, 'image_not_found'],
+  [{ image: `${lab.registry}/no/such:1` }, 'image_not_found'],
   [{ image: 'busybox', command: ['/no/such/program'] }, 'command_not_found'],
   [{ image: 'busybox', command: ['/etc/passwd'] }, 'command_not_executable'],
   [{ image: 'never-pulled:1', pull: 'never' }, 'image_not_present'],
@@ -131,6 +131,14 @@ test('a registry that is down, one that refuses, one with credentials, and a for
   const foreign = await run({ image: `${lab.registry}/runlet-test/foreign:1`, pull: 'always' });
   expect(foreign).toMatchObject({ status: 'errored', error: { code: 'platform_mismatch' } });
 });
+
+test.runIf(lab.ownsEngine)(
+  'a public name that the site’s mirror lacks is not found, and the user is told where to look',
+  async () => {
+    const ended = await run({ image: 'no-such-image-anywhere' });
+    expect(ended).toMatchObject({ status: 'errored', error: { code: 'image_not_found' } });
+  },
+);
 
 test('an image is pulled with its progress on the stream, once for many runs, and its digest is recorded', async () => {
   const reference = `${lab.registry}/runlet-test/layers:1`;

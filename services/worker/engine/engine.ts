@@ -179,8 +179,7 @@ export type Attachment = {
    * Object mode: `OutputChunk`s in the order of arrival; ends after the last byte. Reading slowly stops the
    * program's writes, so memory stays bounded. Breaks with `engine_unavailable` when the connection does.
    *
-   * While the program runs a pause may be as long as you like. After its exit Docker waits for its reader no more than
-   * about two seconds and then drops what is left: read on without pause, and discard what is too much.
+   * Read it to its end, or close it: Docker may not tell of an exit (`wait`) before its output has been taken.
    */
   output: Readable;
   /** `end()` closes the program's stdin; output goes on. `null` when attached without stdin. */

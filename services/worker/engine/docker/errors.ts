@@ -16,8 +16,13 @@ export function fromClient(error: unknown, shown: string): EngineRefusal | Probl
   if (error instanceof EngineRefusal || error instanceof Problem) return error;
   const raw = error as { statusCode?: unknown; json?: unknown; message?: string; code?: string };
   if (typeof raw.statusCode === 'number')
-    return new EngineRefusal(raw.statusCode, refusalText(raw.json) ?? raw.message ?? '');
+    return new EngineRefusal(raw.statusCode, refusalText(raw.json) ?? bare(raw.message ?? ''));
   return unavailable(shown, raw.code ?? raw.message ?? String(error), error);
+}
+
+/** The library's message without what it puts in front: `(HTTP code 404) unexpected - `. */
+function bare(message: string): string {
+  return message.replace(/^\(HTTP code \d+\) .*? - /, '').trim();
 }
 
 function refusalText(json: unknown): string | undefined {

@@ -5,7 +5,6 @@ import { unexpected } from './errors.ts';
 
 type InfoAnswer = {
   ID: string;
-  Name: string;
   Driver: string;
   CgroupVersion?: string;
   OSType: string;
@@ -29,7 +28,7 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
     const [info, version] = await Promise.all([get<InfoAnswer>('/info'), get<VersionAnswer>('/version')]);
     return {
       id: info.ID,
-      name: info.Name,
+      name: productName(version.Components?.[0]?.Name),
       version: version.Version,
       apiVersion: version.ApiVersion,
       runcVersion: version.Components?.find(({ Name }) => Name === 'runc')?.Version ?? null,
@@ -45,6 +44,11 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
   } catch (error) {
     throw unexpected(error, 'describe itself');
   }
+}
+
+/** Docker calls its own component just `Engine`; others that speak its API name themselves (`Podman Engine`). */
+function productName(component: string | undefined): string {
+  return component === undefined || component === 'Engine' ? 'Docker Engine' : component;
 }
 
 export async function ping(client: DockerClient, signal?: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { PullOptions } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { EngineRefusal, unavailable } from './errors.ts';
 import { lines } from './lines.ts';
+import { missingFromMirrors } from './mirrors.ts';
 import { pullProblem } from './pull-errors.ts';
 import { type PullLine, PullProgress } from './pull-progress.ts';
 
@@ -21,6 +22,11 @@ export async function pullImage(
   if (parsed === undefined)
     throw new Problem('image_not_found', `"${reference}" is not a valid image reference.`);
   const name = parsed.familiar.replace(/@.*$|:[^:/]*$/, '');
+  const explain = async (said: string, cause?: unknown): Promise<Problem> => {
+    const problem = pullProblem(parsed.familiar, said, credentials !== undefined, cause);
+    if (problem.code !== 'registry_unavailable') return problem;
+    return (await missingFromMirrors(client, reference, signal)) ?? problem;
+  };
   let answer: IncomingMessage;
   try {
     answer = await client.stream({
@@ -35,10 +41,10 @@ export async function pullImage(
     });
   } catch (error) {
     if (!(error instanceof EngineRefusal)) throw error;
-    throw pullProblem(parsed.familiar, error.message, credentials !== undefined, error);
+    throw await explain(error.message, error);
   }
   const failure = await follow(answer, client.shown, onProgress, signal);
-  if (failure !== undefined) throw pullProblem(parsed.familiar, failure, credentials !== undefined);
+  if (failure !== undefined) throw await explain(failure);
 }
 
 /** Reads the progress to its end. Returns the engine's error if it sent one. */
