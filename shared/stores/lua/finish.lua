@@ -1,20 +1,21 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
 -- KEYS run, spec, events, open, tenantOpen, finished, stats
--- ARGV id, attempt, worker, status, state, exitEvent, now, storedBytes, wakeChannel, durationMs, bucket
+-- ARGV id, attempt, worker, status, state, exitEvent, now, outputBytes, wakeChannel, durationMs, bucket
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
 local status = record[1]
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return 'lost' end
 if record[2] ~= ARGV[2] then return 'lost' end
 -- A run that nobody holds (queued, or swept by the janitor) is ended with the worker named ''.
 if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
-local spec = redis.call('STRLEN', KEYS[2])
-redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', ARGV[8])
+-- What is kept is the output (storedBytes) and the request in the record's head, which may be as large.
+local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
+redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
 redis.call('DEL', KEYS[2])
 redis.call('XADD', KEYS[3], '*', 't', 'exit', 'a', ARGV[2], 'd', ARGV[6])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZADD', KEYS[6], ARGV[7], ARGV[1])
-redis.call('HINCRBY', KEYS[7], 'retainedBytes', ARGV[8])
+redis.call('HINCRBY', KEYS[7], 'retainedBytes', stored)
 redis.call('HINCRBY', KEYS[7], 'runs:' .. ARGV[4], 1)
 redis.call('HINCRBY', KEYS[7], 'duration:count', 1)
 redis.call('HINCRBY', KEYS[7], 'duration:sum', ARGV[10])

@@ -52,15 +52,29 @@ async function post(client: DockerClient, spec: ContainerSpec, signal?: AbortSig
   return answer.Id;
 }
 
-/** The connection broke after the question: the container may be there all the same, under the name we gave it. */
+const recoverTries = 10;
+const recoverEveryMs = 200;
+
+/**
+ * The connection broke after the question: the container may be there all the same, or be in the making, under the
+ * name we gave it. An engine that does not answer this either is left alone: the name is known to the reaper too.
+ */
 async function recover(
   client: DockerClient,
   spec: ContainerSpec,
   cause: Problem,
   signal?: AbortSignal,
 ): Promise<ContainerId> {
-  const found = await inspectContainer(client, spec.name, signal).catch(() => null);
-  if (found !== null && found.status === 'created' && isOurs(spec.labels, found.labels)) return found.id;
+  for (let attempt = 1; attempt <= recoverTries; attempt++) {
+    const found = await inspectContainer(client, spec.name, signal).catch(() => undefined);
+    if (found === undefined) throw cause;
+    if (found !== null) {
+      if (found.status === 'created' && isOurs(spec.labels, found.labels)) return found.id;
+      throw cause;
+    }
+    await new Promise((resolve) => setTimeout(resolve, recoverEveryMs));
+    signal?.throwIfAborted();
+  }
   throw cause;
 }
 

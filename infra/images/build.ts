@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type Say, step } from '../parts/say.ts';
+import { type Definition, readDefinition } from './definition.ts';
+import { makeLayer } from './how/index.ts';
+import { addLayer, blobPath, finishLayout, type ImageLayout, type LayerBlob, readLayout } from './layout.ts';
+import { nativeArchitecture } from './platform.ts';
+
+/** To be counted up when the builder makes other bytes out of the same definition. */
+const builderVersion = 2;
+
+/** Builds an image, and what it stands on, unless `cache` has it. */
+export async function buildImage(name: string, cache: string, say: Say): Promise<ImageLayout> {
+  const definition = readDefinition(name);
+  const key = keyOf(definition);
+  const folder = join(cache, `${name}-${key}`);
+  const present = readLayout(folder);
+  if (present !== undefined) return present;
+  const base = definition.from === undefined ? undefined : await buildImage(definition.from, cache, say);
+  return step(say, `Building image ${name}`, () => build(name, definition, base, folder, cache, say));
+}
+
+async function build(
+  name: string,
+  definition: Definition,
+  base: ImageLayout | undefined,
+  folder: string,
+  cache: string,
+  say: Say,
+): Promise<ImageLayout> {
+  mkdirSync(cache, { recursive: true });
+  const work = mkdtempSync(join(cache, `.${name}-`));
+  try {
+    const output = join(work, 'image');
+    mkdirSync(join(output, 'blobs'), { recursive: true });
+    const layers: LayerBlob[] = [];
+    for (const layer of base?.layers ?? []) {
+      if (base !== undefined) linkSync(blobPath(base.folder, layer.digest), blobPath(output, layer.digest));
+      layers.push(layer);
+    }
+    for (const [index, layer] of definition.layers.entries()) {
+      layers.push(await addLayer(output, await makeLayer(layer, work, index, say)));
+    }
+    finishLayout(output, definition, layers);
+    removeOlder(name, cache);
+    publish(output, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  const layout = readLayout(folder);
+  if (layout === undefined) throw new Error(`Image ${name} was built and is not in ${folder}. Try again.`);
+  return layout;
+}
+
+/** Into place in one step. Someone else may have built the same at the same time: theirs is as good. */
+function publish(output: string, folder: string): void {
+  try {
+    renameSync(output, folder);
+  } catch (error) {
+    if (readLayout(folder) === undefined) throw error;
+  }
+}
+
+/** Builds of former definitions, so that the cache does not grow with every change. */
+function removeOlder(name: string, cache: string): void {
+  for (const entry of readdirSync(cache)) {
+    if (entry.startsWith(`${name}-`) && /^[0-9a-f]{16}$/.test(entry.slice(name.length + 1))) {
+      rmSync(join(cache, entry), { recursive: true, force: true });
+    }
+  }
+}
+
+/** Everything that decides what comes out: the definition, its sources, what it stands on, and the machine's kind. */
+function keyOf(definition: Definition): string {
+  const hash = createHash('sha256').update(JSON.stringify([builderVersion, nativeArchitecture, definition]));
+  for (const layer of definition.layers) {
+    if (layer.how === 'static-c')
+      hash.update(readFileSync(new URL(`sources/${layer.source}`, import.meta.url)));
+    if (layer.how === 'closure' && '@node' in layer.binaries)
+      hash.update(`${process.version} ${realpathSync(process.execPath)}`);
+  }
+  if (definition.from !== undefined) hash.update(keyOf(readDefinition(definition.from)));
+  return hash.digest('hex').slice(0, 16);
+}

@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { ensureTools, installPackages } from '../../parts/apt.ts';
+import { run } from '../../parts/run.ts';
+import type { Say } from '../../parts/say.ts';
+import type { LayerOf } from '../definition.ts';
+
+// What no program in a container reads: as the official slim images leave out.
+const leftOut = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/locale/*',
+  '/usr/share/info/*',
+  '/usr/share/lintian/*',
+  '/var/cache/apt/*.bin',
+];
+
+/** This machine's own sources, where they are Debian's: a mirror that the site chose is honoured. */
+const ownSources = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
+
+/** A Debian system with the given packages, as a tar. */
+export async function debian(layer: LayerOf<'debian'>, tar: string, say: Say): Promise<void> {
+  const [mmdebstrap = 'mmdebstrap'] = await ensureTools(
+    [{ names: ['mmdebstrap'], packages: ['mmdebstrap'] }],
+    say,
+  );
+  // On a relative of Debian: the keys that Debian's packages are signed with.
+  if (!existsSync('/usr/share/keyrings/debian-archive-keyring.gpg')) {
+    await installPackages(['debian-archive-keyring'], say);
+  }
+  const sources = await usableSources(layer.suite);
+  await run(
+    mmdebstrap,
+    [
+      '--variant=minbase',
+      '--quiet',
+      ...(layer.packages.length > 0 ? [`--include=${layer.packages.join(',')}`] : []),
+      '--aptopt=Apt::Install-Recommends "false"',
+      ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
+      // Licences have to stay.
+      '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/* "$1"/etc/hostname "$1"/etc/resolv.conf',
+      layer.suite,
+      tar,
+      ...sources,
+    ],
+    // The same packages give the same bytes.
+    { env: { SOURCE_DATE_EPOCH: '1735689600' }, timeoutMs: 600_000 },
+  );
+}
+
+async function usableSources(suite: string): Promise<string[]> {
+  for (const path of ownSources) {
+    if (existsSync(path) && (await run('grep', ['-q', suite, path], { allowFailure: true })).code === 0)
+      return [path];
+  }
+  return [];
+}

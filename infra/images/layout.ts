@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import {
+  createReadStream,
+  createWriteStream,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { Definition } from './definition.ts';
+import { foreignArchitecture, nativeArchitecture } from './platform.ts';
+
+/** A blob of an image: how a manifest speaks of it. */
+export interface Descriptor {
+  mediaType: string;
+  digest: string;
+  size: number;
+}
+
+export interface LayerBlob extends Descriptor {
+  /** The digest of the tar before compression. */
+  diffId: string;
+}
+
+/** An image on disk: its blobs lie in `folder/blobs`, each under the hex of its digest. */
+export interface ImageLayout {
+  folder: string;
+  name: string;
+  tags: string[];
+  manifest: Descriptor;
+  /** Where the definition asks for one: the manifest list that names the manifest. */
+  list?: Descriptor;
+  config: Descriptor;
+  layers: LayerBlob[];
+}
+
+const docker = 'application/vnd.docker';
+const manifestType = `${docker}.distribution.manifest.v2+json`;
+const listType = `${docker}.distribution.manifest.list.v2+json`;
+const configType = `${docker}.container.image.v1+json`;
+const layerType = `${docker}.image.rootfs.diff.tar.gzip`;
+
+export const blobPath = (folder: string, digest: string) =>
+  join(folder, 'blobs', digest.slice('sha256:'.length));
+
+/** Compresses a layer's tar into the blobs of an image. */
+export async function addLayer(folder: string, tar: string): Promise<LayerBlob> {
+  const raw = createHash('sha256');
+  const packed = createHash('sha256');
+  const temporary = `${tar}.gz`;
+  await pipeline(
+    createReadStream(tar),
+    tee(raw),
+    createGzip({ level: 6 }),
+    tee(packed),
+    createWriteStream(temporary),
+  );
+  const digest = `sha256:${packed.digest('hex')}`;
+  renameSync(temporary, blobPath(folder, digest));
+  const { size } = statSync(blobPath(folder, digest));
+  return { mediaType: layerType, digest, size, diffId: `sha256:${raw.digest('hex')}` };
+}
+
+function tee(hash: ReturnType<typeof createHash>): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+}
+
+/** Writes config, manifest and, if wanted, manifest list, and with them the image is complete. */
+export function finishLayout(folder: string, definition: Definition, layers: LayerBlob[]): ImageLayout {
+  const architecture = definition.platform === 'foreign' ? foreignArchitecture : nativeArchitecture;
+  // A fixed time: the same definition makes the same digest at every build.
+  const created = '2025-01-01T00:00:00Z';
+  const config = addJson(folder, configType, {
+    architecture,
+    os: 'linux',
+    created,
+    config: definition.config,
+    rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
+    history: layers.map(() => ({ created, created_by: `runlet images ${definition.name}` })),
+  });
+  const manifest = addJson(folder, manifestType, {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config,
+    layers: layers.map(({ mediaType, size, digest }) => ({ mediaType, size, digest })),
+  });
+  const layout: ImageLayout = {
+    folder,
+    name: definition.name,
+    tags: definition.tags,
+    manifest,
+    config,
+    layers,
+  };
+  if (definition.manifestList) {
+    layout.list = addJson(folder, listType, {
+      schemaVersion: 2,
+      mediaType: listType,
+      manifests: [{ ...manifest, platform: { architecture, os: 'linux' } }],
+    });
+  }
+  const { folder: _, ...portable } = layout;
+  writeFileSync(join(folder, 'image.json'), `${JSON.stringify(portable, null, 2)}\n`);
+  return layout;
+}
+
+/** An image that was built before, or undefined. */
+export function readLayout(folder: string): ImageLayout | undefined {
+  try {
+    return { ...(JSON.parse(readFileSync(join(folder, 'image.json'), 'utf8')) as ImageLayout), folder };
+  } catch {
+    return undefined;
+  }
+}
+
+function addJson(folder: string, mediaType: string, value: unknown): Descriptor {
+  const bytes = Buffer.from(JSON.stringify(value));
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  writeFileSync(blobPath(folder, digest), bytes);
+  return { mediaType, digest, size: bytes.length };
+}

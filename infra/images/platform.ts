@@ -1,0 +1,13 @@
+/** Image architectures by Node's names for them. */
+const architectures: Record<string, string> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+};
+
+export const nativeArchitecture = architectures[process.arch] ?? process.arch;
+
+/** An architecture that this machine is not. */
+export const foreignArchitecture = nativeArchitecture === 'arm64' ? 'amd64' : 'arm64';

@@ -1,0 +1,86 @@
+import { openAsBlob } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { blobPath, type Descriptor, type ImageLayout } from './layout.ts';
+
+export interface RegistryTarget {
+  /** host:port. Plain HTTP: the registries that Runlet runs listen on loopback only. */
+  address: string;
+  credentials?: { username: string; password: string };
+}
+
+/** Pushes an image under all its tags, leaving out what the registry has. Returns true if anything was sent. */
+export async function pushImage(layout: ImageLayout, target: RegistryTarget): Promise<boolean> {
+  const top = layout.list ?? layout.manifest;
+  const missing = [];
+  for (const tag of layout.tags) {
+    if ((await digestOf(layout.name, tag, target)) !== top.digest) missing.push(tag);
+  }
+  if (missing.length === 0) return false;
+  for (const blob of [layout.config, ...layout.layers]) await pushBlob(layout, blob, target);
+  if (layout.list !== undefined) await putManifest(layout, layout.manifest, layout.manifest.digest, target);
+  for (const tag of missing) await putManifest(layout, top, tag, target);
+  return true;
+}
+
+/** The digest under a tag, or undefined if there is none. */
+async function digestOf(name: string, tag: string, target: RegistryTarget): Promise<string | undefined> {
+  const accept =
+    'application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json';
+  const response = await call(target, 'HEAD', `/v2/${name}/manifests/${tag}`, { headers: { accept } });
+  return response.ok ? (response.headers.get('docker-content-digest') ?? undefined) : undefined;
+}
+
+// Distribution specification, "Pushing a blob monolithically": POST for a place, PUT the whole there.
+async function pushBlob(layout: ImageLayout, blob: Descriptor, target: RegistryTarget): Promise<void> {
+  const known = await call(target, 'HEAD', `/v2/${layout.name}/blobs/${blob.digest}`);
+  if (known.ok) return;
+  const opened = await call(target, 'POST', `/v2/${layout.name}/blobs/uploads/`);
+  const place = opened.headers.get('location');
+  if (!opened.ok || place === null) throw await refused(opened, layout, target);
+  const url = new URL(place, `http://${target.address}`);
+  url.searchParams.set('digest', blob.digest);
+  const sent = await call(target, 'PUT', url.pathname + url.search, {
+    body: await openAsBlob(blobPath(layout.folder, blob.digest)),
+    headers: { 'content-type': 'application/octet-stream' },
+  });
+  if (!sent.ok) throw await refused(sent, layout, target);
+}
+
+async function putManifest(
+  layout: ImageLayout,
+  what: Descriptor,
+  as: string,
+  target: RegistryTarget,
+): Promise<void> {
+  const response = await call(target, 'PUT', `/v2/${layout.name}/manifests/${as}`, {
+    body: await readFile(blobPath(layout.folder, what.digest)),
+    headers: { 'content-type': what.mediaType },
+  });
+  if (!response.ok) throw await refused(response, layout, target);
+}
+
+async function call(
+  target: RegistryTarget,
+  method: string,
+  path: string,
+  init: RequestInit = {},
+): Promise<Response> {
+  const { username, password } = target.credentials ?? {};
+  const basic = Buffer.from(`${username}:${password}`).toString('base64');
+  const response = await fetch(`http://${target.address}${path}`, {
+    ...init,
+    method,
+    headers: {
+      ...init.headers,
+      ...(target.credentials === undefined ? {} : { authorization: `Basic ${basic}` }),
+    },
+  });
+  // Read away what nobody reads, or the connection is not used again.
+  if (response.ok) await response.arrayBuffer();
+  return response;
+}
+
+async function refused(response: Response, layout: ImageLayout, target: RegistryTarget): Promise<Error> {
+  const said = (await response.text()).slice(0, 500);
+  return new Error(`The registry at ${target.address} refused ${layout.name}: ${response.status} ${said}`);
+}

@@ -1,0 +1,86 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { ensureTools } from './apt.ts';
+import { type Child, startChild } from './child.ts';
+import type { ChildRegister } from './child-register.ts';
+import { waitUntil } from './pids.ts';
+import type { Say } from './say.ts';
+import { shortSocketPath } from './sockets.ts';
+
+export interface RedisOptions {
+  /** Its data, its socket and nothing else live here. */
+  folder: string;
+  logFile: string;
+  say: Say;
+  register?: ChildRegister;
+  onCrash?: () => void;
+}
+
+export interface RunningRedis {
+  url: string;
+  socket: string;
+  child: Child;
+}
+
+/** Starts a Redis (or Valkey) of our own on a private unix socket, and waits until it answers. */
+export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
+  const [command] = await ensureTools([redisTool], options.say);
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  chmodSync(options.folder, 0o700);
+  const socket = shortSocketPath(join(options.folder, 'redis.sock'));
+  rmSync(socket, { force: true });
+  const child = await startChild({
+    name: 'redis',
+    command: command ?? 'redis-server',
+    args: redisArguments(options.folder, socket),
+    logFile: options.logFile,
+    ...(options.register === undefined ? {} : { register: options.register }),
+    ...(options.onCrash === undefined ? {} : { onCrash: options.onCrash }),
+  });
+  // A long append-only file takes a while to load: Redis answers -LOADING until then.
+  const ready = await waitUntil(async () => !child.isRunning() || (await pings(socket)), 60_000, 20);
+  if (!ready || !child.isRunning()) {
+    await child.stop();
+    throw new Error(`Redis did not come up. The end of its log, ${options.logFile}:\n${child.tail()}`);
+  }
+  return { url: `unix://${socket}`, socket, child };
+}
+
+export const redisTool = {
+  names: ['redis-server', 'valkey-server'] as [string, ...string[]],
+  packages: ['redis-server'] as [string, ...string[]],
+};
+
+function redisArguments(folder: string, socket: string): string[] {
+  const settings: Record<string, string> = {
+    // Reached by whoever may enter the folder (0700), and by no network.
+    port: '0',
+    unixsocket: socket,
+    unixsocketperm: '700',
+    dir: folder,
+    // A 2xx means stored: every write is on disk before it is answered (0.6 ms a run measured).
+    appendonly: 'yes',
+    appendfsync: 'always',
+    save: '',
+    // Runs and jobs must never be evicted to make room.
+    'maxmemory-policy': 'noeviction',
+    daemonize: 'no',
+  };
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** Does a Redis on this socket answer PING with PONG? */
+export function pings(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket);
+    const finish = (answer: boolean) => {
+      connection.destroy();
+      resolve(answer);
+    };
+    connection.setTimeout(1_000, () => finish(false));
+    connection.once('error', () => finish(false));
+    connection.once('connect', () => connection.write('PING\r\n'));
+    connection.once('data', (data) => finish(data.toString().startsWith('+PONG')));
+  });
+}

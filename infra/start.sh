@@ -1,0 +1,8 @@
+#!/bin/sh
+# `npm start`: makes sure that dependencies and Node 24 are there, then hands over to infra/start/main.ts.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/infra/ensure-node.sh"
+PATH="$root/node_modules/.bin:$PATH"
+export PATH
+exec "$node" "$root/infra/start/main.ts" "$@"

@@ -1,0 +1,116 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildImage } from '../images/build.ts';
+import { pushImage } from '../images/push.ts';
+import { seeds } from '../images/seeds.ts';
+import type { ChildRegister } from '../parts/child-register.ts';
+import { otherEngineRuns } from '../parts/engine-network.ts';
+import { startEngine } from '../parts/own-engine.ts';
+import { startRegistry } from '../parts/registry.ts';
+import { type Say, step } from '../parts/say.ts';
+import { privateRuntimeFolder } from '../parts/sockets.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { Plan } from './plan.ts';
+import type { Settings } from './settings.ts';
+import { supervise } from './supervise.ts';
+
+export interface EnginePart {
+  dockerHost: string;
+  /** Started by us, or found. */
+  isOwn: boolean;
+  /** Where the embedded registry listens, if there is one. */
+  registry: string | undefined;
+  /** Can images be pulled from the public registry? */
+  online: boolean;
+}
+
+/** Starts an Engine unless one was found, with an embedded registry as its mirror where no public one can be reached. */
+export async function bringUpEngine(
+  plan: Plan,
+  settings: Settings,
+  register: ChildRegister,
+  cleanup: Cleanup,
+  say: Say,
+): Promise<EnginePart> {
+  const { online, foundEngine } = plan;
+  const registry = plan.startsRegistry ? await bringUpRegistry(settings, register, cleanup, say) : undefined;
+  // Beside what follows: the Engine has to know the registry's address, not what is in it.
+  const [dockerHost] = await Promise.all([
+    foundEngine ?? bringUpOwnEngine(registry, settings, register, cleanup, say),
+    registry === undefined ? undefined : seed(registry, settings, say),
+  ]);
+  return { dockerHost, isOwn: foundEngine === undefined, registry, online };
+}
+
+async function bringUpOwnEngine(
+  registry: string | undefined,
+  settings: Settings,
+  register: ChildRegister,
+  cleanup: Cleanup,
+  say: Say,
+): Promise<string> {
+  const folder = join(settings.dataDir, 'engine');
+  const runtime = privateRuntimeFolder(settings.dataDir);
+  const second = otherEngineRuns();
+  const engine = await supervise(
+    'Docker Engine',
+    (onCrash) =>
+      step(say, 'Starting Docker Engine', () =>
+        startEngine({
+          // The usual place, so that a plain `docker ps` shows what runs, unless an Engine is there.
+          socket: settings.engine === 'own' ? join(runtime, 'docker.sock') : '/var/run/docker.sock',
+          dataRoot: join(folder, 'data'),
+          execRoot: join(runtime, 'exec'),
+          pidfile: join(runtime, 'dockerd.pid'),
+          logFile: join(settings.dataDir, 'logs/dockerd.log'),
+          mirrors: registry === undefined ? [] : [`http://${registry}`],
+          second,
+          say,
+          register,
+          onCrash,
+        }),
+      ),
+    say,
+  );
+  await cleanup.add('engine', async () => {
+    await engine.stop();
+    rmSync(runtime, { recursive: true, force: true });
+  });
+  return engine.current.dockerHost;
+}
+
+async function bringUpRegistry(
+  settings: Settings,
+  register: ChildRegister,
+  cleanup: Cleanup,
+  say: Say,
+): Promise<string> {
+  let port = 5000;
+  const registry = await supervise(
+    'The embedded registry',
+    async (onCrash) => {
+      const running = await startRegistry({
+        folder: join(settings.dataDir, 'registry'),
+        logFile: join(settings.dataDir, 'logs/registry.log'),
+        preferredPort: port,
+        say,
+        register,
+        onCrash,
+      });
+      // The Engine was told this address: after a crash it has to be the same.
+      port = Number(running.address.split(':')[1]);
+      return { ...running, stop: (graceMs?: number) => running.child.stop(graceMs) };
+    },
+    say,
+  );
+  await cleanup.add('registry', () => registry.stop());
+  return registry.current.address;
+}
+
+/** Puts the first images into the embedded registry, unless it has them. */
+async function seed(address: string, settings: Settings, say: Say): Promise<void> {
+  for (const name of seeds) {
+    const layout = await buildImage(name, join(settings.dataDir, 'images'), say);
+    if (await pushImage(layout, { address })) say(`Put ${name} into the embedded registry, ${address}`);
+  }
+}

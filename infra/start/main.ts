@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import { ChildRegister } from '../parts/child-register.ts';
+import { isFree } from '../parts/ports.ts';
+import { startRedis } from '../parts/redis.ts';
+import { type Say, step } from '../parts/say.ts';
+import { Cleanup, Stopped } from './cleanup.ts';
+import { bringUpEngine } from './engine-part.ts';
+import { apiKey, secretKey } from './keys.ts';
+import { linkCommand } from './link-command.ts';
+import { lockDataFolder } from './lock.ts';
+import { makePlan } from './plan.ts';
+import { waitForReady } from './ready.ts';
+import { writeRunningNote } from './running-note.ts';
+import { type Service, serviceEnvironment, startService } from './services.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { onStopSignals } from './signals.ts';
+import { supervise } from './supervise.ts';
+import { startUndertaker } from './undertaker.ts';
+import { welcome } from './welcome.ts';
+
+// `npm start`: brings everything up, says how to use it, and takes it down again. Only wiring; each part is its own file.
+
+const began = Date.now();
+const say: Say = (line) => console.log(line);
+const cleanup = new Cleanup(say);
+const services: Service[] = [];
+
+onStopSignals(
+  () => {
+    say('\nStopping (again to stop at once) …');
+    void finish(0);
+  },
+  () => {
+    for (const service of services) service.current.kill('SIGKILL');
+  },
+);
+
+try {
+  await bringUp(readSettings());
+} catch (error) {
+  if (!(error instanceof Stopped) && !cleanup.started) {
+    console.error(`\nRunlet could not start. ${(error as Error).message}`);
+    await finish(1);
+  }
+}
+
+async function bringUp(settings: Settings): Promise<void> {
+  const unlock = lockDataFolder(settings.dataDir);
+  await cleanup.add('lock', unlock);
+  const register = new ChildRegister(join(settings.dataDir, 'children.json'));
+  const left = await register.endLeftovers();
+  if (left.length > 0) say(`Ended what an unclean stop had left running: ${left.join(', ')}`);
+  startUndertaker(register, settings.drainMs + 2_000);
+  if (!(await isFree(settings.host, settings.port))) throw portTaken(settings);
+
+  const plan = await makePlan(settings, say);
+  const key = apiKey(settings);
+  const common = { secretKey: secretKey(settings), apiKey: key.key };
+  // Side by side: neither needs the other, and the second start shall be ready within three seconds.
+  const [engine, env] = await Promise.all([
+    bringUpEngine(plan, settings, register, cleanup, say),
+    bringUpRedis(settings, register).then(async (redisUrl) => {
+      const env = serviceEnvironment(settings, { ...common, redisUrl });
+      await bringUpService('gateway', settings, env, register);
+      return env;
+    }),
+  ]);
+  await bringUpService('worker', settings, { ...env, DOCKER_HOST: engine.dockerHost }, register);
+  await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
+  linkCommand(settings, say);
+  await step(say, 'Waiting for gateway and worker', () =>
+    waitForReady(settings, services, () => cleanup.started),
+  );
+  if (!cleanup.started) say(welcome(settings, key, engine, Date.now() - began));
+}
+
+async function bringUpRedis(settings: Settings, register: ChildRegister): Promise<string> {
+  if (settings.redisUrl !== undefined) return settings.redisUrl;
+  const redis = await supervise(
+    'Redis',
+    async (onCrash) => {
+      const running = await startRedis({
+        folder: join(settings.dataDir, 'redis'),
+        logFile: join(settings.dataDir, 'logs/redis.log'),
+        say,
+        register,
+        onCrash,
+      });
+      return { ...running, stop: (graceMs?: number) => running.child.stop(graceMs) };
+    },
+    say,
+  );
+  await cleanup.add('redis', () => redis.stop());
+  return redis.current.url;
+}
+
+async function bringUpService(
+  name: 'gateway' | 'worker',
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  register: ChildRegister,
+): Promise<void> {
+  const service = await startService(name, settings, env, register, say);
+  services.push(service);
+  // A drain has its own deadline; five seconds more for what follows it.
+  await cleanup.add(name, () => service.stop(settings.drainMs + 5_000));
+}
+
+function portTaken(settings: Settings): Error {
+  return new Error(
+    `Port ${settings.port} on ${settings.host} is in use. Choose another one: RUNLET_PORT=${settings.port + 1} npm start`,
+  );
+}
+
+async function finish(code: number): Promise<void> {
+  await cleanup.run();
+  process.exit(code);
+}

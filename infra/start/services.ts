@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { type Child, startChild } from '../parts/child.ts';
+import type { ChildRegister } from '../parts/child-register.ts';
+import type { Say } from '../parts/say.ts';
+import type { Settings } from './settings.ts';
+import { type Supervised, supervise } from './supervise.ts';
+
+export type Service = Supervised<Child>;
+
+/** Starts one of services/NAME/main.ts by this very Node, configured by its environment alone. */
+export function startService(
+  name: 'gateway' | 'worker',
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  register: ChildRegister,
+  say: Say,
+): Promise<Service> {
+  return supervise(
+    `The ${name}`,
+    (onCrash) =>
+      startChild({
+        name,
+        command: process.execPath,
+        args: [join(settings.root, 'services', name, 'main.ts')],
+        cwd: settings.root,
+        env,
+        logFile: join(settings.dataDir, 'logs', `${name}.log`),
+        register,
+        onCrash,
+      }),
+    say,
+  );
+}
+
+/** What the services are told, on top of what the user's environment says. */
+export function serviceEnvironment(
+  settings: Settings,
+  parts: { redisUrl: string; secretKey: string; apiKey: string },
+): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    RUNLET_DATA_DIR: settings.dataDir,
+    RUNLET_HOST: settings.host,
+    RUNLET_PORT: String(settings.port),
+    RUNLET_REDIS_URL: parts.redisUrl,
+    RUNLET_SECRET_KEY: parts.secretKey,
+    RUNLET_API_KEY: parts.apiKey,
+    RUNLET_DRAIN_MS: String(settings.drainMs),
+  };
+}

@@ -1,0 +1,34 @@
+// The health check of the worker's container. The worker speaks no HTTP; it is of use while it can reach its Engine and
+// its Redis, so that is what is asked, each by one connection. Plain JavaScript without dependencies: it runs often.
+const { connect } = require('node:net');
+
+const redis = process.env.RUNLET_REDIS_URL ?? 'redis://127.0.0.1:6379';
+const engine = process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock';
+
+Promise.all([reaches(redis, 6379), reaches(engine, 2375)]).then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error.message);
+    process.exit(1);
+  },
+);
+
+function reaches(address, defaultPort) {
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${address.replace(/\/\/[^@/]*@/, '//')}: ${why}`));
+    const socket = connect(placeOf(address, defaultPort));
+    socket.setTimeout(3_000, () => fail('no answer'));
+    socket.once('error', (error) => fail(error.message));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+  });
+}
+
+function placeOf(address, defaultPort) {
+  if (address.startsWith('unix://')) return { path: address.slice('unix://'.length) };
+  // Of several Sentinel or Cluster nodes, the first.
+  const [, host, port] = /^[a-z+]+:\/\/(?:[^@/]*@)?(\[[^\]]+\]|[^:/,]+)(?::(\d+))?/.exec(address) ?? [];
+  return { host: (host ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port: Number(port ?? defaultPort) };
+}

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+
+/** On the program and on each command, so that they may stand on either side of its name. */
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option(
+      '--url <address>',
+      'address of the server (else RUNLET_URL, the config file, http://127.0.0.1:8080)',
+    )
+    .option('--api-key <key>', 'API key; others on this machine may see it here, so prefer RUNLET_API_KEY')
+    .option('--json', 'print JSON on stdout, and errors as problem JSON on stderr')
+    .option('-q, --quiet', 'no progress and no notes on stderr');
+}
+
+/** The examples at the end of a command's help. */
+export function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+}

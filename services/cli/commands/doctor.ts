@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { openContext, type Streams } from '../context.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('doctor')
+    .description('check config, server, Redis, workers, engines and disks; say what to do')
+    .addHelpText('after', '\nExit code 1 if a check failed; warnings alone are 0.')
+    .addHelpText(
+      'after',
+      examples('runlet doctor', 'runlet doctor --json | jq \'.checks[] | select(.status != "ok")\''),
+    );
+  addCommonOptions(command).action(async () => {
+    const context = openContext(command, streams);
+    const { examine } = await import('../doctor/examine.ts');
+    const { printChecks, summarise } = await import('../doctor/print.ts');
+    const checks = await examine(context);
+    if (context.json) await context.printJson({ status: summarise(checks), checks });
+    else await printChecks(checks, context);
+    finish(summarise(checks) === 'failed' ? 1 : 0);
+  });
+}

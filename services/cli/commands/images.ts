@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { Image } from '../../../shared/contracts/worker.ts';
+import { openContext, type Streams } from '../context.ts';
+import { fetchList } from '../http/fetch-list.ts';
+import { formatAge, formatBytes } from '../output/format.ts';
+import { formatTable } from '../output/table.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+export function add(program: Command, streams: Streams): void {
+  const command = program
+    .command('images')
+    .description('list the images that the workers have')
+    .addHelpText('after', examples('runlet images', 'runlet images --json | jq -r .data[].reference'));
+  addCommonOptions(command).action(async () => {
+    const context = openContext(command, streams);
+    const page = await fetchList<Image>(context.api, '/v1/images');
+    if (context.json) return context.printJson(page);
+    const rows = page.data.map((image) => [
+      image.reference,
+      image.digest?.replace(/^sha256:/, '').slice(0, 12) ?? '-',
+      formatBytes(image.sizeBytes),
+      formatAge(image.createdAt, Date.now()),
+      String(image.workers.length),
+    ]);
+    await context.out.line(formatTable(['IMAGE', 'DIGEST', 'SIZE', 'AGE', 'WORKERS'], rows));
+  });
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { Streams } from '../context.ts';
+
+export type CommandModule = {
+  /** Adds the command; its action hands its exit code to `finish`. */
+  add: (program: Command, streams: Streams, finish: (exitCode: number) => void) => void;
+};
+
+/** Every command, in the order of the help, loaded when it is needed. */
+export const commands = {
+  run: () => import('./run.ts'),
+  ps: () => import('./ps.ts'),
+  logs: () => import('./logs.ts'),
+  show: () => import('./show.ts'),
+  cancel: () => import('./cancel.ts'),
+  rm: () => import('./rm.ts'),
+  images: () => import('./images.ts'),
+  pull: () => import('./pull.ts'),
+  rmi: () => import('./rmi.ts'),
+  registry: () => import('./registry.ts'),
+  workers: () => import('./workers.ts'),
+  drain: () => import('./drain.ts'),
+  doctor: () => import('./doctor.ts'),
+  config: () => import('./config.ts'),
+  version: () => import('./version.ts'),
+} satisfies Record<string, () => Promise<CommandModule>>;
+
+/** The command that the arguments name; `undefined` for help, a typo, or nothing. */
+export function namedCommand(argv: readonly string[]): keyof typeof commands | undefined {
+  for (let index = 0; index < argv.length; index += 1) {
+    const word = argv[index] ?? '';
+    if (word === '--url' || word === '--api-key') index += 1;
+    else if (!word.startsWith('-'))
+      return Object.hasOwn(commands, word) ? (word as keyof typeof commands) : undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { ProblemBody } from '../../../shared/contracts/problem.ts';
+import { openContext, type Streams } from '../context.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+type Removal = { worker: string; removed: boolean; error: ProblemBody | null };
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('rmi')
+    .description('remove an image from the workers')
+    .argument('<image>', 'its reference, as `runlet images` shows it')
+    .addHelpText('after', examples('runlet rmi debian:13'));
+  addCommonOptions(command).action(async (image: string) => {
+    const context = openContext(command, streams);
+    const answer = await context.api.json<{ data: Removal[] }>({
+      method: 'DELETE',
+      path: `/v1/images/${encodeURIComponent(image)}`,
+    });
+    if (context.json) await context.printJson(answer);
+    for (const { worker, removed, error } of answer.data) {
+      if (error) await context.printProblem({ ...error, title: `${worker}: ${error.title}` });
+      else if (!context.json) await context.out.line(`${worker}: ${removed ? 'removed' : 'did not have it'}`);
+    }
+    finish(answer.data.some(({ error }) => error !== null) ? 1 : 0);
+  });
+}

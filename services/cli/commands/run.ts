@@ -1,0 +1,64 @@
+import { type Command, Option } from 'commander';
+import { openContext, type Streams } from '../context.ts';
+import { parseDuration } from '../parse/duration.ts';
+import { parseCount, parseCpus, parseWhole } from '../parse/number.ts';
+import { parsePair } from '../parse/pairs.ts';
+import { parseSize } from '../parse/size.ts';
+import type { RunOptions } from '../run/request.ts';
+import { addCommonOptions, examples } from './common.ts';
+import { as, each, text } from './option.ts';
+
+const exitCodes = `
+Exit code: the program's own; 128+n when signal n ended it; 124 timed out; 130 cancelled; 137 out of memory;
+1 output limit reached; 125 Runlet or the image could not run it; 2 the command line is wrong.
+Times are like 500ms, 10s, 1m30s; sizes like 64m, 1g. A first Ctrl-C cancels the run, a second leaves at once.`;
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('run')
+    .description('run an image once and show its output')
+    .usage('[options] IMAGE [--] [COMMAND...]')
+    .argument('<image>', 'any image reference, as for Docker')
+    .argument('[command...]', 'replaces the image’s command')
+    .passThroughOptions()
+    .option('-e, --env <name=value>', 'set a variable; NAME alone hands on your own (repeatable)', each(text))
+    .option('--env-file <path>', 'read variables from a file, one a line (repeatable)', each(text))
+    .option('-w, --workdir <path>', 'where the program starts')
+    .option('--entrypoint <program>', 'replaces the image’s entrypoint; "" takes it away')
+    .option('--timeout <time>', 'most time that the program may take', as(parseDuration))
+    .option('--cpu-time <time>', 'most CPU time that the program may take', as(parseDuration))
+    .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
+    .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
+    .option('--pids <number>', 'most processes and threads at one time', as(parseCount))
+    .option('--output-limit <size>', 'most output kept; more ends the run', as(parseSize))
+    .option('--disk <size>', 'size of each writable folder', as(parseSize))
+    .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
+    .addOption(new Option('--isolation <kind>', 'kind of sandbox').choices(['container', 'gvisor']))
+    .addOption(new Option('--pull <when>', 'when to pull the image').choices(['missing', 'always', 'never']))
+    .option('--priority <number>', 'higher goes first', as(parseWhole))
+    .option('--delay <time>', 'do not start before so much time', as(parseDuration))
+    .option('--retries <number>', 'run again when the worker or its engine was lost', as(parseWhole))
+    .option('--writable', 'writable root filesystem')
+    .option('--metadata <name=value>', 'a label to find the run by (repeatable)', each(parsePair))
+    .option('-d, --detach', 'print the run’s id and leave it to itself')
+    .option('-i, --stdin', 'wait for the end of stdin, however long nothing comes')
+    .option('--no-stdin', 'do not read stdin (it is read to its end when it is a pipe or a file)')
+    .addHelpText('after', exitCodes)
+    .addHelpText(
+      'after',
+      examples(
+        'runlet run hello-world',
+        'runlet run busybox -- sh -c "echo out; echo err >&2; exit 3"',
+        'echo "some text" | runlet run busybox wc -w',
+        'runlet run -e NAME=value --timeout 30s --memory 512m debian env',
+        'runlet run --detach --metadata job=nightly busybox sleep 5',
+        'runlet run --json hello-world | jq .timings',
+      ),
+    );
+  addCommonOptions(command).action(async (image: string, words: string[], options: RunOptions) => {
+    const { executeRun } = await import('../run/execute.ts');
+    // `run IMAGE -- CMD`: the dashes are ours; a second pair is the program's.
+    const rest = words[0] === '--' ? words.slice(1) : words;
+    finish(await executeRun(openContext(command, streams), image, rest, options));
+  });
+}

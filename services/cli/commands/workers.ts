@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import type { Worker } from '../../../shared/contracts/worker.ts';
+import { openContext, type Streams } from '../context.ts';
+import { fetchList } from '../http/fetch-list.ts';
+import { formatAge, formatBytes } from '../output/format.ts';
+import { formatTable } from '../output/table.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+const head = ['WORKER', 'NAME', 'STATUS', 'ENGINE', 'RUNS', 'CPUS', 'MEMORY', 'DISK FREE', 'SEEN'];
+
+export function add(program: Command, streams: Streams): void {
+  const command = program
+    .command('workers')
+    .description('list the workers: their engines, capacity and load')
+    .addHelpText('after', examples('runlet workers', 'runlet workers --json | jq .data[].engine'));
+  addCommonOptions(command).action(async () => {
+    const context = openContext(command, streams);
+    const page = await fetchList<Worker>(context.api, '/v1/workers');
+    if (context.json) return context.printJson(page);
+    await context.out.line(
+      formatTable(
+        head,
+        page.data.map((worker) => toRow(worker, Date.now())),
+      ),
+    );
+  });
+}
+
+function toRow(
+  { id, name, status, engine, inUse, capacity, disk, lastSeenAt }: Worker,
+  now: number,
+): string[] {
+  return [
+    id,
+    name,
+    status,
+    `${engine.name} ${engine.version}`,
+    String(inUse.runs),
+    `${inUse.cpus}/${capacity.cpus}`,
+    `${formatBytes(inUse.memoryBytes)}/${formatBytes(capacity.memoryBytes)}`,
+    disk === null ? '-' : formatBytes(disk.freeBytes),
+    `${formatAge(lastSeenAt, now)} ago`,
+  ];
+}

@@ -1,0 +1,57 @@
+import { UsageError } from '../errors.ts';
+import type { EnvironmentSource } from '../parse/env.ts';
+import { readUserFile, type UserFile, userFilePath } from './user-file.ts';
+
+type Source = 'flag' | 'environment' | 'file' | 'default';
+
+export type Config = {
+  url: string;
+  urlFrom: Source;
+  apiKey: string | undefined;
+  apiKeyFrom: Source | undefined;
+  file: UserFile;
+};
+
+const defaultUrl = 'http://127.0.0.1:8080';
+
+/** Flags win over the environment, that over the user's file, that over the default; each value on its own. */
+export function loadConfig(
+  flags: { url?: string; apiKey?: string },
+  env: EnvironmentSource = process.env,
+): Config {
+  const file = readUserFile(userFilePath(env));
+  const [url, urlFrom] = first(flags.url, env.RUNLET_URL, file.url) ?? [defaultUrl, 'default' as const];
+  const key = first(flags.apiKey, env.RUNLET_API_KEY, file.apiKey);
+  return { url: checkUrl(url, urlFrom), urlFrom, apiKey: key?.[0], apiKeyFrom: key?.[1], file };
+}
+
+function first(
+  flag: string | undefined,
+  environment: string | undefined,
+  file: string | undefined,
+): [value: string, from: Source] | undefined {
+  if (flag) return [flag, 'flag'];
+  if (environment) return [environment, 'environment'];
+  return file ? [file, 'file'] : undefined;
+}
+
+function checkUrl(text: string, from: Source): string {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined)
+    throw new UsageError(
+      `The server's address "${text}" (${from}) is not valid: give one like ${defaultUrl}.`,
+    );
+  if (url.username !== '' || url.password !== '')
+    throw new UsageError('The server’s address must not hold a password: give the key with RUNLET_API_KEY.');
+  // A Runlet may live under a path of a larger site; requests are appended to it.
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}
+
+/** Enough of the key to tell two apart, never enough to use it. */
+export function maskKey(key: string): string {
+  return key.length < 16 ? '****' : `${key.slice(0, 4)}…${key.slice(-4)}`;
+}
+
+export const howToGetAKey =
+  'Runlet prints one when it starts for the first time and keeps it in the user’s config folder. ' +
+  'Elsewhere, set RUNLET_API_KEY, or write {"url": "…", "apiKey": "…"} into the file that `runlet config` names.';

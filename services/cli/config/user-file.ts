@@ -1,0 +1,65 @@
+import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { EnvironmentSource } from '../parse/env.ts';
+
+export type UserFile = {
+  path: string;
+  found: boolean;
+  url: string | undefined;
+  apiKey: string | undefined;
+  /** Whether others than its owner may read it; the key in it is as good as a password. */
+  exposed: boolean;
+};
+
+export function userFilePath(env: EnvironmentSource): string {
+  const folder = env.RUNLET_CONFIG_DIR || join(env.XDG_CONFIG_HOME || join(home(), '.config'), 'runlet');
+  return join(folder, 'config.json');
+}
+
+/** A container's made-up user may have neither HOME nor an entry in passwd, and `homedir` throws. */
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
+}
+
+export function readUserFile(path: string): UserFile {
+  const nothing: UserFile = { path, found: false, url: undefined, apiKey: undefined, exposed: false };
+  let text: string;
+  let mode: number;
+  try {
+    text = readFileSync(path, 'utf8');
+    mode = statSync(path).mode;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return nothing;
+    throw new UsageError(
+      `${path} cannot be read (${code}): check who owns it, or set RUNLET_API_KEY instead.`,
+    );
+  }
+  const { url, apiKey } = parse(path, text);
+  // Windows has no such bits: there the profile folder's own protection counts.
+  const exposed = apiKey !== undefined && process.platform !== 'win32' && (mode & 0o077) !== 0;
+  return { path, found: true, url, apiKey, exposed };
+}
+
+function parse(path: string, text: string): { url: string | undefined; apiKey: string | undefined } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UsageError(`${path} is not valid JSON: repair it, or remove it and start Runlet again.`);
+  }
+  const fields = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  const optional = (name: string): string | undefined => {
+    const field = fields[name];
+    if (field === undefined || field === null || field === '') return undefined;
+    if (typeof field !== 'string') throw new UsageError(`${path}: "${name}" must be a string.`);
+    return field;
+  };
+  return { url: optional('url'), apiKey: optional('apiKey') };
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import type { ProblemBody } from '../../shared/contracts/problem.ts';
+import { type Config, loadConfig } from './config/config.ts';
+import type { ShownProblem } from './errors.ts';
+import { ApiClient } from './http/api-client.ts';
+import { type Colors, colorsFor } from './output/colors.ts';
+import { printProblem, printProblemJson } from './output/print-error.ts';
+import type { Sink } from './output/sink.ts';
+
+type CommonOptions = { url?: string; apiKey?: string; json?: boolean; quiet?: boolean };
+
+/** What every command works with. */
+export type Context = {
+  config: Config;
+  api: ApiClient;
+  out: Sink;
+  err: Sink;
+  /** Of what goes to stdout. */
+  colors: Colors;
+  json: boolean;
+  quiet: boolean;
+  /** A line for the user on stderr, unless --quiet. */
+  note: (text: string) => void;
+  printJson: (value: unknown) => Promise<void>;
+  printProblem: (problem: ShownProblem | ProblemBody) => Promise<void>;
+};
+
+/** Both streams, made once: each `Sink` listens on its stream. */
+export type Streams = {
+  out: Sink;
+  err: Sink;
+  /** Whether errors go out as JSON; a guess until the command line is parsed. */
+  json: boolean;
+};
+
+export function openContext(command: Command, streams: Streams): Context {
+  const { out, err } = streams;
+  const options = command.optsWithGlobals<CommonOptions>();
+  const json = options.json === true;
+  streams.json = json;
+  const quiet = options.quiet === true;
+  const errColors = colorsFor(err, process.env);
+  const note = (text: string) => {
+    if (!quiet) void err.line(errColors.dim(`runlet: ${text}`));
+  };
+  const config = loadConfig(options);
+  if (config.file.exposed && config.apiKeyFrom === 'file')
+    note(`${config.file.path} holds your key and others may read it: chmod 600 it.`);
+  return {
+    config,
+    api: new ApiClient(config.url, config.apiKey, note),
+    out,
+    err,
+    colors: colorsFor(out, process.env),
+    json,
+    quiet,
+    note,
+    printJson: (value) => out.line(JSON.stringify(value, null, 2)),
+    printProblem: (problem) =>
+      json ? printProblemJson(problem, err) : printProblem(problem, err, errColors),
+  };
+}

@@ -1,0 +1,93 @@
+import type { Worker } from '../../../shared/contracts/worker.ts';
+import { formatAge, formatBytes } from '../output/format.ts';
+import { type Component, type Finding, findingsFor } from './advisories.ts';
+import { type Check, failed, ok, skipped, warning } from './check.ts';
+
+const lowDiskBytes = 2 * 1024 ** 3;
+const lowDiskShare = 0.1;
+
+export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
+  if (workers.length === 0)
+    return [
+      failed('workers', 'There is no worker', 'Start one against the same Redis (npm start starts one).'),
+    ];
+  return workers.flatMap((worker) => {
+    const name = `worker ${worker.name}`;
+    return [
+      checkEngine(name, worker, now),
+      checkDisk(`${name}: disk`, worker.disk),
+      ...checkComponent(`${name}: engine version`, worker),
+      ...checkRunc(`${name}: runc version`, worker),
+    ];
+  });
+}
+
+function checkEngine(name: string, { status, engine, lastSeenAt, id }: Worker, now: number): Check {
+  const seen = `seen ${formatAge(lastSeenAt, now)} ago`;
+  switch (status) {
+    case 'ready':
+      return ok(
+        name,
+        `ready, ${engine.name} ${engine.version} on ${engine.os}/${engine.architecture}, ${seen}`,
+      );
+    case 'draining':
+      return warning(
+        name,
+        `draining: it takes no new runs, ${seen}`,
+        `Start it again if ${id} is to take runs.`,
+      );
+    case 'engine_unavailable':
+      return failed(
+        name,
+        `its engine (${engine.name} ${engine.version}) does not answer, ${seen}`,
+        'On that machine: is Docker running (systemctl status docker), is DOCKER_HOST right, may the worker use its socket?',
+      );
+    default:
+      return warning(
+        name,
+        `in state "${status satisfies never}"`,
+        'Update this CLI to the server’s version.',
+      );
+  }
+}
+
+function checkDisk(name: string, disk: Worker['disk']): Check {
+  if (disk === null) return skipped(name, 'The worker does not know (a remote engine)');
+  const share = disk.totalBytes > 0 ? disk.freeBytes / disk.totalBytes : 0;
+  const detail = `${formatBytes(disk.freeBytes)} of ${formatBytes(disk.totalBytes)} free (${Math.floor(share * 100)} %)`;
+  if (disk.freeBytes >= lowDiskBytes && share >= lowDiskShare) return ok(name, detail);
+  const remedy =
+    'Remove images that are no longer used (runlet images, runlet rmi), or make the disk larger.';
+  return warning(name, detail, remedy);
+}
+
+/** The advisories for Docker Engine say nothing of another engine that speaks its API, such as Podman. */
+function checkComponent(name: string, { engine }: Worker): Check[] {
+  if (engine.version === '') return [];
+  if (!/docker|moby/i.test(engine.name))
+    return [skipped(name, `${engine.name} ${engine.version}: no advisories are kept for it`)];
+  return report(name, 'docker', 'Docker Engine', engine.version);
+}
+
+function checkRunc(name: string, { engine }: Worker): Check[] {
+  return engine.runcVersion === null ? [] : report(name, 'runc', 'runc', engine.runcVersion);
+}
+
+function report(name: string, component: Component, label: string, version: string): Check[] {
+  const findings = findingsFor(component, version);
+  if (findings === undefined) return [skipped(name, `${label} "${version}" cannot be read as a version`)];
+  if (findings.length === 0) return [ok(name, `${label} ${version}, no known vulnerability`)];
+  return findings.map((finding) => toCheck(name, `${label} ${version}`, finding));
+}
+
+function toCheck(name: string, version: string, { advisory, packaged }: Finding): Check {
+  const detail = `${version}: ${advisory.ids.join(', ')}. ${advisory.effect}`;
+  // A distribution puts fixes into the old version that it ships; only its own tracker knows which.
+  if (packaged)
+    return warning(
+      name,
+      detail,
+      `The fix may be backported: check with your distribution. Else: ${advisory.remedy}`,
+    );
+  return advisory.reachable ? failed(name, detail, advisory.remedy) : warning(name, detail, advisory.remedy);
+}

@@ -1,0 +1,48 @@
+import type { ProblemBody } from '../../shared/contracts/problem.ts';
+
+/** A problem as the CLI shows it. Those that never reached the server have no HTTP status. */
+export type ShownProblem = Omit<ProblemBody, 'status'> & { status?: number };
+
+/** The command line itself is wrong: exit code 2, as the shell's own tools do. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The server answered, and the answer is a problem. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly problem: ShownProblem;
+  /** What `Retry-After` asked for, if it was there. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(problem: ShownProblem, retryAfterMs?: number) {
+    super(problem.detail);
+    this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** No answer, or one that broke off: whether the server acted on the request is not known. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+}
+
+/** The user pressed Ctrl-C before there was anything to cancel. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+}
+
+/** Every error as a problem, so that `--json` has one shape for all of them. */
+export function toProblem(error: unknown): ShownProblem {
+  if (error instanceof ApiError) return error.problem;
+  const detail = error instanceof Error ? error.message : String(error);
+  if (error instanceof UsageError) return local('usage', 'The command line is not valid', detail);
+  if (error instanceof ConnectionError)
+    return local('connection_failed', 'The Runlet server cannot be reached', detail);
+  if (error instanceof InterruptedError) return local('interrupted', 'Interrupted', detail);
+  return local('cli_failed', 'The command failed', detail);
+}
+
+function local(code: string, title: string, detail: string): ShownProblem {
+  return { type: `https://runlet.dev/problems/${code}`, title, detail, code };
+}

@@ -1,0 +1,104 @@
+import { howToGetAKey } from '../config/config.ts';
+import { ApiError, type ConnectionError } from '../errors.ts';
+import { connectionError } from './connection-error.ts';
+import { problemFrom } from './problem-from.ts';
+import { type RetryOptions, withRetry } from './with-retry.ts';
+
+export type ApiRequest = {
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+};
+
+// Ordinary answers come at once; a minute leaves room for a busy server and still ends a dead connection.
+const answerTimeoutMs = 60_000;
+
+/**
+ * The one place that speaks HTTP. Answers are typed by the contract's zod schemas but not run through them: zod
+ * would cost as much as the rest of the start together, and the server validates what it sends.
+ */
+export class ApiClient {
+  readonly url: string;
+  readonly #apiKey: string | undefined;
+  readonly #note: (text: string) => void;
+
+  constructor(url: string, apiKey: string | undefined, note: (text: string) => void) {
+    this.url = url;
+    this.#apiKey = apiKey;
+    this.#note = note;
+  }
+
+  /** One exchange, no retry; the answer's body is the caller's. Anything but a 2xx is thrown. */
+  async open(request: ApiRequest): Promise<Response> {
+    if (this.#apiKey === undefined) throw noKey();
+    const response = await this.send(request);
+    if (response.ok) return response;
+    throw await problemFrom(response, this.url);
+  }
+
+  /** A JSON answer (`undefined` for 204), retried where that is safe. */
+  async json<T>(request: ApiRequest, retry: RetryOptions = {}): Promise<T> {
+    const exchange = async (): Promise<T> => {
+      const timeout = AbortSignal.timeout(answerTimeoutMs);
+      const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
+      const response = await this.open({ ...request, signal });
+      return (await readJson(response, this.url)) as T;
+    };
+    // A second DELETE after a lost answer would find nothing and call a success a failure.
+    return withRetry(exchange, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
+  }
+
+  /** The bare exchange, for checks that want to see any status. */
+  async send({ method = 'GET', path, body, headers = {}, signal }: ApiRequest): Promise<Response> {
+    try {
+      return await fetch(`${this.url}${path}`, {
+        method,
+        // A redirect would carry the key, or turn a POST into a GET: the address is to be right.
+        redirect: 'manual',
+        headers: {
+          accept: 'application/json',
+          ...(this.#apiKey !== undefined && { authorization: `Bearer ${this.#apiKey}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(signal && { signal }),
+      });
+    } catch (error) {
+      throw connectionError(error, this.url);
+    }
+  }
+}
+
+async function readJson(response: Response, url: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    throw connectionError(error, url) satisfies ConnectionError;
+  }
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError({
+      type: 'https://runlet.dev/problems/not_runlet',
+      title: 'The answer is not Runlet’s',
+      status: response.status,
+      detail: `${url} answers, but not with JSON. Check the address with \`runlet config\`.`,
+      code: 'not_runlet',
+    });
+  }
+}
+
+function noKey(): ApiError {
+  return new ApiError({
+    type: 'https://runlet.dev/problems/unauthorized',
+    title: 'An API key is required',
+    status: 401,
+    detail: `There is no API key. ${howToGetAKey}`,
+    code: 'unauthorized',
+  });
+}

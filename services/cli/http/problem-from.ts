@@ -1,0 +1,39 @@
+import { ApiError, type ShownProblem } from '../errors.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** The problem in an answer (RFC 9457), or one made of its status where something else than Runlet answered. */
+export async function problemFrom(response: Response, url: string): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  return new ApiError(parse(text) ?? foreign(response, url), retryAfterMs);
+}
+
+function parse(text: string): ShownProblem | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof body !== 'object' || body === null) return undefined;
+  const problem = body as Partial<ShownProblem>;
+  if (typeof problem.title !== 'string' || typeof problem.code !== 'string') return undefined;
+  return {
+    ...problem,
+    type: problem.type ?? 'about:blank',
+    title: problem.title,
+    code: problem.code,
+    detail: problem.detail ?? '',
+  };
+}
+
+/** A proxy's error page, a redirect, or a wrong address. */
+function foreign(response: Response, url: string): ShownProblem {
+  return {
+    type: 'about:blank',
+    title: `HTTP ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`,
+    status: response.status,
+    detail: `${url} answered without saying why. If a proxy stands between, look at it; else check the address with \`runlet config\`.`,
+    code: `http_${response.status}`,
+  };
+}

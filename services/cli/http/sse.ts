@@ -1,0 +1,50 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { ConnectionError } from '../errors.ts';
+import { connectionError } from './connection-error.ts';
+
+/** Heartbeats come each 15 s; three missed ones mean that nobody is there any more. */
+const heartbeatLimitMs = 45_000;
+
+/**
+ * The events of one server-sent event stream, until it ends. Only the wait for bytes is timed, never the time that the
+ * consumer takes: a slow reader of our stdout is not a dead server.
+ */
+export async function* readEvents(
+  response: Response,
+  url: string,
+  silenceMs: number = heartbeatLimitMs,
+): AsyncGenerator<EventSourceMessage> {
+  if (!response.body) return;
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  const ready: EventSourceMessage[] = [];
+  const parser = createParser({ onEvent: (event) => ready.push(event) });
+  try {
+    while (true) {
+      const chunk = await withinSilence(reader.read(), silenceMs, url);
+      if (chunk.done) return;
+      parser.feed(decoder.decode(chunk.value, { stream: true }));
+      yield* ready.splice(0);
+    }
+  } catch (error) {
+    throw error instanceof ConnectionError ? error : connectionError(error, url);
+  } finally {
+    // Not awaited: on a dead connection it would wait for ever.
+    reader.cancel().catch(() => {});
+  }
+}
+
+async function withinSilence<T>(read: Promise<T>, silenceMs: number, url: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new ConnectionError(`${url} went silent for ${Math.round(silenceMs / 1000)} s.`)),
+      silenceMs,
+    );
+  });
+  try {
+    return await Promise.race([read, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

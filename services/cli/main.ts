@@ -1,0 +1,70 @@
+import { Command, CommanderError } from 'commander';
+import { addCommonOptions } from './commands/common.ts';
+import { commands, namedCommand } from './commands/index.ts';
+import { toProblem, UsageError } from './errors.ts';
+import { colorsFor } from './output/colors.ts';
+import { printProblem, printProblemJson } from './output/print-error.ts';
+import { Sink } from './output/sink.ts';
+import { exitOwnFailure } from './run/exit-code.ts';
+import { version } from './version.ts';
+
+const argv = process.argv.slice(2);
+const streams = {
+  out: new Sink(process.stdout),
+  err: new Sink(process.stderr),
+  json: argv.includes('--json'),
+};
+const name = namedCommand(argv);
+
+process.exitCode = await main();
+// Pipes are written behind our back, and a stdin that nobody closes must not hold us.
+await Promise.all([streams.out.flush(), streams.err.flush()]);
+process.exit();
+
+async function main(): Promise<number> {
+  const program = new Command('runlet')
+    .description('Runs container images, once each, in fresh isolated containers.')
+    .version(version, '-V, --version', 'print the version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void streams.out.write(text),
+      writeErr: (text) => void streams.err.write(text),
+      // Errors are printed below, in the one shape that all of them have.
+      outputError: () => {},
+    })
+    .addHelpText('after', '\nStart with:\n  $ runlet doctor\n  $ runlet run hello-world');
+  addCommonOptions(program);
+  let exitCode = 0;
+  const finish = (code: number) => {
+    exitCode = code;
+  };
+  // Only the command that is named is loaded: the start is most of the time that a short run takes.
+  for (const load of name === undefined ? Object.values(commands) : [commands[name]])
+    (await load()).add(program, streams, finish);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+async function report(error: unknown): Promise<number> {
+  // Help and version come as "errors" that are none; help that nobody asked for is one.
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (error instanceof CommanderError && error.code === 'commander.help') return 2;
+  const usage = error instanceof CommanderError ? usageError(error) : error;
+  const problem = toProblem(usage);
+  if (streams.json) await printProblemJson(problem, streams.err);
+  else await printProblem(problem, streams.err, colorsFor(streams.err, process.env));
+  if (process.env.RUNLET_DEBUG && error instanceof Error) await streams.err.line(error.stack ?? '');
+  if (usage instanceof UsageError) return 2;
+  return name === 'run' ? exitOwnFailure : 1;
+}
+
+function usageError(error: CommanderError): UsageError {
+  const help = name === undefined ? 'runlet --help' : `runlet ${name} --help`;
+  const text = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
+  return new UsageError(`${text}${/[.!?)]$/.test(text) ? '' : '.'} See \`${help}\`.`);
+}

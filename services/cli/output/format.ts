@@ -1,0 +1,39 @@
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+const steps: readonly [limitMs: number, unitMs: number, unit: string][] = [
+  [120_000, 1000, 's'],
+  [7_200_000, 60_000, 'm'],
+  [172_800_000, 3_600_000, 'h'],
+  [Number.POSITIVE_INFINITY, 86_400_000, 'd'],
+];
+
+/** How long ago a time was, in one unit: `12s`, `5m`, `3h`, `8d`. */
+export function formatAge(time: string, now: number): string {
+  const age = Math.max(0, now - Date.parse(time));
+  const [, unitMs, unit] = steps.find(([limit]) => age < limit) ?? [0, 1, '?'];
+  return unit === '?' ? '-' : `${Math.floor(age / unitMs)}${unit}`;
+}
+
+export function formatMs(ms: number | null): string {
+  if (ms === null) return '-';
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+}
+
+/**
+ * Names and messages from elsewhere go to the terminal without control characters: an image's name or a server's
+ * sentence must not move the cursor or set the window's title. (A program's own output is passed as it is.)
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}

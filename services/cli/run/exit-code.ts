@@ -1,0 +1,43 @@
+import { constants } from 'node:os';
+import type { RunStatus } from '../../../shared/run-states.ts';
+
+export type RunEnd = { status: RunStatus; exitCode: number | null; signal: string | null };
+
+/** The system could not run it: what `docker run` uses for its own failures too. */
+export const exitOwnFailure = 125;
+
+/** What the shell is told: the program's own code, or one that names how it was ended (as coreutils' timeout does). */
+export function exitCodeOf({ status, exitCode, signal }: RunEnd): number {
+  switch (status) {
+    case 'succeeded':
+      return exitCode ?? 0;
+    case 'failed':
+      return signal === null ? (exitCode ?? 1) : 128 + signalNumber(signal);
+    case 'timed_out':
+      return 124;
+    case 'cancelled':
+      return 128 + constants.signals.SIGINT;
+    case 'out_of_memory':
+      return 128 + constants.signals.SIGKILL;
+    case 'output_limit':
+      return 1;
+    case 'errored':
+    case 'expired':
+      return exitOwnFailure;
+    case 'queued':
+    case 'pulling':
+    case 'running':
+      throw new Error(`The server ended the stream of a run that is ${status}: see \`runlet show\`.`);
+    default:
+      return unknownStatus(status);
+  }
+}
+
+/** A newer server may know more ways to end than this CLI. */
+function unknownStatus(status: never): number {
+  throw new Error(`The run ended as "${status}", which this version of the CLI does not know: update it.`);
+}
+
+function signalNumber(name: string): number {
+  return constants.signals[name as NodeJS.Signals] ?? 0;
+}

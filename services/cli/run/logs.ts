@@ -1,0 +1,94 @@
+import type { Run } from '../../../shared/contracts/run.ts';
+import { isTerminal } from '../../../shared/run-states.ts';
+import type { Context } from '../context.ts';
+import { withRetry } from '../http/with-retry.ts';
+import { openPullView } from '../output/open-pull-view.ts';
+import { followRun, type RunEvent } from './follow.ts';
+import { showRun } from './show-run.ts';
+
+// A running program's stream does not say where its past ends: half a second without anything is taken for it.
+const quietMs = 500;
+// The first event may have to wait for a connection.
+const firstMs = 5000;
+
+/** The output so far, or with `follow` to the end. */
+export async function showLogs(context: Context, runId: string, follow: boolean): Promise<void> {
+  const { api, note } = context;
+  const path = `/v1/runs/${encodeURIComponent(runId)}`;
+  const answer = await withRetry(() => api.open({ path }), { note });
+  const run = (await answer.json()) as Run;
+  const past = new AbortController();
+  const events = followRun(api, runId, { note, signal: past.signal });
+  const wanted = follow || isTerminal(run.status) ? events : pastOf(events, past, serverTime(answer));
+  let shown = false;
+  const watched = watch(wanted, (event) => {
+    shown ||= event.type === 'stdout' || event.type === 'stderr';
+  });
+  const { out, err } = context;
+  const quietPull = openPullView(err, { quiet: true, json: context.json });
+  if (context.json) return printJsonLines(context, watched);
+  const end = await showRun(watched, {
+    out,
+    err,
+    note,
+    pull: follow ? openPullView(err, context) : quietPull,
+    onClosed: () => past.abort(),
+  });
+  // Events are kept for less time than the run's record: what is left is in the record, no longer in order.
+  if (!shown && end !== undefined && isTerminal(run.status)) {
+    await out.write(Buffer.from(run.stdout, run.outputEncoding));
+    await err.write(Buffer.from(run.stderr, run.outputEncoding));
+  }
+}
+
+/** One event a line, as they come. */
+async function printJsonLines({ out }: Context, events: AsyncIterable<RunEvent>): Promise<void> {
+  for await (const { type, data } of events)
+    if (type === 'stdout' || type === 'stderr') await out.line(JSON.stringify({ type, ...data }));
+}
+
+async function* watch(
+  events: AsyncIterable<RunEvent>,
+  seen: (event: RunEvent) => void,
+): AsyncGenerator<RunEvent> {
+  for await (const event of events) {
+    seen(event);
+    yield event;
+  }
+}
+
+/** Stops at the first pause; and at what happened after we asked, or a talkative program would have no past. */
+async function* pastOf(
+  events: AsyncGenerator<RunEvent>,
+  past: AbortController,
+  askedAt: number,
+): AsyncGenerator<RunEvent> {
+  let timer: NodeJS.Timeout | undefined;
+  let patienceMs = firstMs;
+  try {
+    while (true) {
+      timer = setTimeout(() => past.abort(), patienceMs);
+      const next = await events.next();
+      clearTimeout(timer);
+      if (next.done) return;
+      patienceMs = quietMs;
+      yield next.value;
+      if (eventTime(next.value.id) > askedAt) return;
+    }
+  } finally {
+    clearTimeout(timer);
+    past.abort();
+  }
+}
+
+/** By the server's clock, which the events' times come from; its header has whole seconds only. */
+function serverTime(answer: Response): number {
+  const at = Date.parse(answer.headers.get('date') ?? '');
+  return Number.isNaN(at) ? Number.POSITIVE_INFINITY : at + 1000;
+}
+
+/** Ids are those of a Redis stream, `<ms>-<n>`; any other kind is never too new. */
+function eventTime(id: string | undefined): number {
+  const ms = /^(\d+)-\d+$/.exec(id ?? '')?.[1];
+  return ms === undefined ? 0 : Number(ms);
+}

@@ -1,0 +1,72 @@
+import type { Stdin } from './stdin.ts';
+
+/** The options of `runlet run`, parsed. */
+export type RunOptions = {
+  env?: string[];
+  envFile?: string[];
+  workdir?: string;
+  entrypoint?: string;
+  timeout?: number;
+  cpuTime?: number;
+  memory?: number;
+  cpus?: number;
+  pids?: number;
+  outputLimit?: number;
+  disk?: number;
+  network?: string;
+  isolation?: string;
+  pull?: string;
+  priority?: number;
+  delay?: number;
+  retries?: number;
+  writable?: boolean;
+  metadata?: [string, string][];
+  detach?: boolean;
+  /** `true` with -i, `false` with --no-stdin. */
+  stdin?: boolean;
+};
+
+/** The body of `POST /v1/runs`. Only what was said is sent: every default is the server's. */
+export function buildRequest(
+  image: string,
+  command: readonly string[],
+  options: RunOptions,
+  env: Record<string, string>,
+  stdin: Stdin | undefined,
+): Record<string, unknown> {
+  const limits = said({
+    timeoutMs: options.timeout,
+    cpuTimeMs: options.cpuTime,
+    memoryBytes: options.memory,
+    cpus: options.cpus,
+    pids: options.pids,
+    outputBytes: options.outputLimit,
+    diskBytes: options.disk,
+  });
+  return said({
+    image,
+    command: command.length > 0 ? command : undefined,
+    // `--entrypoint ""` takes the image's away, as with Docker.
+    entrypoint: options.entrypoint === undefined ? undefined : options.entrypoint ? [options.entrypoint] : [],
+    env: notEmpty(env),
+    workdir: options.workdir,
+    limits: notEmpty(limits),
+    network: options.network,
+    isolation: options.isolation,
+    pull: options.pull,
+    priority: options.priority,
+    delayMs: options.delay,
+    retries: options.retries,
+    writable: options.writable,
+    metadata: options.metadata ? Object.fromEntries(options.metadata) : undefined,
+    ...stdin,
+  });
+}
+
+function said(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function notEmpty<T extends object>(fields: T): T | undefined {
+  return Object.keys(fields).length > 0 ? fields : undefined;
+}

@@ -1,0 +1,66 @@
+import { isUtf8 } from 'node:buffer';
+import { fstatSync } from 'node:fs';
+import { UsageError } from '../errors.ts';
+
+export type Stdin = { stdin: string; stdinEncoding: 'utf8' | 'base64' };
+
+const capBytes = 8 * 1024 * 1024;
+/**
+ * A pipe that nobody writes to and nobody closes (cron, CI, a program that started us) says nothing of itself: after so
+ * long without a first byte the run goes on without stdin, and says so. -i waits.
+ */
+const patienceMs = 3000;
+
+/** Whether something was piped or redirected to us; a terminal, `/dev/null` and a closed stdin are not that. */
+export function stdinIsPiped(): boolean {
+  try {
+    const facts = fstatSync(0);
+    return facts.isFIFO() || facts.isFile() || facts.isSocket();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * All of stdin. It goes with the request, so it has a cap, and the run starts when it has ended. `undefined` when it is
+ * empty, or when nothing came for a while and nobody asked to `wait`.
+ */
+export async function readStdin(
+  source: AsyncIterable<Uint8Array>,
+  note: (text: string) => void,
+  wait: boolean,
+): Promise<Stdin | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const iterator = source[Symbol.asyncIterator]();
+  let next = await firstChunk(iterator.next(), wait);
+  if (next === undefined) {
+    note('Nothing came on stdin: the run goes without. -i waits for it, --no-stdin does not look.');
+    return undefined;
+  }
+  while (!next.done) {
+    bytes += next.value.length;
+    if (bytes > capBytes)
+      throw new UsageError(
+        'stdin is larger than 8 MiB: bring the data in the image, or let the run fetch it.',
+      );
+    chunks.push(next.value);
+    next = await iterator.next();
+  }
+  return bytes === 0 ? undefined : encodeStdin(Buffer.concat(chunks));
+}
+
+async function firstChunk<T>(first: Promise<T>, wait: boolean): Promise<T | undefined> {
+  if (wait) return first;
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), patienceMs);
+  });
+  return Promise.race([first, silence]).finally(() => clearTimeout(timer));
+}
+
+/** Text travels as it is; what is not UTF-8 as base64, so that every byte arrives. */
+export function encodeStdin(data: Buffer): Stdin {
+  if (isUtf8(data)) return { stdin: data.toString('utf8'), stdinEncoding: 'utf8' };
+  return { stdin: data.toString('base64'), stdinEncoding: 'base64' };
+}

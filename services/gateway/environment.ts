@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { sharedEnvironment, wholeNumber } from '../../shared/config.ts';
+import type { RunPolicy } from '../../shared/contracts/run-request.ts';
+
+const MiB = 1024 * 1024;
+const hourMs = 3_600_000;
+
+/** The gateway's own knobs. */
+export const gatewayEnvironment = sharedEnvironment.extend({
+  RUNLET_HOST: z.string().min(1).default('127.0.0.1').describe('loopback: nobody else is let in unasked'),
+  RUNLET_PORT: wholeNumber(0, 65_535, 8080).describe('0: any free port, printed at the start'),
+  RUNLET_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,512}$/, '16 to 512 visible characters')
+    .optional()
+    .describe('an admin key of the tenant `default`; unset: one is made at the first start'),
+  RUNLET_CONFIG_DIR: z.string().min(1).optional().describe('where the CLI looks for its config.json'),
+  RUNLET_MAX_BODY_BYTES: wholeNumber(1024, 1024 * MiB, 16 * MiB),
+  RUNLET_TENANT_MAX_RUNS: wholeNumber(1, 10_000_000, 5_000).describe('runs of a tenant that have not ended'),
+  RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),
+  RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
+  RUNLET_RETENTION_RUNS: wholeNumber(0, 100_000_000, 100_000),
+  RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe('output and requests of ended runs'),
+  RUNLET_QUEUE_EXPIRY_MS: wholeNumber(1_000, 30 * 24 * hourMs, hourMs).describe(
+    'a run that no worker took for so long after it was due ends as `expired`',
+  ),
+  RUNLET_DRAIN_MS: wholeNumber(0, hourMs, 10_000).describe('how long a stopping gateway answers what it has'),
+});
+
+export type GatewayEnvironment = z.infer<typeof gatewayEnvironment>;
+
+export function policyOf(env: GatewayEnvironment): RunPolicy {
+  return {
+    limits: {
+      timeoutMs: env.RUNLET_MAX_TIMEOUT_MS,
+      memoryBytes: env.RUNLET_MAX_MEMORY_BYTES,
+      cpus: env.RUNLET_MAX_CPUS,
+      pids: env.RUNLET_MAX_PIDS,
+      outputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
+      diskBytes: env.RUNLET_MAX_DISK_BYTES,
+    },
+    allowWritable: env.RUNLET_ALLOW_WRITABLE,
+    allowEgress: env.RUNLET_ALLOW_EGRESS,
+    registries: env.RUNLET_REGISTRIES,
+  };
+}

@@ -1,0 +1,45 @@
+import type { RunPolicy } from '../../shared/contracts/run-request.ts';
+import type { Keys } from '../../shared/keys.ts';
+import type { Log } from '../../shared/log.ts';
+import type { RedisConnection } from '../../shared/redis.ts';
+import type { Sealer } from '../../shared/secrets.ts';
+import { createApiKeyStore } from '../../shared/stores/api-keys.ts';
+import { createIdempotencyStore } from '../../shared/stores/idempotency.ts';
+import { createOperationStore } from '../../shared/stores/operations.ts';
+import { createRegistryStore } from '../../shared/stores/registries.ts';
+import { createRunStore } from '../../shared/stores/runs.ts';
+import { createWorkerStore } from '../../shared/stores/workers.ts';
+import type { Wakeups } from '../../shared/wakeups.ts';
+import type { GatewayEnvironment } from './environment.ts';
+import type { RunQueue } from './run-queue.ts';
+
+/** What every route works with; made once by main.ts. */
+export type Gateway = ReturnType<typeof createGateway>;
+
+export function createGateway(parts: {
+  env: GatewayEnvironment;
+  policy: RunPolicy;
+  log: Log;
+  keys: Keys;
+  redis: RedisConnection;
+  sealer: Sealer;
+  wakeups: Wakeups;
+  queue: RunQueue;
+}) {
+  const { redis, keys, sealer } = parts;
+  const closing = new AbortController();
+  const hurry = new AbortController();
+  return {
+    ...parts,
+    runs: createRunStore(redis, keys, sealer),
+    idempotency: createIdempotencyStore(redis, keys),
+    apiKeys: createApiKeyStore(redis, keys),
+    workers: createWorkerStore(redis, keys),
+    operations: createOperationStore(redis, keys),
+    registries: createRegistryStore(redis, keys, sealer),
+    /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
+    closing,
+    /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */
+    hurry,
+  };
+}

@@ -1,0 +1,35 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { registerSchemas } from '../docs/openapi.ts';
+import { mountDocs } from '../docs/routes.ts';
+import type { Gateway } from '../gateway.ts';
+import { createMetrics, createRequestMetrics } from '../health/metrics.ts';
+import { mountHealth } from '../health/routes.ts';
+import { mountRegistries } from '../images/registries.ts';
+import { mountImages } from '../images/routes.ts';
+import { mountRuns } from '../runs/routes.ts';
+import { mountWorkers } from '../workers/routes.ts';
+import { authenticate } from './auth.ts';
+import type { GatewayEnv } from './context.ts';
+import { answerError, answerUnknownRoute, answerWrongMethod } from './errors.ts';
+import type { App } from './mount.ts';
+import { observe } from './observe.ts';
+
+/** All routes with what stands in front of them. */
+export function createApp(gateway: Gateway): App {
+  const app: App = new OpenAPIHono<GatewayEnv>();
+  const requests = createRequestMetrics();
+  app.use(observe(gateway.log, requests.count));
+  app.use(authenticate(gateway.apiKeys));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
+  app.onError(answerError);
+  app.notFound(answerUnknownRoute);
+  registerSchemas(app);
+  mountRuns(app, gateway);
+  mountImages(app, gateway);
+  mountRegistries(app, gateway);
+  mountWorkers(app, gateway);
+  mountHealth(app, gateway, createMetrics(gateway, requests.registry));
+  mountDocs(app);
+  return app;
+}

@@ -1,0 +1,18 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { Identity } from '../../../shared/stores/api-keys.ts';
+
+export type GatewayEnv = {
+  Bindings: HttpBindings;
+  Variables: {
+    requestId: string;
+    /** Absent only on public routes. */
+    identity: Identity;
+    /** The route's pattern, for the access log and the metrics: ids make no labels. */
+    route: string;
+    /** Why a 500 was answered; goes to the log, never to the client. */
+    fault: Error | undefined;
+  };
+};
+
+export type GatewayContext = Context<GatewayEnv>;

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isStoreError } from './store-errors.ts';
+
+/** Hints may be missed, so a stream looks by itself so often. */
+const pollMs = 1_000;
+/** Proxies cut connections that say nothing for long; API.md promises a comment each 15 s. */
+const defaultHeartbeatMs = 15_000;
+
+const encoder = new TextEncoder();
+
+/** One event of `text/event-stream`. `data` is JSON on one line. */
+export function sseMessage(event: string, data: string, id?: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
+}
+
+export const sseComment = (text: string) => `: ${text}\n\n`;
+
+export const sseHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // nginx and its kin would hold events back otherwise.
+  'x-accel-buffering': 'no',
+} as const;
+
+export type SsePage = {
+  text: string;
+  /** Nothing follows: the stream ends. */
+  done: boolean;
+  /** Look again at once. */
+  again?: boolean;
+};
+
+export type SseSource = {
+  /** What there is to say now; an empty text when there is nothing. */
+  read(): Promise<SsePage>;
+  /** Calls back when there may be more; the answer ends it. */
+  listen(wake: () => void): Promise<() => void>;
+  heartbeat: string;
+  heartbeatMs?: number;
+  closing: AbortSignal;
+};
+
+/**
+ * A stream that is read from its source only when the client is ready for more: nothing is buffered for a slow one
+ * but the piece on its way.
+ */
+export function eventStream(source: SseSource): ReadableStream<Uint8Array> {
+  const heartbeatMs = source.heartbeatMs ?? defaultHeartbeatMs;
+  let nextHeartbeat = performance.now() + heartbeatMs;
+  let woken = false;
+  let stopped = false;
+  let wake = () => {};
+  let listening: Promise<() => void> | undefined;
+
+  const notify = () => {
+    woken = true;
+    wake();
+  };
+  const stop = () => {
+    if (stopped) return;
+    stopped = true;
+    source.closing.removeEventListener('abort', stop);
+    listening?.then((unlisten) => unlisten()).catch(() => {});
+    wake();
+  };
+
+  const start = () => {
+    if (listening !== undefined) return;
+    listening = source.listen(notify);
+    // Without a subscription (Redis is away) polling does.
+    listening.catch(() => {});
+    if (source.closing.aborted) stop();
+    source.closing.addEventListener('abort', stop, { once: true });
+  };
+
+  const rest = async () => {
+    if (woken || stopped) return;
+    const timer = new AbortController();
+    const ms = Math.max(0, Math.min(pollMs, nextHeartbeat - performance.now()));
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        wake = resolve;
+      }),
+      sleep(ms, undefined, { signal: timer.signal }).catch(() => {}),
+    ]);
+    timer.abort();
+    wake = () => {};
+  };
+
+  /** The next piece for the client, however long it takes; an empty one is the last. */
+  const next = async (): Promise<{ text: string; done: boolean }> => {
+    for (;;) {
+      if (stopped) return { text: '', done: true };
+      woken = false;
+      const page = await source.read().catch((error): SsePage => {
+        // Redis is away for a moment: the client keeps its place, and the stream goes on when it is back.
+        if (isStoreError(error)) return { text: '', done: false };
+        throw error;
+      });
+      if (page.text !== '' || page.done) return page;
+      if (page.again === true) continue;
+      if (performance.now() >= nextHeartbeat) {
+        nextHeartbeat = performance.now() + heartbeatMs;
+        return { text: source.heartbeat, done: false };
+      }
+      await rest();
+    }
+  };
+
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        start();
+        try {
+          const { text, done } = await next();
+          if (text !== '') controller.enqueue(encoder.encode(text));
+          if (!done) return;
+          stop();
+          controller.close();
+        } catch (error) {
+          // Headers are out: all that is left to say is that the stream broke off, and the client resumes.
+          stop();
+          controller.error(error);
+        }
+      },
+      cancel: stop,
+    },
+    // Nothing is read ahead.
+    { highWaterMark: 0 },
+  );
+}

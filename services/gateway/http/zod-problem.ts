@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+import type { ProblemIssue } from '../../../shared/contracts/problem.ts';
+import { Problem } from '../../../shared/problems.ts';
+
+/** An answer lists so many faults at most: a hostile body must not make a large one. */
+const mostIssues = 100;
+/** A name that the client made up is shown so far. */
+const mostNameCharacters = 256;
+
+type Issue = z.core.$ZodIssue;
+
+/** `limits.memoryBytes`, `command[0]`, `env.PATH`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else text += `${text === '' ? '' : '.'}${String(part).slice(0, mostNameCharacters)}`;
+  }
+  return text;
+}
+
+function issuesOf(issue: Issue, unknown: string): ProblemIssue[] {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), message: unknown }));
+    case 'invalid_key':
+      // The fault is in the name of an entry, and its own sentence says more than "invalid key".
+      return [{ path: pathText(issue.path), message: issue.issues[0]?.message ?? issue.message }];
+    case 'invalid_type':
+      if (issue.message.endsWith('received undefined'))
+        return [{ path: pathText(issue.path), message: 'is required' }];
+      return [{ path: pathText(issue.path), message: issue.message }];
+    default:
+      return [{ path: pathText(issue.path), message: issue.message }];
+  }
+}
+
+/** A zod error as RFC 9457 problem details with one entry a fault. */
+export function validationProblem(
+  error: z.ZodError,
+  unknown = 'is not a known field',
+  subject = 'the body',
+): Problem {
+  // The first fault of a field says enough of it.
+  const byPath = new Map<string, ProblemIssue>();
+  for (const issue of error.issues) {
+    for (const one of issuesOf(issue, unknown)) {
+      if (byPath.size >= mostIssues) break;
+      if (!byPath.has(one.path)) byPath.set(one.path, one);
+    }
+  }
+  const issues = [...byPath.values()];
+  const first = issues[0];
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more, see errors)` : '';
+  const where = first?.path === '' || first === undefined ? subject : first.path;
+  return new Problem('validation_failed', `${where}: ${first?.message ?? 'is not valid'}${more}`, { issues });
+}

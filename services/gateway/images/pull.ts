@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { pullLayer } from '../../../shared/contracts/events.ts';
+import { problemBody } from '../../../shared/contracts/problem.ts';
+import type { RunPolicy } from '../../../shared/contracts/run-request.ts';
+import { parseImageReference } from '../../../shared/images.ts';
+import type { OperationEvent } from '../../../shared/stores/operations.ts';
+import type { Gateway } from '../gateway.ts';
+import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
+import type { Done } from './operation.ts';
+
+export function pullBody(policy: RunPolicy) {
+  return z
+    .strictObject({
+      image: z
+        .string()
+        .min(1)
+        .max(512)
+        .meta({ examples: ['busybox:latest'] }),
+    })
+    .superRefine(({ image }, context) => {
+      const refuse = (message: string) =>
+        context.addIssue({ code: 'custom', path: ['image'], message, input: image });
+      const parsed = parseImageReference(image);
+      if (parsed === undefined) refuse('is not a valid image reference');
+      else if (policy.registries.length > 0 && !policy.registries.includes(parsed.registry))
+        refuse(`comes from ${parsed.registry}; the operator allows ${policy.registries.join(', ')}`);
+    })
+    .meta({ id: 'PullRequest' });
+}
+
+export const pullResult = z
+  .object({
+    image: z.string(),
+    workers: z.array(
+      z.object({ worker: z.string(), digest: z.string().nullable(), error: problemBody.nullable() }),
+    ),
+  })
+  .meta({ id: 'PullResult' });
+
+export const pullProgress = z
+  .object({
+    worker: z.string(),
+    reference: z.string(),
+    status: z.literal('pulling'),
+    layers: z.array(pullLayer),
+  })
+  .meta({ id: 'PullProgress' });
+
+export type PullResult = z.infer<typeof pullResult>;
+
+const resultOf = ({ worker, digest, error }: Done) => ({ worker, digest, error });
+
+/** All the outcomes, once they are all there. */
+export async function pullOutcome(
+  image: string,
+  events: AsyncGenerator<OperationEvent, void>,
+): Promise<PullResult> {
+  const workers: PullResult['workers'] = [];
+  for await (const event of events) if (event.kind === 'done') workers.push(resultOf(event));
+  return { image, workers };
+}
+
+/** `pull` as it goes on each worker, then one `done` with all outcomes. */
+export function pullStream(
+  gateway: Gateway,
+  image: string,
+  events: AsyncGenerator<OperationEvent, void>,
+): ReadableStream<Uint8Array> {
+  const workers: PullResult['workers'] = [];
+  let wake = () => {};
+  let fetching = false;
+  let arrived: IteratorResult<OperationEvent, void> | undefined;
+  let failure: Error | undefined;
+  const fetch = () => {
+    if (fetching) return;
+    fetching = true;
+    events
+      .next()
+      .then(
+        (result) => {
+          arrived = result;
+        },
+        (error: Error) => {
+          failure = error;
+        },
+      )
+      .then(() => {
+        fetching = false;
+        wake();
+      });
+  };
+  return eventStream({
+    closing: gateway.hurry.signal,
+    heartbeat: sseComment('heartbeat'),
+    async listen(notify) {
+      wake = notify;
+      return () => {};
+    },
+    async read() {
+      if (failure !== undefined) throw failure;
+      const result = arrived;
+      arrived = undefined;
+      if (result === undefined) {
+        fetch();
+        return { text: '', done: false };
+      }
+      if (result.done === true)
+        return {
+          text: sseMessage('done', JSON.stringify({ image, workers } satisfies PullResult)),
+          done: true,
+        };
+      const event = result.value;
+      if (event.kind === 'done') {
+        workers.push(resultOf(event));
+        return { text: '', done: false, again: true };
+      }
+      const { worker, reference, layers } = event;
+      return {
+        text: sseMessage('pull', JSON.stringify({ worker, reference, status: 'pulling', layers })),
+        done: false,
+      };
+    },
+  });
+}

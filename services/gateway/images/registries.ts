@@ -1,0 +1,79 @@
+import { parseImageReference } from '../../../shared/images.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
+import { registryCredentials } from '../../../shared/stores/registries.ts';
+import type { Gateway } from '../gateway.ts';
+import { noContent } from '../http/answers.ts';
+import { bearer, empty, idParam, problems } from '../http/describe.ts';
+import { type App, mount } from '../http/mount.ts';
+
+const tags = ['Images'];
+const security = bearer;
+const params = idParam(
+  'host',
+  'The registry’s host, with its port where it has one.',
+  'registry.example.com:5000',
+);
+
+export function mountRegistries(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+
+  mount(
+    app,
+    options,
+    {
+      method: 'put',
+      path: '/v1/registries/{host}',
+      body: registryCredentials,
+      document: {
+        tags,
+        security,
+        operationId: 'putRegistry',
+        summary: 'Keep credentials of a registry',
+        description:
+          'Sealed at rest and write-only: no answer shows them. Used when images of this host are pulled.',
+        params,
+        example: { username: 'ci', password: 'correct horse battery staple' },
+        responses: { 204: empty('Kept.'), ...problems(400, 413, 415, 429) },
+      },
+    },
+    async (c, { body }) => {
+      const kept = await gateway.registries.put(c.var.identity.tenant, hostOf(c.req.param('host')), body);
+      if (!kept)
+        throw new Problem('quota_exceeded', 'A tenant may keep 100 registries: delete one that is not used.');
+      return noContent();
+    },
+  );
+
+  mount(
+    app,
+    options,
+    {
+      method: 'delete',
+      path: '/v1/registries/{host}',
+      document: {
+        tags,
+        security,
+        operationId: 'deleteRegistry',
+        summary: 'Forget credentials of a registry',
+        params,
+        responses: { 204: empty('Forgotten.'), ...problems(400, 404) },
+      },
+    },
+    async (c) => {
+      const host = hostOf(c.req.param('host'));
+      if (!(await gateway.registries.remove(c.var.identity.tenant, host)))
+        throw new Problem('not_found', `No credentials are kept for ${host}.`);
+      return noContent();
+    },
+  );
+}
+
+/** The host as references name it, so that a pull finds what was put (`index.docker.io` is `docker.io`). */
+function hostOf(text: string | undefined): string {
+  const host = text ?? '';
+  const named = host.includes('/') ? undefined : parseImageReference(`${host}/x/y`);
+  // A first part without a dot, a colon or "localhost" is no host but a piece of a repository's name.
+  if (named === undefined || named.repository !== 'x/y' || host.length > 255)
+    throw badField('host', 'must be a registry’s host as in image names, like registry.example.com:5000');
+  return named.registry;
+}

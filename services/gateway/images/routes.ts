@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { problemBody } from '../../../shared/contracts/problem.ts';
+import { image } from '../../../shared/contracts/worker.ts';
+import { parseImageReference } from '../../../shared/images.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
+import type { Gateway } from '../gateway.ts';
+import { ok, problemBodyAnswer } from '../http/answers.ts';
+import { bearer, idParam, jsonResponse, page, problems } from '../http/describe.ts';
+import { type App, mount } from '../http/mount.ts';
+import { pageQuery, paginate } from '../http/query.ts';
+import { sseHeaders } from '../http/sse.ts';
+import { allImages, keyOfImage } from './list.ts';
+import { commonProblem, type Done, startOperation } from './operation.ts';
+import { pullBody, pullOutcome, pullResult, pullStream } from './pull.ts';
+
+const tags = ['Images'];
+const security = bearer;
+
+const removal = z.object({
+  data: z.array(z.object({ worker: z.string(), removed: z.boolean(), error: problemBody.nullable() })),
+});
+
+/** Codes that say no more than "it is not there". */
+const absent = new Set(['not_found', 'image_not_found', 'image_not_present']);
+
+export function mountImages(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+
+  mount(
+    app,
+    options,
+    {
+      method: 'get',
+      path: '/v1/images',
+      query: pageQuery,
+      document: {
+        tags,
+        security,
+        operationId: 'listImages',
+        summary: 'List the images that workers have',
+        responses: { 200: jsonResponse('One page.', page(image, 'ImagePage')), ...problems(400) },
+      },
+    },
+    async (_, { query }) => ok(paginate(await allImages(gateway), keyOfImage, query)),
+  );
+
+  mount(
+    app,
+    options,
+    {
+      method: 'post',
+      path: '/v1/images/pull',
+      body: pullBody(gateway.policy),
+      document: {
+        tags,
+        security,
+        operationId: 'pullImage',
+        summary: 'Pull an image on every worker',
+        description:
+          'Answers when each live worker has it or has failed, within 15 minutes. With `Accept: text/event-stream`: events `pull` (`{worker, reference, status, layers}`) and, last, `done` (as the JSON answer). Where every worker failed, the JSON answer is their problem.',
+        example: { image: 'busybox:latest' },
+        responses: {
+          200: {
+            ...jsonResponse('What became of it on each worker.', pullResult),
+            content: {
+              'application/json': { schema: pullResult },
+              'text/event-stream': { schema: z.string() },
+            },
+          },
+          ...problems(400, 403, 404, 413, 415, 422, 502, 504),
+        },
+      },
+    },
+    async (c, { body }) => {
+      const { tenant } = c.var.identity;
+      const events = await startOperation(
+        gateway,
+        (operation) => ({ kind: 'pull', operation, tenant, reference: body.image }),
+        c.req.raw.signal,
+      );
+      if (acceptsEvents(c.req.header('accept')))
+        return new Response(pullStream(gateway, body.image, events), { headers: sseHeaders });
+      const result = await pullOutcome(body.image, events);
+      const problem = commonProblem(result.workers);
+      return problem === undefined ? ok(result) : problemBodyAnswer(problem);
+    },
+  );
+
+  mount(
+    app,
+    options,
+    {
+      method: 'delete',
+      path: '/v1/images/{ref}',
+      rest: 'ref',
+      admin: true,
+      document: {
+        tags,
+        security,
+        operationId: 'removeImage',
+        summary: 'Remove an image from every worker',
+        description: 'Admin only.',
+        params: idParam('ref', 'The reference, URL-encoded.', 'busybox%3Alatest'),
+        responses: {
+          200: jsonResponse('What became of it on each worker.', removal),
+          ...problems(400, 403, 404, 409, 502, 504),
+        },
+      },
+    },
+    async (c) => {
+      const reference = c.req.param('ref') ?? '';
+      if (parseImageReference(reference) === undefined)
+        throw badField('ref', 'is not a valid image reference');
+      const done: Done[] = [];
+      const { tenant } = c.var.identity;
+      const events = await startOperation(
+        gateway,
+        (operation) => ({ kind: 'remove-image', operation, tenant, reference }),
+        c.req.raw.signal,
+      );
+      for await (const event of events) if (event.kind === 'done') done.push(event);
+      const data = done.map(({ worker, removed, error }) => ({ worker, removed: removed ?? false, error }));
+      if (data.some(({ removed }) => removed)) return ok({ data });
+      if (data.every(({ error }) => error === null || absent.has(error.code)))
+        throw new Problem('not_found', `No worker has ${reference}: see GET /v1/images.`);
+      const problem = commonProblem(data);
+      return problem === undefined ? ok({ data }) : problemBodyAnswer(problem);
+    },
+  );
+}
+
+const acceptsEvents = (accept: string | undefined) => /(?:^|,)\s*text\/event-stream\b/i.test(accept ?? '');

@@ -1,0 +1,31 @@
+import type { Gateway } from '../gateway.ts';
+
+/** How long each of these workers has been dead; nothing for those that live. */
+export function createDeathWatch(gateway: Gateway) {
+  // Since when this gateway has missed them: a worker that left for good has no other record.
+  const missed = new Map<string, number>();
+
+  return async (ids: ReadonlySet<string>, now: number): Promise<Map<string, number>> => {
+    const all = [...ids];
+    const known = await Promise.all(
+      all.map(async (id) => {
+        const [alive, seen] = await Promise.all([
+          gateway.workers.alive(id),
+          gateway.redis.zscore(gateway.keys.workers, id),
+        ]);
+        return { id, alive, seen: seen === null ? undefined : Number(seen) };
+      }),
+    );
+    const dead = new Map<string, number>();
+    for (const { id, alive, seen } of known) {
+      if (alive) missed.delete(id);
+      else {
+        if (!missed.has(id)) missed.set(id, seen ?? now);
+        dead.set(id, now - (missed.get(id) as number));
+      }
+    }
+    // What no open run names is not remembered.
+    if (missed.size > 10_000) missed.clear();
+    return dead;
+  };
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
+import { createIndexRepair } from './index-repair.ts';
+import { createOpenRunsSweep } from './open-runs.ts';
+import { enforceRetention } from './retention.ts';
+
+const defaultIntervalMs = 5_000;
+
+export type Janitor = ReturnType<typeof createJanitor>;
+
+/**
+ * Repairs what a crash between two steps left behind, and forgets what is too old. Every step is idempotent and
+ * fenced, so two janitors at once do no harm; the lock only spares the work.
+ */
+export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) {
+  const me = randomUUID();
+  const sweepOpenRuns = createOpenRunsSweep(gateway);
+  const repairIndexes = createIndexRepair(gateway);
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  /** One sweep, without asking for the lock. */
+  async function sweep(now = Date.now()): Promise<void> {
+    await sweepOpenRuns(now);
+    await enforceRetention(gateway, now);
+    await repairIndexes();
+  }
+
+  async function turn(): Promise<void> {
+    try {
+      // Lapses before the next turn: whoever comes first then sweeps.
+      const got = await gateway.redis.set(gateway.keys.janitor, me, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
+      if (got === 'OK') await sweep();
+    } catch (error) {
+      const reason = (error as Error).message;
+      // What is not done now is done at the next turn.
+      if (isStoreError(error)) gateway.log.warn({ reason }, 'janitor waits for Redis');
+      else gateway.log.error({ reason, stack: (error as Error).stack }, 'janitor failed');
+    }
+  }
+
+  return {
+    sweep,
+    start(): void {
+      timer = setInterval(() => {
+        if (running !== undefined) return;
+        running = turn().finally(() => {
+          running = undefined;
+        });
+      }, intervalMs);
+      timer.unref();
+    },
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { Problem } from '../../../shared/problems.ts';
+import type { RunStatus } from '../../../shared/run-states.ts';
+import type { Gateway } from '../gateway.ts';
+import { createDeathWatch } from './dead-workers.ts';
+import { knownTenants } from './tenants.ts';
+import { judge, type OpenRun, type Verdict } from './verdict.ts';
+
+/** One sweep looks at so many open runs; the next goes on where it stopped. */
+const mostRuns = 1_000;
+
+const workerLost = new Problem(
+  'worker_lost',
+  'The worker that had this run stopped without a word. Send it again, or set `retries` so that it is tried again by itself.',
+);
+const noWorker = new Problem(
+  'no_worker',
+  'No worker took this run in time: see GET /v1/workers, then send it again.',
+);
+
+/** Looks after the runs that have not ended. */
+export function createOpenRunsSweep(gateway: Gateway) {
+  const deathWatch = createDeathWatch(gateway);
+  let offset = 0;
+
+  return async (now: number): Promise<void> => {
+    const ids = await gateway.redis.zrange(gateway.keys.open, offset, String(offset + mostRuns - 1));
+    offset = ids.length < mostRuns ? 0 : offset + mostRuns;
+    const runs = await glance(gateway, ids, deathWatch, now);
+    for (const run of runs) {
+      const verdict = judge(run, now, gateway.env.RUNLET_QUEUE_EXPIRY_MS);
+      if (verdict === 'leave') continue;
+      gateway.log.info({ run: run.id, verdict, status: run.status, worker: run.worker }, 'janitor');
+      await carryOut(gateway, run, verdict);
+    }
+  };
+}
+
+async function glance(
+  gateway: Gateway,
+  ids: string[],
+  deathWatch: ReturnType<typeof createDeathWatch>,
+  now: number,
+): Promise<OpenRun[]> {
+  // Jobs are looked for first: a run that has just got one, or has just ended, is then not taken for lost.
+  const withJob = await gateway.queue.having(ids);
+  const records = await Promise.all(
+    ids.map((id) =>
+      gateway.redis.hmget(gateway.keys.run(id), 'status', 'worker', 'cancel', 'losses', 'dueAt'),
+    ),
+  );
+  const dead = await deathWatch(new Set(records.flatMap(([, worker]) => worker ?? [])), now);
+  return ids.map((id, index) => {
+    const [status = null, worker = null, cancel = null, losses, dueAt] = records[index] ?? [];
+    return {
+      id,
+      status: status as RunStatus | null,
+      worker,
+      cancelRequested: cancel !== null,
+      losses: Number(losses ?? 0),
+      dueAt: Number(dueAt ?? 0),
+      hasJob: withJob.has(id),
+      workerDeadMs: worker === null ? undefined : dead.get(worker),
+    };
+  });
+}
+
+async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict, 'leave'>): Promise<void> {
+  if (verdict === 'gone') return dropFromIndexes(gateway, run.id);
+  const record = await gateway.runs.read(run.id);
+  if (record === undefined) return dropFromIndexes(gateway, run.id);
+  const { priority, retries } = record.head.request;
+  switch (verdict) {
+    case 'enqueue':
+      return gateway.queue.add({ id: run.id, priority, delayMs: 0 });
+    case 'retry_or_lost':
+      // claim.lua counts the loss when the job is taken.
+      if (run.losses < retries)
+        return run.hasJob ? undefined : gateway.queue.add({ id: run.id, priority, delayMs: 0 });
+      await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
+      return gateway.queue.remove(run.id);
+    case 'worker_lost':
+      await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
+      return gateway.queue.remove(run.id);
+    case 'expired':
+      await gateway.runs.endUnheld(record, 'expired', { error: noWorker.toBody() });
+      return gateway.queue.remove(run.id);
+    case 'cancelled':
+      await gateway.runs.endUnheld(record, 'cancelled', {});
+      return gateway.queue.remove(run.id);
+    default:
+      return verdict satisfies never;
+  }
+}
+
+async function dropFromIndexes(gateway: Gateway, id: string): Promise<void> {
+  await gateway.redis.zrem(gateway.keys.open, id);
+  for (const tenant of await knownTenants(gateway))
+    await gateway.redis.zrem(gateway.keys.tenantOpen(tenant), id);
+}

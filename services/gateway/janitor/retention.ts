@@ -1,0 +1,39 @@
+import type { Gateway } from '../gateway.ts';
+
+/** One sweep forgets so many runs at most, in steps. */
+const mostForgotten = 2_000;
+const stepRuns = 50;
+
+/** Forgets ended runs, oldest first, until age, number and bytes are within their bounds. */
+export async function enforceRetention(gateway: Gateway, now: number): Promise<void> {
+  let forgotten = 0;
+  while (forgotten < mostForgotten) {
+    const ids = await excess(gateway, now);
+    if (ids.length === 0) break;
+    for (const id of ids) await forget(gateway, id);
+    forgotten += ids.length;
+  }
+  if (forgotten > 0) gateway.log.info({ forgotten }, 'janitor forgot ended runs');
+}
+
+async function excess(gateway: Gateway, now: number): Promise<string[]> {
+  const { redis, keys, env } = gateway;
+  const [old, count, bytes] = await Promise.all([
+    redis.zrangebyscore(keys.finished, '-inf', `(${now - env.RUNLET_RETENTION_MS}`, 'LIMIT', 0, stepRuns),
+    redis.zcard(keys.finished),
+    redis.hget(keys.stats, 'retainedBytes'),
+  ]);
+  if (old.length > 0) return old;
+  const tooMany = Math.min(stepRuns, count - env.RUNLET_RETENTION_RUNS);
+  if (tooMany > 0) return redis.zrange(keys.finished, 0, String(tooMany - 1));
+  // One at a time: sizes differ, and no more is to go than must.
+  return Number(bytes ?? 0) > env.RUNLET_RETENTION_BYTES ? redis.zrange(keys.finished, 0, '0') : [];
+}
+
+async function forget(gateway: Gateway, id: string): Promise<void> {
+  const record = await gateway.runs.read(id);
+  // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
+  if (record === undefined) await gateway.redis.zrem(gateway.keys.finished, id);
+  else if ((await gateway.runs.forget(id, record.head.tenant)) === 'active')
+    await gateway.redis.zrem(gateway.keys.finished, id);
+}

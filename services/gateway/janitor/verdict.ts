@@ -1,0 +1,58 @@
+import type { RunStatus } from '../../../shared/run-states.ts';
+
+/** What the janitor knows of a run that has not ended, without reading its request. */
+export type OpenRun = {
+  id: string;
+  status: RunStatus | null;
+  worker: string | null;
+  cancelRequested: boolean;
+  losses: number;
+  dueAt: number;
+  /** Whether the queue still has a job for it. */
+  hasJob: boolean;
+  /** How long its worker has been dead; undefined while it lives, or when nobody holds the run. */
+  workerDeadMs: number | undefined;
+};
+
+export type Verdict =
+  | 'leave'
+  | 'gone'
+  | 'enqueue'
+  | 'cancelled'
+  | 'expired'
+  | 'worker_lost'
+  | 'retry_or_lost';
+
+/** A job may be on its way for so long after its run was stored. */
+export const jobGraceMs = 15_000;
+/** A worker that does not return within this is lost with its runs. */
+export const lostAfterMs = 30_000;
+
+/**
+ * What to do with an open run.
+ *
+ *   its record is gone                                            drop it from the indexes
+ *   to be cancelled, and no worker is there to do it              end it: cancelled
+ *   queued, without a worker, due for longer than the expiry      end it: expired
+ *   queued, without a worker, due for 15 s, without a job         add the job again
+ *   pulling, its worker dead for 30 s, without a job              add the job again
+ *   running, its worker dead for 30 s                             another attempt if `retries` allows, else worker_lost
+ *   … and no worker took that attempt within the expiry           end it: worker_lost
+ */
+export function judge(run: OpenRun, now: number, expiryMs: number): Verdict {
+  if (run.status === null) return 'gone';
+  const held = run.worker !== null && run.workerDeadMs === undefined;
+  if (held) return 'leave';
+  if (run.cancelRequested) return 'cancelled';
+  const overdueMs = now - run.dueAt;
+  if (run.status === 'queued') {
+    if (overdueMs > expiryMs) return 'expired';
+    return overdueMs > jobGraceMs && !run.hasJob ? 'enqueue' : 'leave';
+  }
+  const deadMs = run.workerDeadMs ?? 0;
+  if (deadMs <= lostAfterMs) return 'leave';
+  if (deadMs > expiryMs) return 'worker_lost';
+  // Not started: another worker may begin at no cost. Its bounces are counted when it is claimed.
+  if (run.status === 'pulling') return run.hasJob ? 'leave' : 'enqueue';
+  return 'retry_or_lost';
+}

@@ -1,0 +1,49 @@
+import type { AddressInfo } from 'node:net';
+import { readEnvironment } from '../../shared/config.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { sealerFor } from '../../shared/secrets.ts';
+import { createWakeups } from '../../shared/wakeups.ts';
+import { ensureApiKey } from './api-key.ts';
+import { gatewayEnvironment, policyOf } from './environment.ts';
+import { createGateway } from './gateway.ts';
+import { createApp } from './http/app.ts';
+import { createHttpServer } from './http/server.ts';
+import { createJanitor } from './janitor/janitor.ts';
+import { createRunQueue } from './run-queue.ts';
+import { stopOnSignal } from './stop.ts';
+
+const env = readEnvironment(gatewayEnvironment, process.env);
+const log = createLog('gateway', env.RUNLET_LOG_LEVEL);
+const keys = keysFor(env.RUNLET_REDIS_PREFIX);
+
+const redis = connectRedis(env.RUNLET_REDIS_URL, 'request', log);
+const subscriber = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
+await waitForRedis(redis, env.RUNLET_REDIS_URL, 30_000);
+const queue = createRunQueue(redis, keys, log);
+await queue.open();
+
+const gateway = createGateway({
+  env,
+  policy: policyOf(env),
+  log,
+  keys,
+  redis,
+  sealer: sealerFor(env.RUNLET_SECRET_KEY),
+  wakeups: createWakeups(subscriber),
+  queue,
+});
+const server = createHttpServer(createApp(gateway));
+
+await new Promise<void>((resolve, reject) => {
+  server.once('error', reject);
+  server.listen(env.RUNLET_PORT, env.RUNLET_HOST, resolve);
+});
+const { port } = server.address() as AddressInfo;
+const address = `http://${env.RUNLET_HOST.includes(':') ? `[${env.RUNLET_HOST}]` : env.RUNLET_HOST}:${port}`;
+await ensureApiKey(gateway.apiKeys, env, address);
+const janitor = createJanitor(gateway);
+janitor.start();
+stopOnSignal({ gateway, server, connections: [redis, subscriber], janitor });
+process.stdout.write(`${JSON.stringify({ msg: 'listening', address })}\n`);

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { ProblemBody } from '../../../shared/contracts/problem.ts';
+import type { Run } from '../../../shared/contracts/run.ts';
+import type { RunRequest, runRequestSchema } from '../../../shared/contracts/run-request.ts';
+import { newId } from '../../../shared/ids.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { presentRun } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+import { isStoreError, storeProblem } from '../http/store-errors.ts';
+import { validationProblem } from '../http/zod-problem.ts';
+import { loadRun } from './load.ts';
+import type { Answer } from './once.ts';
+import { enqueue, type Submitted, storeRun } from './submit.ts';
+
+type RunSchema = ReturnType<typeof runRequestSchema>;
+
+/** The body as a whole; each run is validated by itself, so that one bad run keeps no other out. */
+export const batchBody = z.strictObject({ runs: z.array(z.unknown()).min(1).max(100) });
+
+export const batchDocumentBody = (one: RunSchema) =>
+  z.strictObject({ runs: z.array(one).min(1).max(100) }).meta({ id: 'Batch' });
+
+const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+
+export async function createBatch(
+  gateway: Gateway,
+  tenant: string,
+  schema: RunSchema,
+  items: unknown[],
+  idempotencyDigest: string | undefined,
+): Promise<Answer> {
+  // Ids are taken in the order of the batch, so a list shows it in that order.
+  const requests = items.map((item) => ({ id: newId('run'), parsed: schema.safeParse(item) }));
+  const outcomes = await Promise.all(
+    requests.map(({ id, parsed }, index) =>
+      parsed.success
+        ? store(gateway, tenant, id, parsed.data, index, idempotencyDigest)
+        : validationProblem(parsed.error, undefined, 'the run'),
+    ),
+  );
+  const stored = outcomes.filter((outcome): outcome is Submitted => !(outcome instanceof Problem));
+  await enqueue(gateway, stored);
+  const results = await Promise.all(
+    outcomes.map((outcome) =>
+      outcome instanceof Problem ? outcome.toBody() : present(gateway, tenant, outcome),
+    ),
+  );
+  return { status: 207, body: JSON.stringify({ results }) };
+}
+
+async function store(
+  gateway: Gateway,
+  tenant: string,
+  id: string,
+  request: RunRequest,
+  index: number,
+  digest: string | undefined,
+): Promise<Submitted | Problem> {
+  try {
+    return await storeRun(gateway, {
+      id,
+      tenant,
+      request,
+      ...(digest !== undefined && { idempotency: { digest, field: `run:${index}` } }),
+    });
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    if (isStoreError(error)) return storeProblem(error);
+    throw error;
+  }
+}
+
+async function present(gateway: Gateway, tenant: string, submitted: Submitted): Promise<Run | ProblemBody> {
+  if (submitted.outcome === 'created') return presentRun(submitted.record, nothing);
+  // Made by an earlier request with the same key, which died before it could answer.
+  try {
+    return await loadRun(gateway, tenant, submitted.id);
+  } catch (error) {
+    if (error instanceof Problem) return error.toBody();
+    throw error;
+  }
+}

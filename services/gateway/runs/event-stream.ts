@@ -1,0 +1,53 @@
+import { isTerminal } from '../../../shared/run-states.ts';
+import { eventJson, readEvents, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import type { Gateway } from '../gateway.ts';
+import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
+
+/** One page is at most 1 MiB of output: all that is held for one client. */
+const pageEvents = 16;
+
+const message = (event: StoredEvent) => sseMessage(event.type, eventJson(event), event.id);
+
+/**
+ * The events of a run after `position`, as they come, until `exit`. Read from Redis only as fast as the client
+ * takes them: a slow client costs a page of memory, however much the program writes.
+ */
+export function runEventStream(
+  gateway: Gateway,
+  runId: string,
+  position: string,
+  heartbeatMs?: number,
+): ReadableStream<Uint8Array> {
+  let after = position;
+  let ended = false;
+
+  return eventStream({
+    closing: gateway.closing.signal,
+    ...(heartbeatMs !== undefined && { heartbeatMs }),
+    heartbeat: sseComment('heartbeat'),
+    listen: (wake) => gateway.wakeups.listen(gateway.keys.wake(runId), wake),
+    async read() {
+      const page = await readEvents(gateway.redis, gateway.keys, runId, after, pageEvents);
+      const last = page.at(-1);
+      if (last !== undefined) {
+        after = last.id;
+        return { text: page.map(message).join(''), done: last.type === 'exit' };
+      }
+      // The end was known before this look and brought nothing: the client had it all, or the run was forgotten.
+      if (ended) return { text: '', done: true };
+      const status = await gateway.runs.status(runId);
+      ended = status === undefined || isTerminal(status);
+      // Its last events may have come between the two looks.
+      return { text: '', done: false, again: ended };
+    },
+  });
+}
+
+/** True when nothing comes after this position, ever: the client has seen `exit`. */
+export async function hasSeenAll(gateway: Gateway, runId: string, position: string): Promise<boolean> {
+  if (position === '0') return false;
+  const status = await gateway.runs.status(runId);
+  if (status === undefined || !isTerminal(status)) return false;
+  const [next] = await readEvents(gateway.redis, gateway.keys, runId, position, 1);
+  return next === undefined;
+}

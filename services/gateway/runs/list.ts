@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { Run } from '../../../shared/contracts/run.ts';
+import { metadata } from '../../../shared/contracts/run-request.ts';
+import { isId } from '../../../shared/ids.ts';
+import { badField } from '../../../shared/problems.ts';
+import { type RunStatus, runStatuses } from '../../../shared/run-states.ts';
+import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { previewOutput } from './preview.ts';
+
+/** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
+const mostScanned = 2_000;
+const scanPage = 200;
+/** One page's records and output, in bytes: requests with a large stdin make a page shorter, not the gateway larger. */
+const mostPageBytes = 8 * 1024 * 1024;
+
+const known = new Set<string>(runStatuses);
+
+export const listQuery = pageQuery.extend({
+  status: z
+    .string()
+    .max(256)
+    .transform((text) => text.split(','))
+    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${runStatuses.join(', ')}`)
+    .optional()
+    .openapi({
+      type: 'string',
+      description: `One status or several with commas between: ${runStatuses.join(', ')}.`,
+      example: 'queued,running',
+    }),
+  metadata: metadata.optional(),
+});
+
+export type ListQuery = z.output<typeof listQuery>;
+
+/** A tenant's runs, newest first. */
+export async function listRuns(
+  gateway: Gateway,
+  tenant: string,
+  query: ListQuery,
+): Promise<{ data: Run[]; nextCursor: string | null }> {
+  const wanted = query.status && new Set<string>(query.status);
+  const data: Run[] = [];
+  let before = position(query.cursor);
+  let scanned = 0;
+  let bytes = 0;
+  while (scanned < mostScanned) {
+    const ids = await gateway.runs.ids(tenant, before, scanPage);
+    const lights = await glance(gateway, ids);
+    for (const { id, status, headBytes } of lights) {
+      const matches = status !== null && (wanted === undefined || wanted.has(status));
+      if (matches && data.length > 0 && bytes + headBytes > mostPageBytes)
+        return { data, nextCursor: encodeCursor(before as string) };
+      before = id;
+      scanned += 1;
+      if (!matches) continue;
+      const record = await gateway.runs.read(id);
+      if (record === undefined || !fits(record, wanted, query.metadata)) continue;
+      bytes += headBytes;
+      data.push(await preview(gateway, record));
+      if (data.length === query.limit) return { data, nextCursor: await cursorIfMore(gateway, tenant, id) };
+    }
+    if (ids.length < scanPage) return { data, nextCursor: null };
+  }
+  return { data, nextCursor: encodeCursor(before as string) };
+}
+
+function position(cursor: string | undefined): string | undefined {
+  const id = decodeCursor(cursor);
+  if (id !== undefined && !isId('run', id)) throw badField('cursor', 'is not a cursor of this list');
+  return id;
+}
+
+/** Status and size of many runs, in one round trip and without their requests. */
+async function glance(gateway: Gateway, ids: string[]) {
+  return Promise.all(
+    ids.map(async (id) => {
+      const key = gateway.keys.run(id);
+      const [status, headBytes] = await Promise.all([
+        gateway.redis.hget(key, 'status'),
+        gateway.redis.hstrlen(key, 'head'),
+      ]);
+      return { id, status: status as RunStatus | null, headBytes };
+    }),
+  );
+}
+
+function fits(
+  record: RunRecord,
+  statuses: Set<string> | undefined,
+  wanted: Record<string, string> | undefined,
+): boolean {
+  if (statuses !== undefined && !statuses.has(record.status)) return false;
+  const has = record.head.request.metadata;
+  return Object.entries(wanted ?? {}).every(([key, value]) => Object.hasOwn(has, key) && has[key] === value);
+}
+
+async function preview(gateway: Gateway, record: RunRecord): Promise<Run> {
+  const output = await previewOutput(gateway, record.head.id, record.attempt);
+  const run = presentRun(record, output);
+  return output.cut ? { ...run, outputTruncated: true } : run;
+}
+
+async function cursorIfMore(gateway: Gateway, tenant: string, last: string): Promise<string | null> {
+  const [next] = await gateway.runs.ids(tenant, last, 1);
+  return next === undefined ? null : encodeCursor(last);
+}

@@ -1,0 +1,45 @@
+import type { Run } from '../../../shared/contracts/run.ts';
+import { isId } from '../../../shared/ids.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { readEvents, readOutput, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import { presentRun, type RunOutput, type RunRecord } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+const firstPage = 256;
+
+export const noSuchRun = (id: string) =>
+  new Problem(
+    'not_found',
+    `There is no run ${id.slice(0, 64)}: it may have been deleted, or its retention is over.`,
+  );
+
+/** The record of a tenant's run. Somebody else's run is not found, as one that never was. */
+export async function ownRecord(gateway: Gateway, tenant: string, id: string): Promise<RunRecord> {
+  const record = isId('run', id) ? await gateway.runs.read(id) : undefined;
+  if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
+  return record;
+}
+
+/** A run with all of its output, in one round trip unless the output is long. */
+export async function loadRun(gateway: Gateway, tenant: string, id: string): Promise<Run> {
+  if (!isId('run', id)) throw noSuchRun(id);
+  // The record goes first on the connection: if it says that the run has ended, the events are all there.
+  const [record, events] = await Promise.all([
+    gateway.runs.read(id),
+    readEvents(gateway.redis, gateway.keys, id, '0', firstPage),
+  ]);
+  if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
+  const output =
+    events.length < firstPage
+      ? collectOutput(events, record.attempt)
+      : await readOutput(gateway.redis, gateway.keys, id, record.attempt);
+  return presentRun(record, output);
+}
+
+function collectOutput(events: StoredEvent[], attempt: number): RunOutput {
+  const of = (type: 'stdout' | 'stderr') =>
+    Buffer.concat(
+      events.filter((event) => event.type === type && event.attempt === attempt).map((e) => e.data),
+    );
+  return { stdout: of('stdout'), stderr: of('stderr') };
+}

@@ -1,0 +1,64 @@
+import { Problem } from '../../../shared/problems.ts';
+import { digestOf } from '../../../shared/secrets.ts';
+import type { Gateway } from '../gateway.ts';
+import { json } from '../http/answers.ts';
+
+export type Answer = {
+  status: number;
+  body: string;
+  /** The path of what was created, for the Location header. */
+  location?: string;
+  headers?: Record<string, string>;
+};
+
+type Key = { tenant: string; key: string; fingerprint: string };
+
+/**
+ * Runs `create` once for an Idempotency-Key and replays its answer (API.md). A refusal (429, 503) leaves the key
+ * free, since nothing was created under it.
+ *
+ * @param again makes the answer again from what was stored, where it was too large to be kept word for word
+ */
+export async function once(
+  gateway: Gateway,
+  key: Key | undefined,
+  create: (idempotencyDigest: string | undefined) => Promise<Answer>,
+  again: (location: string | undefined, digest: string) => Promise<string>,
+): Promise<Response> {
+  if (key === undefined) return respond(await create(undefined));
+  const digest = digestOf(key.key);
+  const stored = await gateway.idempotency.begin(key.tenant, key.key, key.fingerprint);
+  if (stored !== undefined) {
+    const body = stored.body ?? (await again(stored.location, digest));
+    return respond({
+      status: stored.status,
+      body,
+      ...(stored.location !== undefined && { location: stored.location }),
+      headers: { 'idempotent-replayed': 'true' },
+    });
+  }
+  let answer: Answer;
+  try {
+    answer = await create(digest);
+  } catch (error) {
+    // Any other error may have come after the run was stored: the key stays taken, and a retry finds the run.
+    if (error instanceof Problem) await gateway.idempotency.release(key.tenant, key.key).catch(() => {});
+    throw error;
+  }
+  try {
+    const { status, body, location } = answer;
+    await gateway.idempotency.complete(key.tenant, key.key, {
+      status,
+      body,
+      ...(location !== undefined && { location }),
+    });
+  } catch (error) {
+    // The runs are stored with the key, so a retry finds them; this answer is as good as it was.
+    gateway.log.warn({ reason: (error as Error).message }, 'the answer of an Idempotency-Key was not kept');
+  }
+  return respond(answer);
+}
+
+function respond({ status, body, location, headers }: Answer): Response {
+  return json(status, body, { ...(location !== undefined && { location }), ...headers });
+}

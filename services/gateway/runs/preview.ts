@@ -1,0 +1,68 @@
+import { readEvents } from '../../../shared/stores/run-events.ts';
+import type { RunOutput } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+/** A list shows so much of each stream. */
+export const previewBytes = 16 * 1024;
+/** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
+const pageEvents = 16;
+const mostPages = 64;
+const mostReadBytes = 4 * 1024 * 1024;
+
+type Preview = RunOutput & { cut: boolean };
+
+/** The beginning of a run's output, read no further than it takes. */
+export async function previewOutput(gateway: Gateway, id: string, attempt: number): Promise<Preview> {
+  const streams = { stdout: new Beginning(), stderr: new Beginning() };
+  let after = '0';
+  let ended = false;
+  let readBytes = 0;
+  for (let page = 0; page < mostPages && readBytes < mostReadBytes && !ended; page++) {
+    const events = await readEvents(gateway.redis, gateway.keys, id, after, pageEvents);
+    for (const event of events) {
+      readBytes += event.data.length;
+      if (event.attempt !== attempt) continue;
+      if (event.type === 'stdout' || event.type === 'stderr') streams[event.type].add(event.data);
+    }
+    ended = events.length < pageEvents;
+    after = events.at(-1)?.id ?? after;
+    if (streams.stdout.cut && streams.stderr.cut) break;
+  }
+  return {
+    stdout: streams.stdout.bytes(),
+    stderr: streams.stderr.bytes(),
+    cut: !ended || streams.stdout.cut || streams.stderr.cut,
+  };
+}
+
+class Beginning {
+  cut = false;
+  #size = 0;
+  #chunks: Buffer[] = [];
+
+  add(data: Buffer): void {
+    const room = previewBytes - this.#size;
+    if (data.length > room) this.cut = true;
+    const piece = data.subarray(0, room);
+    this.#size += piece.length;
+    this.#chunks.push(piece);
+  }
+
+  bytes(): Buffer {
+    const all = Buffer.concat(this.#chunks);
+    return this.cut ? wholeCharacters(all) : all;
+  }
+}
+
+/** Without the beginning of a UTF-8 character at the end, so that the cut alone makes no text into base64. */
+export function wholeCharacters(bytes: Buffer): Buffer {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if (byte < 0x80) return bytes;
+    if (byte >= 0xc0) {
+      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+      return length > back ? bytes.subarray(0, bytes.length - back) : bytes;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,131 @@
+import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { Gateway } from '../gateway.ts';
+import { noContent, ok } from '../http/answers.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { type App, mount } from '../http/mount.ts';
+import { preferredWait } from '../http/prefer.ts';
+import { sseHeaders } from '../http/sse.ts';
+import { batchBody, batchDocumentBody, createBatch } from './batch.ts';
+import { cancelRun } from './cancel.ts';
+import { createRun } from './create.ts';
+import * as documents from './documents.ts';
+import { eventPosition } from './event-id.ts';
+import { hasSeenAll, runEventStream } from './event-stream.ts';
+import { listQuery, listRuns } from './list.ts';
+import { loadRun, noSuchRun, ownRecord } from './load.ts';
+import { once } from './once.ts';
+
+export function mountRuns(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+  const schema = runRequestSchema(gateway.policy);
+  const keyOf = (
+    c: { req: { header(name: string): string | undefined } },
+    tenant: string,
+    path: string,
+    text: string,
+  ) => {
+    const key = idempotencyKey(c.req.header('idempotency-key'));
+    return key === undefined ? undefined : { tenant, key, fingerprint: `${path}\n${text}` };
+  };
+
+  mount(
+    app,
+    options,
+    { method: 'post', path: '/v1/runs', body: schema, document: documents.createDocument },
+    async (c, { body, text }) => {
+      const waitSeconds = preferredWait(c.req.header('prefer'));
+      const { tenant } = c.var.identity;
+      const answer = await once(
+        gateway,
+        keyOf(c, tenant, '/v1/runs', text),
+        (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
+        async (location) => JSON.stringify(await loadRun(gateway, tenant, location?.split('/').at(-1) ?? '')),
+      );
+      if (waitSeconds > 0) answer.headers.set('preference-applied', `wait=${waitSeconds}`);
+      return answer;
+    },
+  );
+
+  mount(
+    app,
+    options,
+    {
+      method: 'post',
+      path: '/v1/runs/batch',
+      body: batchBody,
+      document: { ...documents.batchDocument, body: batchDocumentBody(schema) },
+    },
+    async (c, { body, text }) => {
+      const { tenant } = c.var.identity;
+      return once(
+        gateway,
+        keyOf(c, tenant, '/v1/runs/batch', text),
+        (digest) => createBatch(gateway, tenant, schema, body.runs, digest),
+        async (_, digest) => (await createBatch(gateway, tenant, schema, body.runs, digest)).body,
+      );
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/runs', query: listQuery, document: documents.listDocument },
+    async (c, { query }) => ok(await listRuns(gateway, c.var.identity.tenant, query)),
+  );
+
+  mount(app, options, { method: 'get', path: '/v1/runs/{id}', document: documents.readDocument }, async (c) =>
+    ok(await loadRun(gateway, c.var.identity.tenant, c.req.param('id') ?? '')),
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'delete', path: '/v1/runs/{id}', document: documents.deleteDocument },
+    async (c) => {
+      const { head } = await ownRecord(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      const outcome = await gateway.runs.forget(head.id, head.tenant);
+      if (outcome === 'gone') throw noSuchRun(head.id);
+      if (outcome === 'active')
+        throw new Problem('conflict', 'The run has not ended: cancel it first, or wait for its end.');
+      return noContent();
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'post', path: '/v1/runs/{id}/cancel', document: documents.cancelDocument },
+    async (c) => {
+      const run = await cancelRun(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      return c.json(run, 202);
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/runs/{id}/events', document: documents.eventsDocument },
+    async (c) => {
+      const position = eventPosition(c.req.header('last-event-id'));
+      const { head } = await ownRecord(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      if (await hasSeenAll(gateway, head.id, position)) return noContent();
+      return new Response(runEventStream(gateway, head.id, position), { headers: sseHeaders });
+    },
+  );
+
+  mount(
+    app,
+    options,
+    {
+      method: 'get',
+      path: '/v1/runs/{id}/artifacts/{path}',
+      rest: 'path',
+      document: documents.artifactDocument,
+    },
+    async (c) => {
+      const { head } = await ownRecord(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      throw new Problem('not_found', `The run ${head.id} has no such artifact: see its \`artifacts\`.`);
+    },
+  );
+}

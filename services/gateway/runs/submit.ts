@@ -1,0 +1,62 @@
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import { maskRequest } from '../../../shared/contracts/run-request.ts';
+import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+export type NewRun = {
+  id: string;
+  tenant: string;
+  request: RunRequest;
+  /** Where an Idempotency-Key keeps the id of the run it made. */
+  idempotency?: { digest: string; field: string };
+};
+
+export type Submitted = { id: string; outcome: 'created' | 'exists'; record: RunRecord };
+
+/** Stores a run. Once this is done it is durable; its job follows. */
+export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+  const now = Date.now();
+  const head = {
+    id: run.id,
+    tenant: run.tenant,
+    createdAt: new Date(now).toISOString(),
+    dueAt: now + run.request.delayMs,
+  };
+  const { outcome, id } = await gateway.runs.create(
+    head,
+    run.request,
+    { tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS, systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS },
+    run.idempotency,
+  );
+  const record: RunRecord = {
+    head: { ...head, request: maskRequest(run.request) },
+    status: 'queued',
+    attempt: 0,
+    worker: null,
+    state: emptyState,
+    cancelRequested: false,
+  };
+  return { id, outcome, record };
+}
+
+/**
+ * Adds the jobs of stored runs. A failure here is no failure of the request: the runs are stored, and the janitor
+ * adds a job where one is missing.
+ */
+export async function enqueue(gateway: Gateway, stored: Submitted[]): Promise<void> {
+  const fresh = stored.filter(({ outcome }) => outcome === 'created');
+  try {
+    await gateway.queue.addMany(
+      fresh.map(({ record: { head } }) => ({
+        id: head.id,
+        priority: head.request.priority,
+        delayMs: head.request.delayMs,
+      })),
+    );
+  } catch (error) {
+    gateway.log.warn(
+      { runs: fresh.map(({ id }) => id), reason: (error as Error).message },
+      'jobs could not be added; the janitor will',
+    );
+  }
+}

@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Worker } from '../../shared/contracts/worker.ts';
+import { worker as workerSchema } from '../../shared/contracts/worker.ts';
+import { cleanUp, runCli } from './support/cli.ts';
+import { StubApi } from './support/stub-api.ts';
+
+const GiB = 1024 ** 3;
+const healthy: Worker = workerSchema.parse({
+  id: 'wrk_1',
+  name: 'node-a',
+  status: 'ready',
+  version: '0.1.0',
+  engine: {
+    name: 'Docker Engine',
+    version: '29.9.0',
+    apiVersion: '1.52',
+    runcVersion: '1.5.0',
+    storageDriver: 'overlay2',
+    cgroupVersion: '2',
+    os: 'linux',
+    architecture: 'amd64',
+    kernel: '6.12.0',
+  },
+  isolations: ['container'],
+  egress: true,
+  capacity: { memoryBytes: 8 * GiB, cpus: 2 },
+  inUse: { memoryBytes: GiB, cpus: 0.5, runs: 1 },
+  warm: [],
+  disk: { totalBytes: 100 * GiB, freeBytes: 50 * GiB },
+  startedAt: new Date().toISOString(),
+  lastSeenAt: new Date().toISOString(),
+});
+
+let api: StubApi;
+beforeEach(async () => {
+  api = await new StubApi().start();
+  api.workers = [healthy];
+});
+afterEach(() => api.stop());
+afterAll(cleanUp);
+
+type Report = {
+  status: string;
+  checks: { name: string; status: string; detail: string; remedy: string | null }[];
+};
+
+async function doctor(
+  options = {},
+): Promise<Report & { code: number | null; at: (name: string) => Report['checks'][0] | undefined }> {
+  const { code, out } = await runCli(['doctor', '--json'], { url: api.url, ...options });
+  const report = JSON.parse(out) as Report;
+  return { ...report, code, at: (name) => report.checks.find((check) => check.name === name) };
+}
+const engine = (more: Partial<Worker['engine']>): Worker => ({
+  ...healthy,
+  engine: { ...healthy.engine, ...more },
+});
+
+describe('runlet doctor', () => {
+  it('finds nothing where all is well', async () => {
+    const report = await doctor();
+    expect(report).toMatchObject({ code: 0, status: 'ok' });
+    expect(report.checks.map(({ name }) => name)).toEqual([
+      'config',
+      'key',
+      'server',
+      'clock',
+      'ready',
+      'redis',
+      'key accepted',
+      'worker node-a',
+      'worker node-a: disk',
+      'worker node-a: engine version',
+      'worker node-a: runc version',
+    ]);
+    const plain = await runCli(['doctor'], { url: api.url });
+    expect(plain.out).toMatch(/^ok {7}server: /m);
+  });
+
+  it('says what to do when nothing answers', async () => {
+    const report = await doctor({ url: 'http://127.0.0.1:1' });
+    expect(report).toMatchObject({ code: 1, status: 'failed' });
+    expect(report.at('server')).toMatchObject({
+      status: 'failed',
+      remedy: expect.stringContaining('npm start'),
+    });
+    expect(report.at('workers')?.status).toBe('skipped');
+  });
+
+  it('tells a missing key from a refused one', async () => {
+    const none = await doctor({ env: { RUNLET_API_KEY: undefined } });
+    expect(none.at('key')).toMatchObject({
+      status: 'failed',
+      remedy: expect.stringContaining('RUNLET_API_KEY'),
+    });
+    expect(none.at('ready')?.status).toBe('ok');
+    const wrong = await doctor({ env: { RUNLET_API_KEY: 'rk_wrong_0123456789' } });
+    expect(wrong.at('key accepted')).toMatchObject({ status: 'failed' });
+    expect(JSON.stringify(wrong.checks)).not.toContain('rk_wrong_0123456789');
+  });
+
+  it('passes on why the server is not ready', async () => {
+    const body = {
+      type: 'about:blank',
+      title: 'The store cannot be reached',
+      status: 503,
+      detail: 'connect ECONNREFUSED',
+      code: 'store_unavailable',
+    };
+    api.readiness = { status: 503, body };
+    const report = await doctor();
+    expect(report.code).toBe(1);
+    expect(report.at('ready')).toMatchObject({
+      detail: 'The store cannot be reached: connect ECONNREFUSED',
+      remedy: expect.stringContaining('RUNLET_REDIS_URL'),
+    });
+  });
+
+  it('refuses an old Redis', async () => {
+    api.readiness.body = { status: 'ready', redis: { version: '6.2.14' }, workers: 1 };
+    expect((await doctor()).at('redis')).toMatchObject({
+      status: 'failed',
+      remedy: expect.stringContaining('Redis 7'),
+    });
+  });
+
+  it('sees clocks that differ', async () => {
+    api.dateSkewMs = -120_000;
+    expect((await doctor()).at('clock')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringContaining('behind'),
+    });
+  });
+
+  it('looks at every worker: state, engine, disk', async () => {
+    api.workers = [
+      { ...healthy, name: 'b', status: 'engine_unavailable' },
+      { ...healthy, name: 'c', status: 'draining', disk: { totalBytes: 100 * GiB, freeBytes: 9 * GiB } },
+      { ...healthy, name: 'd', disk: { totalBytes: 10 * GiB, freeBytes: 1.9 * GiB } },
+      { ...healthy, name: 'e', disk: null },
+    ];
+    const report = await doctor();
+    expect(report.code).toBe(1);
+    expect(report.at('worker b')).toMatchObject({
+      status: 'failed',
+      remedy: expect.stringContaining('DOCKER_HOST'),
+    });
+    expect(report.at('worker c')?.status).toBe('warning');
+    expect(report.at('worker c: disk')).toMatchObject({
+      status: 'warning',
+      remedy: expect.stringContaining('rmi'),
+    });
+    expect(report.at('worker d: disk')?.status).toBe('warning');
+    expect(report.at('worker e: disk')?.status).toBe('skipped');
+    api.workers = [];
+    expect((await doctor()).at('workers')?.status).toBe('failed');
+  });
+
+  it('fails an engine that a program could break out of', async () => {
+    api.workers = [engine({ runcVersion: '1.1.11' })];
+    const report = await doctor();
+    expect(report.code).toBe(1);
+    const found = report.at('worker node-a: runc version');
+    expect(found).toMatchObject({ status: 'failed', detail: expect.stringContaining('CVE-2024-21626') });
+    expect(found?.remedy).toContain('1.1.12');
+  });
+
+  it('only warns of a distribution’s package, which may have the fix', async () => {
+    api.workers = [engine({ version: '20.10.24+dfsg1', runcVersion: '1.1.5+ds1-1+deb12u1' })];
+    const report = await doctor();
+    expect(report).toMatchObject({ code: 0, status: 'warning' });
+    expect(report.at('worker node-a: runc version')).toMatchObject({
+      status: 'warning',
+      remedy: expect.stringContaining('check with your distribution'),
+    });
+  });
+
+  it('claims nothing of another engine than Docker’s', async () => {
+    api.workers = [engine({ name: 'Podman Engine', version: '5.4.0', runcVersion: null })];
+    expect((await doctor()).at('worker node-a: engine version')?.status).toBe('skipped');
+  });
+});
+
+describe('runlet workers and drain', () => {
+  it('lists and drains', async () => {
+    const { out } = await runCli(['workers'], { url: api.url });
+    expect(out).toMatch(
+      /wrk_1 +node-a +ready +Docker Engine 29\.9\.0 +1 +0\.5\/2 +1\.0 GiB\/8\.0 GiB +50\.0 GiB +\d+s ago\n/,
+    );
+    expect(await runCli(['drain', 'wrk_1'], { url: api.url })).toMatchObject({ code: 0, out: 'wrk_1\n' });
+    expect(api.requests('POST', '/v1/workers/wrk_1/drain')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { containerBody } from '../../services/worker/engine/docker/container-body.ts';
+import type { ImageInfo } from '../../services/worker/engine/engine.ts';
+import { resolveCommand } from '../../services/worker/sandbox/command.ts';
+import { containerSpecFor } from '../../services/worker/sandbox/container-spec.ts';
+import { judgeExit, signalIn } from '../../services/worker/sandbox/exit.ts';
+import { labelsFor, ownerFrom, sandboxName } from '../../services/worker/sandbox/labels.ts';
+import { subnetPool } from '../../services/worker/sandbox/subnets.ts';
+import { parseUser } from '../../services/worker/sandbox/user.ts';
+import { policy, request } from './support.ts';
+
+const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };
+const image: ImageInfo = {
+  id: 'sha256:id',
+  digest: null,
+  architecture: 'amd64',
+  os: 'linux',
+  variant: null,
+  entrypoint: [],
+  cmd: ['sh'],
+  env: [],
+  workdir: '',
+  volumes: [],
+  user: '',
+  sizeBytes: 1,
+  createdAt: '',
+};
+const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code: wanted });
+const specOf = (fields: object = {}, of: Partial<ImageInfo> = {}) =>
+  containerSpecFor(request({ command: ['x'], ...fields }), { ...image, ...of }, owner, policy);
+const folders = (fields: object, of: Partial<ImageInfo>) => specOf(fields, of).tmpfs.map(({ path }) => path);
+
+describe('what is executed', () => {
+  const of = (asked: object, its: Partial<ImageInfo> = { entrypoint: ['E'], cmd: ['C'] }) => {
+    const { entrypoint, command } = resolveCommand(asked, { ...image, ...its }, 'image');
+    return [...entrypoint, ...command].join(' ');
+  };
+
+  it('follows Docker’s rules', () => {
+    expect(of({})).toBe('E C');
+    expect(of({ command: ['c'] })).toBe('E c');
+    expect(of({ command: [] })).toBe('E C');
+    expect(of({ entrypoint: ['e'] })).toBe('e');
+    expect(of({ entrypoint: ['e'], command: ['c'] })).toBe('e c');
+    expect(of({ entrypoint: [], command: ['c'] })).toBe('c');
+    expect(of({ entrypoint: [''], command: ['c'] })).toBe('c');
+  });
+
+  it('must be something', () => {
+    expect(() => of({}, { entrypoint: [], cmd: [] })).toThrow(code('image_without_command'));
+    expect(() => of({ entrypoint: [''] })).toThrow(code('image_without_command'));
+  });
+});
+
+describe('where it is executed', () => {
+  it('is the asked folder, else the image’s own, else /work', () => {
+    expect(specOf({ workdir: '/srv/x/' }).workdir).toBe('/srv/x');
+    expect(specOf({}, { workdir: '/srv' }).workdir).toBe('/srv');
+    expect(specOf({}, { workdir: '/' }).workdir).toBe('/work');
+    expect(specOf().workdir).toBe('/work');
+  });
+
+  it('writable are /work, /tmp, the image’s VOLUMEs, and the start folder inside of them', () => {
+    expect(folders({}, {})).toEqual(['/tmp', '/work']);
+    expect(folders({}, { volumes: ['/data', '/data/', '/var//lib/x'] })).toEqual([
+      '/data',
+      '/tmp',
+      '/var/lib/x',
+      '/work',
+    ]);
+    expect(folders({ workdir: '/work/a/b' }, {})).toEqual(['/tmp', '/work', '/work/a/b']);
+    expect(folders({ workdir: '/working' }, {})).toEqual(['/tmp', '/work']);
+    expect(folders({}, { workdir: '/tmp/x' })).toEqual(['/tmp', '/tmp/x', '/work']);
+  });
+
+  it.each(['/', '/proc', '/proc/1', '/sys/fs', '/dev', '/a/../proc'])('a VOLUME %s is refused', (path) => {
+    expect(() => specOf({}, { volumes: [path] })).toThrow(code('start_failed'));
+  });
+
+  it('a HOME is always where it can be written to, unless the request says otherwise', () => {
+    expect(specOf().env.HOME).toBe('/work');
+    expect(specOf({}, { env: ['HOME=/root'] }).env.HOME).toBe('/work');
+    expect(specOf({}, { env: ['HOME=/data'], volumes: ['/data'] }).env.HOME).toBe('/data');
+    expect(specOf({ env: { HOME: '/root' } }).env.HOME).toBe('/root');
+  });
+});
+
+describe('the container that is asked for', () => {
+  it('is as hard as it gets, whatever the request', () => {
+    const body = containerBody(specOf({ stdin: 'x', writable: true, isolation: 'gvisor' })) as {
+      HostConfig: Record<string, unknown>;
+    };
+    expect(body).toMatchObject({
+      User: '1000:1000',
+      Tty: false,
+      OpenStdin: true,
+      StdinOnce: true,
+      Healthcheck: { Test: ['NONE'] },
+      Hostname: 'runlet',
+      HostConfig: {
+        CapDrop: ['ALL'],
+        CapAdd: [],
+        Privileged: false,
+        IpcMode: 'private',
+        CgroupnsMode: 'private',
+        NetworkMode: 'none',
+        Memory: 268435456,
+        MemorySwap: 268435456,
+        PidsLimit: 64,
+        NanoCpus: 1e9,
+        CpuShares: 1024,
+        Runtime: 'runsc',
+        LogConfig: { Type: 'none' },
+        Init: false,
+        ReadonlyRootfs: false,
+        SecurityOpt: ['no-new-privileges:true', `seccomp=${policy.seccompProfile}`],
+      },
+    });
+    for (const never of [
+      'MaskedPaths',
+      'ReadonlyPaths',
+      'Binds',
+      'Mounts',
+      'Devices',
+      'PidMode',
+      'UsernsMode',
+      'VolumesFrom',
+    ])
+      expect(body.HostConfig).not.toHaveProperty(never);
+  });
+
+  it('carries all of our labels, which lead back to its run', () => {
+    const spec = specOf();
+    expect(spec.name).toBe('runlet-run_1-2');
+    expect(ownerFrom(spec.name, spec.labels)).toEqual(owner);
+    expect(ownerFrom('someone-else', spec.labels)).toBeNull();
+    expect(ownerFrom(sandboxName(owner), { ...labelsFor(owner), 'dev.runlet.tenant': '' })).toBeNull();
+  });
+
+  it('never runs as root', () => {
+    for (const bad of ['0:0', '1000:0', 'root', '1000', '-1:5', ''])
+      expect(() => parseUser(bad)).toThrow('uid:gid');
+  });
+});
+
+describe('an exit', () => {
+  const judge = (exitCode: number, more: Partial<Parameters<typeof judgeExit>[0]> = {}) =>
+    judgeExit({ exitCode, oomKilled: false, killCause: null, cpuLimited: false, ...more });
+
+  it('of its own is succeeded, failed, out of memory or out of time', () => {
+    expect(judge(0)).toEqual({ status: 'succeeded', exitCode: 0, signal: null, errorCode: null });
+    expect(judge(3)).toMatchObject({ status: 'failed', exitCode: 3, signal: null });
+    expect(judge(139)).toMatchObject({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
+    expect(judge(137, { oomKilled: true })).toMatchObject({ status: 'out_of_memory', signal: 'SIGKILL' });
+    // A child was killed, and the program coped.
+    expect(judge(0, { oomKilled: true })).toMatchObject({ status: 'succeeded' });
+    expect(judge(152, { cpuLimited: true })).toMatchObject({ status: 'timed_out', signal: 'SIGXCPU' });
+    expect(judge(137, { cpuLimited: true })).toMatchObject({ status: 'timed_out' });
+    expect(judge(137)).toMatchObject({ status: 'failed', signal: 'SIGKILL' });
+  });
+
+  it('by the worker’s hand has the worker’s cause, whatever the program did meanwhile', () => {
+    for (const exitCode of [0, 1, 137]) {
+      expect(judge(exitCode, { killCause: 'timeout', oomKilled: true }).status).toBe('timed_out');
+      expect(judge(exitCode, { killCause: 'cancelled' }).status).toBe('cancelled');
+      expect(judge(exitCode, { killCause: 'output_limit' }).status).toBe('output_limit');
+      expect(judge(exitCode, { killCause: 'disk_limit' })).toMatchObject({
+        status: 'failed',
+        errorCode: 'disk_limit',
+      });
+      expect(judge(exitCode, { killCause: 'lock_lost' })).toMatchObject({
+        status: 'errored',
+        errorCode: 'worker_lost',
+      });
+    }
+  });
+
+  it('names a signal for the codes that a signal gives, and for no other', () => {
+    expect([129, 130, 134, 143, 159].map(signalIn)).toEqual([
+      'SIGHUP',
+      'SIGINT',
+      'SIGABRT',
+      'SIGTERM',
+      'SIGSYS',
+    ]);
+    expect([0, 1, 128, 160, 255].map(signalIn)).toEqual([null, null, null, null, null]);
+  });
+});
+
+describe('the egress pool', () => {
+  it('gives aligned /29 subnets, all inside of it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 8, max: 29 }), (bits) => {
+        const subnet = subnetPool(`10.213.77.201/${bits}`).pick();
+        const number = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+        const address = number(subnet.replace('/29', ''));
+        const size = 2 ** (32 - bits);
+        expect(address % 8).toBe(0);
+        expect(Math.floor(address / size)).toBe(Math.floor(number('10.213.77.201') / size));
+      }),
+    );
+  });
+
+  it.each(['10.0.0.0', '10.0.0.0/30', '10.0.0/16', 'x/16', '10.0.0.0/4'])('refuses %s', (cidr) => {
+    expect(() => subnetPool(cidr)).toThrow('egress pool');
+  });
+});

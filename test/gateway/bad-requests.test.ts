@@ -1,0 +1,288 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pathsOf, problemOf, startGateway, type TestGateway } from './support.ts';
+
+let on: TestGateway;
+beforeAll(async () => {
+  on = await startGateway({
+    RUNLET_MAX_BODY_BYTES: '65536',
+    RUNLET_ALLOW_WRITABLE: 'false',
+    RUNLET_ALLOW_EGRESS: 'false',
+    RUNLET_REGISTRIES: 'docker.io,ghcr.io',
+    RUNLET_MAX_CPUS: '4',
+  });
+});
+afterAll(async () => {
+  // Nothing of what was refused was stored.
+  expect(await on.redis.exists(on.keys.open, on.keys.tenantRuns('default'))).toBe(0);
+  await on.stop();
+});
+
+const a = { image: 'busybox' };
+
+describe('fields', () => {
+  test.each<[name: string, body: unknown, paths: string[]]>([
+    ['nothing to run', {}, ['image']],
+    ['an empty image', { image: '' }, ['image']],
+    ['an image that is no reference', { image: 'UPPER/case:ok:no' }, ['image']],
+    ['an image that is no string', { image: 5 }, ['image']],
+    ['an image and a language', { ...a, language: 'python' }, ['language']],
+    ['a registry that is not allowed', { image: 'quay.io/x/y' }, ['image']],
+    ['an unknown field', { ...a, foo: 1 }, ['foo']],
+    ['several unknown fields', { ...a, foo: 1, bar: 2 }, ['foo', 'bar']],
+    ['an unknown limit', { ...a, limits: { memory: 1 } }, ['limits.memory']],
+    ['no memory', { ...a, limits: { memoryBytes: 0 } }, ['limits.memoryBytes']],
+    ['negative memory', { ...a, limits: { memoryBytes: -1 } }, ['limits.memoryBytes']],
+    ['memory as text', { ...a, limits: { memoryBytes: '256m' } }, ['limits.memoryBytes']],
+    ['memory in fractions', { ...a, limits: { memoryBytes: 1e8 + 0.5 } }, ['limits.memoryBytes']],
+    ['memory beyond all', { ...a, limits: { memoryBytes: 1e99 } }, ['limits.memoryBytes']],
+    ['a time of 0', { ...a, limits: { timeoutMs: 0 } }, ['limits.timeoutMs']],
+    ['null for a limit', { ...a, limits: { timeoutMs: null } }, ['limits.timeoutMs']],
+    ['too much time', { ...a, limits: { timeoutMs: 86_400_001 } }, ['limits.timeoutMs']],
+    ['CPU time of 0', { ...a, limits: { cpuTimeMs: 0 } }, ['limits.cpuTimeMs']],
+    ['too many CPUs', { ...a, limits: { cpus: 5 } }, ['limits.cpus']],
+    ['no CPUs', { ...a, limits: { cpus: 0 } }, ['limits.cpus']],
+    ['no pids', { ...a, limits: { pids: 0 } }, ['limits.pids']],
+    ['no output', { ...a, limits: { outputBytes: 0 } }, ['limits.outputBytes']],
+    ['no disk', { ...a, limits: { diskBytes: 1 } }, ['limits.diskBytes']],
+    ['limits that are a list', { ...a, limits: [] }, ['limits']],
+    ['a command that is a string', { ...a, command: 'echo hi' }, ['command']],
+    ['a command with a number', { ...a, command: ['echo', 5] }, ['command[1]']],
+    ['a NUL in the command', { ...a, command: ['a', 'b\0c'] }, ['command[1]']],
+    ['too many words', { ...a, command: Array(1025).fill('x') }, ['command']],
+    ['an empty entrypoint alone', { ...a, entrypoint: [] }, ['command']],
+    ['an environment that is a list', { ...a, env: ['A=1'] }, ['env']],
+    ['a variable with = in its name', { ...a, env: { 'A=B': 'x' } }, ['env.A=B']],
+    ['a variable without a name', { ...a, env: { '': 'x' } }, ['env.']],
+    ['a variable that is a number', { ...a, env: { A: 1 } }, ['env.A']],
+    ['a relative workdir', { ...a, workdir: 'work' }, ['workdir']],
+    ['a workdir with ..', { ...a, workdir: '/a/../b' }, ['workdir']],
+    ['stdin that is no string', { ...a, stdin: 5 }, ['stdin']],
+    ['stdin that is no base64', { ...a, stdin: '%%%', stdinEncoding: 'base64' }, ['stdin']],
+    ['an unknown encoding', { ...a, stdinEncoding: 'latin1' }, ['stdinEncoding']],
+    ['an unknown network', { ...a, network: 'host' }, ['network']],
+    ['egress where it is not allowed', { ...a, network: 'egress' }, ['network']],
+    ['writable where it is not allowed', { ...a, writable: true }, ['writable']],
+    ['an unknown isolation', { ...a, isolation: 'vm' }, ['isolation']],
+    ['an unknown pull policy', { ...a, pull: 'sometimes' }, ['pull']],
+    ['a priority below 0', { ...a, priority: -1 }, ['priority']],
+    ['a priority above 100', { ...a, priority: 101 }, ['priority']],
+    ['a negative delay', { ...a, delayMs: -1 }, ['delayMs']],
+    ['too long a delay', { ...a, delayMs: 604_800_001 }, ['delayMs']],
+    ['negative retries', { ...a, retries: -1 }, ['retries']],
+    ['metadata that is no text', { ...a, metadata: { a: 1 } }, ['metadata.a']],
+    ['metadata that is null', { ...a, metadata: null }, ['metadata']],
+    [
+      'an unknown field in a file',
+      { ...a, files: [{ path: 'a', content: '', x: 1 }] },
+      ['files[0].x', 'files'],
+    ],
+    ['what comes later: code', { ...a, code: 'x' }, ['code']],
+    ['what comes later: artifacts', { ...a, artifacts: ['x'] }, ['artifacts']],
+    ['what comes later: tty', { ...a, tty: true }, ['tty']],
+    [
+      'faults in several places',
+      { image: 5, limits: { cpus: 0 }, nope: 1 },
+      ['image', 'limits.cpus', 'nope'],
+    ],
+    ['a list', [], ['']],
+    ['null', null, ['']],
+    ['a string', '"text"', ['']],
+    ['__proto__ at the top', '{"image":"a","__proto__":{"image":"b"}}', ['__proto__']],
+    ['__proto__ inside', '{"image":"a","metadata":{"__proto__":"x"}}', ['metadata.__proto__']],
+    ['__proto__ in disguise', '{"image":"a","env":{"\\u005f_proto__":"x"}}', ['env.__proto__']],
+    ['constructor as a field', '{"image":"a","constructor":{"prototype":{}}}', ['constructor']],
+  ])('%s', async (_, body, paths) => {
+    const problem = await problemOf(await on.call('POST', '/v1/runs', body), 400, 'validation_failed');
+    expect(pathsOf(problem).sort()).toEqual([...paths].sort());
+    expect(problem.errors?.every(({ message }) => message.length > 3)).toBe(true);
+    expect(({} as Record<string, unknown>).image).toBeUndefined();
+  });
+
+  test('unknown fields are told in one sentence each', async () => {
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, foo: 1 }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.errors).toEqual([{ path: 'foo', message: 'is not a known field' }]);
+    expect(problem.detail).toBe('foo: is not a known field');
+  });
+
+  test('an answer to thousands of faults is bounded, and long names are cut', async () => {
+    const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, i]));
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, ...many }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.errors?.length).toBe(100);
+    const long = await problemOf(
+      await on.call('POST', '/v1/runs', { ['x'.repeat(9_000)]: 1 }),
+      400,
+      'validation_failed',
+    );
+    expect(pathsOf(long).every((path) => path.length <= 256)).toBe(true);
+  });
+});
+
+describe('bodies', () => {
+  test.each([
+    ['no JSON', '{"image":', 'invalid_json'],
+    ['two values', '{} {}', 'invalid_json'],
+    ['NaN', '{"image":"a","priority":NaN}', 'invalid_json'],
+    ['nothing', '', 'invalid_json'],
+    ['a very deep list', '['.repeat(30_000), 'invalid_json'],
+    ['a very deep object', '{"a":'.repeat(5_000), 'invalid_json'],
+    [
+      'depth hidden behind strings',
+      `{"image":"a\\\\","x":${'['.repeat(40)}${']'.repeat(40)}}`,
+      'invalid_json',
+    ],
+  ])('%s', async (_, body, code) => {
+    const problem = await problemOf(await on.call('POST', '/v1/runs', body), 400, code);
+    expect(problem.detail).not.toContain('[[');
+  });
+
+  test('brackets inside of strings are no depth', async () => {
+    const body = JSON.stringify({ image: 5, stdin: `"\\${'['.repeat(1000)}` });
+    const problem = await problemOf(await on.call('POST', '/v1/runs', body), 400, 'validation_failed');
+    expect(pathsOf(problem)).toEqual(['image']);
+  });
+
+  test('bytes that are no UTF-8', async () => {
+    const response = await on.call('POST', '/v1/runs', undefined, { 'content-type': 'application/json' });
+    await problemOf(response, 400, 'invalid_json');
+    const answer = await raw(
+      `POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: ${await bearer()}\r\nContent-Type: application/json\r\nContent-Length: 13\r\nConnection: close\r\n\r\n{"image":"\xff"}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('UTF-8');
+  });
+
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+  ])('the type %s', async (type) => {
+    await problemOf(
+      await on.call('POST', '/v1/runs', JSON.stringify(a), { 'content-type': type }),
+      415,
+      'unsupported_media_type',
+    );
+  });
+
+  test('a compressed body', async () => {
+    await problemOf(
+      await on.call('POST', '/v1/runs', JSON.stringify(a), { 'content-encoding': 'gzip' }),
+      415,
+      'unsupported_media_type',
+    );
+  });
+
+  test('a body over the bound, told by its length before it is sent', async () => {
+    const answer = await raw(
+      `POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: ${await bearer()}\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n{`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    expect(answer).toContain('payload_too_large');
+    expect(answer).toMatch(/connection: close/i);
+  });
+
+  test('a chunked body over the bound is cut on the way', async () => {
+    const chunk = 'x'.repeat(16_384);
+    const chunks = `${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(40);
+    const answer = await raw(
+      `POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: ${await bearer()}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    expect(answer).toContain('RUNLET_MAX_BODY_BYTES');
+  });
+
+  test('a chunked body within the bound is taken', async () => {
+    const answer = await raw(
+      `POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: ${await bearer()}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n7\r\n{"image\r\n5\r\n":55}\r\n0\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('validation_failed');
+  });
+
+  test('what is no HTTP', async () => {
+    const answer = await raw('NONSENSE\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('application/problem+json');
+  });
+
+  test.each(['a b', 'a/b', 'a@b', '[x'])('a Host header that cannot be: %s', async (host) => {
+    const answer = await raw(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('application/problem+json');
+  });
+
+  test('headers over the bound', async () => {
+    const answer = await raw(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(40_000)}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+  });
+});
+
+describe('queries', () => {
+  test.each([
+    ['/v1/runs?limit=0', ['limit']],
+    ['/v1/runs?limit=101', ['limit']],
+    ['/v1/runs?limit=ten', ['limit']],
+    ['/v1/runs?limit=1&limit=2', ['limit']],
+    ['/v1/runs?cursor=nonsense', ['cursor']],
+    ['/v1/runs?status=done', ['status']],
+    ['/v1/runs?status=queued,', ['status']],
+    ['/v1/runs?metdata.k=v', ['metdata.k']],
+    ['/v1/runs?metadata=v', ['metadata']],
+    ['/v1/runs?metadata.=v', ['metadata.']],
+    ['/v1/runs?metadata.k=1&metadata.k=2', ['metadata.k']],
+    ['/v1/runs?metadata.__proto__=1', ['metadata.__proto__']],
+    ['/v1/runs?__proto__=1', ['__proto__']],
+    ['/v1/runs?foo=1&bar=2', ['foo', 'bar']],
+    ['/v1/runs/run_x?foo=1', ['foo']],
+    ['/v1/workers?limit=1000', ['limit']],
+    ['/v1/images?cursor=x', ['cursor']],
+  ])('%s', async (path, paths) => {
+    const problem = await problemOf(await on.call('GET', path), 400, 'validation_failed');
+    expect(pathsOf(problem)).toEqual(paths);
+  });
+});
+
+describe('headers', () => {
+  test.each(['', '"', '"a', 'a b', '"a b"', 'é', 'x'.repeat(256), '""'])(
+    'Idempotency-Key: %s',
+    async (key) => {
+      const bytes = Buffer.from(key, 'utf8').toString('latin1');
+      const problem = await problemOf(
+        await on.call('POST', '/v1/runs', a, { 'idempotency-key': bytes }),
+        400,
+        'validation_failed',
+      );
+      expect(pathsOf(problem)).toEqual(['Idempotency-Key']);
+    },
+  );
+});
+
+async function bearer(): Promise<string> {
+  const apiKey = 'rlk_for-raw-requests';
+  await on.gateway.apiKeys.put(apiKey, { keyId: 'key_raw', tenant: 'default', role: 'admin' });
+  return `Bearer ${apiKey}`;
+}
+
+/** Sends bytes as they are; the answer until the server closes or says no more. */
+function raw(bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const { port } = new URL(on.url);
+    let answer = '';
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(Buffer.from(bytes, 'latin1')));
+    socket.setTimeout(3_000, () => socket.destroy());
+    socket.on('data', (data) => {
+      answer += data.toString('utf8');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(answer));
+  });
+}

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { buildImage } from '../../infra/images/build.ts';
+import { isLoaded, loadImage } from '../../infra/images/load.ts';
+import { pushImage } from '../../infra/images/push.ts';
+import { waitUntil } from '../../infra/parts/pids.ts';
+import { freePort } from '../../infra/parts/ports.ts';
+import type { RunResult } from '../../infra/parts/run.ts';
+import { silent } from '../../infra/parts/say.ts';
+import { docker } from '../support/docker.ts';
+import { composeCommand, composeProject } from './support/compose.ts';
+import { root } from './support/npm-start.ts';
+
+const lab = inject('lab');
+const key = `rlk_${randomBytes(24).toString('hex')}`;
+const project = `runlet-test-${randomBytes(4).toString('hex')}`;
+const folder = mkdtempSync(join(tmpdir(), 'runlet-compose-'));
+const bases = ['node', 'redis', 'registry'];
+const loadedHere: string[] = [];
+let compose: (args: string[], allowFailure?: boolean) => Promise<RunResult>;
+let gateway = '';
+let cache = '';
+
+// A site of its own: the cache's upstream is a second registry beside it, in place of the public one.
+const upstream = (upstreamPort: number) => ({
+  services: {
+    upstream: { image: 'registry:2', networks: ['outside'], ports: [`127.0.0.1:${upstreamPort}:5000`] },
+  },
+});
+
+describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () => {
+  beforeAll(async () => {
+    for (const name of bases) {
+      const layout = await buildImage(name, lab.imageCache, silent);
+      if (await isLoaded(layout, lab.dockerHost)) continue;
+      await loadImage(layout, lab.dockerHost);
+      loadedHere.push(...layout.tags.map((tag) => `${name}:${tag}`));
+    }
+    const override = join(folder, 'upstream.json');
+    const ports = {
+      gateway: await freePort('127.0.0.1'),
+      cache: await freePort('127.0.0.1'),
+      upstream: await freePort('127.0.0.1'),
+    };
+    writeFileSync(override, JSON.stringify(upstream(ports.upstream)));
+    gateway = `http://127.0.0.1:${ports.gateway}`;
+    cache = `127.0.0.1:${ports.cache}`;
+    compose = composeProject(await composeCommand(), project, [join(root, 'docker-compose.yml'), override], {
+      DOCKER_HOST: lab.dockerHost,
+      RUNLET_ENGINE_SOCKET: lab.dockerHost.slice('unix://'.length),
+      RUNLET_TAG: project,
+      RUNLET_API_KEY: key,
+      RUNLET_SECRET_KEY: randomBytes(32).toString('base64'),
+      RUNLET_PORT: String(ports.gateway),
+      RUNLET_REGISTRY_PORT: String(ports.cache),
+      RUNLET_REGISTRY_UPSTREAM: 'http://upstream:5000',
+      RUNLET_BUILD_NETWORK: process.env.RUNLET_BUILD_NETWORK ?? 'default',
+    });
+    await compose(['up', '-d', '--build']);
+    const hello = await buildImage('hello-world', lab.imageCache, silent);
+    const address = `127.0.0.1:${ports.upstream}`;
+    await waitUntil(() => pushImage(hello, { address }).catch(() => false), 30_000, 200);
+    if (!(await waitUntil(async () => (await ready()) === 200, 90_000, 100))) {
+      throw new Error(`Not ready:\n${(await compose(['logs', '--tail', '40'])).stdout}`);
+    }
+  }, 900_000);
+
+  afterAll(async () => {
+    await compose?.(['down', '--volumes', '--timeout', '20'], true);
+    const images = [
+      `runlet-gateway:${project}`,
+      `runlet-worker:${project}`,
+      `${cache}/library/hello-world`,
+      ...loadedHere,
+    ];
+    for (const image of images) await docker(lab.dockerHost, 'rmi', '--force', image).catch(() => undefined);
+    rmSync(folder, { recursive: true, force: true });
+  }, 120_000);
+
+  const ready = async () => (await fetch(`${gateway}/readyz`).catch(() => undefined))?.status;
+
+  const post = async (image: string) => {
+    const response = await fetch(`${gateway}/v1/runs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, prefer: 'wait=30', 'content-type': 'application/json' },
+      body: JSON.stringify({ image }),
+    });
+    return { status: response.status, run: (await response.json()) as { id: string; stdout: string } };
+  };
+
+  it('runs what is posted, in the Engine that runs it', async () => {
+    const { status, run } = await post('hello-world');
+    expect(status).toBe(200);
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0 });
+    expect(run.stdout).toContain('Hello from Docker!');
+  });
+
+  it('has a registry that fetches from its upstream what it is asked for', async () => {
+    const { run } = await post(`${cache}/library/hello-world`);
+    expect(run).toMatchObject({ status: 'succeeded', image: { digest: expect.stringMatching(/^sha256:/) } });
+  });
+
+  it('comes to be healthy in all its parts', async () => {
+    const states = async () => {
+      const ids = (await compose(['ps', '-q'])).stdout.trim().split('\n');
+      const format =
+        '{{ index .Config.Labels "com.docker.compose.service" }} {{ if .State.Health }}{{ .State.Health.Status }}{{ end }}';
+      return (await docker(lab.dockerHost, 'inspect', '--format', format, ...ids))
+        .split('\n')
+        .map((line) => line.trim())
+        .sort();
+    };
+    await expect
+      .poll(states, { timeout: 60_000, interval: 500 })
+      .toEqual(['gateway healthy', 'redis healthy', 'registry healthy', 'upstream', 'worker healthy']);
+  });
+
+  it('gives neither gateway nor worker a capability, a writable root or a published Redis', async () => {
+    for (const service of ['gateway', 'worker']) {
+      const { stdout } = await compose([
+        'exec',
+        '-T',
+        service,
+        'grep',
+        '-E',
+        '^(CapEff|CapBnd|NoNewPrivs)',
+        '/proc/1/status',
+      ]);
+      expect(stdout.replaceAll('\t', ' ').trim().split('\n')).toEqual(
+        expect.arrayContaining(['CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'NoNewPrivs: 1']),
+      );
+      expect((await compose(['exec', '-T', service, 'touch', '/app/written'], true)).code).not.toBe(0);
+    }
+    expect((await compose(['exec', '-T', 'gateway', 'id', '-u'])).stdout.trim()).not.toBe('0');
+    expect((await compose(['port', 'redis', '6379'], true)).stdout.trim()).not.toMatch(/:[1-9]/);
+  });
+
+  it('keeps what was stored when all of it is stopped and started again', async () => {
+    const { run } = await post('hello-world');
+    await compose(['restart', '--timeout', '20']);
+    await expect.poll(ready, { timeout: 60_000 }).toBe(200);
+    const again = await fetch(`${gateway}/v1/runs/${run.id}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(await again.json()).toMatchObject({ id: run.id, status: 'succeeded' });
+  });
+
+  it('will not start without its keys, and says what to do', async () => {
+    const bare = composeProject(await composeCommand(), project, [join(root, 'docker-compose.yml')], {
+      RUNLET_API_KEY: '',
+      RUNLET_SECRET_KEY: 'set',
+    });
+    const { code, stderr } = await bare(['config'], true);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('put RUNLET_API_KEY into .env');
+  });
+
+  it('leaves nothing behind when it is taken down', async () => {
+    await compose(['down', '--volumes', '--timeout', '20']);
+    const label = `label=com.docker.compose.project=${project}`;
+    expect(await docker(lab.dockerHost, 'ps', '--all', '--quiet', '--filter', label)).toBe('');
+    expect(await docker(lab.dockerHost, 'volume', 'ls', '--quiet', '--filter', label)).toBe('');
+    expect(await docker(lab.dockerHost, 'network', 'ls', '--quiet', '--filter', label)).toBe('');
+  });
+});
