@@ -9,10 +9,10 @@ import type { GatewayEnvironment } from './environment.ts';
 /** Where the CLI looks for the address and the key. */
 export function configFile(
   env: Pick<GatewayEnvironment, 'RUNLET_CONFIG_DIR'>,
-  process: NodeJS.ProcessEnv,
+  environment: NodeJS.ProcessEnv,
 ): string {
   const folder =
-    env.RUNLET_CONFIG_DIR ?? join(process['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'runlet');
+    env.RUNLET_CONFIG_DIR ?? join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'runlet');
   return join(folder, 'config.json');
 }
 

@@ -2,6 +2,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
+import { sseReader } from './sse.ts';
 import { startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
 
@@ -267,4 +268,32 @@ describe('answers are as documented', () => {
       }
     }
   });
+});
+
+test('events are as documented', async () => {
+  const run = (await (await on.call('POST', '/v1/runs', { image: 'hello-world' })).json()) as Run;
+  const worker = actAsWorker(on);
+  const holder = await worker.start(run.id);
+  const layers = [{ id: 'a', status: 'extracting', currentBytes: 1, totalBytes: 2 }];
+  await worker.append(
+    holder,
+    { type: 'pull', data: JSON.stringify({ reference: 'a', status: 'pulling', layers }) },
+    { type: 'stdout', data: 'x' },
+    { type: 'stderr', data: Buffer.from([255]) },
+  );
+  const error = { type: 't', title: 't', status: 500, detail: 'd', code: 'container_lost' };
+  await worker.finish(holder, 'errored', { error, exitCode: null });
+  const events = await sseReader(await on.call('GET', `/v1/runs/${run.id}/events`)).all();
+  const schemas: Record<string, string> = {
+    status: 'StatusEvent',
+    pull: 'PullEvent',
+    stdout: 'OutputEvent',
+    stderr: 'OutputEvent',
+    exit: 'ExitEvent',
+  };
+  expect(events.map(({ event }) => event)).toEqual(['status', 'status', 'pull', 'stdout', 'stderr', 'exit']);
+  for (const { event = '', data } of events) {
+    const validate = validator('components', 'schemas', schemas[event] ?? '');
+    expect(validate(JSON.parse(data)), JSON.stringify([validate.errors, data])).toBe(true);
+  }
 });

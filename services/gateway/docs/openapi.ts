@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
 import type { App } from '../http/mount.ts';
+import { pullProgress } from '../images/pull.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -9,6 +11,12 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
 /** Before any route: a schema that is first seen as nullable would be registered as nullable for all. */
 export function registerSchemas(app: App): void {
   app.openAPIRegistry.register('Problem', problemBody);
+  // The data of server-sent events, which OpenAPI cannot tie to their stream: named in the routes' descriptions.
+  app.openAPIRegistry.register('StatusEvent', statusEvent);
+  app.openAPIRegistry.register('PullEvent', pullEvent);
+  app.openAPIRegistry.register('OutputEvent', outputEvent);
+  app.openAPIRegistry.register('ExitEvent', exitEvent);
+  app.openAPIRegistry.register('PullProgress', pullProgress);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',

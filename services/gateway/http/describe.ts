@@ -20,7 +20,7 @@ const codes = {
 
 export type ProblemStatus = keyof typeof codes;
 
-export const requestIdHeader = {
+const requestIdHeader = {
   'X-Request-Id': { description: 'Names this request in the log.', schema: { type: 'string' as const } },
 };
 

@@ -67,7 +67,7 @@ export function mount<Body extends z.ZodType = z.ZodUnknown, Query extends z.Zod
   });
 }
 
-export function validate<T extends z.ZodType>(
+function validate<T extends z.ZodType>(
   schema: T,
   value: unknown,
   unknown?: string,

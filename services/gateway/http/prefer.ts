@@ -1,6 +1,6 @@
 import { badField } from '../../../shared/problems.ts';
 
-export const mostWaitSeconds = 60;
+const mostWaitSeconds = 60;
 
 /**
  * The seconds of `Prefer: wait=N` (RFC 7240 §4.3), 0 when nothing was said. Other preferences are ignored, as §2

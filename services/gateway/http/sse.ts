@@ -22,7 +22,7 @@ export const sseHeaders = {
   'x-accel-buffering': 'no',
 } as const;
 
-export type SsePage = {
+type SsePage = {
   text: string;
   /** Nothing follows: the stream ends. */
   done: boolean;

@@ -37,14 +37,12 @@ export const pullResult = z
   })
   .meta({ id: 'PullResult' });
 
-export const pullProgress = z
-  .object({
-    worker: z.string(),
-    reference: z.string(),
-    status: z.literal('pulling'),
-    layers: z.array(pullLayer),
-  })
-  .meta({ id: 'PullProgress' });
+export const pullProgress = z.object({
+  worker: z.string(),
+  reference: z.string(),
+  status: z.literal('pulling'),
+  layers: z.array(pullLayer),
+});
 
 export type PullResult = z.infer<typeof pullResult>;
 

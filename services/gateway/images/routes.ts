@@ -57,7 +57,7 @@ export function mountImages(app: App, gateway: Gateway): void {
         operationId: 'pullImage',
         summary: 'Pull an image on every worker',
         description:
-          'Answers when each live worker has it or has failed, within 15 minutes. With `Accept: text/event-stream`: events `pull` (`{worker, reference, status, layers}`) and, last, `done` (as the JSON answer). Where every worker failed, the JSON answer is their problem.',
+          'Answers when each live worker has it or has failed, within 15 minutes. With `Accept: text/event-stream`: events `pull` (schema PullProgress) and, last, `done` (PullResult). Where every worker failed, the JSON answer is their problem.',
         example: { image: 'busybox:latest' },
         responses: {
           200: {

@@ -7,8 +7,6 @@ import { enforceRetention } from './retention.ts';
 
 const defaultIntervalMs = 5_000;
 
-export type Janitor = ReturnType<typeof createJanitor>;
-
 /**
  * Repairs what a crash between two steps left behind, and forgets what is too old. Every step is idempotent and
  * fenced, so two janitors at once do no harm; the lock only spares the work.

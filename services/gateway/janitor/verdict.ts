@@ -24,9 +24,9 @@ export type Verdict =
   | 'retry_or_lost';
 
 /** A job may be on its way for so long after its run was stored. */
-export const jobGraceMs = 15_000;
+const jobGraceMs = 15_000;
 /** A worker that does not return within this is lost with its runs. */
-export const lostAfterMs = 30_000;
+const lostAfterMs = 30_000;
 
 /**
  * What to do with an open run.

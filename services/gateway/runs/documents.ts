@@ -125,7 +125,7 @@ export const eventsDocument = {
   operationId: 'followRun',
   summary: 'Follow a run (server-sent events)',
   description:
-    'Events `status`, `pull`, `stdout`, `stderr` (`{data, encoding}`) and, last, `exit`; each has an id, and its data is one JSON object. From the beginning, or after `Last-Event-ID`, also when the run has ended. A comment comes each 15 s. A run that is tried again streams all of its attempts.',
+    'Events `status` (schema StatusEvent), `pull` (PullEvent), `stdout` and `stderr` (OutputEvent) and, last, `exit` (ExitEvent); each has an id, and its data is one JSON object. From the beginning, or after `Last-Event-ID`, also when the run has ended. A comment comes each 15 s. A run that is tried again streams all of its attempts.',
   params,
   headers: z.object({
     'last-event-id': z

@@ -3,7 +3,7 @@ import type { RunOutput } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
 /** A list shows so much of each stream. */
-export const previewBytes = 16 * 1024;
+const previewBytes = 16 * 1024;
 /** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
 const pageEvents = 16;
 const mostPages = 64;

@@ -7,8 +7,6 @@ const pollMs = 1_000;
 /** How long a request stays for its subscription when Redis is slow; polling covers for it. */
 const subscribeMs = 500;
 
-export type RunWatch = ReturnType<typeof watchRun>;
-
 /** Listens for the end of a run; begun before the run is stored, so that no end is missed however soon it comes. */
 export function watchRun(gateway: Gateway, id: string) {
   let finished = () => {};
