@@ -67,8 +67,6 @@ export const sharedEnvironment = z.object({
   RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
 });
 
-export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
-
 /** Parses the environment; throws one error that names every bad variable and never its value. */
 export function readEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
   const present = Object.fromEntries(

@@ -11,8 +11,3 @@ export function newId(prefix: IdPrefix): string {
 export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && /^[0-9a-f]{32}$/.test(value.slice(prefix.length + 1));
 }
-
-/** The smallest id that could have been made at this time (ms since the epoch): a bound for range reads. */
-export function idFloor(prefix: IdPrefix, atMs: number): string {
-  return `${prefix}_${Math.max(0, Math.floor(atMs)).toString(16).padStart(12, '0')}`;
-}

@@ -46,7 +46,6 @@ const catalogue = {
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof catalogue;
-export const problemCodes = Object.keys(catalogue) as [ProblemCode, ...ProblemCode[]];
 
 /** An error that may be shown to the user as it is: RFC 9457, with a `detail` that says what to do next. */
 export class Problem extends Error {

@@ -50,7 +50,7 @@ const definition = z.strictObject({
 
 export type Definition = z.infer<typeof definition>;
 export type Layer = z.infer<typeof layer>;
-export type ImageFile = z.infer<typeof file>;
+
 export type LayerOf<How extends Layer['how']> = Extract<Layer, { how: How }>;
 
 const folder = new URL('definitions/', import.meta.url);

@@ -7,7 +7,7 @@ import type { ApiKeyStore, Identity } from '../../shared/stores/api-keys.ts';
 import type { GatewayEnvironment } from './environment.ts';
 
 /** Where the CLI looks for the address and the key. */
-export function configFile(
+function configFile(
   env: Pick<GatewayEnvironment, 'RUNLET_CONFIG_DIR'>,
   environment: NodeJS.ProcessEnv,
 ): string {

@@ -19,8 +19,6 @@ const againAfterMs = 1_000;
 /** A run that is shut down has so long to be killed, recorded and removed; then the reaper of the next worker does it. */
 const killGraceMs = 5_000;
 
-export type Intake = ReturnType<typeof createIntake>;
-
 /** Takes runs from the queue as long as the node has room for them, and sees each to its end. */
 export function createIntake(options: {
   workerId: string;

@@ -16,8 +16,6 @@ const gathering = [
   { afterEntries: Number.POSITIVE_INFINITY, ms: 100 },
 ] as const;
 
-export type OutputSink = ReturnType<typeof createOutputSink>;
-
 /**
  * Takes a program's output in order, keeps exactly the first `limitBytes` of it and writes it to the run's stream:
  * one write on its way at a time, what comes meanwhile goes with the next.

@@ -7,8 +7,6 @@ import { labelNames, ownerFrom } from './sandbox/labels.ts';
 /** With a worker's life of 8 s (stores/workers.ts) nothing outlives its owner by more than about 10 s: promise G3. */
 const sweepMs = 2_000;
 
-export type Reaper = ReturnType<typeof createReaper>;
-
 /**
  * Removes containers and networks that nobody looks after: their worker is dead, or it is this one and holds them
  * no more. Only what carries all of this Runlet's labels and our name is touched: image labels are merged into a

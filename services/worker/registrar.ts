@@ -8,8 +8,6 @@ import type { Ledger } from './ledger.ts';
 /** The list of images is read anew so often, and after each pull. */
 const imagesEveryMs = 30_000;
 
-export type Registrar = ReturnType<typeof createRegistrar>;
-
 /** Says every two seconds that this worker lives, what it has and what of it is in use. */
 export function createRegistrar(options: {
   id: string;

@@ -49,5 +49,3 @@ export function limitsSchema(max: LimitMaxima) {
     })
     .meta({ id: 'Limits' });
 }
-
-export type Limits = z.infer<ReturnType<typeof limitsSchema>>;

@@ -49,4 +49,3 @@ export const run = z
   .meta({ id: 'Run' });
 
 export type Run = z.infer<typeof run>;
-export type Step = z.infer<typeof step>;

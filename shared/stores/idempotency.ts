@@ -16,8 +16,6 @@ const mostAnswerBytes = 256 * 1024;
 
 export type StoredAnswer = { status: number; body: string | undefined; location: string | undefined };
 
-export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
-
 /** What an Idempotency-Key stands for, per tenant. The runs it created are fields of the same record (create.lua). */
 export function createIdempotencyStore(redis: RedisConnection, keys: Keys) {
   return {

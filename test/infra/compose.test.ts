@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
-import { isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import { waitUntil } from '../../infra/parts/pids.ts';
 import { freePort } from '../../infra/parts/ports.ts';
 import type { RunResult } from '../../infra/parts/run.ts';
 import { silent } from '../../infra/parts/say.ts';
 import { docker } from '../support/docker.ts';
+import { ensureLoaded } from '../support/lab-images.ts';
 import { composeCommand, composeProject } from './support/compose.ts';
 import { root } from './support/npm-start.ts';
 
@@ -33,12 +33,7 @@ const upstream = (upstreamPort: number) => ({
 
 describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () => {
   beforeAll(async () => {
-    for (const name of bases) {
-      const layout = await buildImage(name, lab.imageCache, silent);
-      if (await isLoaded(layout, lab.dockerHost)) continue;
-      await loadImage(layout, lab.dockerHost);
-      loadedHere.push(...layout.tags.map((tag) => `${name}:${tag}`));
-    }
+    for (const name of bases) loadedHere.push(...(await ensureLoaded(lab, name)));
     const override = join(folder, 'upstream.json');
     const ports = {
       gateway: await freePort('127.0.0.1'),

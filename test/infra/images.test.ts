@@ -8,6 +8,7 @@ import { pushImage } from '../../infra/images/push.ts';
 import { run } from '../../infra/parts/run.ts';
 import { silent } from '../../infra/parts/say.ts';
 import { docker } from '../support/docker.ts';
+import { ensureImage } from '../support/lab-images.ts';
 import { root } from './support/npm-start.ts';
 
 const lab = inject('lab');
@@ -37,7 +38,8 @@ describe('an image built from Debian’s packages', () => {
   });
 
   it('is what a registry and an Engine take it for', async () => {
-    const reference = `${lab.registry}/runlet-test/traits:1`;
+    const reference = await ensureImage(lab, 'traits');
+    expect(reference).toBe(`${lab.registry}/runlet-test/traits:1`);
     await docker(lab.dockerHost, 'pull', '--quiet', reference);
     const [inspected] = JSON.parse(await docker(lab.dockerHost, 'image', 'inspect', reference));
     expect(inspected.Config).toMatchObject({

@@ -1,5 +1,5 @@
 import { buildImage } from '../../infra/images/build.ts';
-import { isLoaded, loadImage } from '../../infra/images/load.ts';
+import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import type { Lab } from './lab.ts';
 
@@ -15,8 +15,13 @@ export async function ensureImage(lab: Lab, name: string): Promise<string> {
   return `${lab.registry}/${layout.name}:${layout.tags[0] ?? 'latest'}`;
 }
 
-/** The same, and puts it into the Engine under its plain names, as if it had been pulled from the public registry. */
-export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
+/**
+ * Puts an image into the Engine under its plain names, as if it had been pulled from the public registry. Returns the
+ * names that were not there before, for the test to remove again.
+ */
+export async function ensureLoaded(lab: Lab, name: string): Promise<string[]> {
   const layout = await buildImage(name, lab.imageCache, say);
-  if (!(await isLoaded(layout, lab.dockerHost))) await loadImage(layout, lab.dockerHost);
+  if (await isLoaded(layout, lab.dockerHost)) return [];
+  await loadImage(layout, lab.dockerHost);
+  return familiarNames(layout);
 }
