@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readEnvironment } from '../../shared/config.ts';
+import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
@@ -31,7 +31,7 @@ import { createSandboxes } from './sandboxes.ts';
 const env = readEnvironment(workerEnvironment, process.env);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
 // A new life is a new worker: what the last one left is removed when it is heard of no more.
-const workerId = `wrk_${env.RUNLET_WORKER_NAME.replaceAll(/[^A-Za-z0-9.-]/g, '-')}-${randomBytes(4).toString('hex')}`;
+const workerId = newId('wrk');
 
 const keys = keysFor(env.RUNLET_REDIS_PREFIX);
 const redis = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cleanUp, startCli } from './support/cli.ts';
 import { StubApi } from './support/stub-api.ts';
@@ -90,6 +91,16 @@ describe('a reader that leaves', () => {
   });
 });
 
+/** Resolves when the process reads nothing more: it holds all that it is going to hold. */
+async function stalled(pid: number | undefined): Promise<void> {
+  const bytesRead = () => /rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1];
+  let before: string | undefined;
+  while (before !== bytesRead()) {
+    before = bytesRead();
+    await sleep(500);
+  }
+}
+
 describe('a reader that is slow', () => {
   it('holds the stream up, not in memory, and does not stop Ctrl-C', async () => {
     const count = 2000;
@@ -100,6 +111,7 @@ describe('a reader that is slow', () => {
     cli.child.stdout?.pause();
     cli.child.kill('SIGINT');
     await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 20_000 });
+    await stalled(cli.child.pid);
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${cli.child.pid}/status`, 'utf8'))?.[1];
     expect(Number(peak) / 1024).toBeLessThan(220);
     cli.child.stdout?.resume();

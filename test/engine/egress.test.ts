@@ -191,14 +191,22 @@ describe('a sandbox with egress', () => {
     await new Promise((resolve) => output.once('data', resolve));
     close();
     const address = docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', id);
-    const asking = request({ command: ['sh', '-c', `${get(`${address}:8080`)}; true`], network: 'egress' });
-    expect((await runSpec(containerSpecFor(asking, await image(), two, policy, networks[1]))).stdout).toBe(
-      '',
-    );
-    // From "the internet", as someone on the worker's own network segment might try.
-    ip('-n', namespace, 'route', 'add', `${address}/32`, 'via', outside.address);
-    const neighbour = `${get(`${address}:8080`)}; true`.replace('| nc ', '| busybox nc ');
-    expect(sh('ip', 'netns', 'exec', namespace, 'sh', '-c', neighbour)).toBe('');
+    // Without the engine's own rules, as an operator's rule may have it, ours still hold.
+    sh('iptables', '-I', 'DOCKER-USER', '3', '-j', 'ACCEPT');
+    try {
+      const asking = request({
+        command: ['sh', '-c', `${get(`${address}:8080`)}; true`],
+        network: 'egress',
+      });
+      const other = containerSpecFor(asking, await image(), two, policy, networks[1]);
+      expect((await runSpec(other)).stdout).toBe('');
+      // From "the internet", as someone on the worker's own network segment might try.
+      ip('-n', namespace, 'route', 'add', `${address}/32`, 'via', outside.address);
+      const neighbour = `${get(`${address}:8080`)}; true`.replace('| nc ', '| busybox nc ');
+      expect(sh('ip', 'netns', 'exec', namespace, 'sh', '-c', neighbour)).toBe('');
+    } finally {
+      sh('iptables', '-D', 'DOCKER-USER', '-j', 'ACCEPT');
+    }
     await engine.remove(id);
     await egress.close(one);
     await egress.close(two);
@@ -217,17 +225,24 @@ describe('a sandbox with egress', () => {
 });
 
 describe('the firewall', () => {
+  const targets = [`${otherPrivate}:80`, `${onLoopback[0]}:8099`, `${site}:80`];
+
   it('puts back what another tool has flushed, before the next sandbox', async () => {
     await firewall.ensure();
     sh('iptables', '-F', 'RUNLET-EGRESS');
     sh('iptables', '-D', 'INPUT', '-i', 'rle+', '-j', 'RUNLET-EGRESS-INPUT');
+    expect(await reached(targets)).toEqual([`${site}:80`]);
+  });
+
+  it('goes before a rule that another tool has put before it', async () => {
+    await firewall.ensure();
     sh('iptables', '-I', 'DOCKER-USER', '-j', 'ACCEPT');
+    sh('iptables', '-I', 'INPUT', '-j', 'ACCEPT');
     try {
-      expect(await reached([`${otherPrivate}:80`, `${onLoopback[0]}:8099`, `${site}:80`])).toEqual([
-        `${site}:80`,
-      ]);
+      expect(await reached(targets)).toEqual([`${site}:80`]);
     } finally {
       sh('iptables', '-D', 'DOCKER-USER', '-j', 'ACCEPT');
+      sh('iptables', '-D', 'INPUT', '-j', 'ACCEPT');
     }
   });
 

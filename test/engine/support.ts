@@ -6,7 +6,7 @@ import { afterAll, expect, inject } from 'vitest';
 import { createDockerEngine } from '../../services/worker/engine/docker/docker-engine.ts';
 import type { ContainerSpec, Engine, ImageInfo, OutputChunk } from '../../services/worker/engine/engine.ts';
 import { containerSpecFor, type SandboxPolicy } from '../../services/worker/sandbox/container-spec.ts';
-import { labelNames, type SandboxOwner, sandboxName } from '../../services/worker/sandbox/labels.ts';
+import { labelNames, type SandboxOwner } from '../../services/worker/sandbox/labels.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import '../support/lab.ts';
@@ -134,5 +134,3 @@ export function docker(...args: string[]): string {
     env: { ...process.env, DOCKER_HOST: inject('lab').dockerHost },
   }).trim();
 }
-
-export { sandboxName };

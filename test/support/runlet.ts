@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Run } from '../../shared/contracts/run.ts';
+import type { Worker } from '../../shared/contracts/worker.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
 
@@ -25,6 +26,8 @@ export type Runlet = {
   run(request: Record<string, unknown>): Promise<Run>;
   /** Waits until a run has ended. */
   ended(id: string): Promise<Run>;
+  /** The name of the worker with this id; the worker must be alive. */
+  workerName(id: string | null): Promise<string | undefined>;
   startWorker(env?: Record<string, string>): Promise<Program>;
   startGateway(env?: Record<string, string>): Promise<Program>;
   gateway: Program;
@@ -96,8 +99,14 @@ export async function startRunlet(
     }
   };
 
+  const workerName = async (id: string | null) => {
+    const { data } = (await (await call('GET', '/v1/workers')).json()) as { data: Worker[] };
+    return data.find((worker) => worker.id === id)?.name;
+  };
+
   return {
     url,
+    workerName,
     apiKey,
     prefix,
     env,

@@ -1,6 +1,3 @@
-/** No one on an ordinary machine, and what most images have as their first plain user. */
-export const defaultSandboxUser = '1000:1000';
-
 /** Reads the operator's `uid:gid`. Throws an Error on anything but two numbers above 0. */
 export function parseUser(text: string): { uid: number; gid: number } {
   const [, uid, gid] = /^([1-9]\d{0,8}):([1-9]\d{0,8})$/.exec(text) ?? [];

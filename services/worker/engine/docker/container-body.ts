@@ -2,10 +2,6 @@ import type { ContainerSpec } from '../engine.ts';
 
 /** The Engine API's body for a create. Whatever a spec does not say is at its strictest here. */
 export function containerBody(spec: ContainerSpec): object {
-  // runc gives a tmpfs on an existing folder that folder's mode, whatever `mode` says, and Docker itself makes the
-  // working folder, as root's and closed: so it is made the user's own.
-  const [uid, gid] = spec.user.split(':');
-  const owner = `uid=${uid},gid=${gid}`;
   return {
     Image: spec.image,
     // Both always: an entrypoint that is an empty list keeps the image's out.
@@ -30,9 +26,11 @@ export function containerBody(spec: ContainerSpec): object {
       Dns: spec.dns,
       ReadonlyRootfs: spec.readOnlyRoot,
       Tmpfs: Object.fromEntries(
-        spec.tmpfs.map(({ path, sizeBytes, inodes }) => [
+        spec.tmpfs.map(({ path, sizeBytes, inodes, uid, gid }) => [
           path,
-          `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777,${owner}`,
+          // runc gives a tmpfs on an existing folder that folder's mode, whatever `mode` says, and Docker itself makes
+          // the working folder, as root's and closed: so each has its user as its owner.
+          `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777,uid=${uid},gid=${gid}`,
         ]),
       ),
       Memory: spec.memoryBytes,
