@@ -6,7 +6,7 @@ import { parseImageReference } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
-import { emptyState, type RunHead, type RunState } from '../../shared/stores/run-record.ts';
+import { emptyState, newStep, type RunHead, type RunState } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { ImageInfo, OutputChunk } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
@@ -58,6 +58,13 @@ export async function executeRun(execution: Execution, attempt: Attempt): Promis
 
   const finish = async (status: TerminalStatus): Promise<Outcome> => {
     const now = Date.now();
+    state.steps = state.steps.map((step) => ({
+      ...step,
+      status,
+      exitCode: state.exitCode,
+      signal: state.signal,
+      wallMs: state.timings.runMs,
+    }));
     state.finishedAt = new Date(now).toISOString();
     state.timings.totalMs = Math.max(0, now - Date.parse(head.createdAt));
     return (await runs.finish(holder, status, state, storedBytes, head.createdAt)) ? 'finished' : 'lost';
@@ -71,6 +78,7 @@ export async function executeRun(execution: Execution, attempt: Attempt): Promis
     stop.signal.throwIfAborted();
 
     state.startedAt = new Date().toISOString();
+    state.steps = [newStep('run')];
     const moved = await runs.move(holder, 'running', state);
     if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     stop.signal.throwIfAborted();

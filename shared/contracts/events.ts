@@ -23,7 +23,11 @@ export const pullEvent = z.object({
   layers: z.array(pullLayer),
 });
 
-export const outputEvent = z.object({ data: z.string(), encoding: z.enum(['utf8', 'base64']) });
+export const outputEvent = z.object({
+  data: z.string(),
+  encoding: z.enum(['utf8', 'base64']),
+  step: z.string().optional().meta({ description: 'The step that wrote it, where that is not `run`.' }),
+});
 
 /** The last event of every run, however it ended. */
 export const exitEvent = z.object({

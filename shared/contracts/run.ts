@@ -49,3 +49,4 @@ export const run = z
   .meta({ id: 'Run' });
 
 export type Run = z.infer<typeof run>;
+export type Step = z.infer<typeof step>;

@@ -1,18 +1,29 @@
 import type { OutputEvent, RunEventType } from '../contracts/events.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
-import { encodeOutput, type RunOutput } from './run-record.ts';
+import { encodingOf, type RunOutput } from './run-record.ts';
 
 /** One entry of a run's stream. `id` is Redis's own (`ms-n`), ever growing: it is what `Last-Event-ID` carries. */
-export type StoredEvent = { id: string; type: RunEventType; attempt: number; data: Buffer };
+export type StoredEvent = {
+  id: string;
+  type: RunEventType;
+  attempt: number;
+  /** Of output: the step that wrote it. */
+  step: string;
+  data: Buffer;
+};
+
+/** The step of a run that has no other: it goes without saying. */
+const onlyStep = 'run';
 
 const isOutput = (type: string) => type === 'stdout' || type === 'stderr';
 
 /** The event's data as SSE and WebSocket send it: JSON text. */
 export function eventJson(event: StoredEvent): string {
   if (!isOutput(event.type)) return event.data.toString('utf8');
-  const { stdout: data, encoding } = encodeOutput({ stdout: event.data, stderr: Buffer.alloc(0) });
-  return JSON.stringify({ data, encoding } satisfies OutputEvent);
+  const encoding = encodingOf([{ stdout: event.data, stderr: Buffer.alloc(0) }]);
+  const step = event.step === onlyStep ? {} : { step: event.step };
+  return JSON.stringify({ data: event.data.toString(encoding), encoding, ...step } satisfies OutputEvent);
 }
 
 /**
@@ -39,37 +50,51 @@ function parseEntry([id, fields]: [Buffer, Buffer[]]): StoredEvent {
     id: id.toString('utf8'),
     type: (values.get('t')?.toString('utf8') ?? 'status') as RunEventType,
     attempt: Number(values.get('a')?.toString('utf8') ?? '0'),
+    step: values.get('s')?.toString('utf8') ?? onlyStep,
     data: values.get('d') ?? Buffer.alloc(0),
   };
 }
 
-/** All the output of one attempt, in order. `most` bytes of each stream at most (for previews). */
+/** Gathers output from events, by step. */
+export function outputCollector(attempt: number) {
+  const steps = new Map<string, { stdout: Buffer[]; stderr: Buffer[] }>();
+  return {
+    add(event: StoredEvent): void {
+      if (event.attempt !== attempt || (event.type !== 'stdout' && event.type !== 'stderr')) return;
+      let chunks = steps.get(event.step);
+      if (chunks === undefined) {
+        chunks = { stdout: [], stderr: [] };
+        steps.set(event.step, chunks);
+      }
+      chunks[event.type].push(event.data);
+    },
+    output(): RunOutput {
+      const whole = (chunks: Buffer[]) =>
+        chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      return new Map(
+        [...steps].map(([name, { stdout, stderr }]) => [
+          name,
+          { stdout: whole(stdout), stderr: whole(stderr) },
+        ]),
+      );
+    },
+  };
+}
+
+/** All the output of one attempt, in order. */
 export async function readOutput(
   redis: RedisConnection,
   keys: Keys,
   runId: string,
   attempt: number,
-  most = Number.POSITIVE_INFINITY,
-): Promise<RunOutput & { cut: boolean }> {
-  const chunks: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
-  const sizes = { stdout: 0, stderr: 0 };
-  let cut = false;
+): Promise<RunOutput> {
+  const collector = outputCollector(attempt);
   let after = '0';
   for (;;) {
     const page = await readEvents(redis, keys, runId, after, 256);
-    for (const event of page) {
-      if (event.attempt !== attempt) continue;
-      if (event.type !== 'stdout' && event.type !== 'stderr') continue;
-      const room = most - sizes[event.type];
-      if (event.data.length > room) cut = true;
-      const piece = event.data.length > room ? event.data.subarray(0, Math.max(room, 0)) : event.data;
-      sizes[event.type] += piece.length;
-      chunks[event.type].push(piece);
-    }
+    for (const event of page) collector.add(event);
     const last = page.at(-1);
-    if (last === undefined || page.length < 256 || (cut && sizes.stdout >= most && sizes.stderr >= most))
-      break;
+    if (last === undefined || page.length < 256) return collector.output();
     after = last.id;
   }
-  return { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr), cut };
 }

@@ -1,6 +1,6 @@
 import type { ExitEvent } from '../contracts/events.ts';
 import type { ProblemBody } from '../contracts/problem.ts';
-import type { Run } from '../contracts/run.ts';
+import type { Run, Step } from '../contracts/run.ts';
 import type { RunRequest } from '../contracts/run-request.ts';
 import type { RunStatus, TerminalStatus } from '../run-states.ts';
 
@@ -14,6 +14,22 @@ export type RunHead = {
   request: RunRequest;
 };
 
+export type StepState = Omit<Step, 'stdout' | 'stderr'>;
+export type StoredArtifact = Run['artifacts'][number];
+
+export const compileStep = 'compile';
+
+/** A step that has begun. */
+export const newStep = (name: string): StepState => ({
+  name,
+  status: 'running',
+  exitCode: null,
+  signal: null,
+  wallMs: null,
+  cpuMs: null,
+  maxMemoryBytes: null,
+});
+
 /** What one attempt has found out so far; always whole, every field in its place. */
 export type RunState = {
   image: { reference: string; digest: string | null } | null;
@@ -23,6 +39,9 @@ export type RunState = {
   timings: Run['timings'];
   startedWarm: boolean;
   usage: Run['usage'];
+  /** In the order they ran; the output of each is in the run's stream. The first is here as soon as the run is running. */
+  steps: StepState[];
+  artifacts: StoredArtifact[];
   error: ProblemBody | null;
   startedAt: string | null;
   finishedAt: string | null;
@@ -36,6 +55,8 @@ export const emptyState: RunState = {
   timings: { queuedMs: null, pullMs: null, startMs: null, runMs: null, totalMs: null },
   startedWarm: false,
   usage: { cpuMs: null, maxMemoryBytes: null },
+  steps: [],
+  artifacts: [],
   error: null,
   startedAt: null,
   finishedAt: null,
@@ -50,7 +71,9 @@ export type RunRecord = {
   cancelRequested: boolean;
 };
 
-export type RunOutput = { stdout: Buffer; stderr: Buffer };
+export type Streams = { stdout: Buffer; stderr: Buffer };
+/** The output of a run's steps by their names, in order of their first byte; a silent step is not in it. */
+export type RunOutput = Map<string, Streams>;
 
 /** The last event of a run, made of its state. */
 export function exitEventOf(status: TerminalStatus, attempt: number, state: RunState): ExitEvent {
@@ -68,31 +91,20 @@ export function exitEventOf(status: TerminalStatus, attempt: number, state: RunS
 /** The run as every answer shows it. */
 export function presentRun(record: RunRecord, output: RunOutput): Run {
   const { head, state } = record;
-  const { stdout, stderr, encoding } = encodeOutput(output);
-  const began = state.startedAt !== null;
+  const encoding = encodingOf([...output.values()]);
+  const steps = state.steps.map((step) => ({
+    ...step,
+    ...encoded(output.get(step.name) ?? silent, encoding),
+  }));
   return {
     id: head.id,
     status: record.status,
     exitCode: state.exitCode,
     signal: state.signal,
-    stdout,
-    stderr,
+    ...encoded(ownOutput(state.steps, output), encoding),
     outputEncoding: encoding,
     outputTruncated: state.outputTruncated,
-    steps: began
-      ? [
-          {
-            name: 'run',
-            status: record.status,
-            exitCode: state.exitCode,
-            signal: state.signal,
-            stdout,
-            stderr,
-            wallMs: state.timings.runMs,
-            ...state.usage,
-          },
-        ]
-      : [],
+    steps,
     image:
       state.image ??
       (head.request.image === undefined ? null : { reference: head.request.image, digest: null }),
@@ -101,7 +113,7 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
     timings: state.timings,
     startedWarm: state.startedWarm,
     usage: state.usage,
-    artifacts: [],
+    artifacts: state.artifacts,
     error: state.error,
     createdAt: head.createdAt,
     startedAt: state.startedAt,
@@ -111,25 +123,36 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
   };
 }
 
+const silent: Streams = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+
+/** What the program itself wrote. What a compiler wrote stands in its step, and here only if that was the end. */
+function ownOutput(steps: StepState[], output: RunOutput): Streams {
+  const failed = steps.length === 1 && steps[0]?.name === compileStep;
+  const parts = [...output].filter(([name]) => failed || name !== compileStep).map(([, streams]) => streams);
+  if (parts.length <= 1) return parts[0] ?? silent;
+  return {
+    stdout: Buffer.concat(parts.map(({ stdout }) => stdout)),
+    stderr: Buffer.concat(parts.map(({ stderr }) => stderr)),
+  };
+}
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Text where every byte of both streams is valid UTF-8, else base64 for both: nothing is lost either way. */
-export function encodeOutput(output: RunOutput): {
-  stdout: string;
-  stderr: string;
-  encoding: 'utf8' | 'base64';
-} {
+type Encoding = Run['outputEncoding'];
+
+/** Text where every byte is valid UTF-8, else base64 for all of it: nothing is lost either way. */
+export function encodingOf(all: Streams[]): Encoding {
   try {
-    return {
-      stdout: strictUtf8.decode(output.stdout),
-      stderr: strictUtf8.decode(output.stderr),
-      encoding: 'utf8',
-    };
+    for (const { stdout, stderr } of all) {
+      strictUtf8.decode(stdout);
+      strictUtf8.decode(stderr);
+    }
+    return 'utf8';
   } catch {
-    return {
-      stdout: output.stdout.toString('base64'),
-      stderr: output.stderr.toString('base64'),
-      encoding: 'base64',
-    };
+    return 'base64';
   }
+}
+
+function encoded(streams: Streams, encoding: Encoding): { stdout: string; stderr: string } {
+  return { stdout: streams.stdout.toString(encoding), stderr: streams.stderr.toString(encoding) };
 }

@@ -3,7 +3,7 @@ import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
 import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
-import type { ActiveStatus, RunStatus, TerminalStatus } from '../run-states.ts';
+import { type ActiveStatus, isTerminal, type RunStatus, type TerminalStatus } from '../run-states.ts';
 import type { Sealer } from '../secrets.ts';
 import { emptyState, exitEventOf, type RunHead, type RunRecord, type RunState } from './run-record.ts';
 import { loadScript, text } from './scripts.ts';
@@ -29,7 +29,13 @@ export type Claim =
   | { verdict: 'gone' }
   | { verdict: 'ended' };
 
-export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; data: Buffer | string };
+export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; step?: string; data: Buffer | string };
+
+const triple = ({ type, step, data }: NewEvent) => [
+  type,
+  step === undefined || step === 'run' ? '' : step,
+  data,
+];
 
 /** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
 const mostBounces = 5;
@@ -156,24 +162,19 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       const reply = await scripts.append(
         redis,
         [keys.run(holder.runId), keys.events(holder.runId)],
-        [
-          holder.attempt,
-          holder.worker,
-          keys.wake(holder.runId),
-          sequence,
-          ...entries.flatMap((e) => [e.type, e.data]),
-        ],
+        [holder.attempt, holder.worker, keys.wake(holder.runId), sequence, ...entries.flatMap(triple)],
       );
       return text(reply) === 'appended';
     },
 
-    /** Ends the run. False: it had ended, or another attempt holds it; nothing was written. */
+    /** Ends the run, with the last of its output. False: it had ended, or another attempt holds it; nothing was written. */
     async finish(
       holder: Holder,
       status: TerminalStatus,
       state: RunState,
       storedBytes: number,
       createdAt: string,
+      last?: { sequence: string; entries: NewEvent[] },
     ): Promise<boolean> {
       const id = holder.runId;
       const durationMs = Math.max(0, Date.now() - Date.parse(createdAt));
@@ -200,6 +201,9 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.wake(id),
           durationMs,
           durationBuckets.find((bound) => durationMs <= bound) ?? 'inf',
+          ...(last === undefined || last.entries.length === 0
+            ? []
+            : [last.sequence, ...last.entries.flatMap(triple)]),
         ],
       );
       return text(reply) === 'finished';
@@ -231,6 +235,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     async endUnheld(record: RunRecord, status: TerminalStatus, state: Partial<RunState>): Promise<boolean> {
       const { id, tenant, createdAt } = record.head;
       const whole = { ...emptyState, ...record.state, ...state, finishedAt: new Date().toISOString() };
+      whole.steps = whole.steps.map((step) => (isTerminal(step.status) ? step : { ...step, status }));
       return this.finish(
         { runId: id, tenant, attempt: record.attempt, worker: '' },
         status,

@@ -81,8 +81,10 @@ describe('output', () => {
   it('ends when the program is killed while no one reads, and gives what was on its way', async () => {
     const { id, attachment, exited } = await started({ command: ['yes'] });
     await new Promise((resolve) => attachment.output.once('readable', resolve));
-    await engine.kill(id, 'SIGKILL');
+    // Docker tells of the death only when the output has been taken: reading begins after the kill was sent, not answered.
+    const killed = engine.kill(id, 'SIGKILL');
     const { stdout } = await collect(attachment.output);
+    await killed;
     expect(stdout.length).toBeGreaterThan(0);
     expect((await exited).exitCode).toBe(137);
     await engine.remove(id);

@@ -131,6 +131,7 @@ export function docker(...args: string[]): string {
   return execFileSync('docker', args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
     env: { ...process.env, DOCKER_HOST: inject('lab').dockerHost },
   }).trim();
 }

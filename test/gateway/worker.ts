@@ -1,7 +1,7 @@
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { newId } from '../../shared/ids.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
-import { emptyState, type RunState } from '../../shared/stores/run-record.ts';
+import { emptyState, newStep, type RunState } from '../../shared/stores/run-record.ts';
 import type { Holder, NewEvent } from '../../shared/stores/runs.ts';
 import type { TestGateway } from './support.ts';
 
@@ -35,7 +35,14 @@ export function actAsWorker({ gateway }: Pick<TestGateway, 'gateway'>, id = newI
       return runs.finish(
         holder,
         status,
-        { ...emptyState, exitCode: 0, startedAt: now, finishedAt: now, ...state },
+        {
+          ...emptyState,
+          exitCode: 0,
+          steps: [{ ...newStep('run'), status, exitCode: 0 }],
+          startedAt: now,
+          finishedAt: now,
+          ...state,
+        },
         64,
         record?.head.createdAt ?? now,
       );

@@ -92,7 +92,7 @@ test('an attempt that was overtaken can write nothing more', async () => {
   expect(await store.requeue(first)).toBe('lost');
   expect(await store.verdicts([first, second])).toEqual(['lost', 'held']);
   expect(await finish(second, 'succeeded')).toBe(true);
-  expect((await readOutput(redis, keys, id, 2)).stdout.length).toBe(0);
+  expect((await readOutput(redis, keys, id, 2)).size).toBe(0);
 });
 
 test('a program that may have been started is not started again without retries', async () => {
@@ -124,7 +124,7 @@ test('an append that is sent twice is written once', async () => {
   const holder = await claimed(await create());
   for (const sequence of ['o1', 'o1', 'o2', 'o2'])
     expect(await store.append(holder, sequence, [{ type: 'stdout', data: sequence }])).toBe(true);
-  expect((await readOutput(redis, keys, holder.runId, 1)).stdout.toString()).toBe('o1o2');
+  expect((await readOutput(redis, keys, holder.runId, 1)).get('run')?.stdout.toString()).toBe('o1o2');
 });
 
 test('cancel: a waiting run is the caller’s to end, a held one its worker’s; none starts after it', async () => {

@@ -20,7 +20,7 @@ export const batchBody = z.strictObject({ runs: z.array(z.unknown()).min(1).max(
 export const batchDocumentBody = (one: RunSchema) =>
   z.strictObject({ runs: z.array(one).min(1).max(100) }).meta({ id: 'Batch' });
 
-const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+const nothing = new Map();
 
 export async function createBatch(
   gateway: Gateway,

@@ -8,7 +8,7 @@ import type { Answer } from './once.ts';
 import { enqueue, storeRun } from './submit.ts';
 import { watchRun } from './watch.ts';
 
-const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+const nothing = new Map();
 const pathOf = (id: string) => `/v1/runs/${id}`;
 
 /** Stores and enqueues one run; waits for its end if asked to. */

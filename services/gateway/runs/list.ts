@@ -97,9 +97,9 @@ function fits(
 }
 
 async function preview(gateway: Gateway, record: RunRecord): Promise<Run> {
-  const output = await previewOutput(gateway, record.head.id, record.attempt);
+  const { output, cut } = await previewOutput(gateway, record.head.id, record.attempt);
   const run = presentRun(record, output);
-  return output.cut ? { ...run, outputTruncated: true } : run;
+  return cut ? { ...run, outputTruncated: true } : run;
 }
 
 async function cursorIfMore(gateway: Gateway, tenant: string, last: string): Promise<string | null> {

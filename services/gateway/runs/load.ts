@@ -1,8 +1,8 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { readEvents, readOutput, type StoredEvent } from '../../../shared/stores/run-events.ts';
-import { presentRun, type RunOutput, type RunRecord } from '../../../shared/stores/run-record.ts';
+import { outputCollector, readEvents, readOutput } from '../../../shared/stores/run-events.ts';
+import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
 const firstPage = 256;
@@ -29,17 +29,9 @@ export async function loadRun(gateway: Gateway, tenant: string, id: string): Pro
     readEvents(gateway.redis, gateway.keys, id, '0', firstPage),
   ]);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
-  const output =
-    events.length < firstPage
-      ? collectOutput(events, record.attempt)
-      : await readOutput(gateway.redis, gateway.keys, id, record.attempt);
-  return presentRun(record, output);
-}
-
-function collectOutput(events: StoredEvent[], attempt: number): RunOutput {
-  const of = (type: 'stdout' | 'stderr') =>
-    Buffer.concat(
-      events.filter((event) => event.type === type && event.attempt === attempt).map((e) => e.data),
-    );
-  return { stdout: of('stdout'), stderr: of('stderr') };
+  if (events.length === firstPage)
+    return presentRun(record, await readOutput(gateway.redis, gateway.keys, id, record.attempt));
+  const collector = outputCollector(record.attempt);
+  for (const event of events) collector.add(event);
+  return presentRun(record, collector.output());
 }

@@ -1,18 +1,19 @@
-import { readEvents } from '../../../shared/stores/run-events.ts';
+import { outputCollector, readEvents } from '../../../shared/stores/run-events.ts';
 import type { RunOutput } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** A list shows so much of each stream. */
+/** A list shows so much of each stream, all steps together. */
 const previewBytes = 16 * 1024;
 /** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
 const pageEvents = 16;
 const mostPages = 64;
 const mostReadBytes = 4 * 1024 * 1024;
 
-type Preview = RunOutput & { cut: boolean };
+type Preview = { output: RunOutput; cut: boolean };
 
 /** The beginning of a run's output, read no further than it takes. */
 export async function previewOutput(gateway: Gateway, id: string, attempt: number): Promise<Preview> {
+  const collector = outputCollector(attempt);
   const streams = { stdout: new Beginning(), stderr: new Beginning() };
   let after = '0';
   let ended = false;
@@ -22,35 +23,32 @@ export async function previewOutput(gateway: Gateway, id: string, attempt: numbe
     for (const event of events) {
       readBytes += event.data.length;
       if (event.attempt !== attempt) continue;
-      if (event.type === 'stdout' || event.type === 'stderr') streams[event.type].add(event.data);
+      if (event.type === 'stdout' || event.type === 'stderr')
+        collector.add({ ...event, data: streams[event.type].take(event.data) });
     }
     ended = events.length < pageEvents;
     after = events.at(-1)?.id ?? after;
     if (streams.stdout.cut && streams.stderr.cut) break;
   }
-  return {
-    stdout: streams.stdout.bytes(),
-    stderr: streams.stderr.bytes(),
-    cut: !ended || streams.stdout.cut || streams.stderr.cut,
-  };
+  return { output: collector.output(), cut: !ended || streams.stdout.cut || streams.stderr.cut };
 }
 
 class Beginning {
   cut = false;
   #size = 0;
-  #chunks: Buffer[] = [];
 
-  add(data: Buffer): void {
+  /** As much of it as there is room for. */
+  take(data: Buffer): Buffer {
     const room = previewBytes - this.#size;
-    if (data.length > room) this.cut = true;
-    const piece = data.subarray(0, room);
-    this.#size += piece.length;
-    this.#chunks.push(piece);
-  }
-
-  bytes(): Buffer {
-    const all = Buffer.concat(this.#chunks);
-    return this.cut ? wholeCharacters(all) : all;
+    if (data.length <= room) {
+      this.#size += data.length;
+      return data;
+    }
+    // An entry that is cut ends with a whole character; entries that are whole always do, if it is text.
+    const piece = this.cut ? data.subarray(0, 0) : wholeCharacters(data.subarray(0, room));
+    this.cut = true;
+    this.#size = previewBytes;
+    return piece;
   }
 }
 

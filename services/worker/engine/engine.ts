@@ -44,7 +44,10 @@ export interface Engine {
    * Problems: `command_not_found`, `command_not_executable`, `start_failed`, `container_lost`.
    */
   start(id: ContainerId, signal?: AbortSignal): Promise<void>;
-  /** `name` as in `SIGKILL`. Quiet when the container is not running or gone. */
+  /**
+   * `name` as in `SIGKILL`. Quiet when the container is not running or gone. Go on reading its output, or close the
+   * attachment: Docker answers only when what the program wrote has been taken.
+   */
   kill(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
   /** By id or name; `null` when there is none. */
   inspect(idOrName: string, signal?: AbortSignal): Promise<ContainerState | null>;

@@ -1,6 +1,7 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
 -- KEYS run, spec, events, open, tenantOpen, finished, stats
--- ARGV id, attempt, worker, status, state, exitEvent, now, outputBytes, wakeChannel, durationMs, bucket
+-- ARGV id, attempt, worker, status, state, exitEvent, now, outputBytes, wakeChannel, durationMs, bucket,
+--      sequence, then the last output as in append.lua: what is short ends with its run in one step
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
 local status = record[1]
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return 'lost' end
@@ -11,6 +12,16 @@ if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
 local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
 redis.call('DEL', KEYS[2])
+local sent = redis.call('HGET', KEYS[1], 'sequence')
+if #ARGV > 12 and sent ~= ARGV[2] .. ':' .. ARGV[12] then
+  for i = 13, #ARGV, 3 do
+    if ARGV[i + 1] == '' then
+      redis.call('XADD', KEYS[3], '*', 't', ARGV[i], 'a', ARGV[2], 'd', ARGV[i + 2])
+    else
+      redis.call('XADD', KEYS[3], '*', 't', ARGV[i], 'a', ARGV[2], 's', ARGV[i + 1], 'd', ARGV[i + 2])
+    end
+  end
+end
 redis.call('XADD', KEYS[3], '*', 't', 'exit', 'a', ARGV[2], 'd', ARGV[6])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
