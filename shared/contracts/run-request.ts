@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { globFault } from '../globs.ts';
 import { parseImageReference } from '../images.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
+import { file } from './run-files.ts';
+import { applyLanguageDefaults, refuseContradictions } from './run-rules.ts';
 
 /** What the operator lets a request ask for. */
 export type RunPolicy = {
@@ -9,6 +12,8 @@ export type RunPolicy = {
   allowEgress: boolean;
   /** Registries that images may come from; empty: any. */
   registries: string[];
+  /** Most bytes of files, code and stdin of one run together; `defaultPayloadBytes` where nothing is said. */
+  payloadBytes?: number;
 };
 
 const noNul = (text: string) => !text.includes('\0');
@@ -30,41 +35,22 @@ export const metadata = z
   .record(z.string().min(1).max(64), z.string().max(1024))
   .refine((map) => Object.keys(map).length <= 64, 'at most 64 entries');
 
-const file = z.strictObject({
-  path: text(1024).min(1),
-  content: z.string(),
-  encoding: z.enum(['utf8', 'base64']).default('utf8'),
-  mode: z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'an octal mode like "0644"')
-    .default('0644'),
-});
-
 const input = z.strictObject({
   stdin: z.string().optional(),
   stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
   args: words.optional(),
 });
 
-/** Parts of the contract that need the sandbox init; until it lands they are known, and refused by name. */
-const notYet = [
-  'language',
-  'code',
-  'files',
-  'inputs',
-  'artifacts',
-  'interactive',
-  'tty',
-  'args',
-  'webhook',
-] as const;
-const notYetMessage = 'is not available in this version of Runlet';
-
-export const isBase64 = (value: string) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
+const glob = text(1024)
+  .min(1)
+  .superRefine((pattern, context) => {
+    const message = globFault(pattern);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: pattern });
+  });
 
 /** `POST /v1/runs`. The schema that validates is the one that documents. */
 export function runRequestSchema(policy: RunPolicy) {
-  return z
+  const request = z
     .strictObject({
       image: z
         .string()
@@ -77,24 +63,62 @@ export function runRequestSchema(policy: RunPolicy) {
       entrypoint: words
         .optional()
         .meta({ description: 'Replaces the image’s ENTRYPOINT (and drops its CMD).' }),
-      language: z.string().min(1).max(128).optional(),
-      code: z.string().optional(),
-      files: z.array(file).max(1000).default([]),
-      args: words.default([]),
-      stdin: z.string().optional().meta({ description: 'Fed to the program, then closed.' }),
+      language: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .meta({
+          description:
+            'Instead of `image`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs `code` or `files`.',
+          examples: ['python', 'python@3.11'],
+        }),
+      code: z
+        .string()
+        .optional()
+        .meta({ description: 'One file of the language, under the language’s own `fileName`.' }),
+      files: z.array(file).max(1000).default([]).meta({
+        description:
+          'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first one.',
+      }),
+      args: words.default([]).meta({
+        description:
+          'Follow the program’s own command: of a language, or of the image after its CMD or `command`.',
+      }),
+      stdin: z
+        .string()
+        .optional()
+        .meta({ description: 'Fed to the program, then closed (`interactive`: left open).' }),
       stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
       env: environment.default({}).meta({ description: 'Values are secrets: no answer shows them.' }),
       workdir: absolutePath.optional().meta({
-        description: 'Where the program starts; else the image’s WORKDIR, else /work.',
+        description:
+          'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always).',
       }),
-      inputs: z.array(input).max(1000).default([]),
+      inputs: z.array(input).max(1000).default([]).meta({
+        description:
+          'The program is compiled once and run once for each, one after another, in steps `run[0]`, `run[1]`, …; `args` of an input come after those of the request.',
+      }),
       limits: limitsSchema(policy.limits).prefault({}),
       network: z.enum(['none', 'egress']).default('none'),
       isolation: z.enum(['container', 'gvisor']).default('container'),
       pull: z.enum(['missing', 'always', 'never']).default('missing'),
-      artifacts: z.array(text(1024).min(1)).max(100).default([]),
-      interactive: z.boolean().default(false),
-      tty: z.boolean().default(false),
+      artifacts: z
+        .array(glob)
+        .max(100)
+        .default([])
+        .meta({
+          description:
+            'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too.',
+          examples: [['out/**', '*.log']],
+        }),
+      interactive: z
+        .boolean()
+        .default(false)
+        .meta({ description: 'stdin stays open for WS /v1/runs/{id}/attach.' }),
+      tty: z.boolean().default(false).meta({
+        description: 'A terminal (PTY) for the program; needs `interactive`. Its output is all stdout.',
+      }),
       writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
       priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
       delayMs: z
@@ -118,27 +142,10 @@ export function runRequestSchema(policy: RunPolicy) {
     .superRefine((request, context) => {
       const refuse = (path: (string | number)[], message: string) =>
         context.addIssue({ code: 'custom', path, message, input: undefined });
-      if (request.image === undefined && request.language === undefined)
-        refuse(['image'], 'is required: name an image (or a language)');
-      if (request.image !== undefined && request.language !== undefined)
-        refuse(['language'], 'must not stand beside image: name exactly one of the two');
-      for (const field of notYet) {
-        const value = request[field];
-        const empty = value === undefined || value === false || (Array.isArray(value) && value.length === 0);
-        if (!empty) refuse([field], notYetMessage);
-      }
-      if (request.stdinEncoding === 'base64' && request.stdin !== undefined && !isBase64(request.stdin))
-        refuse(['stdin'], 'is not valid base64');
-      if (request.entrypoint?.length === 0 && (request.command?.length ?? 0) === 0)
-        refuse(['command'], 'is required when entrypoint is empty');
-      if (request.writable && !policy.allowWritable) refuse(['writable'], 'is not allowed by the operator');
-      if (request.network === 'egress' && !policy.allowEgress)
-        refuse(['network'], '"egress" is not allowed by the operator');
-      const registry = request.image === undefined ? undefined : parseImageReference(request.image)?.registry;
-      if (registry !== undefined && policy.registries.length > 0 && !policy.registries.includes(registry))
-        refuse(['image'], `comes from ${registry}; the operator allows ${policy.registries.join(', ')}`);
+      refuseContradictions(request, policy, refuse);
     })
     .meta({ id: 'RunRequest' });
+  return z.preprocess((value) => applyLanguageDefaults(value, policy.limits), request);
 }
 
 /** A request with every default in its place. */

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+
+/** Files that travel with a request, and what their paths may be. */
+
+const mostPathCharacters = 1024;
+/** NAME_MAX of every filesystem that the work folder can be. */
+const mostNameBytes = 255;
+
+export const isBase64 = (value: string) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
+
+/** The bytes that a text of the contract stands for, without decoding it. */
+export const decodedBytes = (text: string, encoding: 'utf8' | 'base64') => Buffer.byteLength(text, encoding);
+
+/** What is wrong with a path below the work folder; `undefined`: nothing. The sandbox init refuses the same. */
+export function pathFault(path: string): string | undefined {
+  if (path.includes('\0')) return 'must not contain a NUL character';
+  // It would be another path once it is UTF-8.
+  if (!path.isWellFormed()) return 'must be valid Unicode';
+  if (path.startsWith('/')) return 'must be relative to the work folder, without a "/" at its start';
+  if (path.endsWith('/')) return 'must name a file: no "/" at its end';
+  const parts = path.split('/');
+  if (parts.includes('')) return 'must not contain an empty part ("//")';
+  if (parts.includes('.') || parts.includes('..')) return 'must not contain "." or ".." as a part';
+  if (parts.some((part) => Buffer.byteLength(part) > mostNameBytes))
+    return `has a part of more than ${mostNameBytes} bytes`;
+  return undefined;
+}
+
+export const file = z
+  .strictObject({
+    path: z
+      .string()
+      .min(1)
+      .max(mostPathCharacters)
+      .superRefine((path, context) => {
+        const message = pathFault(path);
+        if (message !== undefined) context.addIssue({ code: 'custom', message, input: path });
+      })
+      .meta({
+        description: 'Relative to the work folder; folders on the way are made.',
+        examples: ['lib/a.py'],
+      }),
+    content: z.string(),
+    encoding: z.enum(['utf8', 'base64']).default('utf8'),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'must be an octal mode like "0644"')
+      .default('0644'),
+  })
+  .refine(({ content, encoding }) => encoding !== 'base64' || isBase64(content), {
+    path: ['content'],
+    message: 'is not valid base64',
+  })
+  .meta({ id: 'File' });
+
+export type FaultTeller = (path: (string | number)[], message: string) => void;
+
+/** Paths that cannot stand beside one another. */
+export function refuseClashes(files: { path: string }[], refuse: FaultTeller): void {
+  const seen = new Map<string, number>();
+  const folders = new Map<string, string>();
+  for (const [index, { path }] of files.entries()) {
+    const earlier = seen.get(path);
+    if (earlier !== undefined) refuse(['files', index, 'path'], `stands twice: files[${earlier}] has it too`);
+    seen.set(path, seen.get(path) ?? index);
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1))
+      folders.set(path.slice(0, at), path);
+  }
+  for (const [path, index] of seen) {
+    const inside = folders.get(path);
+    if (inside !== undefined)
+      refuse(['files', index, 'path'], `is a file here and a folder in ${JSON.stringify(inside)}`);
+  }
+}

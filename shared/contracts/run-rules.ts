@@ -1,0 +1,114 @@
+import { parseImageReference } from '../images.ts';
+import type { LimitMaxima } from './limits.ts';
+import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
+import { languageFor } from './run-language.ts';
+import type { RunPolicy, RunRequest } from './run-request.ts';
+
+/** What the fields of a request say to one another; each field by itself is the schema's matter. */
+
+const MiB = 1024 * 1024;
+/** Files, code and stdin lie in Redis until they are forgotten. */
+export const defaultPayloadBytes = 8 * MiB;
+
+/** Where a language's program is put and started, whatever its image says. */
+const languageWorkdir = '/work';
+
+export function refuseContradictions(request: RunRequest, policy: RunPolicy, refuse: FaultTeller): void {
+  if (request.image !== undefined && request.language !== undefined)
+    refuse(['language'], 'must not stand beside image: name exactly one of the two');
+  else if (request.language !== undefined) refuseInLanguageRun(request, request.language, policy, refuse);
+  else refuseInImageRun(request, policy, refuse);
+  refuseClashes(request.files, refuse);
+  refuseStdin(request, refuse);
+  refusePayload(request, policy.payloadBytes ?? defaultPayloadBytes, refuse);
+  if (request.webhook !== undefined) refuse(['webhook'], 'is not available in this version of Runlet');
+  if (request.writable && !policy.allowWritable) refuse(['writable'], 'is not allowed by the operator');
+  if (request.network === 'egress' && !policy.allowEgress)
+    refuse(['network'], '"egress" is not allowed by the operator');
+}
+
+function refuseInImageRun(request: RunRequest, policy: RunPolicy, refuse: FaultTeller): void {
+  if (request.image === undefined) refuse(['image'], 'is required: name an image (or a language)');
+  else refuseRegistry(request.image, 'image', policy, refuse);
+  if (request.code !== undefined)
+    refuse(
+      ['code'],
+      'needs a language; give an image its files with `files`, and say with `command` what to do',
+    );
+  if (request.entrypoint?.length === 0 && (request.command?.length ?? 0) === 0)
+    refuse(['command'], 'is required when entrypoint is empty');
+}
+
+function refuseInLanguageRun(
+  request: RunRequest,
+  wanted: string,
+  policy: RunPolicy,
+  refuse: FaultTeller,
+): void {
+  if (request.command !== undefined)
+    refuse(['command'], 'needs an image: a language brings its own; see `args`');
+  if (request.entrypoint !== undefined) refuse(['entrypoint'], 'needs an image: a language brings its own');
+  if (request.code !== undefined && request.files.length > 0)
+    refuse(['files'], 'must not stand beside code: put the code among the files');
+  if (request.code === undefined && request.files.length === 0)
+    refuse(['code'], 'is required: give the program as `code`, or as `files`');
+  const { language, fault } = languageFor(wanted);
+  if (language === undefined) refuse(['language'], fault);
+  else refuseRegistry(language.image, 'language', policy, refuse);
+}
+
+function refuseRegistry(image: string, field: string, policy: RunPolicy, refuse: FaultTeller): void {
+  const registry = parseImageReference(image)?.registry;
+  if (registry === undefined || policy.registries.length === 0 || policy.registries.includes(registry))
+    return;
+  refuse([field], `comes from ${registry}; the operator allows ${policy.registries.join(', ')}`);
+}
+
+function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
+  if (request.stdinEncoding === 'base64' && request.stdin !== undefined && !isBase64(request.stdin))
+    refuse(['stdin'], 'is not valid base64');
+  for (const [index, { stdin, stdinEncoding }] of request.inputs.entries())
+    if (stdinEncoding === 'base64' && stdin !== undefined && !isBase64(stdin))
+      refuse(['inputs', index, 'stdin'], 'is not valid base64');
+  if (request.stdin !== undefined && request.inputs.length > 0)
+    refuse(['stdin'], 'must not stand beside inputs: each input has its own stdin');
+  if (request.interactive && request.inputs.length > 0)
+    refuse(['inputs'], 'must not stand beside interactive: an interactive run has one step');
+  if (request.tty && !request.interactive)
+    refuse(['tty'], 'needs "interactive": true, so that there is somebody at the terminal');
+}
+
+function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): void {
+  const { files, limits } = request;
+  const fileBytes =
+    files.reduce((sum, { content, encoding }) => sum + decodedBytes(content, encoding), 0) +
+    decodedBytes(request.code ?? '', 'utf8');
+  const field = request.code === undefined ? 'files' : 'code';
+  if (fileBytes > limits.diskBytes)
+    refuse([field], `has ${fileBytes} bytes, more than limits.diskBytes (${limits.diskBytes}) can hold`);
+  const stdinBytes = [request, ...request.inputs].reduce(
+    (sum, { stdin, stdinEncoding }) => sum + decodedBytes(stdin ?? '', stdinEncoding),
+    0,
+  );
+  if (fileBytes + stdinBytes > most)
+    refuse(
+      [fileBytes >= stdinBytes ? field : request.inputs.length > 0 ? 'inputs' : 'stdin'],
+      `has too much: files, code and stdin together may have ${most} bytes (RUNLET_MAX_PAYLOAD_BYTES)`,
+    );
+}
+
+/** A language's own defaults, put where the request says nothing: before its schema, which has the common ones. */
+export function applyLanguageDefaults(value: unknown, max: LimitMaxima): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const request = value as Record<string, unknown>;
+  if (typeof request.language !== 'string') return value;
+  const limits = languageFor(request.language).language?.limits ?? {};
+  const bounded = Object.entries(limits).map(([name, amount = 0]) => [
+    name,
+    Math.min(amount, max[name as keyof LimitMaxima] ?? amount),
+  ]);
+  const { workdir = languageWorkdir, limits: given = {} } = request;
+  // What is no object is the schema's to refuse.
+  const plain = typeof given === 'object' && given !== null && !Array.isArray(given);
+  return { ...request, workdir, limits: plain ? { ...Object.fromEntries(bounded), ...given } : given };
+}
