@@ -52,6 +52,18 @@ export const sharedEnvironment = z.object({
         : join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'runlet'),
     )
     .describe('where Runlet keeps its files'),
+  // Artifacts: in RUNLET_DATA_DIR, unless an S3 store is named.
+  RUNLET_S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('without the bucket; unset: a folder'),
+  RUNLET_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+    .optional(),
+  RUNLET_S3_REGION: z.string().min(1).default('us-east-1').describe('most servers of one’s own ignore it'),
+  RUNLET_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  RUNLET_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   // What a run may ask for. The defaults of a request stand in contracts/limits.ts.
   RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, 86_400_000, 3_600_000).describe('an hour: CI-like jobs fit'),
@@ -66,6 +78,8 @@ export const sharedEnvironment = z.object({
   RUNLET_ALLOW_EGRESS: flag(true).describe('whether a run may ask for network "egress"'),
   RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
 });
+
+export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
 
 /** Parses the environment; throws one error that names every bad variable and never its value. */
 export function readEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {

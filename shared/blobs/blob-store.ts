@@ -1,0 +1,72 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+
+/** What was stored. */
+export type StoredBlob = { sizeBytes: number; sha256: string };
+
+/** Where artifacts lie. Keys are parts of letters, digits, `.`, `_` and `-`, with `/` between them. */
+export interface BlobStore {
+  /** Stores the whole source under the key, or nothing at all; what was there before is replaced. */
+  put(key: string, source: AsyncIterable<Buffer> | Buffer): Promise<StoredBlob>;
+  /** The bytes, as fast as they are taken; `undefined` when there are none. */
+  get(key: string): Promise<Readable | undefined>;
+  /** Removes every blob whose key begins with `prefix` and a `/`. Idempotent. */
+  removeAll(prefix: string): Promise<void>;
+  /** The names directly below a prefix (`''`: the first parts of all keys), in no order. */
+  list(prefix: string): AsyncIterable<string>;
+}
+
+const part = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/;
+
+/** Throws for a key that no store may see: it would be a path of somebody's choice. */
+export function checkKey(key: string): void {
+  if (!key.split('/').every((one) => part.test(one)))
+    throw new Error(`not a blob's key: ${JSON.stringify(key)}`);
+}
+
+/** The blobs of one run; all of its attempts. */
+export const runBlobs = (tenant: string, runId: string) => `${tenant}/${runId}`;
+
+/**
+ * One artifact of one attempt, by its place in the run's `artifacts`. The attempt is in it so that a worker that lost
+ * its run cannot write over what its successor keeps.
+ */
+export const artifactKey = (tenant: string, runId: string, attempt: number, index: number) =>
+  `${runBlobs(tenant, runId)}/${attempt}-${index}`;
+
+/** A view of a store in which every key begins with `scope`: several Runlets may share a bucket. */
+export function scoped(store: BlobStore, scope: string): BlobStore {
+  checkKey(scope);
+  return {
+    put: (key, source) => store.put(`${scope}/${key}`, source),
+    get: (key) => store.get(`${scope}/${key}`),
+    removeAll: (prefix) => store.removeAll(`${scope}/${prefix}`),
+    list: (prefix) => store.list(prefix === '' ? scope : `${scope}/${prefix}`),
+  };
+}
+
+export const chunksOf = (source: AsyncIterable<Buffer> | Buffer): AsyncIterable<Buffer> =>
+  Buffer.isBuffer(source) ? once(source) : source;
+
+async function* once(data: Buffer): AsyncGenerator<Buffer> {
+  if (data.length > 0) yield data;
+}
+
+/** Counts and digests what flows through. */
+export function measured(source: AsyncIterable<Buffer>): {
+  chunks: AsyncIterable<Buffer>;
+  result: () => StoredBlob;
+} {
+  const hash: Hash = createHash('sha256');
+  let sizeBytes = 0;
+  return {
+    chunks: (async function* () {
+      for await (const chunk of source) {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+        yield chunk;
+      }
+    })(),
+    result: () => ({ sizeBytes, sha256: hash.digest('hex') }),
+  };
+}
