@@ -15,6 +15,10 @@ export function keysFor(prefix: string) {
     spec: (id: string) => `${run(id)}:spec`,
     /** Stream: status, pull, stdout, stderr, exit. Bounded by the run's `outputBytes` and the coalescing of writes. */
     events: (id: string) => `${run(id)}:events`,
+    /** Stream, bounded: input of attached clients for an interactive run. Gone when the run ends. */
+    attach: (id: string) => `${run(id)}:attach`,
+    /** Pub/sub: a hint that the worker took some of that input. */
+    attachRoom: (id: string) => `${base}:attach-room:${id}`,
     /** Pub/sub: a hint that the run's stream grew; the message is `finished` at the end. */
     wake: (id: string) => `${base}:wake:${id}`,
     /** Sorted set, all scores 0: the ids of a tenant's runs in order of time. */

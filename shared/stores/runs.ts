@@ -188,6 +188,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.tenantOpen(holder.tenant),
           keys.finished,
           keys.stats,
+          keys.attach(id),
         ],
         [
           id,

@@ -1,5 +1,5 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
--- KEYS run, spec, events, open, tenantOpen, finished, stats
+-- KEYS run, spec, events, open, tenantOpen, finished, stats, attach
 -- ARGV id, attempt, worker, status, state, exitEvent, now, outputBytes, wakeChannel, durationMs, bucket,
 --      sequence, then the last output as in append.lua: what is short ends with its run in one step
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
@@ -11,7 +11,7 @@ if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
 -- What is kept is the output (storedBytes) and the request in the record's head, which may be as large.
 local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[8])
 local sent = redis.call('HGET', KEYS[1], 'sequence')
 if #ARGV > 12 and sent ~= ARGV[2] .. ':' .. ARGV[12] then
   for i = 13, #ARGV, 3 do

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { problemBody } from './problem.ts';
+import { isBase64 } from './run-files.ts';
+
+/** Linux's numbers (signal(7)): the program runs there, wherever the gateway does. */
+export const signalNumbers = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGSTOP: 19,
+  SIGTSTP: 20,
+  SIGTTIN: 21,
+  SIGTTOU: 22,
+  SIGWINCH: 28,
+} as const;
+
+type SignalName = keyof typeof signalNumbers;
+
+/** One message of a client carries so much stdin at most. */
+export const mostStdinBytes = 1024 * 1024;
+
+const columns = z.int().min(1).max(10_000);
+
+/** What a client that is attached may send. */
+export const attachInput = z
+  .discriminatedUnion('type', [
+    z
+      .strictObject({
+        type: z.literal('stdin'),
+        data: z.string().max(Math.ceil((mostStdinBytes * 4) / 3)),
+        encoding: z.enum(['utf8', 'base64']).default('utf8'),
+      })
+      .refine(({ data, encoding }) => encoding !== 'base64' || isBase64(data), {
+        path: ['data'],
+        message: 'is not valid base64',
+      }),
+    z.strictObject({ type: z.literal('eof') }).meta({ description: 'Closes stdin.' }),
+    z
+      .strictObject({ type: z.literal('signal'), signal: z.enum(Object.keys(signalNumbers) as SignalName[]) })
+      .meta({ description: 'To the program and what it started.' }),
+    z
+      .strictObject({ type: z.literal('resize'), cols: columns, rows: columns })
+      .meta({ description: 'The size of the terminal; only with `tty`.' }),
+  ])
+  .meta({ id: 'AttachInput' });
+
+/** What the server sends besides the run's events. */
+export const attachError = z
+  .object({ type: z.literal('error'), problem: problemBody })
+  .meta({ id: 'AttachError' });
+
+export type AttachInput = z.infer<typeof attachInput>;
+export type AttachError = z.infer<typeof attachError>;
+
+/** Without a header to put it in, as in a browser, the key comes as a subprotocol: this, then its base64url. */
+export const bearerProtocol = 'runlet.bearer.';
+/** The subprotocol that is agreed on when it is offered: a browser wants one of its own back. */
+export const attachProtocol = 'runlet';

@@ -1,0 +1,113 @@
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+import { loadScript, text } from './scripts.ts';
+
+/** What an attached client has for the program, on its way from the gateway to the run's worker. */
+export type AttachMessage =
+  | { type: 'stdin'; data: Buffer }
+  | { type: 'eof' }
+  | { type: 'signal'; signal: number }
+  | { type: 'resize'; cols: number; rows: number };
+
+export type TakenMessage = { id: string; message: AttachMessage };
+
+/** A run has at most so much input under way, 1 MiB in all; who sends waits. */
+export const mostEntries = 64;
+export const mostEntryBytes = 16 * 1024;
+
+const pushScript = loadScript('attach-push');
+
+/**
+ * The gateway's side. `full`: the worker has not taken what came before; try again (`roomChannel` says when). `ended`:
+ * nobody will take it any more.
+ */
+export async function pushAttach(
+  redis: RedisConnection,
+  keys: Keys,
+  runId: string,
+  message: AttachMessage,
+): Promise<'sent' | 'full' | 'ended'> {
+  if (message.type === 'stdin' && message.data.length > mostEntryBytes)
+    throw new Error(`input of ${message.data.length} bytes in one entry`);
+  const reply = await pushScript(
+    redis,
+    [keys.run(runId), keys.attach(runId)],
+    [mostEntries, ...fieldsOf(message)],
+  );
+  return text(reply) as 'sent' | 'full' | 'ended';
+}
+
+/**
+ * The worker's side: what came after `afterId` (`0`: all that nobody has taken yet), oldest first; waits up to
+ * `blockMs` for the first. `connection` is one that may block, for this run alone.
+ */
+export async function readAttach(
+  connection: RedisConnection,
+  keys: Keys,
+  runId: string,
+  afterId: string,
+  blockMs: number,
+): Promise<TakenMessage[]> {
+  const reply = (await connection.xreadBuffer(
+    'COUNT',
+    mostEntries,
+    'BLOCK',
+    Math.max(1, blockMs),
+    'STREAMS',
+    keys.attach(runId),
+    afterId,
+  )) as [Buffer, [Buffer, Buffer[]][]][] | null;
+  const entries = reply?.[0]?.[1] ?? [];
+  return entries.flatMap(([id, fields]) => {
+    const message = messageOf(fields);
+    return message === undefined ? [] : [{ id: id.toString('utf8'), message }];
+  });
+}
+
+/** The worker's side: these were handed to the program; there is room for others. */
+export async function consumeAttach(
+  redis: RedisConnection,
+  keys: Keys,
+  runId: string,
+  ids: string[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  await redis.xdel(keys.attach(runId), ...ids);
+  await redis.publish(keys.attachRoom(runId), 'room');
+}
+
+function fieldsOf(message: AttachMessage): (string | number | Buffer)[] {
+  switch (message.type) {
+    case 'stdin':
+      return ['t', 'stdin', 'd', message.data];
+    case 'eof':
+      return ['t', 'eof'];
+    case 'signal':
+      return ['t', 'signal', 'n', message.signal];
+    case 'resize':
+      return ['t', 'resize', 'c', message.cols, 'r', message.rows];
+    default:
+      return message satisfies never;
+  }
+}
+
+function messageOf(fields: Buffer[]): AttachMessage | undefined {
+  const values = new Map<string, Buffer>();
+  for (let i = 0; i + 1 < fields.length; i += 2)
+    values.set((fields[i] as Buffer).toString('utf8'), fields[i + 1] as Buffer);
+  const number = (name: string) => Number(values.get(name)?.toString('utf8'));
+  const type = values.get('t')?.toString('utf8');
+  switch (type) {
+    case 'stdin':
+      return { type, data: values.get('d') ?? Buffer.alloc(0) };
+    case 'eof':
+      return { type };
+    case 'signal':
+      return { type, signal: number('n') };
+    case 'resize':
+      return { type, cols: number('c'), rows: number('r') };
+    default:
+      // Of a newer gateway.
+      return undefined;
+  }
+}
