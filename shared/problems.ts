@@ -17,6 +17,7 @@ const catalogue = {
   payload_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],
   idempotency_mismatch: [422, 'This Idempotency-Key was used with another body'],
+  upgrade_required: [426, 'This is a WebSocket'],
   quota_exceeded: [429, 'The tenant is over its quota'],
   // The service.
   internal: [500, 'Something went wrong on our side'],
@@ -43,6 +44,7 @@ const catalogue = {
   container_lost: [500, 'The container was lost'],
   engine_unavailable: [503, 'The engine cannot be reached'],
   disk_limit: [422, 'The run wrote more than its limit to the disk'],
+  artifact_limit: [422, 'Not all artifacts were kept'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof catalogue;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
+import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
 
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;
@@ -16,6 +17,9 @@ export const gatewayEnvironment = sharedEnvironment.extend({
     .describe('an admin key of the tenant `default`; unset: one is made at the first start'),
   RUNLET_CONFIG_DIR: z.string().min(1).optional().describe('where the CLI looks for its config.json'),
   RUNLET_MAX_BODY_BYTES: wholeNumber(1024, 1024 * MiB, 16 * MiB),
+  RUNLET_MAX_PAYLOAD_BYTES: wholeNumber(1024, 1024 * MiB, defaultPayloadBytes).describe(
+    'files, code and stdin of one run together: they lie in Redis until the run is forgotten',
+  ),
   RUNLET_TENANT_MAX_RUNS: wholeNumber(1, 10_000_000, 5_000).describe('runs of a tenant that have not ended'),
   RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),
   RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
@@ -42,5 +46,6 @@ export function policyOf(env: GatewayEnvironment): RunPolicy {
     allowWritable: env.RUNLET_ALLOW_WRITABLE,
     allowEgress: env.RUNLET_ALLOW_EGRESS,
     registries: env.RUNLET_REGISTRIES,
+    payloadBytes: env.RUNLET_MAX_PAYLOAD_BYTES,
   };
 }

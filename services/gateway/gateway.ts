@@ -1,3 +1,4 @@
+import type { BlobStore } from '../../shared/blobs/blob-store.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import type { Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
@@ -25,6 +26,7 @@ export function createGateway(parts: {
   sealer: Sealer;
   wakeups: Wakeups;
   queue: RunQueue;
+  blobs: BlobStore;
 }) {
   const { redis, keys, sealer } = parts;
   const closing = new AbortController();

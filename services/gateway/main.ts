@@ -1,9 +1,11 @@
 import type { AddressInfo } from 'node:net';
+import { openBlobStore } from '../../shared/blobs/open.ts';
 import { readEnvironment } from '../../shared/config.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
+import { claimInstance } from '../../shared/stores/instance.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { ensureApiKey } from './api-key.ts';
 import { gatewayEnvironment, policyOf } from './environment.ts';
@@ -33,6 +35,7 @@ const gateway = createGateway({
   sealer: sealerFor(env.RUNLET_SECRET_KEY),
   wakeups: createWakeups(subscriber),
   queue,
+  blobs: await openBlobStore(env, await claimInstance(redis, keys)),
 });
 const server = createHttpServer(createApp(gateway));
 

@@ -117,6 +117,7 @@ describe('the document', () => {
         'post /v1/runs/{id}/cancel',
         'get /v1/runs/{id}/events',
         'get /v1/runs/{id}/artifacts/{path}',
+        'get /v1/runs/{id}/attach',
         'get /v1/images',
         'post /v1/images/pull',
         'delete /v1/images/{ref}',

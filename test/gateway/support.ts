@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, inject } from 'vitest';
 import { gatewayEnvironment, policyOf } from '../../services/gateway/environment.ts';
 import { createGateway, type Gateway } from '../../services/gateway/gateway.ts';
 import { createApp } from '../../services/gateway/http/app.ts';
 import { createHttpServer } from '../../services/gateway/http/server.ts';
 import { createRunQueue } from '../../services/gateway/run-queue.ts';
+import { scoped } from '../../shared/blobs/blob-store.ts';
+import { folderBlobStore } from '../../shared/blobs/folder.ts';
 import type { ProblemBody } from '../../shared/contracts/problem.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import { newId } from '../../shared/ids.ts';
@@ -46,6 +51,7 @@ export async function startGateway(
   await waitForRedis(redis, redisUrl, 10_000);
   const queue = createRunQueue(redis, keys, log);
   await queue.open();
+  const blobFolder = mkdtempSync(join(tmpdir(), 'runlet-blobs-'));
   const gateway = createGateway({
     env,
     policy: policyOf(env),
@@ -55,6 +61,7 @@ export async function startGateway(
     sealer: sealerFor(env.RUNLET_SECRET_KEY),
     wakeups: createWakeups(subscriber),
     queue,
+    blobs: scoped(folderBlobStore(blobFolder), prefix),
   });
   const server = createHttpServer(createApp(gateway));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -87,6 +94,7 @@ export async function startGateway(
     async stop() {
       await closeServer(server);
       await removeAll(gateway);
+      rmSync(blobFolder, { recursive: true, force: true });
       await queue.close();
       redis.disconnect();
       subscriber.disconnect();
@@ -94,6 +102,7 @@ export async function startGateway(
     /** Without touching Redis, for when it is gone. */
     async abandon() {
       await closeServer(server);
+      rmSync(blobFolder, { recursive: true, force: true });
       redis.disconnect();
       subscriber.disconnect();
     },

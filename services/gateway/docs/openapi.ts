@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { attachError, attachInput } from '../../../shared/contracts/attach.ts';
 import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
 import type { App } from '../http/mount.ts';
@@ -17,6 +18,9 @@ export function registerSchemas(app: App): void {
   app.openAPIRegistry.register('OutputEvent', outputEvent);
   app.openAPIRegistry.register('ExitEvent', exitEvent);
   app.openAPIRegistry.register('PullProgress', pullProgress);
+  // Messages of the WebSocket.
+  app.openAPIRegistry.register('AttachInput', attachInput);
+  app.openAPIRegistry.register('AttachError', attachError);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',

@@ -1,9 +1,13 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Identity } from '../../../shared/stores/api-keys.ts';
+import type { Upgrade } from './upgrade.ts';
 
 export type GatewayEnv = {
-  Bindings: HttpBindings;
+  Bindings: HttpBindings & {
+    /** Only where the client asked for a WebSocket. */
+    upgrade?: Upgrade;
+  };
   Variables: {
     requestId: string;
     /** Absent only on public routes. */

@@ -12,6 +12,7 @@ const codes = {
   413: 'The body is larger than the operator allows.',
   415: 'The body is not JSON.',
   422: 'The Idempotency-Key was used with another body.',
+  426: 'Ask for an upgrade to a WebSocket.',
   429: 'The tenant is over its quota. Try again after `Retry-After`.',
   502: 'No worker could do it; `code` says why.',
   503: 'The system is full, without a worker, or its store is away. Try again after `Retry-After`.',

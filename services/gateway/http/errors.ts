@@ -11,6 +11,9 @@ export function answerError(error: Error, c: GatewayContext): Response {
     case 'unauthorized':
       // RFC 9110 §11.6.1
       return problemAnswer(problem, { 'www-authenticate': 'Bearer realm="runlet"' });
+    case 'upgrade_required':
+      // RFC 9110 §15.5.22
+      return problemAnswer(problem, { upgrade: 'websocket', connection: 'upgrade' });
     case 'payload_too_large':
       // The rest of the body is not read: the connection cannot be used again.
       return problemAnswer(problem, { connection: 'close' });

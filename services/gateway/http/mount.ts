@@ -48,7 +48,7 @@ export function mount<Body extends z.ZodType = z.ZodUnknown, Query extends z.Zod
 ): void {
   app.openAPIRegistry.registerPath(documented(endpoint));
   const pattern = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    name === endpoint.rest ? `:${name}{.+}` : `:${name}`,
+    name === endpoint.rest ? `:${name}{[^]+}` : `:${name}`,
   );
   app.on(endpoint.method.toUpperCase(), pattern, async (c) => {
     c.set('route', endpoint.path);

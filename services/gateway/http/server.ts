@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Problem } from '../../../shared/problems.ts';
 import { problemAnswer } from './answers.ts';
 import type { App } from './mount.ts';
+import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
 
 /** The HTTP server around the app. What Node refuses before a route sees it is problem+json too. */
 export function createHttpServer(app: App): Server {
@@ -14,11 +15,14 @@ export function createHttpServer(app: App): Server {
       headersTimeout: 80_000,
       // A body that trickles in is given up.
       requestTimeout: 120_000,
+      // Any other upgrade (h2c) may be ignored, and the request answered as it is (RFC 9110 §7.8).
+      shouldUpgradeCallback: wantsWebSocket,
     },
     getRequestListener(app.fetch, {
       errorHandler: (error) => problemAnswer(targetProblem(error)),
     }),
   );
+  acceptUpgrades(server, app);
   server.on('clientError', answerClientError);
   return server;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
+import { createBlobSweep } from './blobs.ts';
 import { createIndexRepair } from './index-repair.ts';
 import { createOpenRunsSweep } from './open-runs.ts';
 import { enforceRetention } from './retention.ts';
@@ -15,6 +16,7 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
   const me = randomUUID();
   const sweepOpenRuns = createOpenRunsSweep(gateway);
   const repairIndexes = createIndexRepair(gateway);
+  const sweepBlobs = createBlobSweep(gateway);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
 
@@ -23,6 +25,7 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
     await sweepOpenRuns(now);
     await enforceRetention(gateway, now);
     await repairIndexes();
+    await sweepBlobs(now);
   }
 
   async function turn(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Gateway } from '../gateway.ts';
+import { forgetBlobs } from '../runs/forget-blobs.ts';
 
 /** One sweep forgets so many runs at most, in steps. */
 const mostForgotten = 2_000;
@@ -33,7 +34,11 @@ async function excess(gateway: Gateway, now: number): Promise<string[]> {
 async function forget(gateway: Gateway, id: string): Promise<void> {
   const record = await gateway.runs.read(id);
   // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
-  if (record === undefined) await gateway.redis.zrem(gateway.keys.finished, id);
-  else if ((await gateway.runs.forget(id, record.head.tenant)) === 'active')
+  if (record === undefined) {
     await gateway.redis.zrem(gateway.keys.finished, id);
+    return;
+  }
+  const outcome = await gateway.runs.forget(id, record.head.tenant);
+  if (outcome === 'active') await gateway.redis.zrem(gateway.keys.finished, id);
+  else await forgetBlobs(gateway, record.head);
 }

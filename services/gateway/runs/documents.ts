@@ -27,9 +27,9 @@ export const createDocument = {
   tags,
   security,
   operationId: 'createRun',
-  summary: 'Run an image once',
+  summary: 'Run an image, or code in a language, once',
   description:
-    'Stores the run and answers 202 with it. With `Prefer: wait=N` the answer is 200 and the finished run if it ends within N seconds, else 202. A 2xx means that the run is stored durably.',
+    'Exactly one of `image` and `language` says what to run. Stores the run and answers 202 with it. With `Prefer: wait=N` the answer is 200 and the finished run if it ends within N seconds, else 202. A 2xx means that the run is stored durably.',
   headers: z.object({
     prefer: z
       .string()
@@ -103,7 +103,7 @@ export const deleteDocument = {
   summary: 'Forget a finished run now',
   params,
   responses: {
-    204: empty('Forgotten, with its output and events.'),
+    204: empty('Forgotten, with its output, events and artifacts.'),
     ...problems(400, 404, 409),
   },
 };
@@ -155,11 +155,38 @@ export const artifactDocument = {
   operationId: 'getArtifact',
   summary: 'An artifact’s bytes',
   params: params.extend({ path: z.string().meta({ description: 'Its path, as in `artifacts[].path`.' }) }),
+  headers: z.object({
+    'if-none-match': z.string().optional().meta({ description: 'An ETag that is held.' }),
+  }),
   responses: {
     200: {
       description: 'The bytes, as an attachment.',
+      headers: {
+        ETag: textHeader('Its SHA-256, quoted.'),
+        'Content-Length': textHeader('Its size.'),
+        'Content-Disposition': textHeader('`attachment`, with the last part of its path (RFC 6266).'),
+      },
       content: { 'application/octet-stream': { schema: { type: 'string' as const, format: 'binary' } } },
     },
+    304: empty('The client has it.'),
     ...problems(400, 404),
+  },
+};
+
+export const attachDocument = {
+  tags,
+  security,
+  operationId: 'attachRun',
+  summary: 'Attach to a run (WebSocket)',
+  description: [
+    'Down come the run’s events, as in its server-sent events, each one JSON text: `{"type":"stdout","id":"…","data":"…","encoding":"utf8"}`. They begin with the first, or after `after`; `exit` is the last, then the server closes with 1000. `{"type":"error","problem":{…}}` (schema AttachError) tells what could not be done.',
+    'Up go, to a run with `interactive`, messages of the schema AttachInput. While the program takes nothing, the server reads nothing more: at most 1 MiB is under way. A message that is none is told as an error and closes with 1008. A run that is not interactive can be watched.',
+    'The server pings each 15 s. It closes with 1012 when it restarts: attach again, `after` the last id. A run goes on when its clients leave, to its end or its time limit.',
+    'Browsers cannot send the header: they name the subprotocols `runlet` and `runlet.bearer.<base64url of the key>` instead.',
+  ].join('\n\n'),
+  params,
+  responses: {
+    101: { description: 'The WebSocket.' },
+    ...problems(400, 404, 426),
   },
 };

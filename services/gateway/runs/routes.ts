@@ -6,12 +6,15 @@ import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { sseHeaders } from '../http/sse.ts';
+import { mountArtifacts } from './artifacts.ts';
+import { mountAttach } from './attach-route.ts';
 import { batchBody, batchDocumentBody, createBatch } from './batch.ts';
 import { cancelRun } from './cancel.ts';
 import { createRun } from './create.ts';
 import * as documents from './documents.ts';
 import { eventPosition } from './event-id.ts';
 import { hasSeenAll, runEventStream } from './event-stream.ts';
+import { forgetBlobs } from './forget-blobs.ts';
 import { listQuery, listRuns } from './list.ts';
 import { loadRun, noSuchRun, ownRecord } from './load.ts';
 import { once } from './once.ts';
@@ -88,6 +91,7 @@ export function mountRuns(app: App, gateway: Gateway): void {
       if (outcome === 'gone') throw noSuchRun(head.id);
       if (outcome === 'active')
         throw new Problem('conflict', 'The run has not ended: cancel it first, or wait for its end.');
+      await forgetBlobs(gateway, head);
       return noContent();
     },
   );
@@ -114,18 +118,6 @@ export function mountRuns(app: App, gateway: Gateway): void {
     },
   );
 
-  mount(
-    app,
-    options,
-    {
-      method: 'get',
-      path: '/v1/runs/{id}/artifacts/{path}',
-      rest: 'path',
-      document: documents.artifactDocument,
-    },
-    async (c) => {
-      const { head } = await ownRecord(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
-      throw new Problem('not_found', `The run ${head.id} has no such artifact: see its \`artifacts\`.`);
-    },
-  );
+  mountArtifacts(app, gateway);
+  mountAttach(app, gateway);
 }

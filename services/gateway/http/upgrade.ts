@@ -1,0 +1,82 @@
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
+import type { App } from './mount.ts';
+
+/** What a route gets when the client asks for a WebSocket: it accepts by leaving who takes it over. */
+export type Upgrade = { accept?: (socket: WebSocket) => void };
+
+/** A message of 1 MiB of stdin in base64, with what stands around it. */
+const mostMessageBytes = Math.ceil((mostStdinBytes * 4) / 3) + 4096;
+
+export const wantsWebSocket = (request: IncomingMessage) =>
+  request.headers.upgrade?.toLowerCase() === 'websocket';
+
+/**
+ * WebSockets (RFC 6455) through the app's own routes: the same keys, log and problems as for any request, and a
+ * refusal is an HTTP answer with its body. (The adapter's own upgrade drops the body and hides the socket's flow.)
+ */
+export function acceptUpgrades(server: Server, app: App): void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: mostMessageBytes,
+    // A shell's answers are small; and memory for a compressor on each connection is not.
+    perMessageDeflate: false,
+    clientTracking: false,
+    // Never the one with the key in it.
+    handleProtocols: (offered) => (offered.has(attachProtocol) ? attachProtocol : false),
+  });
+
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const ignore = () => {};
+    socket.on('error', ignore);
+    const upgrade: Upgrade = {};
+    answer(app, incoming, upgrade)
+      .then(async (response) => {
+        if (socket.destroyed) return;
+        const { accept } = upgrade;
+        if (accept === undefined) return refuse(socket, response);
+        socket.off('error', ignore);
+        sockets.handleUpgrade(incoming, socket, head, accept);
+      })
+      .catch(() => socket.destroy());
+  });
+}
+
+async function answer(app: App, incoming: IncomingMessage, upgrade: Upgrade): Promise<Response> {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers))
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  const key = keyInProtocol(incoming.headers['sec-websocket-protocol']);
+  if (key !== undefined && !headers.has('authorization')) headers.set('authorization', `Bearer ${key}`);
+  let url: URL;
+  try {
+    url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`);
+  } catch {
+    return new Response(null, { status: 400 });
+  }
+  return app.fetch(new Request(url, { method: 'GET', headers }), { incoming, upgrade });
+}
+
+/** `runlet.bearer.<base64url of the key>` among the subprotocols: a key may hold what a protocol's name may not. */
+function keyInProtocol(offered: string | undefined): string | undefined {
+  const protocol = offered
+    ?.split(',')
+    .map((one) => one.trim())
+    .find((one) => one.startsWith(bearerProtocol));
+  return protocol && Buffer.from(protocol.slice(bearerProtocol.length), 'base64url').toString('utf8');
+}
+
+async function refuse(socket: Duplex, response: Response): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(
+    Buffer.concat([
+      Buffer.from(
+        `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\n${headers}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`,
+      ),
+      body,
+    ]),
+  );
+}

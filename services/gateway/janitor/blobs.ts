@@ -1,0 +1,37 @@
+import { runBlobs } from '../../../shared/blobs/blob-store.ts';
+import type { Gateway } from '../gateway.ts';
+
+/** What leaves blobs behind (a crash between two steps, a worker that lost its run) is rare; listing them all is dear. */
+const everyMs = 3_600_000;
+const stepRuns = 200;
+
+/** Removes the artifacts of runs that are no more. An id never comes back, so what is looked up once is certain. */
+export function createBlobSweep(gateway: Gateway) {
+  let nextAt = 0;
+
+  return async (now: number): Promise<void> => {
+    if (now < nextAt) return;
+    nextAt = now + everyMs;
+    try {
+      for await (const tenant of gateway.blobs.list('')) await sweepTenant(gateway, tenant);
+    } catch (error) {
+      // The store of artifacts is away: the rest of the sweep has nothing to do with it.
+      gateway.log.warn({ reason: (error as Error).message }, 'artifacts were not swept');
+    }
+  };
+}
+
+async function sweepTenant(gateway: Gateway, tenant: string): Promise<void> {
+  let step: string[] = [];
+  const sweep = async () => {
+    const there = await Promise.all(step.map((id) => gateway.redis.exists(gateway.keys.run(id))));
+    for (const [index, id] of step.entries())
+      if (there[index] === 0) await gateway.blobs.removeAll(runBlobs(tenant, id));
+    step = [];
+  };
+  for await (const id of gateway.blobs.list(tenant)) {
+    step.push(id);
+    if (step.length === stepRuns) await sweep();
+  }
+  await sweep();
+}

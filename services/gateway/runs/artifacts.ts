@@ -1,0 +1,59 @@
+import { Readable } from 'node:stream';
+import { artifactKey } from '../../../shared/blobs/blob-store.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { Gateway } from '../gateway.ts';
+import { type App, mount } from '../http/mount.ts';
+import { artifactDocument } from './documents.ts';
+import { ownRecord } from './load.ts';
+
+export function mountArtifacts(app: App, gateway: Gateway): void {
+  mount(
+    app,
+    { maxBodyBytes: 0 },
+    { method: 'get', path: '/v1/runs/{id}/artifacts/{path}', rest: 'path', document: artifactDocument },
+    async (c) => {
+      const { head, attempt, state } = await ownRecord(
+        gateway,
+        c.var.identity.tenant,
+        c.req.param('id') ?? '',
+      );
+      const path = c.req.param('path') ?? '';
+      const index = state.artifacts.findIndex((one) => one.path === path);
+      const artifact = state.artifacts[index];
+      if (artifact === undefined)
+        throw new Problem('not_found', `The run ${head.id} has no such artifact: see its \`artifacts\`.`);
+      const etag = `"${artifact.sha256}"`;
+      // It never changes, but it may be forgotten: who has it asks all the same.
+      const headers = { etag, 'cache-control': 'private, no-cache' };
+      if (holds(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
+      const bytes = await gateway.blobs.get(artifactKey(head.tenant, head.id, attempt, index));
+      if (bytes === undefined)
+        throw new Problem(
+          'not_found',
+          'The artifact’s bytes are no longer there: run it again to have them.',
+        );
+      return new Response(Readable.toWeb(bytes) as ReadableStream, {
+        headers: {
+          ...headers,
+          'content-type': 'application/octet-stream',
+          'content-length': String(artifact.sizeBytes),
+          'content-disposition': attachment(path.slice(path.lastIndexOf('/') + 1)),
+        },
+      });
+    },
+  );
+}
+
+/** RFC 9110 §13.1.2; weak or strong, the bytes are the same. */
+const holds = (held: string | undefined, etag: string) =>
+  held?.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag) ?? false;
+
+/** RFC 6266 with both spellings of the name: one in ASCII for old clients, one in UTF-8 (RFC 8187). */
+export function attachment(name: string): string {
+  const ascii = name.replace(/[^\x20-\x7e]|["\\%]/g, '_');
+  const whole = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${whole}`;
+}

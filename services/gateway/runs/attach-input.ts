@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AttachInput, attachInput, signalNumbers } from '../../../shared/contracts/attach.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { type AttachMessage, mostEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
+import type { Gateway } from '../gateway.ts';
+import { isStoreError, storeProblem } from '../http/store-errors.ts';
+import { validationProblem } from '../http/zod-problem.ts';
+
+/** While the worker has not taken what came before. */
+const pollMs = 250;
+
+/** A client's message, checked; a problem when it is none. */
+export function parseInput(data: Buffer, isBinary: boolean): AttachInput | Problem {
+  if (isBinary) return new Problem('validation_failed', 'Send messages as JSON text, not as binary frames.');
+  let value: unknown;
+  try {
+    value = JSON.parse(data.toString('utf8'));
+  } catch {
+    return new Problem('invalid_json', 'The message is not valid JSON: send one JSON object in each.');
+  }
+  const parsed = attachInput.safeParse(value);
+  return parsed.success ? parsed.data : validationProblem(parsed.error, undefined, 'the message');
+}
+
+/** What the worker gets of it: stdin in pieces of bounded size. */
+function* entriesOf(input: AttachInput): Generator<AttachMessage> {
+  switch (input.type) {
+    case 'stdin': {
+      const data = Buffer.from(input.data, input.encoding);
+      for (let at = 0; at < data.length; at += mostEntryBytes)
+        yield { type: 'stdin', data: data.subarray(at, at + mostEntryBytes) };
+      return;
+    }
+    case 'signal':
+      yield { type: 'signal', signal: signalNumbers[input.signal] };
+      return;
+    case 'eof':
+    case 'resize':
+      yield input;
+      return;
+    default:
+      input satisfies never;
+  }
+}
+
+/** Hands a message on; waits while there is no room. A problem when Redis cannot take it. */
+export async function forwardInput(
+  gateway: Gateway,
+  runId: string,
+  input: AttachInput,
+  stop: AbortSignal,
+): Promise<Problem | undefined> {
+  for (const entry of entriesOf(input)) {
+    while (!stop.aborted) {
+      try {
+        const outcome = await pushAttach(gateway.redis, gateway.keys, runId, entry);
+        if (outcome === 'sent') break;
+        // Nobody reads it any more: the exit says so.
+        if (outcome === 'ended') return undefined;
+      } catch (error) {
+        if (isStoreError(error)) return storeProblem(error);
+        throw error;
+      }
+      await room(gateway, runId, stop);
+    }
+  }
+  return undefined;
+}
+
+async function room(gateway: Gateway, runId: string, stop: AbortSignal): Promise<void> {
+  const timer = new AbortController();
+  const hint = Promise.withResolvers<void>();
+  const listening = gateway.wakeups.listen(gateway.keys.attachRoom(runId), () => hint.resolve());
+  listening.catch(() => {});
+  const signal = AbortSignal.any([stop, timer.signal]);
+  await Promise.race([hint.promise, sleep(pollMs, undefined, { signal }).catch(() => {})]);
+  timer.abort();
+  listening.then((unlisten) => unlisten()).catch(() => {});
+}

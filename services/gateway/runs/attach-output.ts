@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WebSocket } from 'ws';
+import { isTerminal } from '../../../shared/run-states.ts';
+import { eventJson, readEvents, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
+
+/** One page is at most 1 MiB of output: all that is held for one client. */
+const pageEvents = 16;
+/** Hints may be missed, so the stream is looked at so often. */
+const pollMs = 1_000;
+
+/** The event as it stands in the stream of server-sent events, with its type and id inside. */
+export const eventMessage = (event: StoredEvent) =>
+  `{"type":"${event.type}","id":"${event.id}",${eventJson(event).slice(1)}`;
+
+/**
+ * Sends the run's events after `position` as they come; resolves after `exit`, or when `stop` is aborted. A page is
+ * read when the one before has left: a slow client costs a page of memory.
+ */
+export async function sendEvents(
+  gateway: Gateway,
+  runId: string,
+  position: string,
+  socket: WebSocket,
+  stop: AbortSignal,
+): Promise<'ended' | 'stopped'> {
+  let after = position;
+  let ended = false;
+  let wake = () => {};
+  let woken = false;
+  const notify = () => {
+    woken = true;
+    wake();
+  };
+  stop.addEventListener('abort', notify);
+  const listening = gateway.wakeups.listen(gateway.keys.wake(runId), notify);
+  // Without a subscription (Redis is away) polling does.
+  listening.catch(() => {});
+
+  const rest = async () => {
+    const timer = new AbortController();
+    const hint = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    if (!woken)
+      await Promise.race([hint, sleep(pollMs, undefined, { signal: timer.signal }).catch(() => {})]);
+    timer.abort();
+  };
+
+  try {
+    while (!stop.aborted) {
+      woken = false;
+      const page = await readEvents(gateway.redis, gateway.keys, runId, after, pageEvents).catch((error) => {
+        if (isStoreError(error)) return undefined;
+        throw error;
+      });
+      if (page !== undefined && page.length > 0) {
+        after = page.at(-1)?.id ?? after;
+        await send(socket, page.map(eventMessage));
+        if (page.at(-1)?.type === 'exit') return 'ended';
+        continue;
+      }
+      if (ended) return 'ended';
+      if (page !== undefined) {
+        const status = await gateway.runs.status(runId).catch(() => 'unknown');
+        ended = status === undefined || isTerminal(status);
+        // Its last events may have come between the two looks.
+        if (ended) continue;
+      }
+      await rest();
+    }
+    return 'stopped';
+  } finally {
+    stop.removeEventListener('abort', notify);
+    listening.then((unlisten) => unlisten()).catch(() => {});
+  }
+}
+
+/** Resolves when all of it was handed to the network, or the client is gone. */
+async function send(socket: WebSocket, texts: string[]): Promise<void> {
+  await Promise.all(texts.map((text) => new Promise<void>((resolve) => socket.send(text, () => resolve()))));
+}

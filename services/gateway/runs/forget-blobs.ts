@@ -1,0 +1,13 @@
+import { runBlobs } from '../../../shared/blobs/blob-store.ts';
+import type { RunHead } from '../../../shared/stores/run-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+/** With a run go its artifacts. What fails here is swept later: the run is forgotten, and nobody reaches them. */
+export async function forgetBlobs(gateway: Gateway, head: RunHead): Promise<void> {
+  if (head.request.artifacts.length === 0) return;
+  try {
+    await gateway.blobs.removeAll(runBlobs(head.tenant, head.id));
+  } catch (error) {
+    gateway.log.warn({ run: head.id, reason: (error as Error).message }, 'artifacts were not removed');
+  }
+}
