@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ChildRegister } from '../parts/child-register.ts';
 import { isFree } from '../parts/ports.ts';
 import { startRedis } from '../parts/redis.ts';
+import { ensureSandboxInit } from '../parts/sandbox-init.ts';
 import { type Say, step } from '../parts/say.ts';
 import { Cleanup, Stopped } from './cleanup.ts';
 import { bringUpEngine } from './engine-part.ts';
@@ -64,6 +65,7 @@ async function bringUp(settings: Settings): Promise<void> {
       await bringUpService('gateway', settings, env, register);
       return env;
     }),
+    ensureSandboxInit(say),
   ]);
   await bringUpService('worker', settings, { ...env, DOCKER_HOST: engine.dockerHost }, register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 
@@ -33,6 +34,16 @@ export const workerEnvironment = sharedEnvironment.extend({
     .string()
     .regex(/^[1-9][0-9]*:[1-9][0-9]*$/, 'a numeric uid:gid, not root')
     .default('1000:1000'),
+  RUNLET_SANDBOX_INIT: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL('../../infra/sandbox-init/build/init', import.meta.url)))
+    .describe('the sandbox init for the engine’s architecture; made by infra/sandbox-init/build.sh'),
+  RUNLET_WARM_MAX: wholeNumber(0, 10_000, 32).describe(
+    'sandboxes kept ready at the most, about 12 MiB of the node’s memory each; 0: none',
+  ),
+  RUNLET_MAX_ARTIFACTS: wholeNumber(0, 100_000, 1_000).describe('files that a run may keep'),
+  RUNLET_MAX_ARTIFACT_BYTES: wholeNumber(0, 2 ** 40, 256 * MiB).describe('of all of them together'),
   RUNLET_EGRESS_DNS: list
     .default(['1.1.1.1', '8.8.8.8'])
     .describe('resolvers of runs with egress; the machine’s own are often private addresses'),

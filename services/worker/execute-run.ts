@@ -1,5 +1,3 @@
-import { Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { PullEvent, PullLayer } from '../../shared/contracts/events.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { parseImageReference } from '../../shared/images.ts';
@@ -8,18 +6,22 @@ import { Problem } from '../../shared/problems.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
 import { emptyState, newStep, type RunHead, type RunState } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
-import type { ImageInfo, OutputChunk } from './engine/engine.ts';
+import type { CollectArtifacts } from './artifacts.ts';
+import type { AttachInput } from './attach-input.ts';
+import type { ImageInfo } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
 import { createOutputSink } from './output-sink.ts';
-import { judgeExit } from './sandbox/exit.ts';
-import type { Sandbox } from './sandbox/sandbox.ts';
+import { imageOf, type Plan, planRun } from './plan.ts';
+import { OutOfMemory, runSteps, type StepsVerdict } from './run-steps.ts';
+import { startFailure } from './sandbox/start-failure.ts';
+import type { Opened, Sandboxes } from './sandboxes.ts';
 import { type Stop, Stopped } from './stop.ts';
 
 /**
  * The way of one attempt:
  *
- *   image (pulled where it is missing) → sandbox (created, attached) → running (compare-and-set) → start →
- *   output, until the exit or a stop → finished (compare-and-set) → sandbox destroyed
+ *   image (pulled where it is missing) → sandbox (a warm one, or created and started) → running (compare-and-set) →
+ *   files in → steps, output flowing → artifacts out → finished (compare-and-set) → sandbox destroyed
  *
  * The first cause of an end wins. The sandbox is destroyed on every way out.
  */
@@ -29,116 +31,176 @@ export type Attempt = {
   request: RunRequest;
   claimedAt: number;
   stop: Stop;
+  /** Called when no program of the run runs any more: its CPUs are free, its memory is not yet. */
+  programsEnded: () => void;
 };
 
 export type Execution = {
   runs: RunStore;
   images: ImageProvider;
-  /** Makes the sandbox of this attempt, network included; `release` destroys what it made beside the container. */
-  open(attempt: Attempt, image: ImageInfo): Promise<{ sandbox: Sandbox; release: () => Promise<void> }>;
+  sandboxes: Pick<Sandboxes, 'takeWarm' | 'open'>;
+  collectArtifacts: CollectArtifacts;
+  attachInput: AttachInput;
   log: Log;
 };
 
 /** What became of the attempt. `again`: it was lost with its engine or worker, and follows as another. */
 export type Outcome = 'finished' | 'lost' | 'again';
 
-/** The program's last output is read to its end; a stream that hangs though the program has ended is given up. */
-const outputGraceMs = 2_000;
 /** Pull progress goes to the run's stream at most so often. */
 const pullEventMs = 250;
 const sizeCheckMs = 1_000;
 
 export async function executeRun(execution: Execution, attempt: Attempt): Promise<Outcome> {
   const { runs, log } = execution;
-  const { holder, head, stop } = attempt;
+  const { holder, head, request, stop } = attempt;
   const state: RunState = structuredClone(emptyState);
   state.timings.queuedMs = Math.max(0, attempt.claimedAt - head.dueAt);
-  let storedBytes = 0;
-  let opened: { sandbox: Sandbox; release: () => Promise<void> } | undefined;
+  let opened: Opened | undefined;
+  let sequence = 0;
+  const sink = createOutputSink({
+    append: (entries) => {
+      sequence += 1;
+      return runs.append(holder, `o${sequence}`, entries);
+    },
+    onLost: () => stop.stop('lock_lost'),
+  });
 
-  const finish = async (status: TerminalStatus): Promise<Outcome> => {
+  const finish = async (verdict: StepsVerdict): Promise<Outcome> => {
+    const { keptBytes, rest } = await sink.end();
     const now = Date.now();
-    state.steps = state.steps.map((step) => ({
-      ...step,
-      status,
-      exitCode: state.exitCode,
-      signal: state.signal,
-      wallMs: state.timings.runMs,
-    }));
+    state.exitCode = verdict.exitCode;
+    state.signal = verdict.signal;
+    state.steps = state.steps.map((step) =>
+      step.status === 'running' ? { ...step, status: verdict.status } : step,
+    );
+    state.usage = usageOf(state);
     state.finishedAt = new Date(now).toISOString();
     state.timings.totalMs = Math.max(0, now - Date.parse(head.createdAt));
-    return (await runs.finish(holder, status, state, storedBytes, head.createdAt)) ? 'finished' : 'lost';
+    const last = { sequence: `o${sequence + 1}`, entries: rest };
+    const done = await runs.finish(holder, verdict.status, state, keptBytes, head.createdAt, last);
+    return done ? 'finished' : 'lost';
   };
+  const ended = (status: TerminalStatus) => finish({ status, exitCode: null, signal: null });
 
   try {
-    const image = await bringImage(execution, attempt, state);
-    const began = performance.now();
-    opened = await execution.open(attempt, image);
-    const { sandbox } = opened;
+    const reference = imageOf(request);
+    const familiar = parseImageReference(reference)?.familiar ?? reference;
+    let began = performance.now();
+    let image = request.pull === 'missing' ? execution.images.recall(familiar) : undefined;
+    const warm = image && execution.sandboxes.takeWarm(attempt, image, familiar);
+    opened = warm;
+    if (image === undefined || opened === undefined) {
+      image = await bringImage(execution, attempt, reference, familiar, state);
+      began = performance.now();
+      opened = await execution.sandboxes.open(attempt, image);
+    } else state.image = { reference, digest: image.digest };
+    state.startedWarm = opened.sandbox.warm;
+    const plan = planRun(request, image, opened.folders);
     stop.signal.throwIfAborted();
 
     state.startedAt = new Date().toISOString();
-    state.steps = [newStep('run')];
-    const moved = await runs.move(holder, 'running', state);
+    state.steps = plan.steps.slice(0, 1).map((step) => newStep(step.name));
+    const [moved] = await Promise.all([runs.move(holder, 'running', state), warm?.ready]);
     if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     stop.signal.throwIfAborted();
-    await sandbox.start();
-    const started = performance.now();
-    state.startedAt = new Date().toISOString();
-    state.timings.startMs = round(started - began);
 
-    const end = await follow(execution, attempt, sandbox, (bytes) => {
-      storedBytes = bytes;
-    });
-    state.timings.runMs = round(performance.now() - started);
-    state.outputTruncated = end.truncated;
-    const cause = stop.cause();
-    if (cause === 'lock_lost') return 'lost';
-    if (cause === 'shutdown') throw new Stopped('shutdown');
-    const oomKilled = end.exitCode !== 0 && cause === undefined && (await sandbox.ranOutOfMemory());
-    const exit = judgeExit({
-      exitCode: end.exitCode,
-      oomKilled,
-      killCause: cause ?? null,
-      cpuLimited: attempt.request.limits.cpuTimeMs !== null,
-    });
-    state.exitCode = exit.exitCode;
-    state.signal = exit.signal;
-    if (cause === 'disk_limit')
-      state.error = new Problem(
-        'disk_limit',
-        `The run wrote more than limits.diskBytes (${attempt.request.limits.diskBytes}) to its root filesystem.`,
-      ).toBody();
-    return await finish(exit.status);
+    const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
+    if (stop.cause() === 'lock_lost') return 'lost';
+    return await finish(verdict);
   } catch (error) {
     const reason = stop.cause();
     if (reason === 'lock_lost') return 'lost';
-    if (reason === 'cancelled') return await finish('cancelled');
+    if (reason === 'cancelled') return await ended('cancelled');
+    if (error instanceof OutOfMemory) return await finish(error.verdict);
     const problem = asProblem(error, log, holder);
     if (problem.code === 'engine_unavailable' || problem.code === 'worker_lost') {
       const requeued = await runs.requeue(holder);
       if (requeued !== 'refused') return requeued === 'requeued' ? 'again' : 'lost';
     }
     state.error = problem.toBody();
-    return await finish('errored');
+    return await ended('errored');
   } finally {
-    if (opened !== undefined) {
-      const { sandbox, release } = opened;
-      await sandbox.remove().catch((error) => {
-        // The reaper tries again until it is gone.
-        log.warn({ run: holder.runId, reason: (error as Error).message }, 'container was not removed');
-      });
-      await release();
-    }
+    attempt.programsEnded();
+    await opened?.release().catch((error: Error) => {
+      // The reaper tries again until it is gone.
+      log.warn({ run: holder.runId, reason: error.message }, 'sandbox was not removed');
+    });
   }
 }
 
-async function bringImage(execution: Execution, attempt: Attempt, state: RunState): Promise<ImageInfo> {
+/** Files in, steps, artifacts out. */
+async function carryOut(
+  execution: Execution,
+  attempt: Attempt,
+  opened: Opened,
+  plan: Plan,
+  state: RunState,
+  sink: ReturnType<typeof createOutputSink>,
+  began: number,
+): Promise<StepsVerdict> {
+  const { request, stop, holder } = attempt;
+  const { sandbox } = opened;
+  let startedAt: number | undefined;
+  const diskWatch = request.writable
+    ? watchDisk(() => sandbox.writtenBytes(), request.limits.diskBytes, stop)
+    : undefined;
+  try {
+    await sandbox.session.prepare(plan.workdir, plan.files);
+    const verdict = await runSteps({
+      sandbox,
+      steps: plan.steps,
+      state,
+      sink,
+      stop,
+      onStarted: (step, running) => {
+        if (startedAt === undefined) {
+          startedAt = performance.now();
+          state.timings.startMs = round(startedAt - began);
+          state.startedAt = new Date().toISOString();
+        }
+        return step.stdinOpen ? execution.attachInput(holder.runId, running) : undefined;
+      },
+      log: execution.log,
+    });
+    if (startedAt !== undefined) state.timings.runMs = round(performance.now() - startedAt);
+    attempt.programsEnded();
+    if (stop.cause() === 'disk_limit')
+      state.error = new Problem(
+        'disk_limit',
+        `The run wrote more than limits.diskBytes (${request.limits.diskBytes}) to its root filesystem.`,
+      ).toBody();
+    if (stop.cause() === undefined && request.artifacts.length > 0)
+      await execution.collectArtifacts(holder, sandbox.session, request.artifacts, state);
+    return verdict;
+  } catch (error) {
+    throw startFailure(error) ?? error;
+  } finally {
+    clearInterval(diskWatch);
+  }
+}
+
+/** CPU time of all steps; the largest of their peaks. `null` where no step was measured. */
+function usageOf(state: RunState): RunState['usage'] {
+  const measured = state.steps.filter((step) => step.cpuMs !== null);
+  if (measured.length === 0) return { cpuMs: null, maxMemoryBytes: null };
+  return {
+    cpuMs: round(measured.reduce((sum, step) => sum + (step.cpuMs ?? 0), 0)),
+    maxMemoryBytes: Math.max(...measured.map((step) => step.maxMemoryBytes ?? 0)),
+  };
+}
+
+async function bringImage(
+  execution: Execution,
+  attempt: Attempt,
+  reference: string,
+  familiar: string,
+  state: RunState,
+): Promise<ImageInfo> {
   const { holder, request, stop } = attempt;
-  const reference = parseImageReference(request.image ?? '')?.familiar ?? '';
-  state.image = { reference: request.image ?? '', digest: null };
-  const progress = pullReporter(execution.runs, holder, reference);
-  const { image, pullMs } = await execution.images.provide(reference, request.pull, holder.tenant, {
+  state.image = { reference, digest: null };
+  const progress = pullReporter(execution.runs, holder, familiar);
+  const { image, pullMs } = await execution.images.provide(familiar, request.pull, holder.tenant, {
     beforePull: async () => {
       const moved = await execution.runs.move(holder, 'pulling', state);
       if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
@@ -153,64 +215,9 @@ async function bringImage(execution: Execution, attempt: Attempt, state: RunStat
   return image;
 }
 
-/** Feeds stdin, takes output, keeps the limits; resolves when the program has ended. */
-async function follow(
-  execution: Execution,
-  attempt: Attempt,
-  sandbox: Sandbox,
-  onStored: (bytes: number) => void,
-): Promise<{ exitCode: number; truncated: boolean }> {
-  const { holder, request, stop } = attempt;
-  let sequence = 0;
-  const sink = createOutputSink({
-    limitBytes: request.limits.outputBytes,
-    append: (entries) => {
-      sequence += 1;
-      return execution.runs.append(holder, `o${sequence}`, entries);
-    },
-    onLimit: () => stop.stop('output_limit'),
-    onLost: () => stop.stop('lock_lost'),
-  });
-  const kill = () => {
-    sandbox.kill().catch((error) => {
-      execution.log.warn({ run: holder.runId, reason: (error as Error).message }, 'container was not killed');
-    });
-  };
-  if (stop.signal.aborted) kill();
-  else stop.signal.addEventListener('abort', kill, { once: true });
-  const timeout = setTimeout(() => stop.stop('timeout'), request.limits.timeoutMs);
-  const diskWatch = request.writable ? watchDisk(sandbox, request.limits.diskBytes, stop) : undefined;
-  if (sandbox.stdin !== null) feed(sandbox.stdin, Buffer.from(request.stdin ?? '', request.stdinEncoding));
-  const drained = (async () => {
-    for await (const chunk of sandbox.output) await sink.accept(chunk as OutputChunk);
-  })();
-  drained.catch(() => {});
-  try {
-    const { exitCode } = await sandbox.exited;
-    clearTimeout(timeout);
-    // The engine holds the rest for its reader no longer than about 2 s after the exit.
-    sink.hurry();
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, outputGraceMs);
-    await Promise.race([drained, grace.promise]).finally(() => clearTimeout(timer));
-    const { keptBytes, truncated } = await sink.end();
-    onStored(keptBytes);
-    return { exitCode, truncated };
-  } finally {
-    clearTimeout(timeout);
-    clearInterval(diskWatch);
-    stop.signal.removeEventListener('abort', kill);
-  }
-}
-
-/** A program need not read its stdin: that it closed the pipe is no error. */
-function feed(stdin: Writable, data: Buffer): void {
-  pipeline(Readable.from(data.length > 0 ? [data] : []), stdin).catch(() => {});
-}
-
-function watchDisk(sandbox: Sandbox, mostBytes: number, stop: Stop): NodeJS.Timeout {
+function watchDisk(writtenBytes: () => Promise<number>, mostBytes: number, stop: Stop): NodeJS.Timeout {
   return setInterval(async () => {
-    const written = await sandbox.writtenBytes().catch(() => 0);
+    const written = await writtenBytes().catch(() => 0);
     if (written > mostBytes) stop.stop('disk_limit');
   }, sizeCheckMs);
 }

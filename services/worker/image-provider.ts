@@ -8,6 +8,11 @@ import { checkPlatform } from './engine/platform.ts';
 
 type Progress = (layers: PullLayer[]) => void;
 
+/** What is known of an image is used so long, and looked at anew after this. */
+const knownMs = 60_000;
+const freshMs = 1_000;
+const mostKnown = 512;
+
 type Flight = {
   done: Promise<void>;
   waiters: Set<Progress>;
@@ -96,8 +101,45 @@ export function createImageProvider(options: {
     }
   }
 
+  /** Images as they lay on the engine when they were last looked at. */
+  const known = new Map<string, { image: ImageInfo; at: number }>();
+  const looking = new Set<string>();
+
+  const remember = (reference: string, image: ImageInfo | null) => {
+    known.delete(reference);
+    if (image === null) return;
+    known.set(reference, { image, at: Date.now() });
+    const oldest = known.keys().next().value;
+    if (known.size > mostKnown && oldest !== undefined) known.delete(oldest);
+  };
+
+  const look = async (reference: string) => {
+    const image = await engine.inspectImage(reference);
+    remember(reference, image);
+    return image;
+  };
+
   return {
     pull,
+
+    /**
+     * The image as it was a moment ago, without asking the engine; `undefined` when it is not known. Good enough to look
+     * for a warm sandbox. What somebody else does to the engine's images is noticed a run later.
+     */
+    recall(reference: string): ImageInfo | undefined {
+      const entry = known.get(reference);
+      if (entry === undefined || Date.now() - entry.at > knownMs) return undefined;
+      if (Date.now() - entry.at > freshMs && !looking.has(reference)) {
+        looking.add(reference);
+        void look(reference)
+          .catch(() => known.delete(reference))
+          .finally(() => looking.delete(reference));
+      }
+      return entry.image;
+    },
+
+    /** Images changed on the engine: nothing that was known counts. */
+    forget: () => known.clear(),
 
     /** The image, present on the engine and for its platform. `beforePull` is awaited when a pull is needed. */
     async provide(
@@ -106,7 +148,7 @@ export function createImageProvider(options: {
       tenant: string,
       hooks: { beforePull: () => Promise<void>; onProgress: Progress; signal: AbortSignal },
     ): Promise<{ image: ImageInfo; pullMs: number | null }> {
-      let image = policy === 'always' ? null : await engine.inspectImage(reference);
+      let image = policy === 'always' ? null : await look(reference);
       let pullMs: number | null = null;
       if (image === null) {
         if (policy === 'never')
@@ -118,7 +160,7 @@ export function createImageProvider(options: {
         await hooks.beforePull();
         await pull(reference, tenant, hooks.onProgress, hooks.signal);
         pullMs = performance.now() - began;
-        image = await engine.inspectImage(reference);
+        image = await look(reference);
       }
       if (image === null)
         throw new Problem(

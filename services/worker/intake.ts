@@ -5,7 +5,7 @@ import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../shared/stores/workers.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { type Execution, executeRun } from './execute-run.ts';
-import type { Ledger, Need } from './ledger.ts';
+import type { Ledger, Need, Reservation } from './ledger.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 import { createStop } from './stop.ts';
 
@@ -45,22 +45,22 @@ export function createIntake(options: {
     if (!open) return job.handBack();
     const need = await runs.need(job.runId);
     if (need === undefined) return job.complete();
-    const release = await reserve(job, need);
-    if (release === undefined) return;
-    const done = carry(job, release).finally(() => underWay.delete(done));
+    const reservation = await reserve(job, need);
+    if (reservation === undefined) return;
+    const done = carry(job, reservation).finally(() => underWay.delete(done));
     underWay.add(done);
   }
 
   /** Room for the run; `undefined` when the job went back to the queue. */
-  async function reserve(job: HeldJob, need: Need): Promise<(() => void) | undefined> {
+  async function reserve(job: HeldJob, need: Need): Promise<Reservation | undefined> {
     if (!ledger.couldFit(need)) {
       await handOver(job, need);
       return undefined;
     }
     let patience = Date.now() + waitHereMs;
     for (;;) {
-      const release = ledger.take(need);
-      if (release !== undefined) return release;
+      const reservation = ledger.take(need);
+      if (reservation !== undefined) return reservation;
       if (!open) {
         await job.handBack();
         return undefined;
@@ -111,20 +111,20 @@ export function createIntake(options: {
     await job.complete();
   }
 
-  async function carry(job: HeldJob, release: () => void): Promise<void> {
+  async function carry(job: HeldJob, reservation: Reservation): Promise<void> {
     try {
-      const outcome = await attempt(job.runId);
+      const outcome = await attempt(job.runId, reservation);
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
       // Redis was lost for good, or a fault of ours: the lock runs out and the run is taken up anew.
       log.error({ run: job.runId, err: error }, 'run was dropped');
     } finally {
-      release();
+      reservation.release();
     }
   }
 
-  async function attempt(runId: string) {
+  async function attempt(runId: string, reservation: Reservation) {
     const claimedAt = Date.now();
     const claim = await runs.claim(runId, workerId);
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
@@ -145,7 +145,9 @@ export function createIntake(options: {
     const stop = createStop();
     active.add(holder, stop);
     try {
-      return await executeRun(options.execution, { holder, head, request: claim.request, claimedAt, stop });
+      const programsEnded = () => reservation.releaseCpus();
+      const { request } = claim;
+      return await executeRun(options.execution, { holder, head, request, claimedAt, stop, programsEnded });
     } finally {
       active.remove(runId);
     }

@@ -1,6 +1,14 @@
 /** What a run reserves on its node from claim to removal. */
 export type Need = { memoryBytes: number; cpus: number };
 
+/** Room that was taken; given back in two parts, and twice is harmless. */
+export type Reservation = {
+  /** Nothing of the run computes any more. */
+  releaseCpus(): void;
+  /** Its sandbox, and the memory that it held, is gone. */
+  release(): void;
+};
+
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
@@ -24,21 +32,37 @@ export function createLedger(capacity: Need) {
     /** Resolves at the next release. */
     released: () => changed.promise,
 
-    /** Takes the room, or not. The answer gives it back; twice is harmless. */
-    take(need: Need): (() => void) | undefined {
+    /** Whether every CPU there is (not counting overcommitment) is taken by programs. */
+    cpusTaken: (cpus: number) => used.cpus >= cpus,
+
+    /** Takes the room, or not. */
+    take(need: Need): Reservation | undefined {
       if (!fits(need)) return undefined;
       used.memoryBytes += need.memoryBytes;
       used.cpus += need.cpus;
       used.runs += 1;
       let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        used.memoryBytes -= need.memoryBytes;
-        used.cpus -= need.cpus;
-        used.runs -= 1;
+      let cpusHeld = true;
+      const tell = () => {
         changed.resolve();
         changed = Promise.withResolvers<void>();
+      };
+      const releaseCpus = () => {
+        if (!cpusHeld) return;
+        cpusHeld = false;
+        used.cpus -= need.cpus;
+        tell();
+      };
+      return {
+        releaseCpus,
+        release() {
+          if (!held) return;
+          held = false;
+          releaseCpus();
+          used.memoryBytes -= need.memoryBytes;
+          used.runs -= 1;
+          tell();
+        },
       };
     },
   };

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
+import { openBlobStore } from '../../shared/blobs/open.ts';
 import { readEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
@@ -13,6 +14,7 @@ import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { createActiveRuns } from './active-runs.ts';
+import { artifactCollector } from './artifacts.ts';
 import { watchCancels } from './cancel-watch.ts';
 import { createCommands } from './commands.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
@@ -20,11 +22,13 @@ import { workerEnvironment } from './environment.ts';
 import { createImageProvider } from './image-provider.ts';
 import { createIntake } from './intake.ts';
 import { createLedger } from './ledger.ts';
+import { memoryWatch } from './memory-watch.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createEgress } from './sandbox/egress.ts';
 import { createFirewall } from './sandbox/firewall.ts';
+import { initVolume } from './sandbox/init-volume.ts';
 import { subnetPool } from './sandbox/subnets.ts';
 import { createSandboxes } from './sandboxes.ts';
 
@@ -66,16 +70,33 @@ const registrar = createRegistrar({
   workers,
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
+  warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
 });
-const sandboxes = await createSandboxes({ engine, info: registrar.info, env, workerId, instance, egress });
+const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
+const sandboxes = await createSandboxes({
+  engine,
+  info: registrar.info,
+  env,
+  workerId,
+  instance,
+  egress,
+  initVolume: initVolumeOnEngine,
+  cpusTaken: () => ledger.cpusTaken(engineInfo.cpus),
+  memoryPressed: engine.local ? memoryWatch() : () => false,
+  log,
+});
+function imagesChanged(): void {
+  images.forget();
+  registrar.imagesChanged();
+}
 const images = createImageProvider({
   engine,
   info: registrar.info,
   registries: createRegistryStore(redis, keys, sealer),
   pullTimeoutMs: env.RUNLET_PULL_TIMEOUT_MS,
-  onPulled: registrar.imagesChanged,
+  onPulled: imagesChanged,
 });
 const queue = createRunQueue({
   redis,
@@ -93,7 +114,17 @@ const intake = createIntake({
   workers,
   ledger,
   active,
-  execution: { runs, images, open: sandboxes.open, log },
+  execution: {
+    runs,
+    images,
+    sandboxes,
+    collectArtifacts: artifactCollector(await openBlobStore(env, instance), {
+      count: env.RUNLET_MAX_ARTIFACTS,
+      bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
+    }),
+    attachInput: () => () => {},
+    log,
+  },
   ready: registrar.engineAnswers,
   log,
 });
@@ -103,14 +134,14 @@ const commands = createCommands({
   operations: createOperationStore(redis, keys),
   engine,
   images,
-  imagesChanged: registrar.imagesChanged,
+  imagesChanged,
   drain: () => {
     log.info('drained on request');
     intake.drain().then(registrar.beatOnce, (error) => log.error({ err: error }, 'not drained'));
   },
   log,
 });
-const reaper = createReaper({ workerId, instance, engine, workers, active, log });
+const reaper = createReaper({ workerId, instance, engine, workers, active, warm: sandboxes.pool, log });
 
 await registrar.start();
 await reaper.start();
@@ -125,6 +156,7 @@ const stopWatching = await watchCancels({
   log,
 });
 intake.start();
+sandboxes.pool.start();
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
 let stopping = false;
@@ -138,6 +170,7 @@ async function stop(): Promise<void> {
   await drained;
   stopWatching();
   await queue.close();
+  await sandboxes.pool.stop();
   await reaper.stop();
   engine.close();
   await registrar.leave();

@@ -8,66 +8,80 @@ const pendingMost = 4 * entryBytes;
 
 /**
  * A program that writes byte by byte must not fill Redis with entries: the more it has written, the longer small
- * writes are gathered. Large ones go at once. At the last step, a day of dribbling makes under a million entries.
+ * writes are gathered. Large ones go at once. At the last step, a day of dribbling makes under a million entries. The
+ * first moments are waited for because a program that only speaks and ends then costs one write, its end included.
  */
 const gathering = [
-  { afterEntries: 200, ms: 0 },
+  { afterEntries: 200, ms: 2 },
   { afterEntries: 2_000, ms: 10 },
   { afterEntries: Number.POSITIVE_INFINITY, ms: 100 },
 ] as const;
 
+type Pending = { type: 'stdout' | 'stderr'; step: string; data: Buffer };
+
+export type OutputSink = ReturnType<typeof createOutputSink>;
+
 /**
- * Takes a program's output in order, keeps exactly the first `limitBytes` of it and writes it to the run's stream:
- * one write on its way at a time, what comes meanwhile goes with the next.
+ * Takes a run's output in order, step by step, keeps exactly the first bytes of each step up to its limit, and writes it
+ * to the run's stream: one write on its way at a time, what comes meanwhile goes with the next.
  */
 export function createOutputSink(options: {
-  limitBytes: number;
   append: (entries: NewEvent[]) => Promise<boolean>;
-  onLimit: () => void;
   onLost: () => void;
 }) {
   const carry = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
-  let pending: OutputChunk[] = [];
+  let step = '';
+  let room = 0;
+  let truncated = false;
+  let onLimit = () => {};
+  let pending: Pending[] = [];
   let pendingBytes = 0;
   let keptBytes = 0;
   let entries = 0;
-  let truncated = false;
   let lost = false;
+  let ending = false;
   let flushing: Promise<void> | undefined;
-  const hurried = Promise.withResolvers<void>();
+  let hurried = Promise.withResolvers<void>();
+  let pause = Promise.withResolvers<void>();
 
-  const push = (stream: 'stdout' | 'stderr', data: Buffer) => {
+  const push = (type: 'stdout' | 'stderr', data: Buffer) => {
     if (data.length === 0) return;
     pendingBytes += data.length;
     const last = pending.at(-1);
-    if (last?.stream === stream && last.data.length + data.length <= entryBytes) {
+    if (last?.type === type && last.step === step && last.data.length + data.length <= entryBytes) {
       last.data = Buffer.concat([last.data, data]);
       return;
     }
     for (let at = 0; at < data.length; at += entryBytes) {
       // A copy: a slice would hold the whole buffer that it was read into.
-      pending.push({ stream, data: Buffer.from(data.subarray(at, at + entryBytes)) });
+      pending.push({ type, step, data: Buffer.from(data.subarray(at, at + entryBytes)) });
     }
   };
 
   const flush = async () => {
     while (pending.length > 0) {
-      const pause = gathering.find((step) => entries < step.afterEntries)?.ms ?? 0;
-      if (pause > 0 && pendingBytes < entryBytes) await new Promise((resolve) => setTimeout(resolve, pause));
+      const ms = gathering.find((one) => entries < one.afterEntries)?.ms ?? 0;
+      if (pendingBytes < entryBytes && !ending) {
+        const timer = setTimeout(pause.resolve, ms);
+        await pause.promise;
+        clearTimeout(timer);
+        pause = Promise.withResolvers();
+      }
+      // What is left at the end goes with the run's end.
+      if (ending) return;
       const batch = pending;
       pending = [];
       pendingBytes = 0;
       entries += batch.length;
       if (lost) continue;
-      const appended = await options.append(batch.map(({ stream, data }) => ({ type: stream, data })));
-      if (appended) continue;
+      if (await options.append(batch)) continue;
       lost = true;
       options.onLost();
     }
   };
   const flushed = async () => {
     // What came while the last write was on its way is written before this resolves.
-    while (pending.length > 0 || flushing !== undefined) {
+    while ((pending.length > 0 && !ending) || flushing !== undefined) {
       flushing ??= flush().finally(() => {
         flushing = undefined;
       });
@@ -76,12 +90,21 @@ export function createOutputSink(options: {
   };
 
   return {
+    /** What comes from now on is this step's; `whenFull` is called once when there is more than `limitBytes` of it. */
+    begin(name: string, limitBytes: number, whenFull: () => void): void {
+      step = name;
+      room = limitBytes;
+      truncated = false;
+      onLimit = whenFull;
+      hurried = Promise.withResolvers();
+    },
+
     /** Resolves when there is room for more. */
     async accept(chunk: OutputChunk): Promise<void> {
       if (truncated || chunk.data.length === 0) return;
-      const room = options.limitBytes - keptBytes;
       const cut = chunk.data.length > room;
       const kept = cut ? chunk.data.subarray(0, room) : chunk.data;
+      room -= kept.length;
       keptBytes += kept.length;
       const whole = carry[chunk.stream].length > 0 ? Buffer.concat([carry[chunk.stream], kept]) : kept;
       // A character that is not all there waits for the rest, so that events are text wherever the output is.
@@ -90,23 +113,31 @@ export function createOutputSink(options: {
       push(chunk.stream, whole.subarray(0, complete));
       if (cut) {
         truncated = true;
-        options.onLimit();
+        onLimit();
       }
       const done = flushed();
       if (pendingBytes > pendingMost) await Promise.race([done, hurried.promise]);
     },
 
-    /** Writes what is left. */
-    async end(): Promise<{ keptBytes: number; truncated: boolean }> {
+    /** The step is over; whether something of it was cut. */
+    endStep(): { truncated: boolean } {
       for (const stream of ['stdout', 'stderr'] as const) {
         push(stream, carry[stream]);
         carry[stream] = Buffer.alloc(0);
       }
-      await flushed();
-      return { keptBytes, truncated };
+      void flushed();
+      return { truncated };
     },
 
-    /** The program has ended: what is left (at most `limitBytes`) is taken without making anybody wait. */
+    /** The run is over: what is yet to be written, for the caller to write with its end. */
+    async end(): Promise<{ keptBytes: number; rest: NewEvent[] }> {
+      ending = true;
+      pause.resolve();
+      await flushing;
+      return { keptBytes, rest: lost ? [] : pending };
+    },
+
+    /** The program has ended: what is left (at most the limit) is taken without making anybody wait. */
     hurry: () => hurried.resolve(),
   };
 }

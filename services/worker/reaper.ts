@@ -18,6 +18,8 @@ export function createReaper(options: {
   engine: Engine;
   workers: WorkerStore;
   active: ActiveRuns;
+  /** Sandboxes made ahead, and those of them that are in use. */
+  warm: { holds(id: string): boolean };
   log: Log;
 }) {
   const { engine, log, active } = options;
@@ -37,17 +39,22 @@ export function createReaper(options: {
       return owner === null ? [] : [{ ...thing, owner }];
     });
     const alive = new Map<string, boolean>();
-    for (const id of new Set(found.map((thing) => thing.owner.worker))) {
+    for (const id of new Set(found.map((thing) => thing.owner.owner.worker))) {
       if (id !== options.workerId) alive.set(id, await options.workers.alive(id));
     }
     const unheld = new Set<string>();
-    for (const { id, name, owner, remove } of found) {
-      if (owner.worker === options.workerId) {
-        if (active.holds(owner.run, owner.attempt)) continue;
+    for (const { id, name, owner: whose, remove } of found) {
+      const { worker } = whose.owner;
+      if (worker === options.workerId) {
+        const held =
+          whose.of === 'warm'
+            ? options.warm.holds(whose.owner.warm)
+            : active.holds(whose.owner.run, whose.owner.attempt);
+        if (held) continue;
         unheld.add(id);
         if (!unheldBefore.has(id)) continue;
-      } else if (alive.get(owner.worker)) continue;
-      log.warn({ run: owner.run, owner: owner.worker, name }, 'orphan removed');
+      } else if (alive.get(worker)) continue;
+      log.warn({ ...whose.owner, name }, 'orphan removed');
       await remove().catch((error: Error) => {
         log.warn({ name, reason: error.message }, 'orphan could not be removed');
       });

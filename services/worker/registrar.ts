@@ -19,6 +19,7 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
+  warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
 }) {
@@ -71,7 +72,7 @@ export function createRegistrar(options: {
       egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),
-      warm: [],
+      warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
       startedAt,
       lastSeenAt: new Date().toISOString(),

@@ -1,16 +1,26 @@
 import { readFile } from 'node:fs/promises';
+import { newId } from '../../shared/ids.ts';
+import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import type { Engine, EngineInfo, ImageInfo } from './engine/engine.ts';
+import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
-import { containerSpecFor } from './sandbox/container-spec.ts';
+import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/container-spec.ts';
 import type { Egress } from './sandbox/egress.ts';
-import type { SandboxOwner } from './sandbox/labels.ts';
+import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
+import type { InitVolume } from './sandbox/init-volume.ts';
+import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
+import { createWarmPool, type WarmProfile } from './sandbox/warm-pool.ts';
 
 const gvisorRuntime = 'runsc';
 
-/** Makes the sandbox of an attempt: network, container, streams. */
+/** A sandbox for one attempt. `release` destroys it and what was made beside it. */
+export type Opened = { sandbox: Sandbox; folders: { path: string }[]; release: () => Promise<void> };
+
+export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
+
+/** Makes the sandboxes of attempts: warm where one is ready, else cold, network included. */
 export async function createSandboxes(options: {
   engine: Engine;
   info: () => EngineInfo;
@@ -18,22 +28,138 @@ export async function createSandboxes(options: {
   workerId: string;
   instance: string;
   egress: Egress;
+  initVolume: InitVolume;
+  /** Whether programs take all of the node's CPUs. */
+  cpusTaken: () => boolean;
+  memoryPressed: () => boolean;
+  log: Log;
 }) {
-  const { engine, env, egress } = options;
+  const { engine, env, egress, initVolume, log } = options;
   const seccompProfile = await readFile(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8');
   const policy = { user: env.RUNLET_RUN_USER, seccompProfile, gvisorRuntime };
+  const { init } = initVolume;
+  let coldUnderWay = 0;
+
+  const pool = createWarmPool({
+    newId: () => newId('wrm'),
+    most: env.RUNLET_WARM_MAX,
+    busy: () => coldUnderWay > 0 || options.cpusTaken(),
+    pressed: options.memoryPressed,
+    log,
+  });
+
+  function checkIsolation(isolation: SandboxShape['isolation']): void {
+    if (isolation === 'gvisor' && !options.info().runtimes.includes(gvisorRuntime))
+      throw new Problem(
+        'isolation_unavailable',
+        'This worker’s engine has no runsc runtime: use isolation "container", or have gVisor installed.',
+      );
+  }
+
+  /** Someone may have pruned the engine's volumes: the init is brought anew, once. */
+  async function makeStarted(spec: ContainerSpec): Promise<Sandbox> {
+    const attempt = async () => {
+      const sandbox = await createSandbox(engine, spec);
+      try {
+        await sandbox.start();
+        return sandbox;
+      } catch (error) {
+        await sandbox.remove().catch(() => {});
+        throw error;
+      }
+    };
+    try {
+      return await attempt();
+    } catch (error) {
+      const missing = error instanceof Problem && error.code === 'command_not_found';
+      if (!missing) throw error;
+      log.warn({ volume: init.volume.name }, 'the sandbox init is missing on the engine; bringing it anew');
+      await initVolume.provide();
+      return attempt();
+    }
+  }
+
+  /** What a warm sandbox for this request would be like; `undefined` when none can serve it. */
+  function profileFor(
+    shape: SandboxShape & { network: string },
+    image: ImageInfo,
+    reference: string,
+  ): { profile: WarmProfile; limits: UpdatableLimits } | undefined {
+    if (shape.network !== 'none' || shape.writable) return undefined;
+    const workdir = workdirFor(shape.workdir, image.workdir);
+    // A folder elsewhere is made with the container, or not at all.
+    const usual = workdir === workdirFor(undefined, image.workdir);
+    if (!usual && ![workFolder, '/tmp'].some((folder) => folder === workdir || isInside(folder, workdir)))
+      return undefined;
+    const { isolation, limits } = shape;
+    const common = { limits, isolation, writable: false };
+    const profile: WarmProfile = {
+      key: `${image.id} ${isolation} ${limits.diskBytes}`,
+      image: reference,
+      isolation,
+      network: 'none',
+      make: async (id) => {
+        checkIsolation(isolation);
+        const owner = { warm: id, worker: options.workerId, instance: options.instance };
+        const identity = { name: warmName(id), labels: warmLabelsFor(owner) };
+        const sandbox = await makeStarted(sandboxSpecFor(common, image, identity, policy, init));
+        try {
+          await sandbox.session.ready;
+        } catch (error) {
+          await sandbox.remove();
+          throw error;
+        }
+        return { ...sandbox, warm: true };
+      },
+    };
+    return { profile, limits: updatableLimits(limits) };
+  }
+
+  const foldersOf = (shape: SandboxShape, image: ImageInfo) =>
+    sandboxSpecFor(shape, image, { name: '', labels: {} }, policy, init).tmpfs;
 
   return {
-    async open(
+    pool,
+
+    /** One that was made ahead, if there is one for this request. */
+    takeWarm(
       attempt: Attempt,
       image: ImageInfo,
-    ): Promise<{ sandbox: Sandbox; release: () => Promise<void> }> {
+      reference: string,
+    ): (Opened & { ready: Promise<void> }) | undefined {
       const { request, holder } = attempt;
-      if (request.isolation === 'gvisor' && !options.info().runtimes.includes(gvisorRuntime))
-        throw new Problem(
-          'isolation_unavailable',
-          'This worker’s engine has no runsc runtime: use isolation "container", or have gVisor installed.',
-        );
+      const wanted = profileFor(request, image, reference);
+      if (wanted === undefined) return undefined;
+      const taken = pool.take(wanted.profile);
+      if (taken === undefined) return undefined;
+      const { id, sandbox } = taken;
+      const release = async () => {
+        try {
+          await sandbox.remove();
+        } finally {
+          pool.forget(id);
+        }
+      };
+      const ready = sameLimits(sandbox.limits, wanted.limits)
+        ? Promise.resolve()
+        : sandbox.update(wanted.limits);
+      // For those who look at the engine: nothing depends on it.
+      const owner = { run: holder.runId, attempt: holder.attempt };
+      const named = setTimeout(() => sandbox.rename(sandboxName(owner)).catch(() => {}), renameAfterMs);
+      return {
+        sandbox,
+        folders: foldersOf(request, image),
+        ready,
+        release: () => {
+          clearTimeout(named);
+          return release();
+        },
+      };
+    },
+
+    async open(attempt: Attempt, image: ImageInfo): Promise<Opened> {
+      const { request, holder } = attempt;
+      checkIsolation(request.isolation);
       const owner: SandboxOwner = {
         run: holder.runId,
         tenant: holder.tenant,
@@ -42,16 +168,43 @@ export async function createSandboxes(options: {
         instance: options.instance,
       };
       const network = request.network === 'egress' ? await egress.open(owner) : undefined;
-      const release = async () => {
+      const close = async () => {
         if (network !== undefined) await egress.close(owner);
       };
+      coldUnderWay += 1;
       try {
-        const spec = containerSpecFor(request, image, owner, policy, network);
-        return { sandbox: await createSandbox(engine, spec), release };
+        const identity = { name: sandboxName(owner), labels: labelsFor(owner) };
+        const sandbox = await makeStarted(sandboxSpecFor(request, image, identity, policy, init, network));
+        return {
+          sandbox,
+          folders: foldersOf(request, image),
+          release: async () => {
+            try {
+              await sandbox.remove();
+            } finally {
+              await close();
+            }
+          },
+        };
       } catch (error) {
-        await release();
+        await close();
         throw error;
+      } finally {
+        coldUnderWay -= 1;
       }
     },
+
+    /** Keeps one sandbox of this image at hand, with these limits. */
+    pin(shape: SandboxShape & { network: string }, image: ImageInfo, reference: string): void {
+      const wanted = profileFor(shape, image, reference);
+      if (wanted !== undefined) pool.pin(wanted.profile);
+    },
   };
+}
+
+/** Short runs are over before their container's name could be of use to anybody. */
+const renameAfterMs = 1_000;
+
+function sameLimits(a: UpdatableLimits, b: UpdatableLimits): boolean {
+  return a.memoryBytes === b.memoryBytes && a.cpus === b.cpus && a.pids === b.pids;
 }

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../services/worker/engine/engine.ts';
-import { containerSpecFor } from '../../services/worker/sandbox/container-spec.ts';
 import { createEgress, type Egress, interfaceFor } from '../../services/worker/sandbox/egress.ts';
 import { createFirewall } from '../../services/worker/sandbox/firewall.ts';
 import { type SandboxOwner, sandboxName } from '../../services/worker/sandbox/labels.ts';
 import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
-import { bench, docker, owner, policy, request, sh } from './support.ts';
+import { bench, containerSpecFor, docker, owner, policy, request, sh } from './support.ts';
 
 /**
  * "The internet" is a network namespace behind a veth pair, with global addresses that a route of this machine leads

@@ -137,7 +137,7 @@ describe('what the engine tells', () => {
     expect(others).toEqual([]);
     expect(listed).toMatchObject({ id, name: made.name, status: 'running' });
     const owner = ownerFrom(listed?.name ?? '', listed?.labels ?? {});
-    expect(owner && labelsFor(owner)).toEqual(made.labels);
+    expect(owner?.of === 'run' && labelsFor(owner.owner)).toEqual(made.labels);
     expect(await engine.inspect(id)).toMatchObject({ running: true, status: 'running', finishedAt: null });
     const stats = await engine.stats(id);
     expect(stats?.memoryBytes).toBeGreaterThan(0);

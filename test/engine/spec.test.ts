@@ -3,12 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { containerBody } from '../../services/worker/engine/docker/container-body.ts';
 import type { ImageInfo } from '../../services/worker/engine/engine.ts';
 import { resolveCommand } from '../../services/worker/sandbox/command.ts';
-import { containerSpecFor } from '../../services/worker/sandbox/container-spec.ts';
-import { judgeExit, signalIn } from '../../services/worker/sandbox/exit.ts';
-import { labelsFor, ownerFrom, sandboxName } from '../../services/worker/sandbox/labels.ts';
+import { sandboxSpecFor } from '../../services/worker/sandbox/container-spec.ts';
+import { judgeExit, signalName } from '../../services/worker/sandbox/exit.ts';
+import {
+  labelsFor,
+  ownerFrom,
+  sandboxName,
+  warmLabelsFor,
+  warmName,
+} from '../../services/worker/sandbox/labels.ts';
 import { subnetPool } from '../../services/worker/sandbox/subnets.ts';
 import { parseUser } from '../../services/worker/sandbox/user.ts';
-import { policy, request } from './support.ts';
+import { containerSpecFor, policy, request } from './support.ts';
 
 const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };
 const image: ImageInfo = {
@@ -121,7 +127,6 @@ describe('the container that is asked for', () => {
       'MaskedPaths',
       'ReadonlyPaths',
       'Binds',
-      'Mounts',
       'Devices',
       'PidMode',
       'UsernsMode',
@@ -133,9 +138,37 @@ describe('the container that is asked for', () => {
   it('carries all of our labels, which lead back to its run', () => {
     const spec = specOf();
     expect(spec.name).toBe('runlet-run_1-2');
-    expect(ownerFrom(spec.name, spec.labels)).toEqual(owner);
+    expect(ownerFrom(spec.name, spec.labels)).toEqual({ of: 'run', owner });
     expect(ownerFrom('someone-else', spec.labels)).toBeNull();
     expect(ownerFrom(sandboxName(owner), { ...labelsFor(owner), 'dev.runlet.tenant': '' })).toBeNull();
+  });
+
+  it('made ahead of its run, leads back to its worker, under its own name and its run’s', () => {
+    const warm = { warm: 'wrm_1', worker: 'w', instance: 'i' };
+    for (const name of [warmName('wrm_1'), sandboxName(owner)])
+      expect(ownerFrom(name, warmLabelsFor(warm))).toEqual({ of: 'warm', owner: warm });
+    expect(ownerFrom('someone-else', warmLabelsFor(warm))).toBeNull();
+    expect(ownerFrom(warmName('wrm_1'), { ...warmLabelsFor(warm), 'dev.runlet.worker': '' })).toBeNull();
+  });
+
+  it('starts with the init, which comes in a volume that cannot be written to', () => {
+    const init = {
+      volume: { name: 'runlet-init-1', path: '/.runlet', readOnly: true },
+      path: '/.runlet/init',
+    };
+    const asked = request({ command: ['x'], limits: { pids: 7 } });
+    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
+    expect(containerBody(spec)).toMatchObject({
+      Entrypoint: ['/.runlet/init'],
+      Cmd: [],
+      OpenStdin: true,
+      StdinOnce: true,
+      HostConfig: {
+        Mounts: [{ Type: 'volume', Source: 'runlet-init-1', Target: '/.runlet', ReadOnly: true }],
+        // The init is one of them.
+        PidsLimit: 8,
+      },
+    });
   });
 
   it('never runs as root', () => {
@@ -145,46 +178,39 @@ describe('the container that is asked for', () => {
 });
 
 describe('an exit', () => {
-  const judge = (exitCode: number, more: Partial<Parameters<typeof judgeExit>[0]> = {}) =>
-    judgeExit({ exitCode, oomKilled: false, killCause: null, cpuLimited: false, ...more });
+  const judge = (exitCode: number | null, more: Partial<Parameters<typeof judgeExit>[0]> = {}) =>
+    judgeExit({ cause: 'exited', exitCode, signal: null, oomKilled: false, killCause: null, ...more });
 
-  it('of its own is succeeded, failed, out of memory or out of time', () => {
-    expect(judge(0)).toEqual({ status: 'succeeded', exitCode: 0, signal: null, errorCode: null });
-    expect(judge(3)).toMatchObject({ status: 'failed', exitCode: 3, signal: null });
-    expect(judge(139)).toMatchObject({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
-    expect(judge(137, { oomKilled: true })).toMatchObject({ status: 'out_of_memory', signal: 'SIGKILL' });
+  it('of its own is succeeded, failed or out of memory', () => {
+    expect(judge(0)).toEqual({ status: 'succeeded', exitCode: 0, signal: null });
+    expect(judge(3)).toEqual({ status: 'failed', exitCode: 3, signal: null });
+    expect(judge(137)).toEqual({ status: 'failed', exitCode: 137, signal: null });
+    expect(judge(null, { signal: 11 })).toEqual({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
+    expect(judge(null, { signal: 9, oomKilled: true })).toMatchObject({ status: 'out_of_memory' });
+    expect(judge(1, { oomKilled: true })).toMatchObject({ status: 'out_of_memory', signal: null });
     // A child was killed, and the program coped.
     expect(judge(0, { oomKilled: true })).toMatchObject({ status: 'succeeded' });
-    expect(judge(152, { cpuLimited: true })).toMatchObject({ status: 'timed_out', signal: 'SIGXCPU' });
-    expect(judge(137, { cpuLimited: true })).toMatchObject({ status: 'timed_out' });
-    expect(judge(137)).toMatchObject({ status: 'failed', signal: 'SIGKILL' });
+  });
+
+  it('by a limit of the step is that limit’s, whatever the exit code', () => {
+    expect(judge(null, { cause: 'wall', signal: 9 })).toMatchObject({ status: 'timed_out', exitCode: 137 });
+    expect(judge(null, { cause: 'cpu', signal: 9 })).toMatchObject({ status: 'timed_out' });
+    expect(judge(0, { cause: 'output' })).toMatchObject({ status: 'output_limit', exitCode: 0 });
   });
 
   it('by the worker’s hand has the worker’s cause, whatever the program did meanwhile', () => {
-    for (const exitCode of [0, 1, 137]) {
+    for (const exitCode of [0, 1, null]) {
       expect(judge(exitCode, { killCause: 'timeout', oomKilled: true }).status).toBe('timed_out');
       expect(judge(exitCode, { killCause: 'cancelled' }).status).toBe('cancelled');
       expect(judge(exitCode, { killCause: 'output_limit' }).status).toBe('output_limit');
-      expect(judge(exitCode, { killCause: 'disk_limit' })).toMatchObject({
-        status: 'failed',
-        errorCode: 'disk_limit',
-      });
-      expect(judge(exitCode, { killCause: 'lock_lost' })).toMatchObject({
-        status: 'errored',
-        errorCode: 'worker_lost',
-      });
+      expect(judge(exitCode, { killCause: 'disk_limit' }).status).toBe('failed');
+      expect(judge(exitCode, { killCause: 'lock_lost' }).status).toBe('errored');
     }
   });
 
-  it('names a signal for the codes that a signal gives, and for no other', () => {
-    expect([129, 130, 134, 143, 159].map(signalIn)).toEqual([
-      'SIGHUP',
-      'SIGINT',
-      'SIGABRT',
-      'SIGTERM',
-      'SIGSYS',
-    ]);
-    expect([0, 1, 128, 160, 255].map(signalIn)).toEqual([null, null, null, null, null]);
+  it('names signals, the unusual ones too', () => {
+    expect([1, 2, 6, 15, 31].map(signalName)).toEqual(['SIGHUP', 'SIGINT', 'SIGABRT', 'SIGTERM', 'SIGSYS']);
+    expect(signalName(40)).toBe('SIG40');
   });
 });
 

@@ -5,8 +5,19 @@ import { join } from 'node:path';
 import { afterAll, expect, inject } from 'vitest';
 import { createDockerEngine } from '../../services/worker/engine/docker/docker-engine.ts';
 import type { ContainerSpec, Engine, ImageInfo, OutputChunk } from '../../services/worker/engine/engine.ts';
-import { containerSpecFor, type SandboxPolicy } from '../../services/worker/sandbox/container-spec.ts';
-import { labelNames, type SandboxOwner } from '../../services/worker/sandbox/labels.ts';
+import { resolveCommand } from '../../services/worker/sandbox/command.ts';
+import {
+  type SandboxNetwork,
+  type SandboxPolicy,
+  sandboxSpecFor,
+} from '../../services/worker/sandbox/container-spec.ts';
+import {
+  labelNames,
+  labelsFor,
+  type SandboxOwner,
+  sandboxName,
+} from '../../services/worker/sandbox/labels.ts';
+import { programEnvironment } from '../../services/worker/sandbox/program.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import '../support/lab.ts';
@@ -31,6 +42,28 @@ export const policy: SandboxPolicy = {
 /** A request as the gateway would hand it on, with every default. */
 export function request(fields: Record<string, unknown>): RunRequest {
   return schema.parse({ image: 'busybox', ...fields });
+}
+
+const noInit = { volume: { name: 'none', path: '/.runlet', readOnly: true }, path: '/.runlet/init' };
+
+/** A sandbox's container whose first process is the program itself: what holds for it holds for all that is in it. */
+export function containerSpecFor(
+  asked: RunRequest,
+  image: ImageInfo,
+  who: SandboxOwner,
+  how: SandboxPolicy,
+  network?: SandboxNetwork,
+): ContainerSpec {
+  const identity = { name: sandboxName(who), labels: labelsFor(who) };
+  const spec = sandboxSpecFor(asked, image, identity, how, noInit, network);
+  return {
+    ...spec,
+    ...resolveCommand(asked, image, image.id),
+    env: programEnvironment(asked, image, spec.tmpfs),
+    stdin: asked.stdin !== undefined,
+    volumes: [],
+    pids: asked.limits.pids,
+  };
 }
 
 let serial = 0;

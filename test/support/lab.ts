@@ -12,6 +12,7 @@ import { engineAt } from '../../infra/parts/engine-client.ts';
 import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
+import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
 
 /** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
 export interface Lab {
@@ -70,6 +71,7 @@ export async function startLab(
     const found = await findEngine();
     const engineNeeds = found === undefined ? engineTools : [];
     await ensureTools([redisTool, registryTool, ...seedTools, ...engineNeeds], say);
+    await ensureSandboxInit(say);
 
     const redis = await startRedis({ folder: join(dataDir, 'redis'), logFile: log('redis'), say });
     undo.push(() => redis.child.stop());

@@ -9,10 +9,20 @@ test('reserves memory and CPU, never more than there is, and gives back once', (
   expect(ledger.take({ memoryBytes: 10, cpus: 1.5 })).toBeUndefined();
   const second = ledger.take({ memoryBytes: 40, cpus: 1 });
   expect(ledger.inUse()).toEqual({ memoryBytes: 100, cpus: 2, runs: 2 });
-  first?.();
-  first?.();
+  first?.release();
+  first?.release();
   expect(ledger.inUse()).toEqual({ memoryBytes: 40, cpus: 1, runs: 1 });
-  second?.();
+  second?.release();
+  expect(ledger.inUse()).toEqual({ memoryBytes: 0, cpus: 0, runs: 0 });
+});
+
+test('CPUs come back when nothing computes any more, memory when it is gone', () => {
+  const ledger = createLedger({ memoryBytes: 100, cpus: 2 });
+  const held = ledger.take({ memoryBytes: 60, cpus: 2 });
+  expect(ledger.cpusTaken(2)).toBe(true);
+  held?.releaseCpus();
+  expect(ledger.inUse()).toEqual({ memoryBytes: 60, cpus: 0, runs: 1 });
+  held?.release();
   expect(ledger.inUse()).toEqual({ memoryBytes: 0, cpus: 0, runs: 0 });
 });
 
@@ -22,7 +32,7 @@ test('says when something was given back, and what could never fit', async () =>
   expect(ledger.couldFit({ memoryBytes: 1, cpus: 2.1 })).toBe(false);
   const release = ledger.take({ memoryBytes: 100, cpus: 2 });
   const released = ledger.released();
-  release?.();
+  release?.release();
   await released;
   expect(ledger.fits({ memoryBytes: 100, cpus: 2 })).toBe(true);
 });
@@ -31,6 +41,6 @@ test('fractions of CPUs add up without drift', () => {
   const ledger = createLedger({ memoryBytes: 1000, cpus: 1 });
   const all = Array.from({ length: 10 }, () => ledger.take({ memoryBytes: 1, cpus: 0.1 }));
   expect(all.every((release) => release !== undefined)).toBe(true);
-  for (const release of all) release?.();
+  for (const release of all) release?.release();
   expect(ledger.inUse().cpus).toBeCloseTo(0, 9);
 });

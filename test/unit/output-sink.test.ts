@@ -9,21 +9,23 @@ async function through(chunks: Chunk[], limitBytes: number) {
   const events: NewEvent[] = [];
   let limits = 0;
   const sink = createOutputSink({
-    limitBytes,
     append: async (entries) => {
       await Promise.resolve();
       events.push(...entries);
       return true;
     },
-    onLimit: () => {
-      limits += 1;
-    },
     onLost: () => {
       throw new Error('not lost');
     },
   });
+  sink.begin('run', limitBytes, () => {
+    limits += 1;
+  });
   for (const chunk of chunks) await sink.accept(chunk);
-  return { ended: await sink.end(), events, limits };
+  const { truncated } = sink.endStep();
+  const { keptBytes, rest } = await sink.end();
+  events.push(...rest);
+  return { ended: { keptBytes, truncated }, events, limits };
 }
 
 const of = (events: NewEvent[], stream: string) =>
@@ -86,14 +88,13 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
   let waiting = 0;
   const release: (() => void)[] = [];
   const sink = createOutputSink({
-    limitBytes: 1e9,
     append: async () => {
       await new Promise<void>((resolve) => release.push(resolve));
       return true;
     },
-    onLimit: () => {},
     onLost: () => {},
   });
+  sink.begin('run', 1e9, () => {});
   let accepted = 0;
   const writer = (async () => {
     for (let i = 0; i < 100; i += 1) {
@@ -113,6 +114,26 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect((await ended).keptBytes).toBe(6_553_600);
+});
+
+test('each step has its limit and its name, and no step begins inside a character of another', async () => {
+  const events: NewEvent[] = [];
+  const sink = createOutputSink({
+    append: async (entries) => events.push(...entries) > 0,
+    onLost: () => {},
+  });
+  for (const name of ['compile', 'run[0]', 'run[1]']) {
+    sink.begin(name, 4, () => {});
+    await sink.accept({ stream: 'stdout', data: Buffer.from([0x61, 0x62, 0x63, 0xe2, 0x82, 0xac]) });
+    expect(sink.endStep()).toEqual({ truncated: true });
+  }
+  const { keptBytes, rest } = await sink.end();
+  events.push(...rest);
+  expect(keptBytes).toBe(12);
+  for (const name of ['compile', 'run[0]', 'run[1]'])
+    expect(
+      Buffer.concat(events.filter(({ step }) => step === name).map(({ data }) => data as Buffer)),
+    ).toEqual(Buffer.from([0x61, 0x62, 0x63, 0xe2]));
 });
 
 test('incompleteTail', () => {

@@ -57,8 +57,21 @@ export interface Engine {
   list(labels: Labels, signal?: AbortSignal): Promise<ContainerSummary[]>;
   /** One reading; `null` when the container is not running. */
   stats(id: ContainerId, signal?: AbortSignal): Promise<ContainerStats | null>;
+  /** Sets limits anew, also of a running container. A Problem `container_lost` when it is gone. */
+  update(id: ContainerId, limits: UpdatableLimits, signal?: AbortSignal): Promise<void>;
+  /** Gives a container another name; a Problem `conflict` when it is taken, `container_lost` when it is gone. */
+  rename(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
   /** Bytes that the container has written to its own root filesystem (tmpfs apart); `null` when it is gone. */
   containerSize(id: ContainerId, signal?: AbortSignal): Promise<number | null>;
+
+  /**
+   * A named volume that holds these files; one that is there and filled stays as it is, so the name should say the
+   * content (a digest). It outlives the worker, like an image.
+   */
+  provideVolume(spec: VolumeSpec, signal?: AbortSignal): Promise<void>;
+  /** Quiet when there is none; a Problem `conflict` while a container uses it. */
+  removeVolume(name: string, signal?: AbortSignal): Promise<void>;
+  listVolumes(labels: Labels, signal?: AbortSignal): Promise<VolumeSummary[]>;
 
   /** A bridge network; a Problem `conflict` when the name is taken or the subnet overlaps with another. */
   createNetwork(spec: NetworkSpec, signal?: AbortSignal): Promise<NetworkId>;
@@ -137,6 +150,18 @@ export type Tmpfs = { path: string; sizeBytes: number; inodes: number; uid: numb
 /** `name` as in setrlimit without its prefix: `nofile`, `core`, `cpu`, `fsize`. Units are the kernel's. */
 export type Rlimit = { name: string; soft: number; hard: number };
 
+/** A named volume at a path of the container. */
+export type VolumeMount = { name: string; path: string; readOnly: boolean };
+
+export type UpdatableLimits = Pick<ContainerSpec, 'memoryBytes' | 'pids' | 'cpus'>;
+
+export type VolumeSpec = {
+  name: string;
+  labels: Labels;
+  files: { name: string; mode: number; data: Buffer }[];
+};
+export type VolumeSummary = { name: string; labels: Labels };
+
 export type ContainerSpec = {
   name: string;
   /** Id or reference of an image that is present. */
@@ -159,6 +184,7 @@ export type ContainerSpec = {
   dns: string[];
   readOnlyRoot: boolean;
   tmpfs: Tmpfs[];
+  volumes: VolumeMount[];
   /** Swap included: there is none beyond it. */
   memoryBytes: number;
   pids: number;

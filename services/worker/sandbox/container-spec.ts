@@ -1,8 +1,13 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import type { ContainerSpec, ImageInfo, Rlimit } from '../engine/engine.ts';
-import { resolveCommand } from './command.ts';
-import { homeFor, workdirFor, writableFolders } from './folders.ts';
-import { labelsFor, type SandboxOwner, sandboxName } from './labels.ts';
+import type {
+  ContainerSpec,
+  ImageInfo,
+  Labels,
+  Rlimit,
+  UpdatableLimits,
+  VolumeMount,
+} from '../engine/engine.ts';
+import { workdirFor, writableFolders } from './folders.ts';
 import { parseUser } from './user.ts';
 
 /** What the operator decides for every sandbox of a worker. */
@@ -18,6 +23,8 @@ export type SandboxPolicy = {
 /** The network that a run was given; absent: none. */
 export type SandboxNetwork = { name: string; dns: string[] };
 
+export const sandboxHostname = 'runlet';
+
 const MiB = 1024 * 1024;
 /** Docker's own default; a larger one would let a run have memory-backed files beyond its disk limit. */
 const maxShmBytes = 64 * MiB;
@@ -26,58 +33,64 @@ const openFiles = 4096;
 /** Under memory pressure of the machine itself a run goes before the engine, Redis and the worker. */
 const oomScoreAdj = 500;
 
+/** What of a request shapes its container. All else is the program's: see program.ts. */
+export type SandboxShape = Pick<RunRequest, 'limits' | 'isolation' | 'writable' | 'workdir'>;
+
+/** The init that is PID 1 of every sandbox, and the volume that brings it. */
+export type SandboxInit = { volume: VolumeMount; path: string };
+
 /**
- * One run's container: everything it may do is said here. Pure.
- * Throws a Problem: `image_without_command`, or `start_failed` for an image whose VOLUMEs cannot be had.
+ * One sandbox's container: everything that may happen in it is said here. Pure.
+ * Throws a Problem `start_failed` for an image whose VOLUMEs cannot be had.
  */
-export function containerSpecFor(
-  request: RunRequest,
+export function sandboxSpecFor(
+  shape: SandboxShape,
   image: ImageInfo,
-  owner: SandboxOwner,
+  identity: { name: string; labels: Labels },
   policy: SandboxPolicy,
+  init: SandboxInit,
   network?: SandboxNetwork,
 ): ContainerSpec {
-  const { limits } = request;
-  const workdir = workdirFor(request.workdir, image.workdir);
-  const tmpfs = writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user));
+  const { limits } = shape;
+  const workdir = workdirFor(shape.workdir, image.workdir);
   return {
-    name: sandboxName(owner),
+    ...identity,
     image: image.id,
-    labels: labelsFor(owner),
-    ...resolveCommand(request, image, request.image ?? image.id),
-    env: { ...request.env, HOME: homeFor(request.env, image.env, tmpfs) },
+    entrypoint: [init.path],
+    command: [],
+    env: {},
     workdir,
     user: policy.user,
     // The engine's default is the container's id, which is no program's business.
-    hostname: 'runlet',
-    stdin: request.stdin !== undefined,
+    hostname: sandboxHostname,
+    stdin: true,
     network: network?.name ?? 'none',
     dns: network?.dns ?? [],
-    readOnlyRoot: !request.writable,
-    tmpfs,
-    memoryBytes: limits.memoryBytes,
-    pids: limits.pids,
-    cpus: limits.cpus,
+    readOnlyRoot: !shape.writable,
+    tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user)),
+    volumes: [init.volume],
+    ...updatableLimits(limits),
     shmBytes: Math.min(maxShmBytes, limits.diskBytes),
-    rlimits: rlimitsFor(request),
+    rlimits: rlimitsFor(shape),
     capabilities: [],
     seccompProfile: policy.seccompProfile,
-    runtime: request.isolation === 'gvisor' ? policy.gvisorRuntime : null,
+    runtime: shape.isolation === 'gvisor' ? policy.gvisorRuntime : null,
     oomScoreAdj,
   };
 }
 
-function rlimitsFor({ limits, writable }: RunRequest): Rlimit[] {
+/** The limits that a sandbox made ahead is given when it is taken. */
+export function updatableLimits({ memoryBytes, pids, cpus }: RunRequest['limits']): UpdatableLimits {
+  // The init is a process, too.
+  return { memoryBytes, pids: pids + 1, cpus };
+}
+
+function rlimitsFor({ limits, writable }: SandboxShape): Rlimit[] {
   const rlimits: Rlimit[] = [
     { name: 'nofile', soft: openFiles, hard: openFiles },
     // No core file, and no call of the host's core_pattern program.
     { name: 'core', soft: 0, hard: 0 },
   ];
-  if (limits.cpuTimeMs !== null) {
-    // The kernel counts whole seconds, and per process: SIGXCPU at the soft limit, SIGKILL a second later.
-    const seconds = Math.ceil(limits.cpuTimeMs / 1000);
-    rlimits.push({ name: 'cpu', soft: seconds, hard: seconds + 1 });
-  }
   // One file only; the sum on the root filesystem is watched by `containerSize`.
   if (writable) rlimits.push({ name: 'fsize', soft: limits.diskBytes, hard: limits.diskBytes });
   return rlimits;

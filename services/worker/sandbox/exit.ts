@@ -1,28 +1,27 @@
 import { constants } from 'node:os';
-import type { ProblemCode } from '../../../shared/problems.ts';
 import type { TerminalStatus } from '../../../shared/run-states.ts';
 
-/** Why the worker killed a sandbox; the first cause wins, and what the program did on its way out is not asked. */
+/** Why the worker ended a step; the first cause wins, and what the program did on its way out is not asked. */
 export type KillCause = 'timeout' | 'output_limit' | 'cancelled' | 'lock_lost' | 'disk_limit';
 
-export type SandboxExit = {
-  /** As the engine reports it: 128 + n where signal n ended the program. */
-  exitCode: number;
-  /** Whether the kernel killed any process in it for its memory limit. */
+export type StepExit = {
+  /** As the init reports it: by itself, or by one of the step's own limits. */
+  cause: 'exited' | 'wall' | 'cpu' | 'output' | 'killed';
+  exitCode: number | null;
+  /** Its number. */
+  signal: number | null;
+  /** Whether the kernel killed any process of it for the memory limit. */
   oomKilled: boolean;
-  /** `null`: it ended by itself. */
+  /** `null`: the worker did not end it. */
   killCause: KillCause | null;
-  /** Whether the run had a CPU time limit. */
-  cpuLimited: boolean;
 };
 
 export type ExitVerdict = {
   status: TerminalStatus;
+  /** 128 + n where signal n ended the program, as a shell has it. */
   exitCode: number;
-  /** As in `SIGKILL`; a shell that itself exits with 128 + n cannot be told apart, and reads the same. */
+  /** As in `SIGKILL`. */
   signal: string | null;
-  /** The run's `error.code`, where it has one. */
-  errorCode: ProblemCode | null;
 };
 
 const signalNames = new Map(
@@ -32,32 +31,37 @@ const signalNames = new Map(
     .map(([name, number]) => [number, name]),
 );
 
-/** The signal's name in an exit code of 129 to 159, else `null`. */
-export function signalIn(exitCode: number): string | null {
-  return exitCode > 128 && exitCode < 160 ? (signalNames.get(exitCode - 128) ?? null) : null;
+export function signalName(number: number): string {
+  return signalNames.get(number) ?? `SIG${number}`;
 }
 
-const ofCause = {
-  timeout: ['timed_out', null],
-  output_limit: ['output_limit', null],
-  cancelled: ['cancelled', null],
-  lock_lost: ['errored', 'worker_lost'],
-  disk_limit: ['failed', 'disk_limit'],
-} as const satisfies Record<KillCause, readonly [TerminalStatus, ProblemCode | null]>;
+const ofKill = {
+  timeout: 'timed_out',
+  output_limit: 'output_limit',
+  cancelled: 'cancelled',
+  lock_lost: 'errored',
+  disk_limit: 'failed',
+} as const satisfies Record<KillCause, TerminalStatus>;
 
-/** What a sandbox's end means for its run. Pure. */
-export function judgeExit(exit: SandboxExit): ExitVerdict {
-  const { exitCode } = exit;
-  const signal = signalIn(exitCode);
-  const [status, errorCode] =
-    exit.killCause === null ? [ownStatus(exit, signal), null] : ofCause[exit.killCause];
-  return { status, exitCode, signal, errorCode };
+/** What a step's end means. Pure. */
+export function judgeExit(exit: StepExit): ExitVerdict {
+  const exitCode = exit.exitCode ?? 128 + (exit.signal ?? constants.signals.SIGKILL);
+  const signal = exit.exitCode === null ? signalName(exit.signal ?? constants.signals.SIGKILL) : null;
+  return { status: exit.killCause === null ? ownStatus(exit) : ofKill[exit.killCause], exitCode, signal };
 }
 
-function ownStatus(exit: SandboxExit, signal: string | null): TerminalStatus {
-  if (exit.exitCode === 0) return 'succeeded';
-  if (exit.oomKilled) return 'out_of_memory';
-  // SIGXCPU at the soft limit; a program that ignores it gets SIGKILL at the hard one.
-  if (exit.cpuLimited && (signal === 'SIGXCPU' || signal === 'SIGKILL')) return 'timed_out';
-  return 'failed';
+function ownStatus(exit: StepExit): TerminalStatus {
+  switch (exit.cause) {
+    case 'wall':
+    case 'cpu':
+      return 'timed_out';
+    case 'output':
+      return 'output_limit';
+    case 'killed':
+    case 'exited':
+      if (exit.exitCode === 0) return 'succeeded';
+      return exit.oomKilled ? 'out_of_memory' : 'failed';
+    default:
+      return exit.cause satisfies never;
+  }
 }

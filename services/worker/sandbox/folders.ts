@@ -63,7 +63,11 @@ export function workdirFor(requested: string | undefined, ofImage: string): stri
 }
 
 /** HOME as the request says; as the image says if a run can write there (few images' can: it is root's); else /work. */
-export function homeFor(requestEnv: Record<string, string>, imageEnv: string[], folders: Tmpfs[]): string {
+export function homeFor(
+  requestEnv: Record<string, string>,
+  imageEnv: string[],
+  folders: Pick<Tmpfs, 'path'>[],
+): string {
   const requested = requestEnv.HOME;
   if (requested !== undefined) return requested;
   const line = imageEnv.findLast((entry) => entry.startsWith('HOME='));

@@ -7,6 +7,8 @@ export const labelNames = {
   attempt: 'dev.runlet.attempt',
   /** The worker's lasting name: what it left behind before a restart is still its own. */
   worker: 'dev.runlet.worker',
+  /** In place of run, tenant and attempt: a sandbox made ahead, for whoever comes first. Labels cannot be changed later. */
+  warm: 'dev.runlet.warm',
   /** One Runlet (one Redis and prefix): two may share an engine and must not clean up after each other. */
   instance: 'dev.runlet.instance',
 } as const;
@@ -29,19 +31,43 @@ export function labelsFor(owner: SandboxOwner): Labels {
   };
 }
 
+/** A sandbox made ahead of its run. */
+export type WarmOwner = { warm: string; worker: string; instance: string };
+
+export function warmLabelsFor(owner: WarmOwner): Labels {
+  return {
+    [labelNames.warm]: owner.warm,
+    [labelNames.worker]: owner.worker,
+    [labelNames.instance]: owner.instance,
+  };
+}
+
+export type Owner = { of: 'run'; owner: SandboxOwner } | { of: 'warm'; owner: WarmOwner };
+
 /** Who a container or network belongs to; `null` when it is not one of ours, whatever single labels it carries. */
-export function ownerFrom(name: string, labels: Labels): SandboxOwner | null {
+export function ownerFrom(name: string, labels: Labels): Owner | null {
   const run = labels[labelNames.run];
   const tenant = labels[labelNames.tenant];
   const attempt = Number(labels[labelNames.attempt]);
   const worker = labels[labelNames.worker];
   const instance = labels[labelNames.instance];
-  if (!run || !tenant || !worker || !instance || !Number.isSafeInteger(attempt)) return null;
+  const warm = labels[labelNames.warm];
+  if (!worker || !instance) return null;
+  // Once in use it has its run's name.
+  if (warm && (name === warmName(warm) || name.startsWith(namePrefix)))
+    return { of: 'warm', owner: { warm, worker, instance } };
+  if (!run || !tenant || !Number.isSafeInteger(attempt)) return null;
   if (name !== sandboxName({ run, attempt })) return null;
-  return { run, tenant, attempt, worker, instance };
+  return { of: 'run', owner: { run, tenant, attempt, worker, instance } };
 }
+
+const namePrefix = 'runlet-';
 
 /** The name of a run's container, and of its network: one attempt can never have two. */
 export function sandboxName(owner: Pick<SandboxOwner, 'run' | 'attempt'>): string {
-  return `runlet-${owner.run}-${owner.attempt}`;
+  return `${namePrefix}${owner.run}-${owner.attempt}`;
+}
+
+export function warmName(warm: string): string {
+  return `${namePrefix}warm-${warm}`;
 }

@@ -1,16 +1,22 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { Attachment, ContainerSpec, Engine } from '../engine/engine.ts';
+import type { Attachment, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
+import { createInitSession, type InitSession } from './init/session.ts';
 
 export type Sandbox = {
-  /** Everything the program writes, in order; ends when the program has ended. */
-  output: Attachment['output'];
-  stdin: Attachment['stdin'];
-  /** Starts the program. Rejects with a Problem when it cannot be started. */
+  /** The init's side of it; frames may be sent before the start. */
+  session: InitSession;
+  /** Whether it was made ahead. */
+  warm: boolean;
+  /** What it was made with. */
+  limits: UpdatableLimits;
+  /** Starts the container. Rejects with a Problem when it cannot be started. */
   start(): Promise<void>;
-  /** Resolves when the program has ended; rejects when the engine is lost. */
-  exited: Promise<{ exitCode: number }>;
+  update(limits: UpdatableLimits): Promise<void>;
+  rename(name: string): Promise<void>;
+  /** Kills the container, and with it all that is in it. */
   kill(): Promise<void>;
-  /** Whether the kernel killed something in it for want of memory. */
+  /** Why the session broke off: `memory` when the kernel killed something in it for want of memory. */
+  lostBy(): Promise<'memory' | 'unknown'>;
   ranOutOfMemory(): Promise<boolean>;
   /** What the program has written to a writable root filesystem. */
   writtenBytes(): Promise<number>;
@@ -19,43 +25,46 @@ export type Sandbox = {
 };
 
 /**
- * A container, made but not started, with its streams attached and its end awaited: not a byte and not an exit can
- * slip by. When anything fails on the way, nothing is left behind.
+ * A container, made but not started, with its streams attached. When anything fails on the way, nothing is left behind.
  */
 export async function createSandbox(engine: Engine, spec: ContainerSpec): Promise<Sandbox> {
   let attachment: Attachment | undefined;
-  const waiting = new AbortController();
   const remove = async (target: string) => {
-    waiting.abort();
+    // First: Docker holds a container's lock while it waits for somebody to take what the program wrote.
     attachment?.close();
     await engine.remove(target);
   };
   try {
     const id = await engine.create(spec);
-    const [attached, watch] = await Promise.all([
-      engine.attach(id, { stdin: spec.stdin }).then((made) => {
-        attachment = made;
-        return made;
-      }),
-      engine.wait(id, { until: 'next-exit', signal: waiting.signal }),
-    ]);
+    attachment = await engine.attach(id, { stdin: true });
+    const session = createInitSession(attachment);
+    const state = async () => {
+      const found = await engine.inspect(id);
+      if (found !== null) return found;
+      throw new Problem(
+        'container_lost',
+        'The container was removed by somebody else while it ran: run it again.',
+      );
+    };
     return {
-      output: attached.output,
-      stdin: attached.stdin,
+      session,
+      warm: false,
+      limits: { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids },
       start: () => engine.start(id),
-      exited: watch.exited,
-      kill: () => engine.kill(id, 'SIGKILL'),
-      ranOutOfMemory: async () => {
-        const state = await engine.inspect(id);
-        if (state === null)
-          throw new Problem(
-            'container_lost',
-            'The container was removed by somebody else while it ran: run it again.',
-          );
-        return state.oomKilled;
+      update: (limits) => engine.update(id, limits),
+      rename: (name) => engine.rename(id, name),
+      kill: () => {
+        session.close();
+        attachment?.close();
+        return engine.kill(id, 'SIGKILL');
       },
+      lostBy: async () => ((await state()).oomKilled ? 'memory' : 'unknown'),
+      ranOutOfMemory: async () => (await state()).oomKilled,
       writtenBytes: async () => (await engine.containerSize(id)) ?? 0,
-      remove: () => remove(id),
+      remove: () => {
+        session.close();
+        return remove(id);
+      },
     };
   } catch (error) {
     // By name: a create whose answer was lost may have made it all the same.

@@ -77,6 +77,11 @@ function stdinInto(socket: Duplex): Writable {
       if (socket.destroyed) done();
       else socket.write(chunk, () => done());
     },
+    // What was written while corked leaves as one.
+    writev(chunks, done) {
+      if (socket.destroyed) done();
+      else socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), () => done());
+    },
     final(done) {
       if (socket.destroyed) done();
       else socket.end(() => done());

@@ -15,6 +15,8 @@ export type Request = {
   query?: Record<string, Scalar>;
   /** Sent as JSON. */
   body?: object;
+  /** Sent instead of a body. */
+  tar?: Buffer;
   /** Statuses besides 2xx that are an answer, not an error. */
   also?: number[];
   registryAuth?: object | undefined;
@@ -81,6 +83,7 @@ type DialOptions = {
   path: string;
   method: string;
   options: { _query: object; _body: object };
+  file?: Buffer;
   statusCodes: Record<number, true>;
   abortSignal: AbortSignal;
   authconfig?: object | undefined;
@@ -96,6 +99,7 @@ function dialOptions(request: Request, abortSignal: AbortSignal, how: Partial<Di
     options: { _query: request.query ?? {}, _body: request.body ?? {} },
     statusCodes: Object.fromEntries(accepted.map((status) => [status, true] as const)),
     abortSignal,
+    ...(request.tar && { file: request.tar }),
     ...(request.registryAuth && { authconfig: request.registryAuth }),
     ...how,
   };

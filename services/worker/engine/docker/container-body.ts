@@ -1,4 +1,4 @@
-import type { ContainerSpec } from '../engine.ts';
+import type { ContainerSpec, UpdatableLimits } from '../engine.ts';
 
 /** The Engine API's body for a create. Whatever a spec does not say is at its strictest here. */
 export function containerBody(spec: ContainerSpec): object {
@@ -33,11 +33,14 @@ export function containerBody(spec: ContainerSpec): object {
           `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777,uid=${uid},gid=${gid}`,
         ]),
       ),
-      Memory: spec.memoryBytes,
-      MemorySwap: spec.memoryBytes,
-      PidsLimit: spec.pids,
-      NanoCpus: Math.max(10_000_000, Math.round(spec.cpus * 1e9)),
-      CpuShares: Math.max(2, Math.round(spec.cpus * 1024)),
+      Mounts: spec.volumes.map(({ name, path, readOnly }) => ({
+        Type: 'volume',
+        Source: name,
+        Target: path,
+        ReadOnly: readOnly,
+        VolumeOptions: { NoCopy: true },
+      })),
+      ...resourcesFor(spec),
       ShmSize: spec.shmBytes,
       Ulimits: spec.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
       CapDrop: ['ALL'],
@@ -52,5 +55,16 @@ export function containerBody(spec: ContainerSpec): object {
       OomScoreAdj: spec.oomScoreAdj,
       ...(spec.runtime !== null && { Runtime: spec.runtime }),
     },
+  };
+}
+
+/** The limits that Docker sets at the create and may set anew later. */
+export function resourcesFor(limits: UpdatableLimits): object {
+  return {
+    Memory: limits.memoryBytes,
+    MemorySwap: limits.memoryBytes,
+    PidsLimit: limits.pids,
+    NanoCpus: Math.max(10_000_000, Math.round(limits.cpus * 1e9)),
+    CpuShares: Math.max(2, Math.round(limits.cpus * 1024)),
   };
 }

@@ -1,6 +1,14 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { ContainerId, ContainerState, ContainerStats, ContainerSummary, Labels } from '../engine.ts';
+import type {
+  ContainerId,
+  ContainerState,
+  ContainerStats,
+  ContainerSummary,
+  Labels,
+  UpdatableLimits,
+} from '../engine.ts';
 import type { DockerClient } from './client.ts';
+import { resourcesFor } from './container-body.ts';
 import { isRefusal, unexpected } from './errors.ts';
 
 /** Times that never were come as year 1. */
@@ -124,6 +132,36 @@ export async function killContainer(
   } catch (error) {
     // 409: not running. 404: gone.
     if (!isRefusal(error, 404, 409)) throw unexpected(error, 'kill the container');
+  }
+}
+
+export async function updateContainer(
+  client: DockerClient,
+  id: ContainerId,
+  limits: UpdatableLimits,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    const path = `/containers/${encodeURIComponent(id)}/update`;
+    await client.call({ method: 'POST', path, body: resourcesFor(limits), signal });
+  } catch (error) {
+    throw isRefusal(error, 404) ? containerLost() : unexpected(error, 'set the container’s limits');
+  }
+}
+
+export async function renameContainer(
+  client: DockerClient,
+  id: ContainerId,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    const path = `/containers/${encodeURIComponent(id)}/rename`;
+    await client.call({ method: 'POST', path, query: { name }, signal });
+  } catch (error) {
+    if (isRefusal(error, 404)) throw containerLost();
+    if (isRefusal(error, 409)) throw new Problem('conflict', `The name ${name} is taken.`, { cause: error });
+    throw unexpected(error, 'rename the container');
   }
 }
 

@@ -8,6 +8,8 @@ import {
   killContainer,
   listContainers,
   removeContainer,
+  renameContainer,
+  updateContainer,
 } from './containers.ts';
 import { createContainer } from './create.ts';
 import type { DockerHostOptions } from './host.ts';
@@ -16,6 +18,7 @@ import { ping, readInfo } from './info.ts';
 import { createNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
 import { startContainer } from './start.ts';
+import { listVolumes, provideVolume, removeVolume } from './volumes.ts';
 import { waitForExit } from './wait.ts';
 
 /**
@@ -42,6 +45,11 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     list: (labels, signal) => listContainers(client, labels, signal),
     stats: (id, signal) => containerStats(client, id, signal),
     containerSize: (id, signal) => containerSize(client, id, signal),
+    update: (id, limits, signal) => updateContainer(client, id, limits, signal),
+    rename: (id, name, signal) => renameContainer(client, id, name, signal),
+    provideVolume: (spec, signal) => provideVolume(client, spec, signal),
+    removeVolume: (name, signal) => removeVolume(client, name, signal),
+    listVolumes: (labels, signal) => listVolumes(client, labels, signal),
     createNetwork: (spec, signal) => createNetwork(client, spec, signal),
     removeNetwork: (idOrName, signal) => removeNetwork(client, idOrName, signal),
     listNetworks: (labels, signal) => listNetworks(client, labels, signal),

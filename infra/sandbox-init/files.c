@@ -1,0 +1,174 @@
+#define _GNU_SOURCE
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+enum { DEPTH_MOST = 64, PATH_MOST = 4096 };
+
+static int file = -1;
+static uint64_t left;
+/* Said once per file: the rest of a file that failed is read and dropped. */
+static int file_failed;
+
+void enter_workdir(char *path) {
+    if (path[0] != '/') broken("WORKDIR is not absolute");
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/') continue;
+        *at = 0;
+        mkdir(path, 0755);
+        *at = '/';
+    }
+    mkdir(path, 0755);
+    if (chdir(path) != 0) send_failure(IN_WORKDIR, errno, path);
+}
+
+static int is_plain(const char *part) { return part[0] && strcmp(part, ".") && strcmp(part, ".."); }
+
+/* The folder that `path` lies in, made where `make` says so; `*name` is what follows its last slash. */
+static int open_parent(char *path, int make, char **name) {
+    int folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (char *part = path;; part = *name) {
+        char *slash = strchr(part, '/');
+        if (slash) *slash = 0;
+        int plain = is_plain(part);
+        if (!slash) {
+            *name = part;
+            if (plain) return folder;
+        } else {
+            *name = slash + 1;
+        }
+        if (!plain) broken("a path has a part that is empty, . or ..");
+        if (folder < 0) return -1;
+        if (make) mkdirat(folder, part, 0755);
+        int next = openat(folder, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int number = errno;
+        close(folder);
+        *slash = '/';
+        folder = next;
+        errno = number;
+        if (folder < 0) return -1;
+    }
+}
+
+static void end_file(const char *path, int number) {
+    if (file >= 0) close(file);
+    file = -1;
+    if (number && !file_failed) send_failure(IN_FILE, number, path);
+    if (number) file_failed = 1;
+}
+
+void begin_file(uint32_t mode, uint64_t size, char *path) {
+    static char shown[PATH_MOST];
+    strncpy(shown, path, sizeof shown - 1);
+    file_failed = 0;
+    left = size;
+    char *name;
+    int folder = open_parent(path, 1, &name);
+    if (folder < 0) return end_file(shown, errno);
+    file = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    int number = errno;
+    close(folder);
+    if (file < 0) return end_file(shown, number);
+    if (fchmod(file, mode & 0777) != 0) return end_file(shown, errno);
+    if (left == 0) end_file(shown, 0);
+}
+
+void file_data(const unsigned char *data, size_t length) {
+    if (length > left) broken("DATA without a FILE, or more of it than was said");
+    left -= length;
+    while (file >= 0 && length > 0) {
+        ssize_t done = write(file, data, length);
+        if (done < 0) return end_file("", errno);
+        data += done;
+        length -= (size_t)done;
+    }
+    if (left == 0) end_file("", 0);
+}
+
+uint64_t file_left(void) { return left; }
+
+static void send_entry(const struct stat *found, const char *path) {
+    unsigned char payload[12 + PATH_MOST];
+    size_t length = strlen(path);
+    memcpy(put64(put32(payload, found->st_mode & 0777), (uint64_t)found->st_size), path, length);
+    send_frame('l', payload, 12 + length);
+}
+
+/* Takes `folder`. False when the bound is reached. */
+static int list_folder(int folder, char *path, size_t length, int depth, uint32_t *room) {
+    DIR *entries = fdopendir(folder);
+    if (!entries) {
+        close(folder);
+        return 1;
+    }
+    int more = 1;
+    for (struct dirent *entry; more && (entry = readdir(entries));) {
+        size_t named = strlen(entry->d_name);
+        struct stat found;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        if (length + named + 2 > PATH_MOST) continue;
+        if (fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        memcpy(path + length, entry->d_name, named + 1);
+        /* Folders count too: empty ones without end would keep us for ever. */
+        if (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)) {
+            if (*room == 0) {
+                more = 0;
+                break;
+            }
+            *room -= 1;
+        }
+        if (S_ISREG(found.st_mode)) send_entry(&found, path);
+        if (!S_ISDIR(found.st_mode)) continue;
+        if (depth == DEPTH_MOST) continue;
+        int inner = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (inner < 0) continue;
+        path[length + named] = '/';
+        more = list_folder(inner, path, length + named + 1, depth + 1, room);
+    }
+    closedir(entries);
+    return more;
+}
+
+void list_files(uint32_t most) {
+    char path[PATH_MOST];
+    int folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unsigned char cut = folder >= 0 && !list_folder(folder, path, 0, 0, &most);
+    send_frame('z', &cut, 1);
+    write_output(1);
+}
+
+void send_content(char *path) {
+    static unsigned char piece[FRAME_MOST];
+    char *name;
+    struct stat found;
+    int folder = open_parent(path, 0, &name);
+    int from = folder < 0 ? -1 : openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int number = errno;
+    if (folder >= 0) close(folder);
+    if (from >= 0 && (fstat(from, &found) != 0 || !S_ISREG(found.st_mode))) {
+        close(from);
+        from = -1;
+        number = EINVAL;
+    }
+    if (from < 0) return send_failure(IN_GET, number, path);
+    uint64_t size = (uint64_t)found.st_size;
+    put64(piece, size);
+    send_frame('a', piece, 8);
+    while (size > 0) {
+        ssize_t done = read(from, piece, size < sizeof piece ? (size_t)size : sizeof piece);
+        if (done < 0 && errno == EINTR) continue;
+        /* Nothing runs that could have made it shorter: the disk itself failed us. */
+        if (done <= 0) broken("a file ended before its size");
+        send_frame('d', piece, (size_t)done);
+        size -= (uint64_t)done;
+    }
+    close(from);
+    write_output(1);
+}

@@ -1,0 +1,16 @@
+/* Files in and out of the work folder, which is the init's own working directory. Links are never followed. */
+#ifndef FILES_H
+#define FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void enter_workdir(char *path);
+void begin_file(uint32_t mode, uint64_t size, char *path);
+void file_data(const unsigned char *data, size_t length);
+/* Bytes of the file under way that are still to come. */
+uint64_t file_left(void);
+void list_files(uint32_t most);
+void send_content(char *path);
+
+#endif

@@ -1,0 +1,161 @@
+/* PID 1 of a sandbox. README.md beside this file says what it does; this file, how it waits. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "step.h"
+#include "wire.h"
+
+static unsigned char *in;
+static size_t in_size, in_from, in_to;
+
+static size_t longest(char type) { return type == 'E' ? EXEC_MOST : FRAME_MOST; }
+
+static void need(size_t length, size_t least) {
+    if (length < least) broken("a frame is too short");
+}
+
+/* The payload's end as a string: there is always a byte behind it, which is given back. */
+static char *text(unsigned char *payload, size_t from, size_t length) {
+    if (memchr(payload + from, 0, length - from)) broken("a path holds a NUL");
+    payload[length] = 0;
+    return (char *)payload + from;
+}
+
+static void handle(char type, unsigned char *payload, size_t length) {
+    unsigned char behind = payload[length];
+    int between = strchr("WFDLG", type) != NULL;
+    if (between && step_runs()) broken("a frame that belongs between steps came while one runs");
+    if (type != 'D' && file_left() > 0) broken("a FILE is not complete");
+    switch (type) {
+    case 'W':
+        need(length, 1);
+        enter_workdir(text(payload, 0, length));
+        break;
+    case 'F':
+        need(length, 13);
+        begin_file(get32(payload), get64(payload + 4), text(payload, 12, length));
+        break;
+    case 'D':
+        file_data(payload, length);
+        break;
+    case 'E':
+        begin_step(payload, length);
+        break;
+    case 'I':
+        step_stdin(payload, length);
+        break;
+    case 'Z':
+        step_stdin_end();
+        break;
+    case 'S':
+        need(length, 1);
+        if (payload[0] >= 1 && payload[0] <= 64) step_signal(payload[0]);
+        break;
+    case 'R':
+        need(length, 4);
+        step_resize(get16(payload), get16(payload + 2));
+        break;
+    case 'K':
+        step_kill();
+        break;
+    case 'L':
+        need(length, 4);
+        list_files(get32(payload));
+        break;
+    case 'G':
+        need(length, 1);
+        send_content(text(payload, 0, length));
+        break;
+    default:
+        broken("a frame of an unknown type");
+    }
+    payload[length] = behind;
+}
+
+static void handle_frames(void) {
+    while (in_to - in_from >= HEADER) {
+        char type = (char)in[in_from];
+        size_t length = get32(in + in_from + 1);
+        if (length > longest(type)) broken("a frame is too long");
+        if (in_to - in_from - HEADER < length) return;
+        unsigned char *payload = in + in_from + HEADER;
+        in_from += HEADER + length;
+        handle(type, payload, length);
+    }
+}
+
+/* Room for the frame under way, and for the byte that `text` may set behind it. */
+static void make_room(void) {
+    if (in_from > 0) {
+        memmove(in, in + in_from, in_to - in_from);
+        in_to -= in_from;
+        in_from = 0;
+    }
+    size_t wanted = HEADER + FRAME_MOST;
+    if (in_to >= HEADER) {
+        size_t length = get32(in + 1);
+        if (length <= longest((char)in[0]) && HEADER + length > wanted) wanted = HEADER + length;
+    }
+    if (in_size >= wanted + 1) return;
+    in = realloc(in, wanted + 1);
+    if (!in) _exit(71);
+    in_size = wanted + 1;
+}
+
+static void read_worker(void) {
+    make_room();
+    ssize_t length = read(0, in + in_to, in_size - 1 - in_to);
+    if (length > 0) {
+        in_to += (size_t)length;
+        handle_frames();
+    } else if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
+        kill(-1, SIGKILL); /* the worker is gone */
+        _exit(0);
+    }
+}
+
+int main(void) {
+    /* It ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
+    if (getpid() != 1) return 64;
+    prctl(PR_SET_DUMPABLE, 0);
+    umask(022);
+    for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (ended < 0) return 71;
+
+    unsigned char version = VERSION;
+    send_frame('r', &version, 1);
+    for (;;) {
+        write_output(0);
+        struct pollfd fds[6];
+        int timeout;
+        int count = step_poll(fds + 3, &timeout);
+        fds[0] = (struct pollfd){.fd = 0, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = ended, .events = POLLIN};
+        fds[2] = (struct pollfd){.fd = output_waits() ? 1 : -1, .events = POLLOUT};
+        if (poll(fds, 3 + (nfds_t)count, timeout) < 0) {
+            if (errno == EINTR) continue;
+            return 71;
+        }
+        struct signalfd_siginfo info;
+        int reap = fds[1].revents && read(ended, &info, sizeof info) > 0;
+        step_ready(fds + 3, count);
+        step_tick(reap);
+        if (fds[0].revents) read_worker();
+    }
+}

@@ -1,0 +1,54 @@
+import type { RunRequest } from '../../shared/contracts/run-request.ts';
+import { filesOf, type PlannedFile, stepsOf } from '../../shared/run-plan.ts';
+import { compileStep } from '../../shared/stores/run-record.ts';
+import type { ImageInfo } from './engine/engine.ts';
+import type { ProgramStep } from './run-steps.ts';
+import { resolveCommand } from './sandbox/command.ts';
+import { workdirFor } from './sandbox/folders.ts';
+import { programEnvironment } from './sandbox/program.ts';
+
+/** What the init of a sandbox is told: everything resolved against the image. */
+export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
+
+/** Compilers get so long, whatever the program itself may take. */
+const leastCompileMs = 30_000;
+/** Of a PTY whose client has not said its size yet. */
+const usualTerminal = { cols: 80, rows: 24 };
+
+/** The image that a request names, or that of its language. */
+export function imageOf(request: RunRequest): string {
+  return request.image ?? languageOf(request)?.image ?? '';
+}
+
+/** Pure. Throws a Problem `image_without_command`. */
+export function planRun(request: RunRequest, image: ImageInfo, folders: { path: string }[]): Plan {
+  const { limits } = request;
+  const language = languageOf(request);
+  const env = programEnvironment(request, image, folders, language?.env);
+  const steps = stepsOf(request).map((step): ProgramStep => {
+    const compile = step.name === compileStep;
+    return {
+      name: step.name,
+      argv: [...(step.argv ?? commandOf(request, image)), ...step.args],
+      env,
+      stdin: step.stdin,
+      stdinOpen: step.stdinOpen,
+      tty: step.tty ? usualTerminal : undefined,
+      wallMs: compile
+        ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? leastCompileMs)
+        : limits.timeoutMs,
+      cpuMs: compile ? null : limits.cpuTimeMs,
+      outputBytes: limits.outputBytes,
+    };
+  });
+  return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };
+}
+
+function commandOf(request: RunRequest, image: ImageInfo): string[] {
+  const { entrypoint, command } = resolveCommand(request, image, request.image ?? image.id);
+  return [...entrypoint, ...command];
+}
+
+function languageOf(_request: RunRequest) {
+  return undefined as undefined | { image: string; env?: Record<string, string>; compileTimeoutMs?: number };
+}

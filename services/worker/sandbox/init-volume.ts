@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Problem } from '../../../shared/problems.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { SandboxInit } from './container-spec.ts';
+
+const label = 'dev.runlet.init';
+const folder = '/.runlet';
+const file = 'init';
+
+/** Several workers of one engine may be at it together: one of them removes what the other was about to use. */
+const tries = 5;
+
+export type InitVolume = {
+  readonly init: SandboxInit;
+  /** Makes the volume anew where it is missing or empty (somebody pruned the engine's volumes). */
+  provide(): Promise<void>;
+};
+
+/** The volume that brings the sandbox init to an engine, named by its content: a new init is a new volume. */
+export async function initVolume(engine: Engine, architecture: string, program: string): Promise<InitVolume> {
+  const data = await readFile(program).catch((error: Error) => {
+    throw new Error(
+      `The sandbox init is missing (${error.message}). Build it: sh infra/sandbox-init/build.sh ${program}`,
+    );
+  });
+  const built = architectureOf(data);
+  if (built !== architecture)
+    throw new Error(
+      `The sandbox init at ${program} is for ${built}, the engine is ${architecture}. Build it there, and name it by RUNLET_SANDBOX_INIT.`,
+    );
+  const digest = createHash('sha256').update(data).digest('hex').slice(0, 16);
+  const name = `runlet-init-${digest}`;
+  const spec = { name, labels: { [label]: digest }, files: [{ name: file, mode: 0o555, data }] };
+
+  async function provide(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await engine.provideVolume(spec);
+      } catch (error) {
+        if (attempt >= tries || (error instanceof Problem && error.code === 'engine_unavailable'))
+          throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50 * attempt));
+      }
+    }
+  }
+
+  await provide();
+  return { init: { volume: { name, path: folder, readOnly: true }, path: `${folder}/${file}` }, provide };
+}
+
+/** As in image manifests, from the ELF header's e_machine (at byte 18). */
+function architectureOf(data: Buffer): string {
+  const machines: Record<number, string> = { 62: 'amd64', 183: 'arm64', 243: 'riscv64', 22: 's390x' };
+  const isElf = data.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'));
+  const machine = isElf ? data.readUInt16LE(18) : 0;
+  return machines[machine] ?? `an unknown machine (${machine})`;
+}

@@ -1,0 +1,375 @@
+import type { Writable } from 'node:stream';
+import type { Attachment, OutputChunk } from '../../engine/engine.ts';
+import {
+  createFrameParser,
+  dataFrames,
+  type FailedStep,
+  frame,
+  type InitFrame,
+  ProtocolViolation,
+  type StepEnd,
+  u16,
+  u32,
+  u64,
+} from './frames.ts';
+
+export type { StepEnd } from './frames.ts';
+
+/** The init could not do what it was told; the sandbox is as it was before. */
+export class StartFailed extends Error {
+  override readonly name = 'StartFailed';
+  readonly what: FailedStep;
+  readonly errno: number;
+  /** The path or the command that it was about. */
+  readonly text: string;
+  constructor(what: FailedStep, errno: number, text: string) {
+    super(`${what}: error ${errno} (${text})`);
+    this.what = what;
+    this.errno = errno;
+    this.text = text;
+  }
+}
+
+/** The sandbox is gone, or not to be trusted any further: its cause says why, where that is known. */
+export class SandboxLost extends Error {
+  override readonly name = 'SandboxLost';
+}
+
+export type StepSpec = {
+  argv: string[];
+  env: Record<string, string>;
+  tty?: { cols: number; rows: number };
+  /** Whether the program gets a stdin to read; else it reads /dev/null. */
+  stdin: boolean;
+  wallMs: number;
+  cpuMs: number | null;
+  /** stdout and stderr together; a little more may come, and is the caller's to cut. */
+  outputBytes: number;
+};
+
+export type RunningStep = {
+  /** Resolves when the program has been executed; rejects with StartFailed or SandboxLost. */
+  started: Promise<void>;
+  /** Resolves after the last byte of output was taken; rejects as `started`. */
+  ended: Promise<StepEnd>;
+  stdin: {
+    /** Resolves when the init has room for more. What comes after the step's end is dropped. */
+    write(data: Buffer): Promise<void>;
+    end(): void;
+  };
+  /** To the step's process group. */
+  signal(number: number): void;
+  resize(cols: number, rows: number): void;
+  kill(): void;
+};
+
+export type InitSession = ReturnType<typeof createInitSession>;
+
+const version = 1;
+/** So much of stdin may be on its way before the init has said that it was taken (README.md). */
+const stdinAhead = 256 * 1024;
+/** What is kept of a container's own stderr, where a runtime says why it could not go on. */
+const complaintMost = 4096;
+
+type Waiting = {
+  onFrame(frame: InitFrame): void | Promise<void>;
+  onLost(error: Error): void;
+};
+
+/**
+ * The worker's side of a sandbox init, over a container's attached streams. One thing at a time: prepare, then steps,
+ * lists and reads one after another. Output is read as fast as it is taken.
+ */
+export function createInitSession(attachment: Attachment) {
+  const { output } = attachment;
+  const input = attachment.stdin as Writable;
+  const ready = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<Error | undefined>();
+  ready.promise.catch(() => {});
+  let isReady = false;
+  let lost: Error | undefined;
+  let waiting: Waiting | undefined;
+  /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
+  let failure: StartFailed | undefined;
+  let complaint = '';
+
+  const lose = (why: string, cause?: unknown) => {
+    if (lost !== undefined) return;
+    lost = new SandboxLost(complaint === '' ? why : `${why}: ${complaint.trim()}`, { cause });
+    ready.reject(lost);
+    waiting?.onLost(lost);
+    waiting = undefined;
+    attachment.close();
+    closed.resolve(cause instanceof Error ? cause : lost);
+  };
+
+  const send = (data: Buffer) => {
+    if (lost === undefined) input.write(data);
+  };
+
+  const take = (one: InitFrame): void | Promise<void> => {
+    if (!isReady) {
+      if (one.type !== 'ready' || one.version !== version)
+        throw new ProtocolViolation('the first frame is not READY of this version');
+      isReady = true;
+      return ready.resolve();
+    }
+    if (one.type === 'ready') throw new ProtocolViolation('READY twice');
+    if (one.type === 'broken') throw new ProtocolViolation(`the init gave up: ${one.text}`);
+    if (one.type === 'failed' && (one.what === 'workdir' || one.what === 'file')) {
+      failure ??= new StartFailed(one.what, one.errno, one.text);
+      return;
+    }
+    // What was taken of a stdin may be said after the step's end.
+    if (waiting === undefined) {
+      if (one.type === 'taken') return;
+      throw new ProtocolViolation(`${one.type} while nothing was asked`);
+    }
+    return waiting.onFrame(one);
+  };
+
+  const read = async () => {
+    // Frames are taken in order; one that has to wait keeps the rest, and the container's output, waiting.
+    const queue: InitFrame[] = [];
+    const parse = createFrameParser((one) => queue.push(one));
+    for await (const chunk of output as AsyncIterable<OutputChunk>) {
+      if (chunk.stream === 'stderr') {
+        if (complaint.length < complaintMost) complaint += chunk.data.toString('utf8', 0, complaintMost);
+        continue;
+      }
+      parse(chunk.data);
+      for (const one of queue.splice(0)) {
+        const done = take(one);
+        if (done !== undefined) await done;
+      }
+    }
+  };
+  read().then(
+    () => lose('the sandbox ended'),
+    (error) => lose('the sandbox was lost', error),
+  );
+  input.on('error', (error) => lose('the sandbox takes no more input', error));
+
+  /** Asks for something and hands what follows to `act` until it settles. */
+  function exchange(handler: Waiting): void {
+    if (lost !== undefined) handler.onLost(lost);
+    else if (waiting !== undefined) throw new Error('an init does one thing at a time');
+    else waiting = handler;
+  }
+  const done = (handler: Waiting) => {
+    if (waiting === handler) waiting = undefined;
+  };
+
+  return {
+    /** Resolves when the init is there; rejects with SandboxLost. Need not be awaited before the first frames. */
+    ready: ready.promise,
+    /** Resolves when the session is over, with what broke it. */
+    closed: closed.promise,
+
+    /** Sets the work folder and brings files into it. What cannot be done fails the next `exec`. */
+    async prepare(workdir: string, files: { path: string; data: Buffer; mode: number }[]): Promise<void> {
+      // With what follows in this turn of the event loop, one write.
+      input.cork();
+      process.nextTick(() => input.uncork());
+      send(frame('W', Buffer.from(workdir)));
+      for (const { path, data, mode } of files) {
+        send(frame('F', u32(mode), u64(data.length), Buffer.from(path)));
+        for (const piece of dataFrames('D', data)) {
+          send(piece);
+          if (input.writableNeedDrain && lost === undefined) {
+            await Promise.race([new Promise((resolve) => input.once('drain', resolve)), closed.promise]);
+          }
+        }
+      }
+    },
+
+    exec(step: StepSpec, onOutput: (chunk: OutputChunk) => Promise<void> | void): RunningStep {
+      const started = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<StepEnd>();
+      started.promise.catch(() => {});
+      ended.promise.catch(() => {});
+      let running = true;
+      let hasStarted = false;
+      let ahead = 0;
+      let room = Promise.withResolvers<void>();
+      const over = () => {
+        running = false;
+        room.resolve();
+        done(handler);
+      };
+      const fail = (error: Error) => {
+        over();
+        started.reject(error);
+        ended.reject(error);
+      };
+      const handler: Waiting = {
+        onLost: fail,
+        onFrame(one) {
+          switch (one.type) {
+            case 'started':
+              if (hasStarted) throw new ProtocolViolation('STARTED twice');
+              hasStarted = true;
+              // The program was executed all the same; that it lacks its files is the reason that counts.
+              if (failure === undefined) return started.resolve();
+              fail(failure);
+              send(frame('K'));
+              // What it says on its way out is nobody's.
+              exchange({ onLost() {}, onFrame: (late) => (late.type === 'exit' ? endLate() : undefined) });
+              return;
+            case 'failed':
+              if (hasStarted) throw new ProtocolViolation('a step failed to start after it had');
+              return fail(failure ?? new StartFailed(one.what, one.errno, one.text));
+            case 'stdout':
+            case 'stderr':
+              if (!hasStarted) throw new ProtocolViolation('output of a step that has not started');
+              return onOutput({ stream: one.type, data: one.data });
+            case 'taken':
+              ahead -= one.bytes;
+              if (ahead < 0) throw new ProtocolViolation('more was taken of stdin than was given');
+              room.resolve();
+              room = Promise.withResolvers();
+              return;
+            case 'exit':
+              if (!hasStarted) throw new ProtocolViolation('the end of a step that has not started');
+              over();
+              return ended.resolve(one.end);
+            default:
+              throw new ProtocolViolation(`${one.type} while a step runs`);
+          }
+        },
+      };
+      const endLate = () => {
+        waiting = undefined;
+      };
+      exchange(handler);
+      input.cork();
+      process.nextTick(() => input.uncork());
+      send(execFrame(step));
+
+      const tell = (data: Buffer) => {
+        if (running) send(data);
+      };
+      return {
+        started: started.promise,
+        ended: ended.promise,
+        stdin: {
+          async write(data) {
+            for (const piece of pieces(data)) {
+              while (running && ahead + piece.length > stdinAhead) await room.promise;
+              if (!running) return;
+              ahead += piece.length;
+              send(frame('I', piece));
+            }
+          },
+          end: () => tell(frame('Z')),
+        },
+        signal: (number) => tell(frame('S', Buffer.from([number]))),
+        resize: (cols, rows) => tell(frame('R', u16(cols), u16(rows))),
+        kill: () => tell(frame('K')),
+      };
+    },
+
+    /** The regular files below the work folder, at most `most` of them (folders count too). Between steps. */
+    list(
+      most: number,
+    ): Promise<{ files: { path: string; sizeBytes: number; mode: number }[]; truncated: boolean }> {
+      return new Promise((resolve, reject) => {
+        const files: { path: string; sizeBytes: number; mode: number }[] = [];
+        const handler: Waiting = {
+          onLost: reject,
+          onFrame(one) {
+            if (one.type === 'taken') return;
+            if (one.type === 'entry' && files.length < most) {
+              const { path, sizeBytes, mode } = one;
+              // A name that is no UTF-8 could not be asked for again.
+              if (isPlainPath(path)) files.push({ path, sizeBytes, mode });
+              return;
+            }
+            if (one.type !== 'list_end') throw new ProtocolViolation(`${one.type} in a list`);
+            done(handler);
+            resolve({ files, truncated: one.truncated });
+          },
+        };
+        exchange(handler);
+        send(frame('L', u32(most)));
+      });
+    },
+
+    /** A file's bytes, read as fast as they are taken. Rejects with StartFailed when it cannot be read. Between steps. */
+    async *read(path: string): AsyncGenerator<Buffer> {
+      let left: number | undefined;
+      const queue: Buffer[] = [];
+      let error: Error | undefined;
+      let news = Promise.withResolvers<void>();
+      let taken = Promise.withResolvers<void>();
+      const handler: Waiting = {
+        onLost(why) {
+          error = why;
+          news.resolve();
+        },
+        onFrame(one) {
+          if (one.type === 'taken') return;
+          if (one.type === 'failed') {
+            done(handler);
+            error = new StartFailed(one.what, one.errno, one.text);
+          } else if (one.type === 'content' && left === undefined) left = one.sizeBytes;
+          else if (one.type === 'data' && left !== undefined && one.data.length <= left) {
+            left -= one.data.length;
+            queue.push(one.data);
+          } else throw new ProtocolViolation(`${one.type} in a file’s content`);
+          if (left === 0) done(handler);
+          news.resolve();
+          if (queue.length === 0) return;
+          taken = Promise.withResolvers();
+          return taken.promise;
+        },
+      };
+      exchange(handler);
+      send(frame('G', Buffer.from(path)));
+      try {
+        for (;;) {
+          await news.promise;
+          news = Promise.withResolvers();
+          for (const data of queue.splice(0)) yield data;
+          taken.resolve();
+          if (error !== undefined) throw error;
+          if (left === 0) return;
+        }
+      } finally {
+        // Left before its end: what still comes would be taken for something else.
+        taken.resolve();
+        if (waiting === handler) lose('a file was not read to its end');
+      }
+    },
+
+    /** Ends the session; the container is the caller's to remove. Idempotent. */
+    close: () => lose('the session was closed'),
+  };
+}
+
+function execFrame(step: StepSpec): Buffer {
+  const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
+  const strings = [...step.argv, ...env].map((text) => `${text}\0`).join('');
+  return frame(
+    'E',
+    u32((step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0)),
+    u32(step.wallMs),
+    u32(step.cpuMs ?? 0),
+    u64(step.outputBytes),
+    u16(step.tty?.cols ?? 0),
+    u16(step.tty?.rows ?? 0),
+    u32(step.argv.length),
+    u32(env.length),
+    Buffer.from(strings),
+  );
+}
+
+function* pieces(data: Buffer): Generator<Buffer> {
+  for (let at = 0; at < data.length; at += 64 * 1024) yield data.subarray(at, at + 64 * 1024);
+}
+
+/** Relative, without empty parts, `.` or `..`, and no replacement character. */
+function isPlainPath(path: string): boolean {
+  const plain = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  return plain && !path.includes('\0') && !path.includes('\ufffd');
+}

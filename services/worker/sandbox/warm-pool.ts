@@ -1,0 +1,272 @@
+import type { Log } from '../../../shared/log.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** What sandboxes made ahead are alike in: image, isolation, network, and what cannot be changed once they are made. */
+export type WarmProfile = {
+  key: string;
+  image: string;
+  isolation: string;
+  network: string;
+  /** Makes one, started and ready for its first step. */
+  make(id: string): Promise<Sandbox>;
+};
+
+export type WarmPoolOptions = {
+  newId(): string;
+  /** Idle and in the making, all profiles together: each costs the memory of an init and of its runtime's shim. */
+  most: number;
+  /** Whether the engine has better things to do: then the pool grows by one a second at the most. */
+  busy(): boolean;
+  /** Whether the machine is short of memory: then the pool gives its own back and does not grow. */
+  pressed(): boolean;
+  log: Log;
+};
+
+type Entry = { id: string; sandbox: Sandbox; since: number };
+
+type Shelf = {
+  profile: WarmProfile;
+  /** Kept warm even without demand. */
+  pinned: boolean;
+  idle: Entry[];
+  making: number;
+  /** Demand a second, decaying: see `rateMs`. */
+  rate: number;
+  /** The most that were wanted within a second, decaying: see `burstMs`. */
+  burst: number;
+  /** Wanted in the second that began at `secondAt`. */
+  inSecond: number;
+  secondAt: number;
+  seenAt: number;
+  makeMs: number;
+  notBefore: number;
+};
+
+/** Time constants of the demand: the rate follows ten seconds, a burst is remembered for minutes. */
+const rateMs = 10_000;
+const burstMs = 120_000;
+/** Nobody asked for so long: nothing is kept. */
+const idleMs = 600_000;
+const tickMs = 50;
+/** The pool grows at this pace while the engine is busy. */
+const trickleMs = 1_000;
+/** So many are made at a time while the engine has nothing else to do. */
+const mostMaking = 2;
+const afterFailureMs = 10_000;
+const mostShelves = 256;
+
+export type WarmPool = ReturnType<typeof createWarmPool>;
+
+/**
+ * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
+ * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more.
+ */
+export function createWarmPool(options: WarmPoolOptions) {
+  const { log } = options;
+  const shelves = new Map<string, Shelf>();
+  /** Ids that are idle, in the making or in use: their containers are no orphans. */
+  const held = new Set<string>();
+  let making = 0;
+  let madeAt = 0;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const underWay = new Set<Promise<void>>();
+
+  const now = () => performance.now();
+  const idleCount = () => [...shelves.values()].reduce((sum, shelf) => sum + shelf.idle.length, 0);
+
+  function shelfFor(profile: WarmProfile): Shelf {
+    let shelf = shelves.get(profile.key);
+    if (shelf === undefined) {
+      const at = now();
+      shelf = {
+        profile,
+        pinned: false,
+        idle: [],
+        making: 0,
+        rate: 0,
+        burst: 0,
+        inSecond: 0,
+        secondAt: at,
+        seenAt: at,
+        makeMs: 300,
+        notBefore: 0,
+      };
+      shelves.set(profile.key, shelf);
+    }
+    // The newest knows the newest limits.
+    shelf.profile = profile;
+    return shelf;
+  }
+
+  function decay(shelf: Shelf, at: number): void {
+    const elapsed = at - shelf.seenAt;
+    shelf.rate *= Math.exp(-elapsed / rateMs);
+    shelf.burst *= Math.exp(-elapsed / burstMs);
+    shelf.seenAt = at;
+  }
+
+  function note(shelf: Shelf): void {
+    const at = now();
+    decay(shelf, at);
+    shelf.rate += 1000 / rateMs;
+    if (at - shelf.secondAt >= 1000) {
+      shelf.secondAt = at;
+      shelf.inSecond = 0;
+    }
+    shelf.inSecond += 1;
+    shelf.burst = Math.max(shelf.burst, shelf.inSecond);
+  }
+
+  function target(shelf: Shelf): number {
+    const least = shelf.pinned ? 1 : 0;
+    const elapsed = now() - shelf.seenAt;
+    if (shelf.rate === 0 || elapsed > idleMs) return least;
+    const rate = shelf.rate * Math.exp(-elapsed / rateMs);
+    const burst = shelf.burst * Math.exp(-elapsed / burstMs);
+    return Math.max(1, Math.ceil((rate * shelf.makeMs * 1.5) / 1000), Math.ceil(burst));
+  }
+
+  function destroy(entry: Entry): void {
+    const removal = entry.sandbox
+      .remove()
+      .catch((error: Error) => log.warn({ warm: entry.id, reason: error.message }, 'not removed'))
+      // From here on what may be left of it is the reaper's.
+      .finally(() => {
+        held.delete(entry.id);
+        underWay.delete(removal);
+      });
+    underWay.add(removal);
+  }
+
+  /** Takes the oldest idle ones of those that have more than they need; of anybody, oldest first, if that is not enough. */
+  function shed(count: number, all: boolean): void {
+    const spare = [...shelves.values()].flatMap((shelf) =>
+      (all ? shelf.idle : shelf.idle.slice(0, Math.max(0, shelf.idle.length - target(shelf)))).map(
+        (entry) => ({
+          shelf,
+          entry,
+        }),
+      ),
+    );
+    for (const { shelf, entry } of spare.sort((a, b) => a.entry.since - b.entry.since).slice(0, count)) {
+      shelf.idle.splice(shelf.idle.indexOf(entry), 1);
+      destroy(entry);
+    }
+  }
+
+  async function make(shelf: Shelf): Promise<void> {
+    const id = options.newId();
+    const began = now();
+    making += 1;
+    shelf.making += 1;
+    madeAt = began;
+    held.add(id);
+    try {
+      const sandbox = await shelf.profile.make(id);
+      shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
+      const entry = { id, sandbox, since: now() };
+      if (stopped) return destroy(entry);
+      shelf.idle.push(entry);
+      void sandbox.session.closed.then(() => {
+        const at = shelf.idle.indexOf(entry);
+        if (at < 0) return;
+        shelf.idle.splice(at, 1);
+        destroy(entry);
+      });
+    } catch (error) {
+      held.delete(id);
+      shelf.notBefore = now() + afterFailureMs;
+      log.warn(
+        { image: shelf.profile.image, reason: (error as Error).message },
+        'sandbox could not be made ahead',
+      );
+    } finally {
+      making -= 1;
+      shelf.making -= 1;
+    }
+  }
+
+  function tick(): void {
+    if (stopped) return;
+    for (const [key, shelf] of shelves) {
+      if (target(shelf) === 0 && shelf.idle.length === 0 && shelf.making === 0) shelves.delete(key);
+    }
+    if (options.pressed()) {
+      shed(1, true);
+      return;
+    }
+    shed(options.most, false);
+    const over = idleCount() + making - options.most;
+    if (over > 0) {
+      shed(over, true);
+      return;
+    }
+    const at = now();
+    const busy = options.busy();
+    if (busy && (making > 0 || at - madeAt < trickleMs)) return;
+    while (making < (busy ? 1 : mostMaking)) {
+      const next = [...shelves.values()]
+        .map((shelf) => ({ shelf, lacks: target(shelf) - shelf.idle.length - shelf.making }))
+        .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
+        // The emptiest first, then the one that lacks most.
+        .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
+      if (next === undefined || idleCount() + making >= options.most) return;
+      const done = make(next.shelf).finally(() => {
+        underWay.delete(done);
+        tick();
+      });
+      underWay.add(done);
+    }
+  }
+
+  return {
+    start(): void {
+      timer = setInterval(tick, tickMs);
+    },
+
+    /** One that is ready, or none; notes that one was wanted. Whoever takes it removes it and then calls `forget`. */
+    take(profile: WarmProfile): { id: string; sandbox: Sandbox } | undefined {
+      if (stopped) return undefined;
+      if (!shelves.has(profile.key) && shelves.size >= mostShelves) return undefined;
+      const shelf = shelfFor(profile);
+      note(shelf);
+      // The newest: its pages are the likeliest to be in memory still.
+      return shelf.idle.pop();
+    },
+
+    /** Keeps at least one of these, asked for or not. */
+    pin(profile: WarmProfile): void {
+      shelfFor(profile).pinned = true;
+    },
+
+    unpinAll(): void {
+      for (const shelf of shelves.values()) shelf.pinned = false;
+    },
+
+    forget(id: string): void {
+      held.delete(id);
+    },
+
+    holds: (id: string) => held.has(id),
+
+    picture(): { image: string; isolation: string; network: string; count: number }[] {
+      return [...shelves.values()]
+        .filter(({ idle }) => idle.length > 0)
+        .map(({ profile: { image, isolation, network }, idle }) => ({
+          image,
+          isolation,
+          network,
+          count: idle.length,
+        }));
+    },
+
+    /** Removes what is idle and waits for what is in the making. */
+    async stop(): Promise<void> {
+      stopped = true;
+      clearInterval(timer);
+      for (const shelf of shelves.values()) for (const entry of shelf.idle.splice(0)) destroy(entry);
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
+  };
+}
