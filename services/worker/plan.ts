@@ -1,4 +1,5 @@
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
+import { findLanguage, type Language } from '../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../shared/run-plan.ts';
 import { compileStep } from '../../shared/stores/run-record.ts';
 import type { ImageInfo } from './engine/engine.ts';
@@ -10,8 +11,6 @@ import { programEnvironment } from './sandbox/program.ts';
 /** What the init of a sandbox is told: everything resolved against the image. */
 export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
 
-/** Compilers get so long, whatever the program itself may take. */
-const leastCompileMs = 30_000;
 /** Of a PTY whose client has not said its size yet. */
 const usualTerminal = { cols: 80, rows: 24 };
 
@@ -35,7 +34,7 @@ export function planRun(request: RunRequest, image: ImageInfo, folders: { path: 
       stdinOpen: step.stdinOpen,
       tty: step.tty ? usualTerminal : undefined,
       wallMs: compile
-        ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? leastCompileMs)
+        ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0)
         : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,
@@ -49,6 +48,7 @@ function commandOf(request: RunRequest, image: ImageInfo): string[] {
   return [...entrypoint, ...command];
 }
 
-function languageOf(_request: RunRequest) {
-  return undefined as undefined | { image: string; env?: Record<string, string>; compileTimeoutMs?: number };
+function languageOf(request: RunRequest): Language | undefined {
+  const found = request.language === undefined ? undefined : findLanguage(request.language);
+  return found !== undefined && !('fault' in found) ? found.language : undefined;
 }

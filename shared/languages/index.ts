@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import semver from 'semver';
+import { type Language, language } from './language.ts';
+
+export type { Language } from './language.ts';
+
+const folder = new URL('data/', import.meta.url);
+
+const all: Language[] = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .sort()
+  .map((name) => language.parse(JSON.parse(readFileSync(new URL(name, folder), 'utf8'))));
+
+const byName = new Map<string, Language>();
+const byExtension = new Map<string, Language>();
+for (const one of all) {
+  for (const name of [one.name, ...one.aliases]) claim(byName, name, one);
+  for (const extension of one.extensions) claim(byExtension, extension, one);
+}
+
+/** Two data files that want the same name are a mistake of whoever wrote the second. */
+function claim(map: Map<string, Language>, key: string, one: Language): void {
+  const other = map.get(key);
+  if (other !== undefined) throw new Error(`${other.name} and ${one.name} are both called "${key}"`);
+  map.set(key, one);
+}
+
+export const listLanguages = (): readonly Language[] => all;
+
+export type Found = { language: Language } | { fault: 'unknown' } | { fault: 'version'; language: Language };
+
+/** By name or alias, with an optional semver range behind an `@`: `python`, `py@3.11`, `node@>=22`. */
+export function findLanguage(spec: string): Found {
+  const at = spec.indexOf('@');
+  const name = (at < 0 ? spec : spec.slice(0, at)).toLowerCase();
+  const found = byName.get(name);
+  if (found === undefined) return { fault: 'unknown' };
+  if (at < 0) return { language: found };
+  const range = semver.validRange(spec.slice(at + 1));
+  return range !== null && semver.satisfies(found.version, range)
+    ? { language: found }
+    : { fault: 'version', language: found };
+}
+
+/** By a file's extension; `undefined` where no language has it. */
+export function languageOfFile(fileName: string): Language | undefined {
+  return byExtension.get(posix.extname(fileName).slice(1).toLowerCase());
+}
+
+/** The command lines for a program of these files (paths relative to the work folder). Pure. */
+export function commandLines(
+  one: Language,
+  program: { entry: string; files: string[] },
+): { compile?: string[]; run: string[] } {
+  const { entry } = program;
+  const isSource = (path: string) => one.extensions.includes(posix.extname(path).slice(1).toLowerCase());
+  const sources = [entry, ...program.files.filter((path) => path !== entry && isSource(path))];
+  const fill = (template: string[]) =>
+    template.flatMap((word) => {
+      if (word === '{file}') return [entry];
+      if (word === '{sources}') return sources;
+      // javac puts a package's classes in its folders: the class of src/a/Main.java is known only to its author.
+      if (word === '{class}') return [posix.basename(entry, posix.extname(entry))];
+      return [word];
+    });
+  return { ...(one.compile && { compile: fill(one.compile) }), run: fill(one.run) };
+}

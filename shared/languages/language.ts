@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+const word = z.string().min(1);
+const argv = z.array(word).min(1);
+
+/**
+ * One language: a data file in data/, and nothing else.
+ *
+ * Command lines may hold, as whole arguments: `{file}` the entry file, `{sources}` every given file with one of the
+ * language's extensions, the entry first; `{class}` the entry file's name without folder and extension. The request's
+ * args follow the run's command line.
+ */
+export const language = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9+#-]*$/),
+  title: word,
+  /** Of what the image has, as semver; a patch that is not pinned by the image is 0. */
+  version: z.string().regex(/^\d+\.\d+\.\d+$/),
+  aliases: z.array(word).default([]),
+  /** Without the dot. A file's language is known by it. */
+  extensions: z.array(word).default([]),
+  /** What `code` is called in the work folder. */
+  fileName: word,
+  /** The official image where there is one; infra/images has a definition of the same name for sites without a registry. */
+  image: word,
+  compile: argv.optional(),
+  run: argv,
+  /** The least time that a compile gets, whatever the run's own limit. */
+  compileTimeoutMs: z.int().positive().default(30_000),
+  env: z.record(z.string(), z.string()).default({}),
+  /** Defaults above the usual ones, for requests that do not set the limit. */
+  limits: z
+    .strictObject({
+      memoryBytes: z.int().positive().optional(),
+      pids: z.int().positive().optional(),
+      diskBytes: z.int().positive().optional(),
+    })
+    .default({}),
+});
+
+export type Language = z.infer<typeof language>;
