@@ -50,6 +50,15 @@ export class ApiClient {
     return withRetry(exchange, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
   }
 
+  /** Where a WebSocket is opened, and what goes with its request. */
+  webSocket(path: string): { url: string; headers: Record<string, string> } {
+    if (this.#apiKey === undefined) throw noKey();
+    return {
+      url: `${this.url}${path}`.replace(/^http/i, 'ws'),
+      headers: { authorization: `Bearer ${this.#apiKey}` },
+    };
+  }
+
   /** The bare exchange, for checks that want to see any status. */
   async send({ method = 'GET', path, body, headers = {}, signal }: ApiRequest): Promise<Response> {
     try {

@@ -4,15 +4,19 @@ import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Context } from '../context.ts';
 import { ApiError, InterruptedError, UsageError } from '../errors.ts';
+import { readOf } from '../files/collect.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
 import { endNote } from './end-note.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { followRun } from './follow.ts';
 import { Interrupts } from './interrupts.ts';
+import { languageOf } from './language-of.ts';
 import { buildRequest, type RunOptions } from './request.ts';
 import { showRun } from './show-run.ts';
-import { readStdin, stdinIsPiped } from './stdin.ts';
+import { encodeStdin, readStdin, type Stdin, stdinIsPiped } from './stdin.ts';
+import { stepNote } from './step-note.ts';
+import { chooseTarget, type Target } from './target.ts';
 
 const exitInterrupted = 130;
 // What a program ended by SIGPIPE gives, so that `set -o pipefail` sees no difference.
@@ -21,21 +25,21 @@ const exitPipe = 141;
 /** `runlet run`, from the options to the exit code. */
 export async function executeRun(
   context: Context,
-  image: string,
-  command: readonly string[],
+  words: readonly string[],
   options: RunOptions,
 ): Promise<number> {
+  checkOptions(options);
   const env = readVariables(context, options);
-  const piped = options.stdin !== false && stdinIsPiped();
-  const stdin = piped ? await readStdin(process.stdin, context.note, options.stdin === true) : undefined;
-  // One that is left open must not keep the process.
-  if (piped) process.stdin.destroy();
-  const request = buildRequest(image, command, options, env, stdin);
+  const target = await chooseTarget(words, options, languageOf, context.note);
+  const inputs = (options.input ?? []).map((path) => encodeStdin(readOf(path)));
+  const request = await withStdin(context, target, options, inputs, (program, stdin) =>
+    buildRequest(program, options, env, stdin, inputs),
+  );
   const interrupts = new Interrupts(() => process.exit(exitInterrupted));
   try {
     const run = await submit(context, request, interrupts.signal);
     if (options.detach) return await printDetached(context, run);
-    return await attend(context, run, interrupts);
+    return await attend(context, run, options, interrupts);
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
     context.note(error.message);
@@ -43,6 +47,41 @@ export async function executeRun(
   } finally {
     interrupts.stop();
   }
+}
+
+function checkOptions({ interactive, tty, detach, outputDir, artifact, stdin }: RunOptions): void {
+  if (tty && !interactive) throw new UsageError('-t needs -i: a terminal wants somebody who types.');
+  if (tty && !detach && !process.stdin.isTTY)
+    throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
+  if (interactive && stdin === false) throw new UsageError('-i and --no-stdin exclude one another.');
+  if (outputDir !== undefined && artifact === undefined)
+    throw new UsageError('--output-dir has nothing to fetch: name what to keep with --artifact.');
+  if (outputDir !== undefined && detach)
+    throw new UsageError('--output-dir waits for the end: later, `runlet artifacts` fetches them.');
+}
+
+/** Reads stdin where it is the run's, or the program itself. */
+async function withStdin<T>(
+  context: Context,
+  target: Target,
+  options: RunOptions,
+  inputs: unknown[],
+  build: (program: Exclude<Target, { kind: 'stdin' }>, stdin: Stdin | undefined) => T,
+): Promise<T> {
+  if (target.kind === 'stdin') {
+    const code = await readStdin(process.stdin, context.note, true);
+    process.stdin.destroy();
+    if (code?.stdinEncoding === 'base64') throw new UsageError('The code on stdin is not UTF-8.');
+    return build(
+      { kind: 'code', language: target.language, code: code?.stdin ?? '', args: target.args },
+      undefined,
+    );
+  }
+  const piped = options.stdin !== false && !options.interactive && inputs.length === 0 && stdinIsPiped();
+  const stdin = piped ? await readStdin(process.stdin, context.note, options.stdin === true) : undefined;
+  // One that is left open must not keep the process.
+  if (piped) process.stdin.destroy();
+  return build(target, stdin);
 }
 
 function readVariables(context: Context, options: RunOptions): Record<string, string> {
@@ -77,8 +116,13 @@ async function printDetached(context: Context, run: Run): Promise<number> {
   return 0;
 }
 
-async function attend(context: Context, run: Run, interrupts: Interrupts): Promise<number> {
-  const { api, note } = context;
+async function attend(
+  context: Context,
+  run: Run,
+  options: RunOptions,
+  interrupts: Interrupts,
+): Promise<number> {
+  const { note } = context;
   let cancelled: Promise<void> | undefined;
   const cancel = () => {
     cancelled ??= cancelRun(context, run.id);
@@ -87,19 +131,35 @@ async function attend(context: Context, run: Run, interrupts: Interrupts): Promi
     note('Cancelling the run; Ctrl-C again leaves without waiting for its end.');
     cancel();
   });
-  // With --json the output is in the run that is printed at the end.
-  const output = context.json ? {} : { out: context.out, err: context.err };
-  const pull = openPullView(context.err, context);
-  const end = await showRun(followRun(api, run.id, { note }), { ...output, pull, note, onClosed: cancel });
+  const end = options.interactive
+    ? await converseWith(context, run.id, options.tty === true, cancel)
+    : await watch(context, run.id, cancel);
   await cancelled;
   if (end === undefined)
     throw new Error(`The events of ${run.id} ended without its end: see \`runlet show ${run.id}\`.`);
-  return finish(context, run.id, end);
+  return finish(context, run.id, end, options);
 }
 
-async function finish(context: Context, runId: string, end: ExitEvent): Promise<number> {
-  if (context.json)
-    await context.printJson(await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` }));
+async function watch(context: Context, runId: string, onClosed: () => void): Promise<ExitEvent | undefined> {
+  const { api, note } = context;
+  // With --json the output is in the run that is printed at the end.
+  const output = context.json ? {} : { out: context.out, err: context.err };
+  const pull = openPullView(context.err, context);
+  return showRun(followRun(api, runId, { note }), { ...output, pull, note, onClosed });
+}
+
+async function converseWith(
+  context: Context,
+  runId: string,
+  tty: boolean,
+  onClosed: () => void,
+): Promise<ExitEvent | undefined> {
+  const { converse } = await import('../attach/converse.ts');
+  return converse(context, runId, tty, onClosed);
+}
+
+async function finish(context: Context, runId: string, end: ExitEvent, options: RunOptions): Promise<number> {
+  await printResults(context, runId, options);
   if (end.error) await context.printProblem(end.error);
   const { failure } = context.out;
   if (failure && failure.code !== 'EPIPE')
@@ -108,6 +168,22 @@ async function finish(context: Context, runId: string, end: ExitEvent): Promise<
   const text = endNote(end);
   if (text) context.note(text);
   return exitCodeOf(end);
+}
+
+/** What the events do not say: the record, what became of each input, the files that were kept. */
+async function printResults(context: Context, runId: string, options: RunOptions): Promise<void> {
+  const inputs = options.input !== undefined;
+  if (!context.json && !inputs && options.artifact === undefined) return;
+  const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+  if (context.json) await context.printJson(run);
+  else if (inputs) for (const step of run.steps) context.note(stepNote(step));
+  if (options.outputDir !== undefined) {
+    const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
+    await fetchArtifacts(context, run, options.outputDir);
+  } else if (run.artifacts.length > 0)
+    context.note(
+      `${run.artifacts.length} files were kept: \`runlet artifacts ${run.id}\` lists and fetches them.`,
+    );
 }
 
 async function cancelRun(context: Context, runId: string): Promise<void> {

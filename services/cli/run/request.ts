@@ -1,4 +1,5 @@
 import type { Stdin } from './stdin.ts';
+import type { Target } from './target.ts';
 
 /** The options of `runlet run`, parsed. */
 export type RunOptions = {
@@ -22,17 +23,25 @@ export type RunOptions = {
   writable?: boolean;
   metadata?: [string, string][];
   detach?: boolean;
-  /** `true` with -i, `false` with --no-stdin. */
+  /** `true` with --stdin, `false` with --no-stdin. */
   stdin?: boolean;
+  lang?: string;
+  code?: string;
+  file?: string[];
+  input?: string[];
+  artifact?: string[];
+  outputDir?: string;
+  interactive?: boolean;
+  tty?: boolean;
 };
 
 /** The body of `POST /v1/runs`. Only what was said is sent: every default is the server's. */
 export function buildRequest(
-  image: string,
-  command: readonly string[],
+  target: Exclude<Target, { kind: 'stdin' }>,
   options: RunOptions,
   env: Record<string, string>,
   stdin: Stdin | undefined,
+  inputs: Stdin[],
 ): Record<string, unknown> {
   const limits = said({
     timeoutMs: options.timeout,
@@ -44,8 +53,7 @@ export function buildRequest(
     diskBytes: options.disk,
   });
   return said({
-    image,
-    command: command.length > 0 ? command : undefined,
+    ...program(target),
     // `--entrypoint ""` takes the image's away, as with Docker.
     entrypoint: options.entrypoint === undefined ? undefined : options.entrypoint ? [options.entrypoint] : [],
     env: notEmpty(env),
@@ -59,8 +67,26 @@ export function buildRequest(
     retries: options.retries,
     writable: options.writable,
     metadata: options.metadata ? Object.fromEntries(options.metadata) : undefined,
+    artifacts: options.artifact,
+    interactive: options.interactive,
+    tty: options.tty,
+    inputs: inputs.length > 0 ? inputs : undefined,
     ...stdin,
   });
+}
+
+function program(target: Exclude<Target, { kind: 'stdin' }>): Record<string, unknown> {
+  const filled = <T>(list: T[]) => (list.length > 0 ? list : undefined);
+  switch (target.kind) {
+    case 'image':
+      return { image: target.image, command: filled(target.command), files: filled(target.files) };
+    case 'code':
+      return { language: target.language, code: target.code, args: filled(target.args) };
+    case 'files':
+      return { language: target.language, files: target.files, args: filled(target.args) };
+    default:
+      return target satisfies never;
+  }
 }
 
 function said(fields: Record<string, unknown>): Record<string, unknown> {

@@ -20,6 +20,7 @@ export async function showRun(
 ): Promise<ExitEvent | undefined> {
   let attempt = 0;
   let closedTold = false;
+  let step: string | undefined;
   try {
     for await (const event of events) {
       if (event.type !== 'pull') await screen.pull.stop();
@@ -35,10 +36,16 @@ export async function showRun(
           await screen.pull.show(event.data);
           break;
         case 'stdout':
-          await screen.out?.write(outputBytes(event.data));
-          break;
         case 'stderr':
-          await screen.err?.write(outputBytes(event.data));
+          if (event.data.step !== step) {
+            step = event.data.step;
+            // Of several inputs, whose output this is; in a pipe it comes as it is.
+            if (step?.startsWith('run[')) screen.note(`${step}:`);
+          }
+          // A compiler's words are never the program's output.
+          await (event.type === 'stdout' && step !== 'compile' ? screen.out : screen.err)?.write(
+            outputBytes(event.data),
+          );
           break;
         case 'exit':
           return event.data;

@@ -7,7 +7,7 @@ export type Stdin = { stdin: string; stdinEncoding: 'utf8' | 'base64' };
 const capBytes = 8 * 1024 * 1024;
 /**
  * A pipe that nobody writes to and nobody closes (cron, CI, a program that started us) says nothing of itself: after so
- * long without a first byte the run goes on without stdin, and says so. -i waits.
+ * long without a first byte the run goes on without stdin, and says so. --stdin waits.
  */
 const patienceMs = 3000;
 
@@ -35,15 +35,13 @@ export async function readStdin(
   const iterator = source[Symbol.asyncIterator]();
   let next = await firstChunk(iterator.next(), wait);
   if (next === undefined) {
-    note('Nothing came on stdin: the run goes without. -i waits for it, --no-stdin does not look.');
+    note('Nothing came on stdin: the run goes without. --stdin waits for it, --no-stdin does not look.');
     return undefined;
   }
   while (!next.done) {
     bytes += next.value.length;
     if (bytes > capBytes)
-      throw new UsageError(
-        'stdin is larger than 8 MiB: bring the data in the image, or let the run fetch it.',
-      );
+      throw new UsageError('stdin is larger than 8 MiB: stream it with -i, or bring the data in the image.');
     chunks.push(next.value);
     next = await iterator.next();
   }

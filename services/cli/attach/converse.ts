@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import type { ReadStream } from 'node:tty';
+import type { ExitEvent } from '../../../shared/contracts/events.ts';
+import type { Context } from '../context.ts';
+import { openPullView } from '../output/open-pull-view.ts';
+import type { RunEvent } from '../run/follow.ts';
+import { showRun } from '../run/show-run.ts';
+import { Attachment } from './attach-run.ts';
+import { RawTerminal, watchSize } from './terminal.ts';
+
+const pieceBytes = 64 * 1024;
+
+/** `runlet run -i`, `-it`: our stdin is the program's, until it ends. */
+export async function converse(
+  context: Context,
+  runId: string,
+  tty: boolean,
+  onClosed: () => void,
+): Promise<ExitEvent | undefined> {
+  const terminal = tty ? new RawTerminal(process.stdin as ReadStream) : undefined;
+  let running = false;
+  let connected = false;
+  // Without a connection, and before the program is there, Ctrl-C is ours: nobody else would hear it.
+  const settle = () => (running && connected ? terminal?.take() : terminal?.release());
+  let stopSize = () => {};
+  const attachment = new Attachment(context.api, runId, {
+    note: context.note,
+    onConnected: (now) => {
+      connected = now;
+      settle();
+      stopSize();
+      if (now && tty)
+        stopSize = watchSize(process.stdout, (size) => attachment.trySend({ type: 'resize', ...size }));
+    },
+  });
+  const output = context.json ? {} : { out: context.out, err: context.err };
+  const events = observe(attachment.events(), (event) => {
+    if (event.type === 'status') running = event.data.status === 'running';
+    if (event.type === 'exit') running = false;
+    if (event.type === 'status' || event.type === 'exit') settle();
+  });
+  feed(process.stdin, attachment).catch(() => {});
+  try {
+    const pull = openPullView(context.err, context);
+    return await showRun(events, { ...output, pull, note: context.note, onClosed });
+  } finally {
+    stopSize();
+    terminal?.release();
+    process.stdin.destroy();
+  }
+}
+
+/** Our stdin to the program, no faster than it goes; its end is the program's, too. */
+async function feed(stdin: NodeJS.ReadStream, attachment: Attachment): Promise<void> {
+  for await (const chunk of stdin) {
+    const data = Buffer.from(chunk as Buffer);
+    for (let at = 0; at < data.length; at += pieceBytes) {
+      const piece = data.subarray(at, at + pieceBytes);
+      const encoding = isUtf8(piece) ? 'utf8' : 'base64';
+      await attachment.send({ type: 'stdin', data: piece.toString(encoding), encoding });
+    }
+  }
+  await attachment.send({ type: 'eof' });
+}
+
+async function* observe(
+  events: AsyncIterable<RunEvent>,
+  seen: (event: RunEvent) => void,
+): AsyncGenerator<RunEvent> {
+  for await (const event of events) {
+    seen(event);
+    yield event;
+  }
+}

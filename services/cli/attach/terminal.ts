@@ -1,0 +1,48 @@
+import type { ReadStream } from 'node:tty';
+
+/**
+ * The user's terminal while a program on the other side has it. In raw mode every key goes to the program, Ctrl-C
+ * too; what the terminal was before comes back on every way out of this process that leaves us a word.
+ */
+export class RawTerminal {
+  readonly #stdin: ReadStream;
+  #raw = false;
+  readonly #restore = () => this.release();
+  readonly #quit = () => {
+    this.release();
+    process.kill(process.pid, 'SIGQUIT');
+  };
+
+  constructor(stdin: ReadStream) {
+    this.#stdin = stdin;
+  }
+
+  take(): void {
+    if (this.#raw) return;
+    this.#raw = true;
+    process.on('exit', this.#restore);
+    process.once('SIGQUIT', this.#quit);
+    this.#stdin.setRawMode(true);
+  }
+
+  release(): void {
+    if (!this.#raw) return;
+    this.#raw = false;
+    process.off('exit', this.#restore);
+    process.off('SIGQUIT', this.#quit);
+    this.#stdin.setRawMode(false);
+  }
+}
+
+export type Size = { cols: number; rows: number };
+
+/** Calls back with the terminal's size, now and whenever it changes (SIGWINCH); the answer ends it. */
+export function watchSize(stdout: NodeJS.WriteStream, changed: (size: Size) => void): () => void {
+  const tell = () => {
+    const { columns: cols, rows } = stdout;
+    if (cols > 0 && rows > 0) changed({ cols, rows });
+  };
+  tell();
+  stdout.on('resize', tell);
+  return () => stdout.off('resize', tell);
+}

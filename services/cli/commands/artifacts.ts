@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { Run } from '../../../shared/contracts/run.ts';
+import { openContext, type Streams } from '../context.ts';
+import { formatBytes } from '../output/format.ts';
+import { formatTable } from '../output/table.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+export function add(program: Command, streams: Streams): void {
+  const command = program
+    .command('artifacts')
+    .description('list the files that a run kept, or fetch them')
+    .argument('<run>', 'the run’s id')
+    .option('-o, --output-dir <folder>', 'fetch them into this folder')
+    .addHelpText('after', examples('runlet artifacts run_0197…', 'runlet artifacts -o results run_0197…'));
+  addCommonOptions(command).action(async (runId: string, options: { outputDir?: string }) => {
+    const context = openContext(command, streams);
+    const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+    if (options.outputDir !== undefined) {
+      const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
+      await fetchArtifacts(context, run, options.outputDir);
+      return;
+    }
+    if (context.json) return context.printJson({ data: run.artifacts });
+    const rows = run.artifacts.map(({ path, sizeBytes, sha256 }) => [
+      path,
+      formatBytes(sizeBytes),
+      sha256.slice(0, 12),
+    ]);
+    await context.out.line(formatTable(['PATH', 'SIZE', 'SHA-256'], rows));
+  });
+}

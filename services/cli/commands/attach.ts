@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import type { Run } from '../../../shared/contracts/run.ts';
+import { openContext, type Streams } from '../context.ts';
+import { UsageError } from '../errors.ts';
+import { exitCodeOf } from '../run/exit-code.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('attach')
+    .description('talk to an interactive run; leaving lets it go on')
+    .argument('<run>', 'the run’s id')
+    .addHelpText('after', examples('runlet attach $(runlet run -dit busybox sh)'));
+  addCommonOptions(command).action(async (runId: string) => {
+    const context = openContext(command, streams);
+    const { request } = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+    if (request.interactive !== true)
+      throw new UsageError(`${runId} is not interactive: \`runlet logs -f ${runId}\` shows it.`);
+    if (request.tty === true && !process.stdin.isTTY)
+      throw new UsageError(`${runId} has a terminal, and stdin is none here.`);
+    const { converse } = await import('../attach/converse.ts');
+    const end = await converse(context, runId, request.tty === true, () => {});
+    if (end !== undefined) finish(exitCodeOf(end));
+  });
+}

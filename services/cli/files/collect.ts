@@ -1,0 +1,109 @@
+import { isUtf8 } from 'node:buffer';
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { UsageError } from '../errors.ts';
+
+/** One of the request's `files`. */
+export type SentFile = { path: string; content: string; encoding?: 'base64'; mode?: string };
+
+/** What one run may carry, as the server has it where its operator says nothing. */
+const mostFiles = 1000;
+const mostBytes = 8 * 1024 * 1024;
+
+/** Gathers files for a request; says in time, and by name, when they are too many. */
+export class FileCollection {
+  readonly files: SentFile[] = [];
+  readonly #note: (text: string) => void;
+  #bytes = 0;
+
+  constructor(note: (text: string) => void) {
+    this.#note = note;
+  }
+
+  /** `--file LOCAL[:PATH]`: a file, or a folder with all that is in it. */
+  addOption(text: string): void {
+    const { local, path } = splitOption(text);
+    if (statOf(local).isDirectory()) this.#addFolder(local, path ?? nameOf(local));
+    else this.addFile(local, path ?? nameOf(local));
+  }
+
+  /** The program's own files: the first gives the folder that the others are named from. */
+  addProgram(first: string, others: readonly string[]): void {
+    const folder = dirname(first);
+    for (const local of [first, ...others]) {
+      if (statOf(local).isDirectory())
+        throw new UsageError(`${local} is a folder: give it with --file. See \`runlet run --help\`.`);
+      const below = relative(folder, local).split(sep).join('/');
+      this.addFile(local, below.startsWith('../') ? basename(local) : below);
+    }
+  }
+
+  addFile(local: string, path: string): void {
+    const { size, mode } = statOf(local);
+    this.#bytes += size;
+    if (this.#bytes > mostBytes)
+      throw new UsageError(`${local}: the files are larger than 8 MiB together: bring them in an image.`);
+    if (this.files.length >= mostFiles)
+      throw new UsageError(`${local}: there are more than ${mostFiles} files: bring them in an image.`);
+    const data = readOf(local);
+    this.files.push({
+      path,
+      ...(isUtf8(data)
+        ? { content: data.toString('utf8') }
+        : { content: data.toString('base64'), encoding: 'base64' as const }),
+      ...((mode & 0o111) !== 0 && { mode: '0755' }),
+    });
+  }
+
+  #addFolder(local: string, path: string): void {
+    for (const name of readdirSync(local).sort()) {
+      const from = join(local, name);
+      const to = path === '' ? name : `${path}/${name}`;
+      const facts = lstatSync(from);
+      if (facts.isDirectory()) this.#addFolder(from, to);
+      else if (facts.isFile()) this.addFile(from, to);
+      // A link may lead anywhere: what it names is not sent unasked.
+      else this.#note(`${from} is no regular file: it is not sent.`);
+    }
+  }
+}
+
+/** The part after the last colon is the path in the run, unless all of it is a file here. */
+function splitOption(text: string): { local: string; path: string | undefined } {
+  const at = text.lastIndexOf(':');
+  if (at <= 0 || exists(text)) return { local: text, path: undefined };
+  // `--file src:.` puts what is in the folder into the work folder itself.
+  const path = text
+    .slice(at + 1)
+    .replace(/^(?:\.\/)+/, '')
+    .replace(/\/+$/, '');
+  return { local: text.slice(0, at), path: path === '.' ? '' : path };
+}
+
+const nameOf = (local: string) => {
+  const name = basename(local);
+  return name === '.' || name === '..' || name === sep ? '' : name;
+};
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function statOf(path: string) {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+export function readOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+const unreadable = (path: string, error: unknown) =>
+  new UsageError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);

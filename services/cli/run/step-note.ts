@@ -1,0 +1,8 @@
+import type { Step } from '../../../shared/contracts/run.ts';
+import { formatMs } from '../output/format.ts';
+
+/** One line for what became of a step: `run[2]: failed (exit code 1), 12 ms`. */
+export function stepNote({ name, status, exitCode, signal, wallMs }: Step): string {
+  const how = signal !== null ? ` (${signal})` : status === 'failed' ? ` (exit code ${exitCode})` : '';
+  return `${name}: ${status}${how}, ${formatMs(wallMs)}`;
+}
