@@ -36,6 +36,7 @@ const catalogue = {
   command_not_found: [422, 'The command does not exist in the image'],
   command_not_executable: [422, 'The command cannot be executed'],
   image_without_command: [422, 'There is no command to run'],
+  language_unavailable: [422, 'The worker does not have this language'],
   isolation_unavailable: [422, 'The engine does not have this isolation'],
   egress_unavailable: [422, 'The worker cannot give access to the network'],
   insufficient_capacity: [422, 'No worker is large enough'],

@@ -1,4 +1,7 @@
 import type { RunRequest } from './contracts/run-request.ts';
+import { commandLines, findLanguage, type Language } from './languages/index.ts';
+import { Problem } from './problems.ts';
+import { compileStep } from './stores/run-record.ts';
 
 /** What a request means: its files as bytes, its steps as command lines. Pure; the worker carries it out. */
 
@@ -18,8 +21,11 @@ export type PlannedStep = {
   tty: boolean;
 };
 
-/** In the order of the request. */
+/** In the order of the request; `code` under the name that its language gives it. */
 export function filesOf(request: RunRequest): PlannedFile[] {
+  const { language } = request;
+  if (language !== undefined && request.code !== undefined)
+    return [{ path: languageOf(language).fileName, data: Buffer.from(request.code), mode: 0o644 }];
   return request.files.map(({ path, content, encoding, mode }) => ({
     path,
     data: Buffer.from(content, encoding),
@@ -27,9 +33,28 @@ export function filesOf(request: RunRequest): PlannedFile[] {
   }));
 }
 
-/** In the order in which they run. A step that does not succeed is the last one, but for those of other inputs. */
+/** In the order in which they run. */
 export function stepsOf(request: RunRequest): PlannedStep[] {
-  return runSteps(request, undefined);
+  if (request.language === undefined) return runSteps(request, undefined);
+  const language = languageOf(request.language);
+  const files = filesOf(request).map(({ path }) => path);
+  const entry = files.includes(language.fileName) ? language.fileName : (files[0] ?? language.fileName);
+  const { compile, run } = commandLines(language, { entry, files });
+  const steps = runSteps(request, run);
+  if (compile === undefined) return steps;
+  const quiet = { args: [], stdin: undefined, stdinOpen: false, tty: false };
+  return [{ name: compileStep, argv: compile, ...quiet }, ...steps];
+}
+
+/** The gateway has looked before; a worker of another version may know others. */
+function languageOf(wanted: string): Language {
+  const found = findLanguage(wanted);
+  if ('fault' in found)
+    throw new Problem(
+      'language_unavailable',
+      `This worker does not have the language "${wanted}": all programs of one Runlet should be of one version.`,
+    );
+  return found.language;
 }
 
 function runSteps(request: RunRequest, argv: string[] | undefined): PlannedStep[] {

@@ -1,3 +1,5 @@
+// Before any schema is made: those that are made earlier lack what it adds, and the document needs it.
+import '@hono/zod-openapi';
 import { z } from 'zod';
 import { sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';

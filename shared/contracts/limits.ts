@@ -23,7 +23,8 @@ export function limitsSchema(max: LimitMaxima) {
   return z
     .strictObject({
       timeoutMs: withDefault(1, max.timeoutMs, 10_000).meta({
-        description: 'Wall time of the program in ms, from its start.',
+        description:
+          'Wall time in ms, from the program’s start; of each step by itself. An interactive run has an hour, unless it says otherwise.',
       }),
       cpuTimeMs: whole(1, max.timeoutMs)
         .nullable()

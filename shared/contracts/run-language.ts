@@ -1,8 +1,21 @@
-type KnownLanguage = { image: string; fileName: string; limits?: Partial<Record<string, number>> };
+import { findLanguage, type Language, listLanguages } from '../languages/index.ts';
 
 /** The language that a request names, or why there is none. */
 export function languageFor(
-  _wanted: string,
-): { language: KnownLanguage; fault?: undefined } | { language?: undefined; fault: string } {
-  return { fault: 'is not known' };
+  wanted: string,
+): { language: Language; fault?: undefined } | { language?: undefined; fault: string } {
+  const found = findLanguage(wanted);
+  if (!('fault' in found)) return found;
+  switch (found.fault) {
+    case 'unknown': {
+      const names = listLanguages().map(({ name }) => name);
+      return { fault: `is not known; there are ${names.join(', ')} (GET /v1/languages)` };
+    }
+    case 'version':
+      return {
+        fault: `is not there in this version: ${found.language.name} is ${found.language.version} here`,
+      };
+    default:
+      return found satisfies never;
+  }
 }

@@ -3,7 +3,7 @@ import { globFault } from '../globs.ts';
 import { parseImageReference } from '../images.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
-import { applyLanguageDefaults, refuseContradictions } from './run-rules.ts';
+import { applyDependentDefaults, refuseContradictions } from './run-rules.ts';
 
 /** What the operator lets a request ask for. */
 export type RunPolicy = {
@@ -145,7 +145,7 @@ export function runRequestSchema(policy: RunPolicy) {
       refuseContradictions(request, policy, refuse);
     })
     .meta({ id: 'RunRequest' });
-  return z.preprocess((value) => applyLanguageDefaults(value, policy.limits), request);
+  return z.preprocess((value) => applyDependentDefaults(value, policy.limits), request);
 }
 
 /** A request with every default in its place. */

@@ -97,18 +97,32 @@ function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): 
     );
 }
 
-/** A language's own defaults, put where the request says nothing: before its schema, which has the common ones. */
-export function applyLanguageDefaults(value: unknown, max: LimitMaxima): unknown {
+/** Nobody types a REPL's session in the ten seconds that others get. */
+const interactiveTimeoutMs = 3_600_000;
+
+/**
+ * Defaults that depend on what else the request says: of its language, and of a run that somebody talks to. Put in
+ * before the schema, which has the common ones. None lies above the operator's maximum.
+ */
+export function applyDependentDefaults(value: unknown, max: LimitMaxima): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const request = value as Record<string, unknown>;
-  if (typeof request.language !== 'string') return value;
-  const limits = languageFor(request.language).language?.limits ?? {};
-  const bounded = Object.entries(limits).map(([name, amount = 0]) => [
+  const isCode = typeof request.language === 'string';
+  if (!isCode && request.interactive !== true) return value;
+  const own: { [name in keyof LimitMaxima]?: number | undefined } = {
+    ...(isCode && languageFor(request.language as string).language?.limits),
+    ...(request.interactive === true && { timeoutMs: interactiveTimeoutMs }),
+  };
+  const defaults = Object.entries(own).map(([name, amount = 0]) => [
     name,
-    Math.min(amount, max[name as keyof LimitMaxima] ?? amount),
+    Math.min(amount, max[name as keyof LimitMaxima]),
   ]);
-  const { workdir = languageWorkdir, limits: given = {} } = request;
+  const { limits = {} } = request;
   // What is no object is the schema's to refuse.
-  const plain = typeof given === 'object' && given !== null && !Array.isArray(given);
-  return { ...request, workdir, limits: plain ? { ...Object.fromEntries(bounded), ...given } : given };
+  const plain = typeof limits === 'object' && limits !== null && !Array.isArray(limits);
+  return {
+    ...request,
+    ...(isCode && request.workdir === undefined && { workdir: languageWorkdir }),
+    limits: plain ? { ...Object.fromEntries(defaults), ...limits } : limits,
+  };
 }

@@ -94,7 +94,7 @@ describe('the config', () => {
 describe('the command line', () => {
   it.each([
     [['nope'], "unknown command 'nope'"],
-    [['run'], "Name an image or a file to run"],
+    [['run'], 'Name an image or a file to run'],
     [['run', '--timeout', '10', 'busybox'], 'with its unit'],
     [['run', '--network', 'host', 'busybox'], 'Allowed choices are none, egress'],
     [['run', '--metadata', 'x', 'busybox'], 'NAME=VALUE'],

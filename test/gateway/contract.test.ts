@@ -118,6 +118,7 @@ describe('the document', () => {
         'get /v1/runs/{id}/events',
         'get /v1/runs/{id}/artifacts/{path}',
         'get /v1/runs/{id}/attach',
+        'get /v1/languages',
         'get /v1/images',
         'post /v1/images/pull',
         'delete /v1/images/{ref}',
@@ -240,7 +241,7 @@ describe('answers are as documented', () => {
     await worker.beat({}, [{ reference: 'a:1', id: 'sha256:1' }]);
     for (const path of ['/readyz', '/healthz', '/openapi.json', '/docs'])
       await conforms('GET', path, await fetch(`${on.url}${path}`));
-    for (const path of ['/v1/workers', '/v1/images', '/metrics'])
+    for (const path of ['/v1/workers', '/v1/images', '/v1/languages', '/metrics'])
       await conforms('GET', path, await on.call('GET', path));
     await conforms('POST', '/v1/workers/{id}/drain', await on.call('POST', `/v1/workers/${worker.id}/drain`));
     const credentials = { username: 'a', password: 'b' };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject } from 'vitest';
@@ -65,6 +65,12 @@ export async function startGateway(
   });
   const server = createHttpServer(createApp(gateway));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // Upgraded ones too, which the server itself forgets.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   /** A caller with a key of its own. */
@@ -89,6 +95,7 @@ export async function startGateway(
     keys,
     redis,
     server,
+    sockets,
     caller,
     call: await caller(),
     async stop() {

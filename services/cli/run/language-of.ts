@@ -1,4 +1,5 @@
-/** The languages that this version knows by their files' names. */
-export async function languageOf(_name: string): Promise<string | undefined> {
-  return undefined;
+/** The name of the language that a file is in, by its name. Loaded when a file is to be run: it takes its time. */
+export async function languageOf(name: string): Promise<string | undefined> {
+  const { languageOfFile } = await import('../../../shared/languages/index.ts');
+  return languageOfFile(name)?.name;
 }

@@ -44,6 +44,7 @@ export function openApiJson(app: App): string {
         security: [{ apiKey: [] }],
         tags: [
           { name: 'Runs', description: 'One container, run once.' },
+          { name: 'Languages', description: 'What code can be written in.' },
           { name: 'Images', description: 'What workers have, and where it comes from.' },
           { name: 'Workers', description: 'Who runs it all.' },
           { name: 'Health', description: 'For operators and their machines.' },

@@ -7,6 +7,7 @@ import { createMetrics, createRequestMetrics } from '../health/metrics.ts';
 import { mountHealth } from '../health/routes.ts';
 import { mountRegistries } from '../images/registries.ts';
 import { mountImages } from '../images/routes.ts';
+import { mountLanguages } from '../languages/routes.ts';
 import { mountRuns } from '../runs/routes.ts';
 import { mountWorkers } from '../workers/routes.ts';
 import { authenticate } from './auth.ts';
@@ -26,6 +27,7 @@ export function createApp(gateway: Gateway): App {
   app.notFound(answerUnknownRoute);
   registerSchemas(app);
   mountRuns(app, gateway);
+  mountLanguages(app);
   mountImages(app, gateway);
   mountRegistries(app, gateway);
   mountWorkers(app, gateway);

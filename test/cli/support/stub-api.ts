@@ -1,3 +1,5 @@
+// Before any schema is made: the real gateway, in tests that start one, needs them with what this adds.
+import '@hono/zod-openapi';
 import type { AddressInfo } from 'node:net';
 import { type HttpBindings, type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
