@@ -30,6 +30,8 @@ export function globFault(text: string): string | undefined {
 
 export function parseGlob(text: string): Glob {
   const parts = text.split('/').map((part): Part => (part === '**' ? 'any parts' : tokensOf(part)));
+  // `out/**` is what is in the folder, and no file that is called `out`.
+  if (parts.at(-1) === 'any parts') parts.push(tokensOf('*'));
   return {
     test(path) {
       const names = path.split('/').map((name) => [...name]);

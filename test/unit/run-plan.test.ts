@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { runRequestSchema } from '../../shared/contracts/run-request.ts';
+import { findLanguage, listLanguages } from '../../shared/languages/index.ts';
+import { filesOf, stepsOf } from '../../shared/run-plan.ts';
+
+const most = 1_000_000_000;
+const max = {
+  timeoutMs: most,
+  memoryBytes: 600_000_000,
+  cpus: 8,
+  pids: 100,
+  outputBytes: most,
+  diskBytes: most,
+};
+const policy = { limits: max, allowWritable: true, allowEgress: true, registries: [] };
+const schema = runRequestSchema(policy);
+const parse = (fields: Record<string, unknown>) => schema.parse(fields);
+const [python, c] = ['python', 'c'].map((name) => {
+  const found = findLanguage(name);
+  if ('fault' in found) throw new Error(name);
+  return found.language;
+}) as [ReturnType<typeof listLanguages>[number], ReturnType<typeof listLanguages>[number]];
+
+describe('files', () => {
+  test('code has the language’s own name', () => {
+    expect(filesOf(parse({ language: 'python', code: 'print("ü")' }))).toEqual([
+      { path: python.fileName, data: Buffer.from('print("ü")'), mode: 0o644 },
+    ]);
+    expect(filesOf(parse({ language: 'python', code: '' }))).toHaveLength(1);
+  });
+
+  test('files are bytes and modes, in their order', () => {
+    const files = [
+      { path: 'b/run.sh', content: '#!/bin/sh', mode: '0755' },
+      { path: 'a', content: '/wD+', encoding: 'base64' },
+      { path: 'c', content: 'x', mode: '600' },
+    ];
+    expect(filesOf(parse({ image: 'busybox', files }))).toEqual([
+      { path: 'b/run.sh', data: Buffer.from('#!/bin/sh'), mode: 0o755 },
+      { path: 'a', data: Buffer.from([255, 0, 254]), mode: 0o644 },
+      { path: 'c', data: Buffer.from('x'), mode: 0o600 },
+    ]);
+  });
+});
+
+describe('steps', () => {
+  const quiet = { stdin: undefined, stdinOpen: false, tty: false };
+
+  test('an image has one, with its own command line and what follows it', () => {
+    expect(stepsOf(parse({ image: 'busybox', args: ['x'], stdin: '/w==', stdinEncoding: 'base64' }))).toEqual(
+      [{ ...quiet, name: 'run', argv: undefined, args: ['x'], stdin: Buffer.from([255]) }],
+    );
+    expect(stepsOf(parse({ image: 'busybox', stdin: '' }))[0]?.stdin).toEqual(Buffer.alloc(0));
+  });
+
+  test('an interactive one keeps its stdin open', () => {
+    expect(stepsOf(parse({ image: 'busybox', interactive: true, tty: true, stdin: 'first' }))).toEqual([
+      { name: 'run', argv: undefined, args: [], stdin: Buffer.from('first'), stdinOpen: true, tty: true },
+    ]);
+  });
+
+  test('a compiled language has two', () => {
+    const [compile, run, ...more] = stepsOf(parse({ language: 'c', code: 'x', args: ['a'], stdin: 'in' }));
+    expect(compile).toEqual({
+      ...quiet,
+      name: 'compile',
+      args: [],
+      argv: expect.arrayContaining([c.fileName]),
+    });
+    expect(run).toEqual({ ...quiet, name: 'run', argv: c.run, args: ['a'], stdin: Buffer.from('in') });
+    expect(more).toEqual([]);
+  });
+
+  test('each input is a step of its own, args of the request first', () => {
+    const inputs = [{ stdin: '1' }, { args: ['y'] }, {}];
+    expect(stepsOf(parse({ language: 'python', code: 'x', args: ['a'], inputs }))).toEqual([
+      { ...quiet, name: 'run[0]', argv: ['python3', python.fileName], args: ['a'], stdin: Buffer.from('1') },
+      { ...quiet, name: 'run[1]', argv: ['python3', python.fileName], args: ['a', 'y'] },
+      { ...quiet, name: 'run[2]', argv: ['python3', python.fileName], args: ['a'] },
+    ]);
+    expect(stepsOf(parse({ language: 'c', code: 'x', inputs })).map(({ name }) => name)).toEqual([
+      'compile',
+      'run[0]',
+      'run[1]',
+      'run[2]',
+    ]);
+  });
+
+  test('the program is the file with the language’s name, or the first', () => {
+    const argv = (...paths: string[]) =>
+      stepsOf(parse({ language: 'python', files: paths.map((path) => ({ path, content: '' })) }))[0]?.argv;
+    expect(argv('a.py', 'b.py')).toEqual(['python3', 'a.py']);
+    expect(argv('a.py', python.fileName)).toEqual(['python3', python.fileName]);
+    expect(argv('lib/main.py', 'a.py')).toEqual(['python3', 'lib/main.py']);
+    const compile = stepsOf(
+      parse({ language: 'c', files: ['b.c', 'data.txt', 'a.c'].map((path) => ({ path, content: '' })) }),
+    )[0];
+    expect(compile?.argv?.filter((word) => /\.(c|txt)$/.test(word))).toEqual(['b.c', 'a.c']);
+  });
+
+  test('a language that this worker lacks is told', () => {
+    const request = { ...parse({ language: 'python', code: '' }), language: 'cobol' };
+    expect(() => stepsOf(request)).toThrow(/cobol/);
+    expect(() => filesOf(request)).toThrow(/cobol/);
+  });
+});
+
+describe('defaults that depend on the request', () => {
+  test('a language has its own limits and /work, where nothing else is said', () => {
+    for (const { name, limits } of listLanguages()) {
+      const request = parse({ language: name, code: '' });
+      expect(request.workdir).toBe('/work');
+      expect(request.limits.pids).toBe(Math.min(limits.pids ?? 64, max.pids));
+      expect(request.limits.memoryBytes).toBe(Math.min(limits.memoryBytes ?? 268_435_456, max.memoryBytes));
+      expect(request.limits.timeoutMs).toBe(10_000);
+    }
+    const said = parse({ language: 'java', code: '', workdir: '/srv', limits: { memoryBytes: 64_000_000 } });
+    expect(said.workdir).toBe('/srv');
+    expect(said.limits.memoryBytes).toBe(64_000_000);
+  });
+
+  test('an interactive run has an hour, or what the operator allows', () => {
+    expect(parse({ image: 'a', interactive: true }).limits.timeoutMs).toBe(3_600_000);
+    expect(parse({ image: 'a', interactive: true, limits: { timeoutMs: 5 } }).limits.timeoutMs).toBe(5);
+    const short = runRequestSchema({ ...policy, limits: { ...max, timeoutMs: 60_000 } });
+    expect(short.parse({ image: 'a', interactive: true }).limits.timeoutMs).toBe(60_000);
+  });
+});
