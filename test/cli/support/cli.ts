@@ -20,6 +20,7 @@ export type CliOptions = {
   /** What to pipe in; without it stdin is /dev/null. */
   stdin?: Uint8Array | string;
   env?: Record<string, string | undefined>;
+  cwd?: string;
 };
 
 /** A user's folder of its own, so that no test sees the developer's config. */
@@ -38,7 +39,7 @@ export function cleanUp(): void {
 }
 
 /** Starts the real CLI as a user's shell would. */
-export function startCli(args: readonly string[], { url, stdin, env = {} }: CliOptions = {}) {
+export function startCli(args: readonly string[], { url, stdin, env = {}, cwd }: CliOptions = {}) {
   const own: Record<string, string | undefined> = {
     PATH: process.env.PATH,
     HOME: folder.path,
@@ -49,6 +50,7 @@ export function startCli(args: readonly string[], { url, stdin, env = {} }: CliO
   };
   // The dashes as in infra/bin/runlet: without them Node takes an --env-file for its own, wherever it stands.
   const child = spawn(process.execPath, ['--', main, ...args], {
+    ...(cwd !== undefined && { cwd }),
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
   });

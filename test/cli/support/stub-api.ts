@@ -19,6 +19,17 @@ export type Seen = { method: string; path: string; headers: Record<string, strin
 
 export const testKey = 'rk_test_0123456789abcdef';
 
+const languages = [
+  {
+    name: 'python',
+    version: '3.11.2',
+    aliases: ['py', 'python3'],
+    image: 'python:3.11',
+    compiled: false,
+    fileName: 'main.py',
+  },
+];
+
 const policy = {
   limits: {
     timeoutMs: 3_600_000,
@@ -103,6 +114,7 @@ export class StubApi {
     });
     this.#addRunRoutes(app);
     addImageRoutes(app, this);
+    app.get('/v1/languages', (c) => c.json({ data: languages }));
     app.get('/v1/workers', (c) => c.json({ data: this.workers, nextCursor: null }));
     app.post('/v1/workers/:id/drain', (c) => c.json({ id: c.req.param('id'), status: 'draining' }, 202));
     app.put('/v1/registries/:host', (c) => c.body(null, 204));
