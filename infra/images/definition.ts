@@ -21,6 +21,8 @@ const layer = z.discriminatedUnion('how', [
   z.strictObject({ how: z.literal('busybox') }),
   // A Debian system made by mmdebstrap, slimmed.
   z.strictObject({ how: z.literal('debian'), suite: z.string(), packages: z.array(z.string()) }),
+  // Debian packages, with what they need, on top of the Debian system that the layers below make.
+  z.strictObject({ how: z.literal('packages'), suite: z.string(), packages: z.array(z.string()).min(1) }),
   // Programs of this machine with the shared libraries that they need. "@node" and "@npm" stand for those of Runlet.
   z.strictObject({
     how: z.literal('closure'),

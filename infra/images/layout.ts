@@ -48,14 +48,14 @@ export const blobPath = (folder: string, digest: string) =>
   join(folder, 'blobs', digest.slice('sha256:'.length));
 
 /** Compresses a layer's tar into the blobs of an image. */
-export async function addLayer(folder: string, tar: string): Promise<LayerBlob> {
+export async function addLayer(folder: string, tar: string, level: number): Promise<LayerBlob> {
   const raw = createHash('sha256');
   const packed = createHash('sha256');
   const temporary = `${tar}.gz`;
   await pipeline(
     createReadStream(tar),
     tee(raw),
-    createGzip({ level: 6 }),
+    createGzip({ level }),
     tee(packed),
     createWriteStream(temporary),
   );

@@ -18,7 +18,20 @@ const leftOut = [
 const ownSources = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
 
 /** A Debian system with the given packages, as a tar. */
-export async function debian(layer: LayerOf<'debian'>, tar: string, say: Say): Promise<void> {
+export function debian(layer: LayerOf<'debian'>, tar: string, say: Say): Promise<void> {
+  return bootstrap(layer, tar, say, [
+    '--variant=minbase',
+    '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/* "$1"/etc/hostname "$1"/etc/resolv.conf',
+  ]);
+}
+
+/** mmdebstrap with what all our images have in common. */
+export async function bootstrap(
+  { suite, packages }: { suite: string; packages: string[] },
+  tar: string,
+  say: Say,
+  options: string[],
+): Promise<void> {
   const [mmdebstrap = 'mmdebstrap'] = await ensureTools(
     [{ names: ['mmdebstrap'], packages: ['mmdebstrap'] }],
     say,
@@ -27,19 +40,18 @@ export async function debian(layer: LayerOf<'debian'>, tar: string, say: Say): P
   if (!existsSync('/usr/share/keyrings/debian-archive-keyring.gpg')) {
     await installPackages(['debian-archive-keyring'], say);
   }
-  const sources = await usableSources(layer.suite);
+  const sources = await usableSources(suite);
   await run(
     mmdebstrap,
     [
-      '--variant=minbase',
       '--quiet',
-      ...(layer.packages.length > 0 ? [`--include=${layer.packages.join(',')}`] : []),
+      ...(packages.length > 0 ? [`--include=${packages.join(',')}`] : []),
       '--aptopt=Apt::Install-Recommends "false"',
       ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
       // Licences have to stay.
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',
-      '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/* "$1"/etc/hostname "$1"/etc/resolv.conf',
-      layer.suite,
+      ...options,
+      suite,
       tar,
       ...sources,
     ],

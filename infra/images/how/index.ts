@@ -7,15 +7,26 @@ import { busybox } from './busybox.ts';
 import { closure } from './closure.ts';
 import { debian } from './debian.ts';
 import { files } from './files.ts';
+import { packages } from './packages.ts';
 import { random } from './random.ts';
 import { staticC } from './static-c.ts';
 
 /** Makes one layer of a definition, as an uncompressed tar in `folder`. Returns its path. */
-export async function makeLayer(layer: Layer, folder: string, index: number, say: Say): Promise<string> {
+export async function makeLayer(
+  layer: Layer,
+  folder: string,
+  index: number,
+  below: string[],
+  say: Say,
+): Promise<string> {
   const tar = join(folder, `layer-${index}.tar`);
   // mmdebstrap writes a tar by itself.
   if (layer.how === 'debian') {
     await debian(layer, tar, say);
+    return tar;
+  }
+  if (layer.how === 'packages') {
+    await packages(layer, below, tar, say);
     return tar;
   }
   const tree = new Tree(join(folder, `tree-${index}`));
@@ -25,7 +36,11 @@ export async function makeLayer(layer: Layer, folder: string, index: number, say
   return tar;
 }
 
-async function fill(layer: Exclude<Layer, { how: 'debian' }>, tree: Tree, say: Say): Promise<void> {
+async function fill(
+  layer: Exclude<Layer, { how: 'debian' | 'packages' }>,
+  tree: Tree,
+  say: Say,
+): Promise<void> {
   switch (layer.how) {
     case 'static-c':
       return staticC(layer, tree, say);

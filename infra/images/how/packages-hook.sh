@@ -1,0 +1,24 @@
+# Called by mmdebstrap around the installation of packages: sh packages-hook.sh before|after ROOT [LAYER…]
+# `before` unpacks the layers below into ROOT; `after` removes all that was there before, so that a layer is left.
+set -eu
+phase=$1 root=$2
+shift 2
+stamp=$root/.runlet-stamp
+
+case $phase in
+  before)
+    for layer in "$@"; do tar -xpf "$layer" -C "$root" --numeric-owner; done
+    # A file's change time says whether it came with a layer or with a package; the clock may tick slower than tar writes.
+    sleep 0.02
+    touch "$stamp"
+    sleep 0.02
+    ;;
+  after)
+    rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/ldconfig "$root"/var/log/* \
+      "$root"/etc/hostname "$root"/etc/resolv.conf
+    # mmdebstrap takes its own settings away by itself. Kernel file systems are mounted while hooks run: never go there.
+    find "$root" -xdev \( -path "$root/dev" -o -path "$root/proc" -o -path "$root/sys" \) -prune \
+      -o ! -type d ! -newercm "$stamp" ! -name '*mmdebstrap*' -print0 | xargs -0 rm -f
+    rm -f "$stamp"
+    ;;
+esac
