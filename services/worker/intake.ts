@@ -39,7 +39,7 @@ export function createIntake(options: {
 
   async function take(): Promise<void> {
     if (!options.ready()) return pause(200);
-    if (!ledger.fits(smallest)) return ledger.released();
+    if (!ledger.fits(smallest)) return ledger.room(waitHereMs);
     const job = await queue.next();
     if (job === undefined) return;
     if (!open) return job.handBack();
@@ -65,7 +65,7 @@ export function createIntake(options: {
         await job.handBack();
         return undefined;
       }
-      await Promise.race([ledger.released(), pause(waitHereMs)]);
+      await ledger.room(waitHereMs);
       if (Date.now() < patience) continue;
       patience = Date.now() + waitHereMs;
       if (await othersHaveRoom(need)) {

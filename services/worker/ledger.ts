@@ -17,6 +17,7 @@ export type Ledger = ReturnType<typeof createLedger>;
  */
 export function createLedger(capacity: Need) {
   const used = { memoryBytes: 0, cpus: 0, runs: 0 };
+  let waiting = 0;
   let changed = Promise.withResolvers<void>();
 
   const fits = (need: Need) =>
@@ -29,11 +30,18 @@ export function createLedger(capacity: Need) {
     /** Whether a run of this size could ever run here. */
     couldFit: (need: Need) => need.memoryBytes <= capacity.memoryBytes && need.cpus <= capacity.cpus,
     inUse: () => ({ ...used }),
-    /** Resolves at the next release. */
-    released: () => changed.promise,
 
-    /** Whether every CPU there is (not counting overcommitment) is taken by programs. */
-    cpusTaken: (cpus: number) => used.cpus >= cpus,
+    /** How many wait for room. */
+    waiting: () => waiting,
+    /** Resolves at the next release, or after `ms`; until then its caller counts as waiting. */
+    async room(ms: number): Promise<void> {
+      waiting += 1;
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, ms);
+      await Promise.race([changed.promise, late.promise]);
+      clearTimeout(timer);
+      waiting -= 1;
+    },
 
     /** Takes the room, or not. */
     take(need: Need): Reservation | undefined {

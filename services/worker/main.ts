@@ -15,6 +15,7 @@ import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { createActiveRuns } from './active-runs.ts';
 import { artifactCollector } from './artifacts.ts';
+import { attachInputFrom } from './attach-input.ts';
 import { watchCancels } from './cancel-watch.ts';
 import { createCommands } from './commands.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
@@ -83,7 +84,8 @@ const sandboxes = await createSandboxes({
   instance,
   egress,
   initVolume: initVolumeOnEngine,
-  cpusTaken: () => ledger.cpusTaken(engineInfo.cpus),
+  busy: () => ledger.inUse().cpus > 0,
+  wanted: () => ledger.waiting() > 0,
   memoryPressed: engine.local ? memoryWatch() : () => false,
   log,
 });
@@ -122,7 +124,12 @@ const intake = createIntake({
       count: env.RUNLET_MAX_ARTIFACTS,
       bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
     }),
-    attachInput: () => () => {},
+    attachInput: attachInputFrom({
+      redis,
+      connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),
+      keys,
+      log,
+    }),
     log,
   },
   ready: registrar.engineAnswers,
@@ -165,6 +172,7 @@ async function stop(): Promise<void> {
   stopping = true;
   log.info({ underWay: active.size() }, 'draining');
   commands.stop();
+  sandboxes.hurry();
   const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
   await registrar.beatOnce();
   await drained;

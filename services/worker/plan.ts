@@ -33,9 +33,7 @@ export function planRun(request: RunRequest, image: ImageInfo, folders: { path: 
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? usualTerminal : undefined,
-      wallMs: compile
-        ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0)
-        : limits.timeoutMs,
+      wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,
     };

@@ -6,6 +6,7 @@ import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } fr
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
 import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/container-spec.ts';
+import { createDisposer } from './sandbox/disposer.ts';
 import type { Egress } from './sandbox/egress.ts';
 import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
@@ -29,8 +30,10 @@ export async function createSandboxes(options: {
   instance: string;
   egress: Egress;
   initVolume: InitVolume;
-  /** Whether programs take all of the node's CPUs. */
-  cpusTaken: () => boolean;
+  /** Whether a program runs, or is about to. */
+  busy: () => boolean;
+  /** Whether somebody waits for room. */
+  wanted: () => boolean;
   memoryPressed: () => boolean;
   log: Log;
 }) {
@@ -40,10 +43,11 @@ export async function createSandboxes(options: {
   const { init } = initVolume;
   let coldUnderWay = 0;
 
+  const disposer = createDisposer({ busy: () => coldUnderWay > 0 || options.busy(), wanted: options.wanted });
   const pool = createWarmPool({
     newId: () => newId('wrm'),
     most: env.RUNLET_WARM_MAX,
-    busy: () => coldUnderWay > 0 || options.cpusTaken(),
+    busy: () => !disposer.quiet(),
     pressed: options.memoryPressed,
     log,
   });
@@ -120,6 +124,8 @@ export async function createSandboxes(options: {
 
   return {
     pool,
+    /** Used sandboxes are removed at once from now on. */
+    hurry: disposer.hurry,
 
     /** One that was made ahead, if there is one for this request. */
     takeWarm(
@@ -135,7 +141,7 @@ export async function createSandboxes(options: {
       const { id, sandbox } = taken;
       const release = async () => {
         try {
-          await sandbox.remove();
+          await disposer.dispose(() => sandbox.remove());
         } finally {
           pool.forget(id);
         }
@@ -180,7 +186,7 @@ export async function createSandboxes(options: {
           folders: foldersOf(request, image),
           release: async () => {
             try {
-              await sandbox.remove();
+              await disposer.dispose(() => sandbox.remove());
             } finally {
               await close();
             }
