@@ -1,8 +1,8 @@
 import { parseImageReference } from '../images.ts';
 import type { LimitMaxima } from './limits.ts';
+import type { RunPolicy, RunRequest } from './run-fields.ts';
 import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
 import { languageFor } from './run-language.ts';
-import type { RunPolicy, RunRequest } from './run-request.ts';
 
 /** What the fields of a request say to one another; each field by itself is the schema's matter. */
 

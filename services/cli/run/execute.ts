@@ -180,10 +180,10 @@ async function printResults(context: Context, runId: string, options: RunOptions
   if (options.outputDir !== undefined) {
     const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
     await fetchArtifacts(context, run, options.outputDir);
-  } else if (run.artifacts.length > 0)
-    context.note(
-      `${run.artifacts.length} files were kept: \`runlet artifacts ${run.id}\` lists and fetches them.`,
-    );
+  } else if (run.artifacts.length > 0) {
+    const files = run.artifacts.length === 1 ? '1 file was' : `${run.artifacts.length} files were`;
+    context.note(`${files} kept: \`runlet artifacts ${run.id}\` lists and fetches them.`);
+  }
 }
 
 async function cancelRun(context: Context, runId: string): Promise<void> {

@@ -1,7 +1,10 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { WebSocket } from 'ws';
 import type { Identity } from '../../../shared/stores/api-keys.ts';
-import type { Upgrade } from './upgrade.ts';
+
+/** What a route gets when the client asks for a WebSocket: it accepts by leaving who takes it over. */
+export type Upgrade = { accept?: (socket: WebSocket) => void };
 
 export type GatewayEnv = {
   Bindings: HttpBindings & {

@@ -1,11 +1,9 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
+import type { Upgrade } from './context.ts';
 import type { App } from './mount.ts';
-
-/** What a route gets when the client asks for a WebSocket: it accepts by leaving who takes it over. */
-export type Upgrade = { accept?: (socket: WebSocket) => void };
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
 const mostMessageBytes = Math.ceil((mostStdinBytes * 4) / 3) + 4096;

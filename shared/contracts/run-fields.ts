@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { globFault } from '../globs.ts';
+import { parseImageReference } from '../images.ts';
+import { type LimitMaxima, limitsSchema } from './limits.ts';
+import { file } from './run-files.ts';
+
+/** What the operator lets a request ask for. */
+export type RunPolicy = {
+  limits: LimitMaxima;
+  allowWritable: boolean;
+  allowEgress: boolean;
+  /** Registries that images may come from; empty: any. */
+  registries: string[];
+  /** Most bytes of files, code and stdin of one run together; `defaultPayloadBytes` where nothing is said. */
+  payloadBytes?: number;
+};
+
+const noNul = (text: string) => !text.includes('\0');
+const text = (max: number) => z.string().max(max).refine(noNul, 'must not contain a NUL character');
+const words = z.array(text(131_072)).max(1024);
+
+const absolutePath = text(4096)
+  .refine((path) => path.startsWith('/'), 'must be an absolute path')
+  .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
+
+const environment = z
+  .record(
+    z.string().regex(/^[^=\0]{1,256}$/, 'a name has no "=" and no NUL, and 1 to 256 characters'),
+    text(131_072),
+  )
+  .refine((env) => Object.keys(env).length <= 512, 'at most 512 variables');
+
+export const metadata = z
+  .record(z.string().min(1).max(64), z.string().max(1024))
+  .refine((map) => Object.keys(map).length <= 64, 'at most 64 entries');
+
+const input = z.strictObject({
+  stdin: z.string().optional(),
+  stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
+  args: words.optional(),
+});
+
+const glob = text(1024)
+  .min(1)
+  .superRefine((pattern, context) => {
+    const message = globFault(pattern);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, input: pattern });
+  });
+
+/** The fields of `POST /v1/runs`, each by itself: what they say to one another stands in run-rules.ts. */
+export function runFields(policy: RunPolicy) {
+  return z.strictObject({
+    image: z
+      .string()
+      .min(1)
+      .max(512)
+      .refine((name) => parseImageReference(name) !== undefined, 'is not a valid image reference')
+      .optional()
+      .meta({ description: 'Any reference Docker accepts, digests too.', examples: ['hello-world'] }),
+    command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
+    entrypoint: words
+      .optional()
+      .meta({ description: 'Replaces the image’s ENTRYPOINT (and drops its CMD).' }),
+    language: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({
+        description:
+          'Instead of `image`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs `code` or `files`.',
+        examples: ['python', 'python@3.11'],
+      }),
+    code: z
+      .string()
+      .optional()
+      .meta({ description: 'One file of the language, under the language’s own `fileName`.' }),
+    files: z.array(file).max(1000).default([]).meta({
+      description:
+        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first one.',
+    }),
+    args: words.default([]).meta({
+      description:
+        'Follow the program’s own command: of a language, or of the image after its CMD or `command`.',
+    }),
+    stdin: z
+      .string()
+      .optional()
+      .meta({ description: 'Fed to the program, then closed (`interactive`: left open).' }),
+    stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
+    env: environment.default({}).meta({ description: 'Values are secrets: no answer shows them.' }),
+    workdir: absolutePath.optional().meta({
+      description:
+        'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always).',
+    }),
+    inputs: z.array(input).max(1000).default([]).meta({
+      description:
+        'The program is compiled once and run once for each, one after another, in steps `run[0]`, `run[1]`, …; `args` of an input come after those of the request.',
+    }),
+    limits: limitsSchema(policy.limits).prefault({}),
+    network: z.enum(['none', 'egress']).default('none'),
+    isolation: z.enum(['container', 'gvisor']).default('container'),
+    pull: z.enum(['missing', 'always', 'never']).default('missing'),
+    artifacts: z
+      .array(glob)
+      .max(100)
+      .default([])
+      .meta({
+        description:
+          'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too.',
+        examples: [['out/**', '*.log']],
+      }),
+    interactive: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'stdin stays open for WS /v1/runs/{id}/attach.' }),
+    tty: z.boolean().default(false).meta({
+      description: 'A terminal (PTY) for the program; needs `interactive`. Its output is all stdout.',
+    }),
+    writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
+    priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
+    delayMs: z
+      .int()
+      .min(0)
+      .max(604_800_000)
+      .default(0)
+      .meta({ description: 'Not before so many ms; a week at most.' }),
+    retries: z.int().min(0).max(10).default(0).meta({
+      description:
+        'How often to run again when the worker or the engine was lost; never for a program’s own failure.',
+    }),
+    webhook: z
+      .strictObject({
+        url: z.url({ protocol: /^https?$/ }).max(2048),
+        secret: z.string().min(1).max(512).optional(),
+      })
+      .optional(),
+    metadata: metadata.default({}),
+  });
+}
+
+/** A request with every default in its place. */
+export type RunRequest = z.infer<ReturnType<typeof runFields>>;
