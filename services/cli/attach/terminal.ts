@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 
 /**
@@ -23,6 +24,9 @@ export class RawTerminal {
     process.on('exit', this.#restore);
     process.once('SIGQUIT', this.#quit);
     this.#stdin.setRawMode(true);
+    // Node leaves output processing on, which would make the program's "cursor down" the start of the next line.
+    // Without stty (Windows) there is none. What was before comes back with the mode.
+    spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   }
 
   release(): void {
