@@ -32,6 +32,7 @@ import { createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
 import { subnetPool } from './sandbox/subnets.ts';
 import { createSandboxes } from './sandboxes.ts';
+import { warmLanguages } from './warm-languages.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
@@ -92,6 +93,7 @@ const sandboxes = await createSandboxes({
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();
+  void warmLanguages(engine, engineInfo, sandboxes, log);
 }
 const images = createImageProvider({
   engine,
@@ -164,6 +166,7 @@ const stopWatching = await watchCancels({
 });
 intake.start();
 sandboxes.pool.start();
+void warmLanguages(engine, engineInfo, sandboxes, log);
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
 let stopping = false;

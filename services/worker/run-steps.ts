@@ -81,8 +81,10 @@ async function runStep(
     full = true;
     running.kill();
   });
-  if (step.stdin !== undefined) void running.stdin.write(step.stdin);
-  if (step.stdin !== undefined && !step.stdinOpen) running.stdin.end();
+  if (step.stdin !== undefined)
+    void running.stdin.write(step.stdin).then(() => {
+      if (!step.stdinOpen) running.stdin.end();
+    });
 
   const killContainer = () => {
     sandbox.kill().catch((error: Error) => log.warn({ reason: error.message }, 'container was not killed'));

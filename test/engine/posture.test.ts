@@ -103,14 +103,13 @@ describe('posture of a sandbox', () => {
     expect(stderr).toMatch(/can't fork/);
   });
 
-  it('has its limits of files, core and CPU time, and no memory beyond its own', async () => {
+  it('has its limits of files and core, and no memory beyond its own', async () => {
     const { stdout } = await script(
-      'grep -E "open files|core file|cpu time" /proc/self/limits | tr -s " "; ' +
+      'grep -E "open files|core file" /proc/self/limits | tr -s " "; ' +
         'cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null',
-      { limits: { cpuTimeMs: 1500, memoryBytes: 64 * 1024 * 1024 } },
+      { limits: { memoryBytes: 64 * 1024 * 1024 } },
     );
     expect(stdout.split('\n').map((line) => line.trim())).toEqual([
-      'Max cpu time 2 3 seconds',
       'Max core file size 0 0 bytes',
       'Max open files 4096 4096 files',
       String(64 * 1024 * 1024),
@@ -122,12 +121,6 @@ describe('posture of a sandbox', () => {
     const end = await script('head -c 100m /dev/zero | tail', { limits: { memoryBytes: 16 * 1024 * 1024 } });
     expect(end).toMatchObject({ oomKilled: true });
     expect(end.exitCode).not.toBe(0);
-  });
-
-  it('is ended when its CPU time is used up', async () => {
-    const end = await script('exec sh -c "while :; do :; done"', { limits: { cpuTimeMs: 1000 } });
-    // Which of the two a program with PID 1 gets depends on the kernel.
-    expect([152, 137]).toContain(end.exitCode);
   });
 
   it('has no network but its own loopback', async () => {

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
+import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
+import { docker } from './docker.ts';
 
 export type Program = {
   pid: number;
@@ -14,6 +16,8 @@ export type Program = {
   lines: string[];
   stop(signal?: NodeJS.Signals): Promise<void>;
   exited: Promise<void>;
+  /** Whether it ended, or was ended, without the chance to clean up. */
+  killed(): boolean;
 };
 
 export type Runlet = {
@@ -125,7 +129,9 @@ export async function startRunlet(
       return ended(body.id);
     },
     async stop() {
+      const killed = new Set(programs.filter((program) => program.killed()).map(workerOf));
       for (const program of programs.reverse()) await program.stop();
+      await failOnLeaks(lab, prefix, killed);
       await removeKeys(lab.redisUrl, prefix);
       await rm(dataDir, { recursive: true, force: true });
     },
@@ -153,7 +159,13 @@ async function startProgram(main: string, env: Record<string, string>, ready: Re
       reject(new Error(`${main} ended before it was ready:\n${lines.join('\n')}${rest}`)),
     );
   });
-  return { pid: child.pid ?? 0, lines, exited, stop: (signal = 'SIGTERM') => end(child, signal, exited) };
+  return {
+    pid: child.pid ?? 0,
+    lines,
+    exited,
+    stop: (signal = 'SIGTERM') => end(child, signal, exited),
+    killed: () => child.signalCode === 'SIGKILL' || (child.exitCode ?? 0) !== 0,
+  };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, exited: Promise<void>): Promise<void> {
@@ -162,6 +174,33 @@ async function end(child: ChildProcess, signal: NodeJS.Signals, exited: Promise<
   const hard = setTimeout(() => child.kill('SIGKILL'), 30_000);
   await exited;
   clearTimeout(hard);
+}
+
+/** The id of a worker, from the line by which it says that it is ready. */
+function workerOf(program: Program): string {
+  const line = program.lines.find((one) => one.includes('"ready"')) ?? '{}';
+  return (JSON.parse(line) as { worker?: string }).worker ?? '';
+}
+
+/** A worker that was stopped in good order leaves no container; those of one that was killed are the next one's to remove. */
+async function failOnLeaks(
+  lab: { redisUrl: string; dockerHost: string },
+  prefix: string,
+  killed: Set<string>,
+): Promise<void> {
+  const redis = connectRedis(lab.redisUrl, 'loop', createLog('test', 'silent'));
+  const instance = await redis.get(keysFor(prefix).instance);
+  redis.disconnect();
+  if (instance === null) return;
+  const format = '{{.ID}} {{.Names}} {{.Label "dev.runlet.worker"}}';
+  const filter = `label=dev.runlet.instance=${instance}`;
+  const found = (await docker(lab.dockerHost, 'ps', '-a', '--filter', filter, '--format', format)).split(
+    '\n',
+  );
+  const left = found.filter((line) => line !== '').map((line) => line.split(' '));
+  for (const [id = ''] of left) await docker(lab.dockerHost, 'rm', '-f', id);
+  const leaked = left.filter(([, , worker = '']) => !killed.has(worker)).map(([, name]) => name);
+  if (leaked.length > 0) throw new Error(`containers were left behind: ${leaked.join(', ')}`);
 }
 
 async function removeKeys(redisUrl: string, prefix: string): Promise<void> {

@@ -69,6 +69,12 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
     labelNames: ['status'],
     registers: [registry],
   });
+  const warmRuns = new Counter({
+    name: 'runlet_runs_warm_total',
+    help: 'Runs that ended in a sandbox that was made ahead.',
+    registers: [registry],
+  });
+  warmRuns.inc(Number(stats.warm ?? 0));
   for (const status of terminalStatuses) total.inc({ status }, Number(stats[`runs:${status}`] ?? 0));
 
   gauge('runlet_workers', 'Workers that live.').set(workers.length);
@@ -77,7 +83,14 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
     'resource',
   ]);
   const inUse = gauge('runlet_worker_in_use', 'What a worker’s runs have reserved.', ['worker', 'resource']);
+  const warm = gauge('runlet_worker_warm_sandboxes', 'Sandboxes that were made ahead and wait.', [
+    'worker',
+    'image',
+    'isolation',
+  ]);
   for (const worker of workers) {
+    for (const { image, isolation, count } of worker.warm)
+      warm.inc({ worker: worker.id, image, isolation }, count);
     for (const resource of ['memoryBytes', 'cpus'] as const)
       capacity.set({ worker: worker.id, resource }, worker.capacity[resource]);
     for (const resource of ['memoryBytes', 'cpus', 'runs'] as const)

@@ -31,5 +31,6 @@ redis.call('HINCRBY', KEYS[7], 'runs:' .. ARGV[4], 1)
 redis.call('HINCRBY', KEYS[7], 'duration:count', 1)
 redis.call('HINCRBY', KEYS[7], 'duration:sum', ARGV[10])
 redis.call('HINCRBY', KEYS[7], 'duration:le:' .. ARGV[11], 1)
+if string.find(ARGV[5], '"startedWarm":true', 1, true) then redis.call('HINCRBY', KEYS[7], 'warm', 1) end
 redis.call('PUBLISH', ARGV[9], 'finished')
 return 'finished'
