@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type Say, step } from '../parts/say.ts';
 import { type Definition, type Layer, readDefinition } from './definition.ts';
 import { makeLayer } from './how/index.ts';
+import { packagesHook } from './how/packages.ts';
 import { addLayer, blobPath, finishLayout, type ImageLayout, type LayerBlob, readLayout } from './layout.ts';
 import { nativeArchitecture } from './platform.ts';
 
@@ -94,6 +95,7 @@ function keyOf(definition: Definition): string {
       hash.update(readFileSync(new URL(`sources/${layer.source}`, import.meta.url)));
     if (layer.how === 'closure' && '@node' in layer.binaries)
       hash.update(`${process.version} ${realpathSync(process.execPath)}`);
+    if (layer.how === 'packages') hash.update(readFileSync(packagesHook));
   }
   if (definition.from !== undefined) hash.update(keyOf(readDefinition(definition.from)));
   return hash.digest('hex').slice(0, 16);

@@ -6,7 +6,7 @@ import { run } from '../parts/run.ts';
 import { blobPath, type ImageLayout } from './layout.ts';
 
 /** The names that people use for an image: those of the public registry go without `library/`. */
-export function familiarNames(layout: ImageLayout): string[] {
+export function familiarNames(layout: Pick<ImageLayout, 'name' | 'tags'>): string[] {
   return layout.tags.map((tag) => `${layout.name.replace(/^library\//, '')}:${tag}`);
 }
 

@@ -53,16 +53,31 @@ export function commandLines(
   one: Language,
   program: { entry: string; files: string[] },
 ): { compile?: string[]; run: string[] } {
-  const { entry } = program;
+  const entry = asOperand(program.entry);
+  const project = Object.keys(one.projects).find((name) => program.files.includes(name));
+  const own = project === undefined ? undefined : one.projects[project];
+  const { compile = one.compile, run = one.run } = own ?? {};
   const isSource = (path: string) => one.extensions.includes(posix.extname(path).slice(1).toLowerCase());
-  const sources = [entry, ...program.files.filter((path) => path !== entry && isSource(path))];
+  const sources = [
+    program.entry,
+    ...program.files.filter((path) => path !== program.entry && isSource(path)),
+  ];
   const fill = (template: string[]) =>
     template.flatMap((word) => {
       if (word === '{file}') return [entry];
-      if (word === '{sources}') return sources;
-      // javac puts a package's classes in its folders: the class of src/a/Main.java is known only to its author.
-      if (word === '{class}') return [posix.basename(entry, posix.extname(entry))];
+      if (word === '{sources}') return sources.map(asOperand);
+      if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
+      if (word === '{class}') return [asOperand(className(program.entry))];
       return [word];
     });
-  return { ...(one.compile && { compile: fill(one.compile) }), run: fill(one.run) };
+  return { ...(compile && { compile: fill(compile) }), run: fill(run) };
+}
+
+/** A name that a program would take for an option, or for a file of options (javac, gcc), is told as the path it is. */
+const asOperand = (path: string) => (/^[-+@]/.test(path) ? `./${path}` : path);
+
+/** Folders are packages, but for those in which sources usually lie. */
+function className(entry: string): string {
+  const { dir, name } = posix.parse(entry.replace(/^src\/(?:main\/java\/)?/, ''));
+  return [...dir.split('/').filter((part) => part !== ''), name].join('.');
 }

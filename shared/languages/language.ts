@@ -6,11 +6,14 @@ const argv = z.array(word).min(1);
 /**
  * One language: a data file in data/, and nothing else.
  *
- * Command lines may hold, as whole arguments: `{file}` the entry file, `{sources}` every given file with one of the
- * language's extensions, the entry first; `{class}` the entry file's name without folder and extension. The request's
- * args follow the run's command line.
+ * Command lines may hold, as whole arguments: `{file}` the entry file; `{folder}` its folder, `./` in front; `{sources}`
+ * every given file with one of the language's extensions, the entry first; `{class}` the entry as Java names a class,
+ * `app/Main.java` as `app.Main`. The request's args follow the run's command line. What a compiler makes goes to /tmp,
+ * so that it is no artifact of the work folder.
  */
-export const language = z.strictObject({
+const commands = z.strictObject({ compile: argv.optional(), run: argv });
+
+export const language = commands.extend({
   name: z.string().regex(/^[a-z][a-z0-9+#-]*$/),
   title: word,
   /** Of what the image has, as semver; a patch that is not pinned by the image is 0. */
@@ -22,8 +25,8 @@ export const language = z.strictObject({
   fileName: word,
   /** The official image where there is one; infra/images has a definition of the same name for sites without a registry. */
   image: word,
-  compile: argv.optional(),
-  run: argv,
+  /** Commands instead of the usual ones where a file of this name is among those given: a project of the language's own tool. */
+  projects: z.record(word, commands.partial()).default({}),
   /** The least time that a compile gets, whatever the run's own limit. */
   compileTimeoutMs: z.int().positive().default(30_000),
   env: z.record(z.string(), z.string()).default({}),

@@ -1,4 +1,5 @@
 import { buildImage } from '../../infra/images/build.ts';
+import { knownImages, readDefinition } from '../../infra/images/definition.ts';
 import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import type { Lab } from './lab.ts';
@@ -24,4 +25,32 @@ export async function ensureLoaded(lab: Lab, name: string): Promise<string[]> {
   if (await isLoaded(layout, lab.dockerHost)) return [];
   await loadImage(layout, lab.dockerHost);
   return familiarNames(layout);
+}
+
+/**
+ * Makes these references (`python:3.11-slim-bookworm`) ones that the lab's Engine can run by their plain names: in the
+ * registry that is the mirror of the lab's own Engine, else straight in the Engine. Built on first use, half a minute
+ * each. Returns what of it the Engine did not have before, for the test to remove again.
+ */
+export async function ensureImages(lab: Lab, references: string[]): Promise<string[]> {
+  const added: string[] = [];
+  for (const name of definitionsOf(references)) {
+    if (lab.ownsEngine) await ensureImage(lab, name);
+    else added.push(...(await ensureLoaded(lab, name)));
+  }
+  return added;
+}
+
+function definitionsOf(references: string[]): string[] {
+  const byReference = new Map(
+    knownImages().flatMap((name) =>
+      familiarNames(readDefinition(name)).map((reference) => [reference, name]),
+    ),
+  );
+  const names = references.map((reference) => {
+    const name = byReference.get(reference);
+    if (name === undefined) throw new Error(`No definition in infra/images makes ${reference}.`);
+    return name;
+  });
+  return [...new Set(names)];
 }

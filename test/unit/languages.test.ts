@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { knownImages, readDefinition } from '../../infra/images/definition.ts';
+import { familiarNames } from '../../infra/images/load.ts';
 import { parseImageReference } from '../../shared/images.ts';
 import { commandLines, findLanguage, languageOfFile, listLanguages } from '../../shared/languages/index.ts';
 
@@ -57,12 +59,39 @@ describe('languages', () => {
     expect(
       commandLines(cpp, { entry: 'main.cpp', files: ['lib/a.cpp', 'a.h', 'main.cpp', 'data.txt'] }),
     ).toEqual({
-      compile: ['g++', '-O2', '-std=gnu++20', '-o', '.runlet-program', 'main.cpp', 'lib/a.cpp'],
-      run: ['./.runlet-program'],
+      compile: ['g++', '-O2', '-std=gnu++20', '-o', '/tmp/program', 'main.cpp', 'lib/a.cpp'],
+      run: ['/tmp/program'],
     });
     const java = named('java');
     if (java === undefined) throw new Error('no java');
-    expect(commandLines(java, { entry: 'src/Main.java', files: [] }).run.at(-1)).toBe('Main');
+    const mainClass = (entry: string) => commandLines(java, { entry, files: [] }).run.at(-1);
+    expect(mainClass('Main.java')).toBe('Main');
+    expect(mainClass('src/Main.java')).toBe('Main');
+    expect(mainClass('app/Main.java')).toBe('app.Main');
+    expect(mainClass('src/main/java/org/app/Main.java')).toBe('org.app.Main');
+  });
+
+  it('have other commands for a project of the language’s own tool', () => {
+    const go = named('go');
+    if (go === undefined) throw new Error('no go');
+    const compile = (entry: string, ...files: string[]) => commandLines(go, { entry, files }).compile;
+    expect(compile('main.go', 'main.go', 'b.go', 'x.txt')?.slice(-2)).toEqual(['main.go', 'b.go']);
+    expect(compile('cmd/main.go', 'go.mod', 'cmd/main.go', 'b.go')?.at(-1)).toBe('./cmd');
+    expect(compile('main.go', 'go.mod', 'main.go')?.at(-1)).toBe('./.');
+  });
+
+  it('never let a file’s name be taken for an option', () => {
+    for (const one of listLanguages()) {
+      for (const entry of ['-o', '@options', '+x']) {
+        const { compile, run } = commandLines(one, { entry, files: [entry] });
+        expect([...(compile ?? []), ...run].filter((word) => word === entry && word !== '-o')).toEqual([]);
+      }
+    }
+  });
+
+  it('have an image that can be built here', () => {
+    const buildable = knownImages().map(readDefinition).flatMap(familiarNames);
+    for (const { image } of listLanguages()) expect(buildable).toContain(image);
   });
 
   it('never give a placeholder of a file’s name another meaning', () => {

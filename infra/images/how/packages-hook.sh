@@ -8,6 +8,8 @@ stamp=$root/.runlet-stamp
 case $phase in
   before)
     for layer in "$@"; do tar -xpf "$layer" -C "$root" --numeric-owner; done
+    # Left out with the manual pages, and some packages fail without it (update-alternatives makes links there).
+    mkdir -p "$root"/usr/share/man/man1
     # A file's change time says whether it came with a layer or with a package; the clock may tick slower than tar writes.
     sleep 0.02
     touch "$stamp"
@@ -16,9 +18,11 @@ case $phase in
   after)
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/ldconfig "$root"/var/log/* \
       "$root"/etc/hostname "$root"/etc/resolv.conf
-    # mmdebstrap takes its own settings away by itself. Kernel file systems are mounted while hooks run: never go there.
+    # mmdebstrap takes its own settings away by itself, and reaches them through the links at the top (sbin, …), which
+    # stay. Kernel file systems are mounted while hooks run: never go there.
     find "$root" -xdev \( -path "$root/dev" -o -path "$root/proc" -o -path "$root/sys" \) -prune \
-      -o ! -type d ! -newercm "$stamp" ! -name '*mmdebstrap*' -print0 | xargs -0 rm -f
+      -o ! -type d ! -newercm "$stamp" ! -name '*mmdebstrap*' \
+      \( ! -type l -o -path "$root/*/*" \) -print0 | xargs -0 rm -f
     rm -f "$stamp"
     ;;
 esac

@@ -1,0 +1,3 @@
+module example.test/poll
+
+go 1.19
