@@ -3,6 +3,7 @@ import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { parseImageReference } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
+import { stepsOf } from '../../shared/run-plan.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
 import { emptyState, newStep, type RunHead, type RunState } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
@@ -14,7 +15,7 @@ import { createOutputSink } from './output-sink.ts';
 import { imageOf, type Plan, planRun } from './plan.ts';
 import { OutOfMemory, runSteps, type StepsVerdict } from './run-steps.ts';
 import { startFailure } from './sandbox/start-failure.ts';
-import type { Opened, Sandboxes } from './sandboxes.ts';
+import type { Opened, Sandboxes, WarmOpened } from './sandboxes.ts';
 import { type Stop, Stopped } from './stop.ts';
 
 /**
@@ -51,12 +52,49 @@ export type Outcome = 'finished' | 'lost' | 'again';
 const pullEventMs = 250;
 const sizeCheckMs = 1_000;
 
-export async function executeRun(execution: Execution, attempt: Attempt): Promise<Outcome> {
+/** A run for which a warm sandbox was taken before its claim, and the state in which it starts. */
+export type Foreseen = { opened: WarmOpened; image: ImageInfo; state: RunState };
+
+/**
+ * Looks for a warm sandbox for a run that is about to be claimed: then claim and start are one write. The head's secrets are
+ * masked, and nothing of them counts here.
+ */
+export function foresee(execution: Execution, head: RunHead, claimedAt: number): Foreseen | undefined {
+  const { request } = head;
+  if (request.pull !== 'missing') return undefined;
+  const reference = imageOf(request);
+  const familiar = parseImageReference(reference)?.familiar ?? reference;
+  const image = execution.images.recall(familiar);
+  const opened = image && execution.sandboxes.takeWarm(request, image, familiar);
+  if (image === undefined || opened === undefined) return undefined;
+  const state = firstState(head, claimedAt);
+  state.image = { reference, digest: image.digest };
+  state.startedWarm = true;
+  state.startedAt = new Date().toISOString();
+  state.steps = firstStep(request);
+  return { opened, image, state };
+}
+
+function firstState(head: RunHead, claimedAt: number): RunState {
+  const state = structuredClone(emptyState);
+  state.timings.queuedMs = Math.max(0, claimedAt - head.dueAt);
+  return state;
+}
+
+const firstStep = (request: RunRequest) =>
+  stepsOf(request)
+    .slice(0, 1)
+    .map((step) => newStep(step.name));
+
+export async function executeRun(
+  execution: Execution,
+  attempt: Attempt,
+  foreseen: Foreseen | undefined,
+): Promise<Outcome> {
   const { runs, log } = execution;
   const { holder, head, request, stop } = attempt;
-  const state: RunState = structuredClone(emptyState);
-  state.timings.queuedMs = Math.max(0, attempt.claimedAt - head.dueAt);
-  let opened: Opened | undefined;
+  const state = foreseen?.state ?? firstState(head, attempt.claimedAt);
+  let opened: Opened | undefined = foreseen?.opened;
   let sequence = 0;
   const sink = createOutputSink({
     append: (entries) => {
@@ -84,26 +122,20 @@ export async function executeRun(execution: Execution, attempt: Attempt): Promis
   const ended = (status: TerminalStatus) => finish({ status, exitCode: null, signal: null });
 
   try {
-    const reference = imageOf(request);
-    const familiar = parseImageReference(reference)?.familiar ?? reference;
+    let image = foreseen?.image;
     let began = performance.now();
-    let image = request.pull === 'missing' ? execution.images.recall(familiar) : undefined;
-    const warm = image && execution.sandboxes.takeWarm(attempt, image, familiar);
-    opened = warm;
     if (image === undefined || opened === undefined) {
-      image = await bringImage(execution, attempt, reference, familiar, state);
+      image = await bringImage(execution, attempt, state);
       began = performance.now();
       opened = await execution.sandboxes.open(attempt, image);
-    } else state.image = { reference, digest: image.digest };
-    state.startedWarm = opened.sandbox.warm;
+      stop.signal.throwIfAborted();
+      state.startedAt = new Date().toISOString();
+      state.steps = firstStep(request);
+      const moved = await runs.move(holder, 'running', state);
+      if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
+    } else await foreseen?.opened.adopt(holder);
+    stop.signal.throwIfAborted();
     const plan = planRun(request, image, opened.folders);
-    stop.signal.throwIfAborted();
-
-    state.startedAt = new Date().toISOString();
-    state.steps = plan.steps.slice(0, 1).map((step) => newStep(step.name));
-    const [moved] = await Promise.all([runs.move(holder, 'running', state), warm?.ready]);
-    if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
-    stop.signal.throwIfAborted();
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
     if (stop.cause() === 'lock_lost') return 'lost';
@@ -190,14 +222,10 @@ function usageOf(state: RunState): RunState['usage'] {
   };
 }
 
-async function bringImage(
-  execution: Execution,
-  attempt: Attempt,
-  reference: string,
-  familiar: string,
-  state: RunState,
-): Promise<ImageInfo> {
+async function bringImage(execution: Execution, attempt: Attempt, state: RunState): Promise<ImageInfo> {
   const { holder, request, stop } = attempt;
+  const reference = imageOf(request);
+  const familiar = parseImageReference(reference)?.familiar ?? reference;
   state.image = { reference, digest: null };
   const progress = pullReporter(execution.runs, holder, familiar);
   const { image, pullMs } = await execution.images.provide(familiar, request.pull, holder.tenant, {

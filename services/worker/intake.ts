@@ -1,10 +1,10 @@
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import { emptyState } from '../../shared/stores/run-record.ts';
+import { emptyState, type RunHead } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../shared/stores/workers.ts';
 import type { ActiveRuns } from './active-runs.ts';
-import { type Execution, executeRun } from './execute-run.ts';
+import { type Execution, executeRun, foresee } from './execute-run.ts';
 import type { Ledger, Need, Reservation } from './ledger.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 import { createStop } from './stop.ts';
@@ -43,11 +43,11 @@ export function createIntake(options: {
     const job = await queue.next();
     if (job === undefined) return;
     if (!open) return job.handBack();
-    const need = await runs.need(job.runId);
-    if (need === undefined) return job.complete();
-    const reservation = await reserve(job, need);
+    const head = await runs.head(job.runId);
+    if (head === undefined) return job.complete();
+    const reservation = await reserve(job, head.request.limits);
     if (reservation === undefined) return;
-    const done = carry(job, reservation).finally(() => underWay.delete(done));
+    const done = carry(job, head, reservation).finally(() => underWay.delete(done));
     underWay.add(done);
   }
 
@@ -111,9 +111,9 @@ export function createIntake(options: {
     await job.complete();
   }
 
-  async function carry(job: HeldJob, reservation: Reservation): Promise<void> {
+  async function carry(job: HeldJob, head: RunHead, reservation: Reservation): Promise<void> {
     try {
-      const outcome = await attempt(job.runId, reservation);
+      const outcome = await attempt(head, reservation);
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
@@ -124,11 +124,16 @@ export function createIntake(options: {
     }
   }
 
-  async function attempt(runId: string, reservation: Reservation) {
+  async function attempt(head: RunHead, reservation: Reservation) {
+    const runId = head.id;
     const claimedAt = Date.now();
-    const claim = await runs.claim(runId, workerId);
+    const foreseen = foresee(options.execution, head, claimedAt);
+    const claim = await runs.claim(runId, workerId, foreseen?.state).catch(async (error) => {
+      await foreseen?.opened.release();
+      throw error;
+    });
+    if (claim.verdict !== 'claimed') void foreseen?.opened.release().catch(() => {});
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
-    const { head } = claim;
     const holder: Holder = { runId, tenant: head.tenant, attempt: claim.attempt, worker: workerId };
     if (claim.verdict !== 'claimed') {
       const lost = claim.verdict === 'lost';
@@ -147,7 +152,8 @@ export function createIntake(options: {
     try {
       const programsEnded = () => reservation.releaseCpus();
       const { request } = claim;
-      return await executeRun(options.execution, { holder, head, request, claimedAt, stop, programsEnded });
+      const attempt = { holder, head, request, claimedAt, stop, programsEnded };
+      return await executeRun(options.execution, attempt, foreseen);
     } finally {
       active.remove(runId);
     }

@@ -19,6 +19,12 @@ const gvisorRuntime = 'runsc';
 /** A sandbox for one attempt. `release` destroys it and what was made beside it. */
 export type Opened = { sandbox: Sandbox; folders: { path: string }[]; release: () => Promise<void> };
 
+/** One that was made ahead. */
+export type WarmOpened = Opened & {
+  /** It is this attempt's now; resolves when it has that run's limits. */
+  adopt(owner: { runId: string; attempt: number }): Promise<void>;
+};
+
 export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
 
 /** Makes the sandboxes of attempts: warm where one is ready, else cold, network included. */
@@ -127,38 +133,38 @@ export async function createSandboxes(options: {
     /** Used sandboxes are removed at once from now on. */
     hurry: disposer.hurry,
 
-    /** One that was made ahead, if there is one for this request. */
+    /** One that was made ahead, if there is one for this request; whoever takes it releases it. */
     takeWarm(
-      attempt: Attempt,
+      request: SandboxShape & { network: string },
       image: ImageInfo,
       reference: string,
-    ): (Opened & { ready: Promise<void> }) | undefined {
-      const { request, holder } = attempt;
+    ): WarmOpened | undefined {
       const wanted = profileFor(request, image, reference);
       if (wanted === undefined) return undefined;
       const taken = pool.take(wanted.profile);
       if (taken === undefined) return undefined;
       const { id, sandbox } = taken;
-      const release = async () => {
-        try {
-          await disposer.dispose(() => sandbox.remove());
-        } finally {
-          pool.forget(id);
-        }
-      };
-      const ready = sameLimits(sandbox.limits, wanted.limits)
+      const limited = sameLimits(sandbox.limits, wanted.limits)
         ? Promise.resolve()
         : sandbox.update(wanted.limits);
-      // For those who look at the engine: nothing depends on it.
-      const owner = { run: holder.runId, attempt: holder.attempt };
-      const named = setTimeout(() => sandbox.rename(sandboxName(owner)).catch(() => {}), renameAfterMs);
+      limited.catch(() => {});
+      let naming: NodeJS.Timeout | undefined;
       return {
         sandbox,
         folders: foldersOf(request, image),
-        ready,
-        release: () => {
-          clearTimeout(named);
-          return release();
+        adopt: ({ runId, attempt }) => {
+          // For those who look at the engine: nothing depends on it.
+          const name = sandboxName({ run: runId, attempt });
+          naming = setTimeout(() => sandbox.rename(name).catch(() => {}), renameAfterMs);
+          return limited;
+        },
+        release: async () => {
+          clearTimeout(naming);
+          try {
+            await disposer.dispose(() => sandbox.remove());
+          } finally {
+            pool.forget(id);
+          }
         },
       };
     },

@@ -122,11 +122,20 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return redis.zrevrangebylex(keys.tenantRuns(tenant), from, '-', 'LIMIT', 0, count);
     },
 
-    async claim(id: string, worker: string): Promise<Claim> {
+    /** Takes a run; with `running`, the state in which it starts, it is moved to `running` in the same step. */
+    async claim(id: string, worker: string, running?: RunState): Promise<Claim> {
+      const event = JSON.stringify({ status: 'running', at: new Date().toISOString() });
       const reply = (await scripts.claim(
         redis,
-        [keys.run(id), keys.spec(id)],
-        [worker, Date.now(), mostBounces],
+        [keys.run(id), keys.spec(id), keys.events(id)],
+        [
+          worker,
+          Date.now(),
+          mostBounces,
+          ...(running === undefined
+            ? []
+            : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
+        ],
       )) as unknown[];
       const verdict = text(reply[0]);
       if (verdict === 'gone' || verdict === 'ended') return { verdict };
@@ -220,10 +229,10 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return text(reply) as 'requeued' | 'refused' | 'lost';
     },
 
-    /** What the run reserves on a node; `undefined` when it is gone. */
-    async need(id: string): Promise<{ memoryBytes: number; cpus: number } | undefined> {
+    /** What never changes of a run, its request with secrets masked; `undefined` when it is gone. */
+    async head(id: string): Promise<RunHead | undefined> {
       const head = await redis.hget(keys.run(id), 'head');
-      return head === null ? undefined : (JSON.parse(head) as RunHead).request.limits;
+      return head === null ? undefined : (JSON.parse(head) as RunHead);
     },
 
     /** Marks the run to be cancelled and tells its worker. `unheld`: the caller ends it (see endUnheld). */

@@ -66,7 +66,10 @@ const bareRun = (argv: string[]) =>
       }),
   );
 
-/** Warm answers one at a time, each when a sandbox is ready, with the peers turn by turn in the same minutes. */
+/** So many one after another, as long as the pool has some; then it is waited for. */
+const batch = 8;
+
+/** Warm answers one at a time, in batches that the pool can serve, with the peers turn by turn in the same minutes. */
 export async function warmLatency(
   runlet: Runlet,
   dockerHost: string,
@@ -77,14 +80,18 @@ export async function warmLatency(
   const docker: number[] = [];
   const bare: number[] = [];
   let warm = 0;
-  await post(runlet, subject.request);
-  for (let round = 0; round < rounds; round += 1) {
-    await settled(runlet, subject.image, 1);
-    const { ms, run } = await post(runlet, subject.request);
-    if (run.startedWarm) warm += 1;
-    ours.push(ms);
-    if (subject.bare !== undefined) bare.push(await bareRun(subject.bare));
-    if (subject.docker !== undefined && round % 4 === 0) {
+  // Twice at once: the pool makes as many ready as were wanted.
+  for (let i = 0; i < 2; i += 1)
+    await Promise.all(Array.from({ length: batch }, () => post(runlet, subject.request)));
+  for (let round = 0; round < rounds; round += batch) {
+    await settled(runlet, subject.image, batch);
+    for (let i = 0; i < batch; i += 1) {
+      const { ms, run } = await post(runlet, subject.request);
+      if (run.startedWarm) warm += 1;
+      ours.push(ms);
+    }
+    for (let i = 0; i < batch && subject.bare !== undefined; i += 1) bare.push(await bareRun(subject.bare));
+    for (let i = 0; i < 2 && subject.docker !== undefined; i += 1) {
       const env = { ...process.env, DOCKER_HOST: dockerHost };
       docker.push(
         await timed(() =>
@@ -97,11 +104,11 @@ export async function warmLatency(
   const p = (share: number) => percentile(ours, share);
   const rows: Row[] = [
     {
-      what: `${what} p50 / p95 / p99 (${warm} of ${rounds} warm)`,
+      what: `${what} p50 / p95 / p99 (${warm} of ${ours.length} warm)`,
       runlet: [0.5, 0.95, 0.99].map((share) => p(share).toFixed(1)).join(' / '),
       peer: '',
       ratio: '',
-      goal: subject.bare === undefined || subject.name.startsWith('bash') ? '≤ 6 ms' : '',
+      goal: /hello|bash|sh /.test(subject.name) ? '≤ 6 ms' : '',
     },
   ];
   if (docker.length > 0) {

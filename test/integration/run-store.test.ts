@@ -101,6 +101,39 @@ test('a program that may have been started is not started again without retries'
   expect((await store.claim(id, 'w2')).verdict).toBe('lost');
 });
 
+test('a claim that starts at once is a start: lost, it counts as one; cancelled, it is none', async () => {
+  const id = await create();
+  const state = { ...emptyState, startedWarm: true };
+  expect(await store.claim(id, 'w1', state)).toMatchObject({ verdict: 'claimed', attempt: 1 });
+  expect(await store.read(id)).toMatchObject({
+    status: 'running',
+    worker: 'w1',
+    state: { startedWarm: true },
+  });
+  const events = await readEvents(redis, keys, id, '0', 10);
+  expect(events.map(({ data }) => JSON.parse(data.toString()))).toMatchObject([
+    { status: 'queued', attempt: 0 },
+    { status: 'running', attempt: 1 },
+  ]);
+  expect((await store.claim(id, 'w2', state)).verdict).toBe('lost');
+  const cancelled = await create();
+  await store.cancel(cancelled);
+  expect((await store.claim(cancelled, 'w1', state)).verdict).toBe('cancelled');
+  expect(await store.status(cancelled)).toBe('queued');
+});
+
+test('the last output is written with the end, and not twice', async () => {
+  const holder = await claimed(await create());
+  const entry = { type: 'stdout' as const, step: 'compile', data: 'last' };
+  // Sent, and its answer lost: the end brings it again under the same number.
+  await store.append(holder, 'o1', [entry]);
+  const now = new Date().toISOString();
+  const last = { sequence: 'o1', entries: [entry] };
+  expect(await store.finish(holder, 'succeeded', emptyState, 4, now, last)).toBe(true);
+  const output = await readOutput(redis, keys, holder.runId, 1);
+  expect([...output].map(([step, { stdout }]) => [step, stdout.toString()])).toEqual([['compile', 'last']]);
+});
+
 test('a program that was never started is, and not for ever', async () => {
   const id = await create();
   const verdicts: string[] = [];

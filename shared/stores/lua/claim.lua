@@ -1,6 +1,6 @@
 -- A worker takes a run: the next attempt is its own, and fences every later write.
--- KEYS run, spec
--- ARGV worker, now, mostBounces
+-- KEYS run, spec, events
+-- ARGV worker, now, mostBounces, then, if the program can be started at once: state, the status event up to its attempt, wakeChannel
 -- A job that comes again (its worker died, its lock ran out) finds the run pulling or running. If the program may
 -- have been started, that attempt is lost and `retries` decides; if not, the run starts anew at no cost.
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'head')
@@ -31,5 +31,11 @@ if verdict == 'lost' or verdict == 'cancelled' then
   attempt = math.max(tonumber(record[2]), 0)
 end
 redis.call('HSET', KEYS[1], 'attempt', attempt, 'losses', losses, 'bounces', bounces, 'worker', ARGV[1], 'claimedAt', ARGV[2])
-if verdict == 'claimed' and status ~= 'queued' then redis.call('HSET', KEYS[1], 'status', 'queued') end
+if verdict == 'claimed' and ARGV[4] then
+  redis.call('HSET', KEYS[1], 'status', 'running', 'state', ARGV[4])
+  redis.call('XADD', KEYS[3], '*', 't', 'status', 'a', attempt, 'd', ARGV[5] .. attempt .. '}')
+  redis.call('PUBLISH', ARGV[6], 'more')
+elseif verdict == 'claimed' and status ~= 'queued' then
+  redis.call('HSET', KEYS[1], 'status', 'queued')
+end
 return { verdict, attempt, record[7], redis.call('GET', KEYS[2]) or '' , redis.call('HGET', KEYS[1], 'dueAt') }
