@@ -146,6 +146,7 @@ const commands = createCommands({
   imagesChanged,
   drain: () => {
     log.info('drained on request');
+    void sandboxes.pool.stop();
     intake.drain().then(registrar.beatOnce, (error) => log.error({ err: error }, 'not drained'));
   },
   log,

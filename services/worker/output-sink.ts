@@ -40,8 +40,8 @@ export function createOutputSink(options: {
   let entries = 0;
   let lost = false;
   let ending = false;
+  let stalled = false;
   let flushing: Promise<void> | undefined;
-  let hurried = Promise.withResolvers<void>();
   let pause = Promise.withResolvers<void>();
 
   const push = (type: 'stdout' | 'stderr', data: Buffer) => {
@@ -96,7 +96,6 @@ export function createOutputSink(options: {
       room = limitBytes;
       truncated = false;
       onLimit = whenFull;
-      hurried = Promise.withResolvers();
     },
 
     /** Resolves when there is room for more. */
@@ -116,8 +115,14 @@ export function createOutputSink(options: {
         onLimit();
       }
       const done = flushed();
-      if (pendingBytes > pendingMost) await Promise.race([done, hurried.promise]);
+      if (pendingBytes <= pendingMost) return;
+      stalled = true;
+      await done;
+      stalled = false;
     },
+
+    /** Whether it is Redis that is being waited for, not the program. */
+    stalled: () => stalled,
 
     /** The step is over; whether something of it was cut. */
     endStep(): { truncated: boolean } {
@@ -136,9 +141,6 @@ export function createOutputSink(options: {
       await flushing;
       return { keptBytes, rest: lost ? [] : pending };
     },
-
-    /** The program has ended: what is left (at most the limit) is taken without making anybody wait. */
-    hurry: () => hurried.resolve(),
   };
 }
 

@@ -96,7 +96,12 @@ async function runStep(
   };
   if (stop.signal.aborted) kill();
   else stop.signal.addEventListener('abort', kill, { once: true });
-  const late = setTimeout(() => stop.stop('timeout'), step.wallMs + initGraceMs);
+  const onLate = () => {
+    // The end of a program whose output waits for Redis is not heard of yet.
+    if (sink.stalled()) late = setTimeout(onLate, initGraceMs);
+    else stop.stop('timeout');
+  };
+  let late = setTimeout(onLate, step.wallMs + initGraceMs);
   let undo: (() => void) | undefined;
   let end: StepEnd | undefined;
   try {

@@ -96,7 +96,7 @@ describe('languages', () => {
 
   it('never give a placeholder of a file’s name another meaning', () => {
     fc.assert(
-      fc.property(fc.constantFrom('{sources}', '{class}', '-o', '$(reboot)', 'a b.py'), (entry) => {
+      fc.property(fc.constantFrom('{others}', '{class}', '-o', '$(reboot)', 'a b.py'), (entry) => {
         for (const one of listLanguages()) {
           const { compile, run } = commandLines(one, { entry, files: [entry] });
           expect([...(compile ?? []), ...run].filter((word) => word === '{file}')).toEqual([]);

@@ -105,9 +105,18 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
   })();
   await new Promise((resolve) => setImmediate(resolve));
   expect(accepted).toBeLessThan(10);
-  sink.hurry();
-  await writer;
+  expect(sink.stalled()).toBe(true);
+  let written = false;
+  const done = writer.finally(() => {
+    written = true;
+  });
+  while (!written) {
+    release.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await done;
   expect(waiting).toBe(99);
+  expect(sink.stalled()).toBe(false);
   const ended = sink.end();
   while (release.length > 0) {
     release.shift()?.();

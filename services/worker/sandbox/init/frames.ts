@@ -36,6 +36,8 @@ export type StepEnd = {
 
 const headerBytes = 5;
 const frameMost = 64 * 1024;
+/** The longest path that an init names. */
+const pathMost = 4096;
 const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get'];
 const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed'];
 
@@ -95,10 +97,12 @@ function parse(type: number, payload: Buffer): InitFrame {
       return { type: 'exit', end: parseEnd(payload) };
     case 'l':
       atLeast(13);
+      if (payload.length > 12 + pathMost) throw new ProtocolViolation('a path beyond all bounds');
       return {
         type: 'entry',
         mode: payload.readUInt32LE(0) & 0o777,
-        sizeBytes: size(payload, 4),
+        // Any program can make a sparse file of a size beyond all bounds; it is too large for all that asks.
+        sizeBytes: Math.min(Number(payload.readBigUInt64LE(4)), Number.MAX_SAFE_INTEGER),
         path: payload.toString('utf8', 12),
       };
     case 'z':

@@ -92,6 +92,7 @@ export function createInitSession(attachment: Attachment) {
   /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
   let failure: StartFailed | undefined;
   let complaint = '';
+  let drained = Promise.withResolvers<void>();
 
   const lose = (why: string, cause?: unknown) => {
     if (lost !== undefined) return;
@@ -99,12 +100,17 @@ export function createInitSession(attachment: Attachment) {
     ready.reject(lost);
     waiting?.onLost(lost);
     waiting = undefined;
+    drained.resolve();
     attachment.close();
     closed.resolve(cause instanceof Error ? cause : lost);
   };
 
   const send = (data: Buffer) => {
     if (lost === undefined) input.write(data);
+  };
+  /** What is sent in quantity waits for this: a sandbox that reads nothing shall not fill our memory. */
+  const room = async () => {
+    while (lost === undefined && input.writableNeedDrain) await drained.promise;
   };
 
   const take = (one: InitFrame): void | Promise<void> => {
@@ -148,6 +154,10 @@ export function createInitSession(attachment: Attachment) {
     () => lose('the sandbox ended'),
     (error) => lose('the sandbox was lost', error),
   );
+  input.on('drain', () => {
+    drained.resolve();
+    drained = Promise.withResolvers();
+  });
   input.on('error', (error) => lose('the sandbox takes no more input', error));
 
   /** Asks for something and hands what follows to `act` until it settles. */
@@ -156,6 +166,11 @@ export function createInitSession(attachment: Attachment) {
     else if (waiting !== undefined) throw new Error('an init does one thing at a time');
     else waiting = handler;
   }
+  const takeFailure = () => {
+    const found = failure;
+    failure = undefined;
+    return found;
+  };
   const done = (handler: Waiting) => {
     if (waiting === handler) waiting = undefined;
   };
@@ -176,9 +191,7 @@ export function createInitSession(attachment: Attachment) {
         send(frame('F', u32(mode), u64(data.length), Buffer.from(path)));
         for (const piece of dataFrames('D', data)) {
           send(piece);
-          if (input.writableNeedDrain && lost === undefined) {
-            await Promise.race([new Promise((resolve) => input.once('drain', resolve)), closed.promise]);
-          }
+          await room();
         }
       }
     },
@@ -190,11 +203,13 @@ export function createInitSession(attachment: Attachment) {
       ended.promise.catch(() => {});
       let running = true;
       let hasStarted = false;
+      /** It runs without the files or the folder that it was to have, and is being killed: nobody hears of it. */
+      let vain: StartFailed | undefined;
       let ahead = 0;
-      let room = Promise.withResolvers<void>();
+      let taken = Promise.withResolvers<void>();
       const over = () => {
         running = false;
-        room.resolve();
+        taken.resolve();
         done(handler);
       };
       const fail = (error: Error) => {
@@ -209,37 +224,35 @@ export function createInitSession(attachment: Attachment) {
             case 'started':
               if (hasStarted) throw new ProtocolViolation('STARTED twice');
               hasStarted = true;
-              // The program was executed all the same; that it lacks its files is the reason that counts.
-              if (failure === undefined) return started.resolve();
-              fail(failure);
-              send(frame('K'));
-              // What it says on its way out is nobody's.
-              exchange({ onLost() {}, onFrame: (late) => (late.type === 'exit' ? endLate() : undefined) });
-              return;
+              vain = takeFailure();
+              if (vain === undefined) return started.resolve();
+              running = false;
+              taken.resolve();
+              return send(frame('K'));
             case 'failed':
               if (hasStarted) throw new ProtocolViolation('a step failed to start after it had');
-              return fail(failure ?? new StartFailed(one.what, one.errno, one.text));
+              // That it lacks its files is the reason that counts.
+              return fail(takeFailure() ?? new StartFailed(one.what, one.errno, one.text));
             case 'stdout':
             case 'stderr':
               if (!hasStarted) throw new ProtocolViolation('output of a step that has not started');
+              if (vain !== undefined) return;
               return onOutput({ stream: one.type, data: one.data });
             case 'taken':
               ahead -= one.bytes;
               if (ahead < 0) throw new ProtocolViolation('more was taken of stdin than was given');
-              room.resolve();
-              room = Promise.withResolvers();
+              taken.resolve();
+              taken = Promise.withResolvers();
               return;
             case 'exit':
               if (!hasStarted) throw new ProtocolViolation('the end of a step that has not started');
+              if (vain !== undefined) return fail(vain);
               over();
               return ended.resolve(one.end);
             default:
               throw new ProtocolViolation(`${one.type} while a step runs`);
           }
         },
-      };
-      const endLate = () => {
-        waiting = undefined;
       };
       exchange(handler);
       input.cork();
@@ -255,7 +268,9 @@ export function createInitSession(attachment: Attachment) {
         stdin: {
           async write(data) {
             for (const piece of pieces(data)) {
-              while (running && ahead + piece.length > stdinAhead) await room.promise;
+              // The container may be one that says TAKEN, and takes nothing.
+              await room();
+              while (running && ahead + piece.length > stdinAhead) await taken.promise;
               if (!running) return;
               ahead += piece.length;
               send(frame('I', piece));
@@ -275,11 +290,13 @@ export function createInitSession(attachment: Attachment) {
     ): Promise<{ files: { path: string; sizeBytes: number; mode: number }[]; truncated: boolean }> {
       return new Promise((resolve, reject) => {
         const files: { path: string; sizeBytes: number; mode: number }[] = [];
+        let entries = 0;
         const handler: Waiting = {
           onLost: reject,
           onFrame(one) {
             if (one.type === 'taken') return;
-            if (one.type === 'entry' && files.length < most) {
+            if (one.type === 'entry' && entries < most) {
+              entries += 1;
               const { path, sizeBytes, mode } = one;
               // A name that is no UTF-8 could not be asked for again.
               if (isPlainPath(path)) files.push({ path, sizeBytes, mode });
