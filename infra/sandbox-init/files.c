@@ -13,20 +13,30 @@
 enum { DEPTH_MOST = 64, PATH_MOST = 4096 };
 
 static int file = -1;
+static char file_path[PATH_MOST];
 static uint64_t left;
 /* Said once per file: the rest of a file that failed is read and dropped. */
 static int file_failed;
 
+/* Makes a folder where there is none; why it could not, else 0. */
+static int make_folder(int at, const char *path) {
+    return mkdirat(at, path, 0755) != 0 && errno != EEXIST ? errno : 0;
+}
+
+/* Of a folder that is missing, what kept it from being made is what tells. */
+static int reason(int number, int refused) { return number == ENOENT && refused ? refused : number; }
+
 void enter_workdir(char *path) {
     if (path[0] != '/') broken("WORKDIR is not absolute");
-    for (char *at = path + 1; *at; at++) {
+    int refused = 0;
+    for (char *at = path + 1; *at && !refused; at++) {
         if (*at != '/') continue;
         *at = 0;
-        mkdir(path, 0755);
+        refused = make_folder(AT_FDCWD, path);
         *at = '/';
     }
-    mkdir(path, 0755);
-    if (chdir(path) != 0) send_failure(IN_WORKDIR, errno, path);
+    if (!refused) refused = make_folder(AT_FDCWD, path);
+    if (chdir(path) != 0) send_failure(IN_WORKDIR, reason(errno, refused), path);
 }
 
 static int is_plain(const char *part) { return part[0] && strcmp(part, ".") && strcmp(part, ".."); }
@@ -46,9 +56,9 @@ static int open_parent(char *path, int make, char **name) {
         }
         if (!plain) broken("a path has a part that is empty, . or ..");
         if (folder < 0) return -1;
-        if (make) mkdirat(folder, part, 0755);
+        int refused = make ? make_folder(folder, part) : 0;
         int next = openat(folder, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int number = errno;
+        int number = reason(errno, refused);
         close(folder);
         *slash = '/';
         folder = next;
@@ -57,27 +67,26 @@ static int open_parent(char *path, int make, char **name) {
     }
 }
 
-static void end_file(const char *path, int number) {
+static void end_file(int number) {
     if (file >= 0) close(file);
     file = -1;
-    if (number && !file_failed) send_failure(IN_FILE, number, path);
+    if (number && !file_failed) send_failure(IN_FILE, number, file_path);
     if (number) file_failed = 1;
 }
 
 void begin_file(uint32_t mode, uint64_t size, char *path) {
-    static char shown[PATH_MOST];
-    strncpy(shown, path, sizeof shown - 1);
+    strncpy(file_path, path, sizeof file_path - 1);
     file_failed = 0;
     left = size;
     char *name;
     int folder = open_parent(path, 1, &name);
-    if (folder < 0) return end_file(shown, errno);
+    if (folder < 0) return end_file(errno);
     file = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     int number = errno;
     close(folder);
-    if (file < 0) return end_file(shown, number);
-    if (fchmod(file, mode & 0777) != 0) return end_file(shown, errno);
-    if (left == 0) end_file(shown, 0);
+    if (file < 0) return end_file(number);
+    if (fchmod(file, mode & 0777) != 0) return end_file(errno);
+    if (left == 0) end_file(0);
 }
 
 void file_data(const unsigned char *data, size_t length) {
@@ -85,11 +94,11 @@ void file_data(const unsigned char *data, size_t length) {
     left -= length;
     while (file >= 0 && length > 0) {
         ssize_t done = write(file, data, length);
-        if (done < 0) return end_file("", errno);
+        if (done < 0) return end_file(errno);
         data += done;
         length -= (size_t)done;
     }
-    if (left == 0) end_file("", 0);
+    if (left == 0) end_file(0);
 }
 
 uint64_t file_left(void) { return left; }

@@ -15,6 +15,8 @@
 #include "wire.h"
 
 enum { WITH_TTY = 1, WITH_STDIN = 2, EXEC_FIXED = 32, CPU_LOOK_US = 20000, END_OF_FILE = 4 };
+/* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
+enum { LOOK_MOST_US = 1000000000 };
 enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL };
 
 static struct {
@@ -25,6 +27,8 @@ static struct {
     int tty;
     int in, out, err; /* ours; -1: closed. A terminal is both `in` and `out`. */
     int in_ends;      /* after what waits in `waiting` */
+    int hung_up;      /* the program has let go of its terminal */
+    size_t taken;     /* of stdin, and not yet said */
     uint64_t began_us, wall_us, cpu_most_us, cpu_us, looked_us, memory, output, output_most;
     int64_t oom_before;
 } step = {.in = -1, .out = -1, .err = -1};
@@ -42,15 +46,17 @@ static void end_all(enum cause cause) {
 
 /* --- stdin --- */
 
-static void taken(size_t length) {
+/* In one frame for all that was taken meanwhile: as many as there were STDIN frames might find no room, and wait. */
+static void say_taken(void) {
     unsigned char payload[4];
-    if (length == 0) return;
-    put32(payload, (uint32_t)length);
+    if (step.taken == 0) return;
+    put32(payload, (uint32_t)step.taken);
     send_frame('t', payload, 4);
+    step.taken = 0;
 }
 
 static void close_stdin(void) {
-    taken(waiting_to - waiting_from);
+    step.taken += waiting_to - waiting_from;
     waiting_from = waiting_to = 0;
     if (step.in >= 0 && !step.tty) close(step.in);
     step.in = -1;
@@ -61,7 +67,7 @@ static void feed(void) {
         ssize_t done = write(step.in, waiting + waiting_from, waiting_to - waiting_from);
         if (done > 0) {
             waiting_from += (size_t)done;
-            taken((size_t)done);
+            step.taken += (size_t)done;
         } else if (errno == EAGAIN) {
             return;
         } else if (errno != EINTR) {
@@ -79,7 +85,10 @@ static void feed(void) {
 
 void step_stdin(const unsigned char *data, size_t length) {
     if (!step_runs()) return;
-    if (step.in < 0 || step.ended || step.in_ends) return taken(length);
+    if (step.in < 0 || step.ended || step.in_ends) {
+        step.taken += length;
+        return;
+    }
     if (sizeof waiting - waiting_to < length) {
         memmove(waiting, waiting + waiting_from, waiting_to - waiting_from);
         waiting_to -= waiting_from;
@@ -228,7 +237,7 @@ void begin_step(unsigned char *payload, size_t length) {
         send_failure(IN_EXEC, number, argv[0]);
     } else {
         step.pid = pid;
-        step.ended = step.status = step.in_ends = 0;
+        step.ended = step.status = step.in_ends = step.hung_up = 0;
         step.cause = BY_ITSELF;
         step.wall_us = (uint64_t)get32(payload + 4) * 1000;
         step.cpu_most_us = (uint64_t)get32(payload + 8) * 1000;
@@ -246,18 +255,22 @@ void begin_step(unsigned char *payload, size_t length) {
 static void read_stream(int *from, char type) {
     static unsigned char piece[PIECE];
     ssize_t length = read(*from, piece, sizeof piece);
-    if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (length < 0 && errno == EINTR) return;
+    /* With all processes gone what is there is all: a stream may still be open on its way through a socket. */
+    if (length < 0 && errno == EAGAIN && !step.ended) return;
     if (length <= 0) { /* EIO: the last of a terminal's users is gone */
-        if (step.tty) step.in = -1;
+        if (step.tty) close_stdin();
+        step.hung_up = step.tty && !step.ended;
+        if (step.hung_up) return; /* closing it would end the program by SIGHUP */
         close(*from);
         *from = -1;
         return;
     }
     /* One byte more than the limit tells the worker that there was more. */
-    uint64_t room = step.output > step.output_most ? 0 : step.output_most + 1 - step.output;
-    size_t sent = (uint64_t)length < room ? (size_t)length : (size_t)room;
+    if (step.output > step.output_most) return;
+    uint64_t left = step.output_most - step.output;
+    send_frame(type, piece, (uint64_t)length <= left ? (size_t)length : (size_t)left + 1);
     step.output += (uint64_t)length;
-    if (sent > 0) send_frame(type, piece, sent);
     if (step.output > step.output_most) end_all(BY_OUTPUT);
 }
 
@@ -307,8 +320,12 @@ void step_tick(int reaping) {
         step.looked_us = now;
         if (step.cpu_us + live_cpu_us() >= step.cpu_most_us) end_all(BY_CPU);
     }
+    while (step.ended && step.out >= 0 && room_for_output()) read_stream(&step.out, 'o');
+    while (step.ended && step.err >= 0 && room_for_output()) read_stream(&step.err, 'e');
+    if (room_for_output()) say_taken();
     if (step.ended && step.out < 0 && step.err < 0) {
         close_stdin();
+        say_taken();
         send_exit();
     }
 }
@@ -319,7 +336,7 @@ int step_poll(struct pollfd *fds, int *timeout) {
     if (!step_runs()) return 0;
     int room = room_for_output();
     short out = step.tty && step.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
-    if (step.out >= 0 && (room || out))
+    if (step.out >= 0 && !step.hung_up && (room || out))
         fds[count++] = (struct pollfd){.fd = step.out, .events = (short)(out | (room ? POLLIN : 0))};
     if (step.err >= 0 && room) fds[count++] = (struct pollfd){.fd = step.err, .events = POLLIN};
     /* Without anything to write its other end's closing is of no interest: EPIPE tells. */
@@ -329,6 +346,7 @@ int step_poll(struct pollfd *fds, int *timeout) {
         uint64_t spent = now_us() - step.began_us;
         uint64_t left = spent < step.wall_us ? step.wall_us - spent : 0;
         if (step.cpu_most_us && left > CPU_LOOK_US) left = CPU_LOOK_US;
+        if (left > LOOK_MOST_US) left = LOOK_MOST_US;
         *timeout = (int)((left + 999) / 1000);
     }
     return count;
@@ -337,7 +355,7 @@ int step_poll(struct pollfd *fds, int *timeout) {
 void step_ready(const struct pollfd *fds, int count) {
     for (int i = 0; i < count; i++) {
         if (!fds[i].revents) continue;
-        if (fds[i].fd == step.in && (!step.tty || fds[i].revents & POLLOUT)) feed();
+        if (fds[i].fd == step.in && (!step.tty || fds[i].revents & ~POLLIN)) feed();
         if (!room_for_output()) continue;
         if (fds[i].fd == step.out && fds[i].revents & ~POLLOUT) read_stream(&step.out, 'o');
         else if (fds[i].fd == step.err) read_stream(&step.err, 'e');

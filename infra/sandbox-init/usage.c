@@ -38,13 +38,16 @@ uint64_t live_cpu_us(void) {
     for (struct dirent *one; (one = readdir(all));) {
         char path[300], text[1024];
         unsigned long user, system;
+        long ended_user, ended_system;
         if (!isdigit((unsigned char)one->d_name[0]) || !strcmp(one->d_name, "1")) continue;
         snprintf(path, sizeof path, "/proc/%s/stat", one->d_name);
         if (!read_file(path, text, sizeof text)) continue;
-        /* proc(5): the name in parentheses may hold anything; utime and stime are fields 14 and 15. */
+        /* proc(5): the name in parentheses may hold anything; utime, stime, and those two of the children that it has
+           waited for, are fields 14 to 17. */
         char *after = strrchr(text, ')');
-        if (after && sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
-            ticks += user + system;
+        if (after && sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &system,
+                            &ended_user, &ended_system) == 4)
+            ticks += user + system + (uint64_t)ended_user + (uint64_t)ended_system;
     }
     closedir(all);
     return ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);

@@ -37,8 +37,10 @@ void write_output(int wait) {
             out_from += (size_t)done;
         } else if (errno == EAGAIN) {
             if (!wait) return;
-            struct pollfd one = {.fd = 1, .events = POLLOUT};
-            poll(&one, 1, -1);
+            /* Of stdin only its end is of interest here: then the worker is gone, and nobody will ever read. */
+            struct pollfd both[2] = {{.fd = 1, .events = POLLOUT}, {.fd = 0}};
+            poll(both, 2, -1);
+            if (both[1].revents) finish(0);
         } else if (errno != EINTR) {
             finish(0);
         }
