@@ -58,14 +58,11 @@ export function commandLines(
   const own = project === undefined ? undefined : one.projects[project];
   const { compile = one.compile, run = one.run } = own ?? {};
   const isSource = (path: string) => one.extensions.includes(posix.extname(path).slice(1).toLowerCase());
-  const sources = [
-    program.entry,
-    ...program.files.filter((path) => path !== program.entry && isSource(path)),
-  ];
+  const others = program.files.filter((path) => path !== program.entry && isSource(path));
   const fill = (template: string[]) =>
     template.flatMap((word) => {
       if (word === '{file}') return [entry];
-      if (word === '{sources}') return sources.map(asOperand);
+      if (word === '{others}') return others.map(asOperand);
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
       if (word === '{class}') return [asOperand(className(program.entry))];
       return [word];

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
 const word = z.string().min(1);
-const argv = z.array(word).min(1);
+const argv = z.array(z.string()).min(1);
 
 /**
  * One language: a data file in data/, and nothing else.
  *
- * Command lines may hold, as whole arguments: `{file}` the entry file; `{folder}` its folder, `./` in front; `{sources}`
- * every given file with one of the language's extensions, the entry first; `{class}` the entry as Java names a class,
+ * Command lines may hold, as whole arguments: `{file}` the entry file; `{others}` every other given file with one of the
+ * language's extensions; `{folder}` the entry's folder, `./` in front; `{class}` the entry as Java names a class,
  * `app/Main.java` as `app.Main`. The request's args follow the run's command line. What a compiler makes goes to /tmp,
  * so that it is no artifact of the work folder.
  */

@@ -6,7 +6,11 @@ import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { allPrograms } from './programs.ts';
 
 const lab = inject('lab');
-const programs = allPrograms();
+/** Each has an image of its own that takes a while to build: with RUNLET_TEST_LANGUAGES=all only. */
+const rare = ['commonlisp', 'pascal', 'prolog', 'r', 'sql', 'tcl'];
+const programs = allPrograms().filter(
+  ({ request }) => process.env.RUNLET_TEST_LANGUAGES === 'all' || !rare.includes(request.language),
+);
 const images = programs.map(({ request }) => {
   const found = findLanguage(request.language);
   if ('fault' in found) throw new Error(`${request.language}: ${found.fault}`);
@@ -34,5 +38,47 @@ describe('a program of several files in', () => {
     expect(run.steps.map(({ stderr }) => stderr).join('')).toBe('');
     expect(run.stdout).toBe(expected);
     expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: null });
+  });
+});
+
+describe('code alone', () => {
+  const run = async (language: string, code: string, more = {}) => {
+    const { status, stdout, steps } = await runlet.run({ language, code, ...more });
+    return { status, stdout, steps: steps.map(({ name }) => name), stderr: steps.at(-1)?.stderr ?? '' };
+  };
+
+  test('has its types stripped, and no warning about it', async () => {
+    const code =
+      'const n: number = Number(process.argv[2]);\nimport("node:os").then(() => console.log(n * 2));';
+    const ended = await run('ts', code, { args: ['21'] });
+    expect(ended).toEqual({ status: 'succeeded', stdout: '42\n', steps: ['run'], stderr: '' });
+  });
+
+  test.each([
+    ['c', 'int main(void) { return nothing; }', /main\.c:1:.*nothing/],
+    ['go', 'package main\nfunc main() { nothing() }', /main\.go:2:.*nothing/],
+    ['rust', 'fn main() { nothing(); }', /main\.rs:1:/],
+    ['java', 'class Main { int x = nothing; }', /Main\.java:1:.*symbol/],
+  ])(
+    'that %s does not compile fails there, with the compiler’s words',
+    { timeout: 300_000 },
+    async (language, code, words) => {
+      const ended = await run(language, code);
+      expect(ended).toMatchObject({ status: 'failed', steps: ['compile'], stdout: '' });
+      expect(ended.stderr).toMatch(words);
+    },
+  );
+
+  test.each([
+    ['python', 'import sys\nsys.exit("gone")', 'gone\n'],
+    ['php', '<?php throw new Exception("gone");', 'gone'],
+    ['ruby', 'abort "gone"', 'gone\n'],
+    ['perl', 'die "gone\\n"', 'gone\n'],
+    ['lua', 'error("gone", 0)', 'gone'],
+    ['javascript', 'throw new Error("gone")', 'gone'],
+  ])('that fails in %s says so on stderr', async (language, code, words) => {
+    const ended = await run(language, code);
+    expect(ended).toMatchObject({ status: 'failed', stdout: '', steps: ['run'] });
+    expect(ended.stderr).toContain(words);
   });
 });

@@ -1,0 +1,6 @@
+source("summary.R")
+data <- read.csv(file("stdin"))
+print(by_group(data))
+fit <- lm(weight ~ height, data)
+cat(sprintf("slope %.3f\n", coef(fit)[["height"]]))
+cat("arguments:", commandArgs(trailingOnly = TRUE), "\n")
