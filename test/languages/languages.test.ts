@@ -9,7 +9,10 @@ const lab = inject('lab');
 /** Each has an image of its own that takes a while to build: with RUNLET_TEST_LANGUAGES=all only. */
 const rare = ['commonlisp', 'pascal', 'prolog', 'r', 'sql', 'tcl'];
 const programs = allPrograms().filter(
-  ({ request }) => process.env.RUNLET_TEST_LANGUAGES === 'all' || !rare.includes(request.language),
+  ({ request: { language } }) =>
+    (process.env.RUNLET_TEST_LANGUAGES === 'all' || !rare.includes(language)) &&
+    // Written for one processor.
+    (language !== 'assembly' || process.arch === 'x64'),
 );
 const images = programs.map(({ request }) => {
   const found = findLanguage(request.language);
