@@ -55,8 +55,6 @@ const mostMaking = 2;
 const afterFailureMs = 10_000;
 const mostShelves = 256;
 
-export type WarmPool = ReturnType<typeof createWarmPool>;
-
 /**
  * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
  * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more.
