@@ -46,11 +46,17 @@ export type Init = {
 
 type Pipes = ChildProcessByStdio<Writable, Readable, Readable>;
 
+export type Launcher = {
+  workdir: string;
+  launch(): { child: Pipes; exited: Promise<number | null> };
+  remove(): void;
+};
+
 /**
- * An init as PID 1 of process and mount namespaces of its own, as a user without any capability: what a container is to
- * it, without an engine. `program` takes the place of the built one.
+ * Launches inits, each as PID 1 of process and mount namespaces of its own, as a user without any capability: what a
+ * container is to it, without an engine. `program` takes the place of the built one. Its work folder is a tmpfs of its own.
  */
-export async function startInit(options: { program?: string; sizeBytes?: number } = {}): Promise<Init> {
+export function launcher(options: { program?: string; sizeBytes?: number } = {}): Launcher {
   const folder = mkdtempSync(join(tmpdir(), 'sandbox-init-'));
   // Neither the checkout nor a temporary folder need be open to another user.
   chmodSync(folder, 0o755);
@@ -62,15 +68,29 @@ export async function startInit(options: { program?: string; sizeBytes?: number 
   const inside =
     'mount -t tmpfs -o "size=$3,uid=$2,gid=$2,mode=700" tmpfs "$1" && cd "$1" && ' +
     'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0"';
-  const child: Pipes = spawn(
-    'unshare',
-    [
-      ...['--pid', '--fork', '--mount', '--mount-proc', '--kill-child'],
-      ...['sh', '-c', inside, program, workdir, String(uid), String(options.sizeBytes ?? 64 * 1024 * 1024)],
-    ],
-    { stdio: 'pipe', env: { PATH: process.env.PATH } },
-  );
-  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const sizeBytes = options.sizeBytes ?? 64 * 1024 * 1024;
+  return {
+    workdir,
+    launch() {
+      const child: Pipes = spawn(
+        'unshare',
+        [
+          ...['--pid', '--fork', '--mount', '--mount-proc', '--kill-child'],
+          ...['sh', '-c', inside, program, workdir, String(uid), String(sizeBytes)],
+        ],
+        // It cannot be traced, so leaks cannot be looked for; and it keeps what it has until it ends.
+        { stdio: 'pipe', env: { PATH: process.env.PATH, ASAN_OPTIONS: 'detect_leaks=0' } },
+      );
+      return { child, exited: once(child, 'exit').then(([code]) => code as number | null) };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** An init with the worker's side of it. */
+export async function startInit(options?: Parameters<typeof launcher>[0]): Promise<Init> {
+  const { workdir, launch, remove } = launcher(options);
+  const { child, exited } = launch();
   const attachment = attach(child);
   const session = createInitSession(attachment);
   await session.ready;
@@ -89,7 +109,7 @@ export async function startInit(options: { program?: string; sizeBytes?: number 
       session.close();
       child.kill('SIGKILL');
       await exited;
-      rmSync(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }
