@@ -1,5 +1,5 @@
 import type { RunRequest } from './contracts/run-request.ts';
-import { commandLines, findLanguage, type Language } from './languages/index.ts';
+import { commandLines, findLanguage, type Language, languageOfFile } from './languages/index.ts';
 import { Problem } from './problems.ts';
 import { compileStep } from './stores/run-record.ts';
 
@@ -38,12 +38,18 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
   if (request.language === undefined) return runSteps(request, undefined);
   const language = languageOf(request.language);
   const files = filesOf(request).map(({ path }) => path);
-  const entry = files.includes(language.fileName) ? language.fileName : (files[0] ?? language.fileName);
+  const entry = entryOf(language, files);
   const { compile, run } = commandLines(language, { entry, files });
   const steps = runSteps(request, run);
   if (compile === undefined) return steps;
   const quiet = { args: [], stdin: undefined, stdinOpen: false, tty: false };
   return [{ name: compileStep, argv: compile, ...quiet }, ...steps];
+}
+
+/** The file of the language's usual name; else the first that is one of its sources, whatever data stands before it. */
+function entryOf(language: Language, files: string[]): string {
+  if (files.includes(language.fileName)) return language.fileName;
+  return files.find((path) => languageOfFile(path)?.name === language.name) ?? files[0] ?? language.fileName;
 }
 
 /** The gateway has looked before; a worker of another version may know others. */

@@ -77,7 +77,7 @@ export function runFields(policy: RunPolicy) {
       .meta({ description: 'One file of the language, under the language’s own `fileName`.' }),
     files: z.array(file).max(1000).default([]).meta({
       description:
-        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first one.',
+        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources.',
     }),
     args: words.default([]).meta({
       description:

@@ -72,7 +72,9 @@ test('every other command is executed by a test that is named here', () => {
 test('every variable of the environment is in the table, and nothing else', () => {
   const known = new Set([...Object.keys(gatewayEnvironment.shape), ...Object.keys(workerEnvironment.shape)]);
   const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Developing'));
-  const named = new Set([...table.matchAll(/`((?:RUNLET|DOCKER)_[A-Z0-9_]+)`/g)].map((match) => match[1] ?? ''));
+  const named = new Set(
+    [...table.matchAll(/`((?:RUNLET|DOCKER)_[A-Z0-9_]+)`/g)].map((match) => match[1] ?? ''),
+  );
   expect([...known].filter((name) => !named.has(name))).toEqual([]);
   const elsewhere = new Set(['RUNLET_URL', 'RUNLET_CONFIG_DIR', 'DOCKER_TLS_VERIFY', 'DOCKER_CERT_PATH']);
   expect([...named].filter((name) => !known.has(name) && !elsewhere.has(name))).toEqual([]);

@@ -86,11 +86,12 @@ describe('steps', () => {
     ]);
   });
 
-  test('the program is the file with the language’s name, or the first', () => {
+  test('the program is the file with the language’s name, or the first of its sources', () => {
     const argv = (...paths: string[]) =>
       stepsOf(parse({ language: 'python', files: paths.map((path) => ({ path, content: '' })) }))[0]?.argv;
     expect(argv('a.py', 'b.py')).toEqual(['python3', 'a.py']);
     expect(argv('a.py', python.fileName)).toEqual(['python3', python.fileName]);
+    expect(argv('data.csv', 'a.py')).toEqual(['python3', 'a.py']);
     expect(argv('lib/main.py', 'a.py')).toEqual(['python3', 'lib/main.py']);
     const compile = stepsOf(
       parse({ language: 'c', files: ['b.c', 'data.txt', 'a.c'].map((path) => ({ path, content: '' })) }),
