@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OutputChunk } from '../../services/worker/engine/engine.ts';
@@ -83,24 +84,17 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  const plainPath = fc.oneof(
+    fc.constantFrom('a', 'a/b', 'a/b/c', 'x'.repeat(255), 'x'.repeat(256), `${'d/'.repeat(70)}f`),
+    fc.constantFrom(`${'long/'.repeat(1200)}f`, '...', ' ', 'ü\n'),
+  );
   const path = fc.oneof(
-    fc.constantFrom(
-      'a',
-      'a/b',
-      'a/b/c',
-      'x'.repeat(255),
-      'x'.repeat(256),
-      'd/'.repeat(70),
-      '..',
-      '',
-      '/',
-      'a//b',
-    ),
-    fc.constantFrom('./a', 'a/../b', `${'long/'.repeat(1200)}f`, 'a\0b'),
+    plainPath,
+    fc.constantFrom('..', '', '/', 'a//b', './a', 'a/../b', 'a\0b'),
     fc.string({ maxLength: 40 }),
   );
   /** Of a folder that no other user could make one in: whatever becomes of it, nothing outside is touched. */
-  const folderPath = path.map((one) => `/proc/self/cwd/${one}`);
+  const workdir = (one: string) => frame('W', Buffer.from(`/proc/self/cwd/${one}`));
   const program = fc.oneof(
     {
       weight: 5,
@@ -113,11 +107,8 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
     { weight: 1, arbitrary: fc.constantFrom([''], ['/'], ['nothing-of-this-name'], ['./a']) },
   );
 
-  const file = fc
-    .tuple(anyNumber, anyBytes(3000), path)
-    .map(([mode, data, name]) =>
-      Buffer.concat([frame('F', u32(mode), u64(data.length), Buffer.from(name)), frame('D', data)]),
-    );
+  const file = (name: string, mode: number, data: Buffer) =>
+    Buffer.concat([frame('F', u32(mode), u64(data.length), Buffer.from(name)), frame('D', data)]);
   const exec = fc
     .record({
       flags: fc.nat(3),
@@ -134,63 +125,98 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
       const counts = [u32(argv.length), u32(env.length)];
       return frame('E', u32(flags), u32(wallMs), u32(cpuMs), bound, u16(80), u16(24), ...counts, strings);
     });
-  const valid = fc.oneof(
-    { weight: 4, arbitrary: exec },
-    { weight: 3, arbitrary: file },
-    { weight: 2, arbitrary: folderPath.map((one) => frame('W', Buffer.from(one))) },
-    { weight: 2, arbitrary: anyBytes(5000).map((data) => frame('I', data)) },
+  const betweenSteps = (paths: fc.Arbitrary<string>) =>
+    fc.oneof(
+      { weight: 3, arbitrary: fc.tuple(paths, anyNumber, anyBytes(3000)).map((one) => file(...one)) },
+      { weight: 1, arbitrary: paths.map(workdir) },
+      { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
+      { weight: 1, arbitrary: paths.map((one) => frame('G', Buffer.from(one))) },
+    );
+  const anyTime = fc.oneof(
+    { weight: 3, arbitrary: anyBytes(5000).map((data) => frame('I', data)) },
     { weight: 1, arbitrary: fc.constantFrom(frame('Z'), frame('K')) },
     { weight: 1, arbitrary: fc.nat(255).map((number) => frame('S', Buffer.from([number]))) },
     {
       weight: 1,
       arbitrary: fc.tuple(anyNumber, anyNumber).map(([cols, rows]) => frame('R', u16(cols), u16(rows))),
     },
-    { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
-    { weight: 1, arbitrary: path.map((one) => frame('G', Buffer.from(one))) },
   );
-  /** What an init makes of this; a hang fails the test. */
-  async function feed(pieces: Buffer[], pause: boolean): Promise<void> {
+  const oneStep = fc
+    .tuple(exec, fc.array(anyTime, { maxLength: 5 }))
+    .map(([first, during]) => Buffer.concat([first, ...during, frame('K')]));
+  /** Each on its own is well formed. */
+  const valid = fc.oneof(
+    { weight: 1, arbitrary: exec },
+    { weight: 1, arbitrary: anyTime },
+    { weight: 2, arbitrary: betweenSteps(path) },
+  );
+
+  /** What an init makes of this; a hang fails the test. With `orderly` each step is waited for. */
+  async function feed(pieces: Buffer[], orderly = false): Promise<number | null> {
     const { child, exited } = inits.launch();
-    const output: Buffer[] = [];
+    const closed = once(child, 'close');
+    const frames: InitFrame[] = [];
+    let steps = 0;
+    let news = Promise.withResolvers<void>();
+    const parse = createFrameParser((one) => {
+      frames.push({ ...one });
+      if (one.type === 'exit' || (one.type === 'failed' && one.what === 'exec')) steps -= 1;
+      news.resolve();
+      news = Promise.withResolvers();
+    });
     const complaint: Buffer[] = [];
-    child.stdout.on('data', (data: Buffer) => output.push(data));
+    let violation: unknown;
+    child.stdout.on('data', (data: Buffer) => {
+      try {
+        parse(data);
+      } catch (error) {
+        violation ??= error;
+      }
+    });
     child.stderr.on('data', (data: Buffer) => complaint.push(data));
     // It may end before it has read all.
     child.stdin.on('error', () => {});
+    const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
     for (const piece of pieces) {
       child.stdin.write(piece);
-      if (pause) await sleep(10);
+      if (orderly && piece[0] === 'E'.charCodeAt(0)) steps += 1;
+      while (steps > 0 && child.exitCode === null && child.signalCode === null)
+        await Promise.race([news.promise, exited]);
     }
     child.stdin.end();
-    const late = new AbortController();
-    const code = await Promise.race([
-      exited,
-      sleep(15_000, 'a hang' as const, { signal: late.signal }).catch(() => 'a hang' as const),
-    ]);
-    late.abort();
-    if (code === 'a hang') child.kill('SIGKILL');
+    const code = await exited;
+    // The last of its output included.
+    await closed;
+    clearTimeout(late);
     expect(Buffer.concat(complaint).toString()).toBe('');
+    expect(violation).toBeUndefined();
+    // `null`: it hung, and was killed.
     expect([0, 70]).toContain(code);
-    const frames = parseAll(output);
     if (frames.length > 0) expect(frames[0]).toEqual({ type: 'ready', version: 1 });
     expect(frames.filter(({ type }) => type === 'broken')).toHaveLength(code === 70 ? 1 : 0);
+    return code;
   }
 
   const options = { seed, endOnFailure: true };
 
-  test('takes any sequence of valid frames', async () => {
-    const cases = fc.asyncProperty(fc.array(valid, { maxLength: 25 }), fc.boolean(), feed);
+  test('takes any orderly sequence to its end', async () => {
+    const pieces = fc.array(fc.oneof(oneStep, betweenSteps(plainPath), anyTime), { maxLength: 25 });
+    const cases = fc.asyncProperty(pieces, async (all) => {
+      expect(await feed(all, true)).toBe(0);
+    });
     await fc.assert(cases, { ...options, numRuns: 120 });
+  });
+
+  test('takes valid frames in any order', async () => {
+    const cases = fc.asyncProperty(fc.array(valid, { maxLength: 12 }), async (all) => void (await feed(all)));
+    await fc.assert(cases, { ...options, numRuns: 60 });
   });
 
   test('takes mutated frames', async () => {
     const cases = fc.asyncProperty(
       fc.array(fc.tuple(valid, fc.option(mutation, { freq: 3 })), { minLength: 1, maxLength: 15 }),
-      (pieces) =>
-        feed(
-          pieces.map(([one, change]) => (change === null ? one : mutate(one, change))),
-          false,
-        ),
+      async (pieces) =>
+        void (await feed(pieces.map(([one, change]) => (change === null ? one : mutate(one, change))))),
     );
     await fc.assert(cases, { ...options, numRuns: 150 });
   });
@@ -204,8 +230,9 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
         if (length !== null) whole.writeUInt32LE(length, 1);
         return whole;
       });
-    const cases = fc.asyncProperty(fc.array(fc.oneof(any, anyBytes(100)), { maxLength: 6 }), (pieces) =>
-      feed(pieces, false),
+    const cases = fc.asyncProperty(
+      fc.array(fc.oneof(any, anyBytes(100)), { maxLength: 6 }),
+      async (pieces) => void (await feed(pieces)),
     );
     await fc.assert(cases, { ...options, numRuns: 100 });
   });
