@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Attachment, ContainerId, OutputChunk } from '../../services/worker/engine/engine.ts';
+import { liveBuffers } from '../support/memory.ts';
 import { bench, collect, probeImage } from './support.ts';
 
 const { engine, spec, run } = bench();
@@ -17,15 +16,6 @@ async function started(
   ]);
   await engine.start(id);
   return { id, attachment, exited };
-}
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-/** Bytes in buffers that someone still holds. */
-function liveBuffers(): number {
-  collectGarbage();
-  return process.memoryUsage().arrayBuffers;
 }
 
 describe('output', () => {
