@@ -131,8 +131,12 @@ int main(void) {
     umask(022);
     for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     /* What the runtime forgot to close is no program's (CVE-2024-21626); a kernel too old for it leaves it as it is. */
+#ifdef SYS_close_range
     syscall(SYS_close_range, 3, ~0U, 0);
+#endif
     fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
+    /* Whatever the runtime ignored, a program would go on ignoring. */
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     sigset_t children;
     sigemptyset(&children);

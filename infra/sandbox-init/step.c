@@ -27,11 +27,11 @@ static struct {
     int tty;
     int in, out, err; /* ours; -1: closed. A terminal is both `in` and `out`. */
     int in_ends;      /* after what waits in `waiting` */
-    int hung_up;      /* the program has let go of its terminal */
+    int held;         /* the program's end of its terminal: it may let go of it, and open it again */
     size_t taken;     /* of stdin, and not yet said */
-    uint64_t began_us, wall_us, cpu_most_us, cpu_us, looked_us, memory, output, output_most;
+    uint64_t began_us, ended_us, wall_us, cpu_most_us, cpu_us, looked_us, memory, output, output_most;
     int64_t oom_before;
-} step = {.in = -1, .out = -1, .err = -1};
+} step = {.in = -1, .out = -1, .err = -1, .held = -1};
 
 static unsigned char waiting[STDIN_AHEAD];
 static size_t waiting_from, waiting_to;
@@ -143,12 +143,12 @@ static void set_nonblocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_
 
 struct ends {
     struct stdio theirs;
-    int in, out, err;
+    int in, out, err, held;
 };
 
 /* Either a terminal or pipes. -1 with errno when they cannot be had (limits on open files). */
 static int open_ends(struct ends *ends, uint32_t flags, uint16_t cols, uint16_t rows) {
-    *ends = (struct ends){{-1, -1, -1, 0}, -1, -1, -1};
+    *ends = (struct ends){{-1, -1, -1, 0}, -1, -1, -1, -1};
     if (flags & WITH_TTY) {
         struct terminal terminal;
         struct winsize size = {.ws_col = cols, .ws_row = rows};
@@ -156,6 +156,7 @@ static int open_ends(struct ends *ends, uint32_t flags, uint16_t cols, uint16_t 
         ioctl(terminal.master, TIOCSWINSZ, &size);
         ends->theirs = (struct stdio){terminal.slave, terminal.slave, terminal.slave, 1};
         ends->in = ends->out = terminal.master;
+        ends->held = terminal.slave;
         return 0;
     }
     int in[2] = {-1, -1}, out[2], err[2];
@@ -177,8 +178,8 @@ static int open_ends(struct ends *ends, uint32_t flags, uint16_t cols, uint16_t 
 }
 
 static void close_theirs(const struct stdio *theirs) {
-    close(theirs->in);
     if (theirs->tty) return;
+    close(theirs->in);
     close(theirs->out);
     close(theirs->err);
 }
@@ -187,7 +188,8 @@ static void close_ours(void) {
     close_stdin();
     if (step.out >= 0) close(step.out);
     if (step.err >= 0) close(step.err);
-    step.out = step.err = -1;
+    if (step.held >= 0) close(step.held);
+    step.out = step.err = step.held = -1;
 }
 
 /* What kept the child from executing the program; 0: it has. */
@@ -229,6 +231,7 @@ void begin_step(unsigned char *payload, size_t length) {
     step.in = ends.in;
     step.out = ends.out;
     step.err = ends.err;
+    step.held = ends.held;
     step.tty = ends.theirs.tty;
     int number = executed(report[0]);
     if (number) {
@@ -237,7 +240,7 @@ void begin_step(unsigned char *payload, size_t length) {
         send_failure(IN_EXEC, number, argv[0]);
     } else {
         step.pid = pid;
-        step.ended = step.status = step.in_ends = step.hung_up = 0;
+        step.ended = step.status = step.in_ends = 0;
         step.cause = BY_ITSELF;
         step.wall_us = (uint64_t)get32(payload + 4) * 1000;
         step.cpu_most_us = (uint64_t)get32(payload + 8) * 1000;
@@ -258,10 +261,8 @@ static void read_stream(int *from, char type) {
     if (length < 0 && errno == EINTR) return;
     /* With all processes gone what is there is all: a stream may still be open on its way through a socket. */
     if (length < 0 && errno == EAGAIN && !step.ended) return;
-    if (length <= 0) { /* EIO: the last of a terminal's users is gone */
+    if (length <= 0) { /* EIO: the terminal was hung up, as its first process ended */
         if (step.tty) close_stdin();
-        step.hung_up = step.tty && !step.ended;
-        if (step.hung_up) return; /* closing it would end the program by SIGHUP */
         close(*from);
         *from = -1;
         return;
@@ -288,6 +289,7 @@ static void reap(void) {
         if (pid == step.pid) {
             step.status = status;
             step.ended = 1;
+            step.ended_us = now_us(); /* what the worker takes to read the rest is not the program's */
         }
         /* What the first process left behind ends with it; again each time, for what was being forked meanwhile. */
         if (step.ended) kill(-1, SIGKILL);
@@ -300,7 +302,7 @@ static void send_exit(void) {
     *at++ = (unsigned char)step.cause;
     at = put32(at, (uint32_t)(WIFEXITED(step.status) ? WEXITSTATUS(step.status) : -1));
     at = put32(at, (uint32_t)(WIFSIGNALED(step.status) ? WTERMSIG(step.status) : 0));
-    at = put64(at, now_us() - step.began_us);
+    at = put64(at, step.ended_us - step.began_us);
     at = put64(at, step.cpu_us);
     at = put64(at, step.memory);
     at = put32(at, (uint32_t)(oom < 0 || step.oom_before < 0 ? -1 : oom - step.oom_before));
@@ -324,7 +326,7 @@ void step_tick(int reaping) {
     while (step.ended && step.err >= 0 && room_for_output()) read_stream(&step.err, 'e');
     if (room_for_output()) say_taken();
     if (step.ended && step.out < 0 && step.err < 0) {
-        close_stdin();
+        close_ours();
         say_taken();
         send_exit();
     }
@@ -336,7 +338,7 @@ int step_poll(struct pollfd *fds, int *timeout) {
     if (!step_runs()) return 0;
     int room = room_for_output();
     short out = step.tty && step.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
-    if (step.out >= 0 && !step.hung_up && (room || out))
+    if (step.out >= 0 && (room || out))
         fds[count++] = (struct pollfd){.fd = step.out, .events = (short)(out | (room ? POLLIN : 0))};
     if (step.err >= 0 && room) fds[count++] = (struct pollfd){.fd = step.err, .events = POLLIN};
     /* Without anything to write its other end's closing is of no interest: EPIPE tells. */

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
 import {
@@ -14,6 +16,8 @@ import {
   step,
   wellEnded,
 } from './support.ts';
+
+const isZombie = (pid: number) => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 describe.skipIf(!canRun)('a sandbox init', () => {
   /** Shared by the tests that leave it as they found it, which is itself part of what is tested. */
@@ -216,6 +220,13 @@ describe.skipIf(!canRun)('a sandbox init', () => {
       expect(cpuTicks(init.pid) - before).toBeLessThan(30);
     });
 
+    test('is there again for a program that had let go of it', async () => {
+      const script = 'exec <&- >&- 2>&-; sleep 0.2; exec >/dev/tty; seq 20000; exit 3';
+      const { end, text } = await sh(init.session, script, { tty, wallMs: 10_000 });
+      expect(end).toMatchObject({ cause: 'exited', exitCode: 3 });
+      expect(text.split('\r\n')).toHaveLength(20001);
+    });
+
     test('input that nobody reads keeps nothing from ending', async () => {
       const late = begin(init.session, ['sh', '-c', 'stty raw -echo; echo raw; sleep 1000'], { tty });
       await late.says('raw');
@@ -401,6 +412,23 @@ describe.skipIf(!canRun)('a sandbox init', () => {
       expect(text).toMatch(/child\nparent\n$/);
     });
 
+    test('what makes no sense, and ends all though nobody reads its output', async () => {
+      const own = await ownInit();
+      const hold = Promise.withResolvers<void>();
+      let held = false;
+      const flooding = own.session.exec(step(['yes'], { outputBytes: 1e9 }), () => {
+        held = true;
+        return hold.promise;
+      });
+      expect(await eventually(() => held)).toBe(true);
+      own.attachment.stdin.write(Buffer.from([0xff, 0, 0, 0, 0]));
+      // Not yet waited for, but no longer running: the init waits for its worker to take the reason.
+      expect(await eventually(() => own.processes().every(isZombie))).toBe(true);
+      hold.resolve();
+      await expect(flooding.ended).rejects.toBeInstanceOf(SandboxLost);
+      expect(await own.exited).toBe(70);
+    });
+
     test('the end of its own input, and ends all with it', async () => {
       const own = await ownInit();
       const running = begin(own.session, [
@@ -448,6 +476,27 @@ describe.skipIf(!canRun)('a sandbox init', () => {
       expect(large.end.maxMemoryBytes).toBeGreaterThan(50_000_000);
       // Each step on its own.
       expect((await sh(init.session, 'true')).end.maxMemoryBytes).toBeLessThan(50_000_000);
+    });
+
+    test('is that of the program, not of the worker that reads what it left', async () => {
+      const hold = Promise.withResolvers<void>();
+      // It goes only when nothing takes any more of it: the rest is in its pipe, and waits for the worker.
+      const script =
+        'import os,time\n' +
+        'os.set_blocking(1, False)\n' +
+        'full = 0\n' +
+        'while full < 20:\n' +
+        '  try: os.write(1, bytes(4096)); full = 0\n' +
+        '  except BlockingIOError: full += 1; time.sleep(0.01)\n' +
+        'os._exit(0)';
+      const running = init.session.exec(step(['python3', '-c', script]), () => hold.promise);
+      const began = performance.now();
+      await running.started;
+      expect(await eventually(() => init.processes().length === 0)).toBe(true);
+      await sleep(1000);
+      const held = performance.now() - began;
+      hold.resolve();
+      expect((await running.ended).wallMs).toBeLessThan(held - 500);
     });
 
     test('counts what the first process left behind', async () => {
@@ -640,6 +689,30 @@ describe.skipIf(!canRun)('a sandbox init', () => {
       const { text }: Ran = await sh(own.session, 'echo next');
       expect(text).toBe('next\n');
     });
+  });
+
+  test('files, program and input leave in one write, wherever they are sent from', async () => {
+    const own = await ownInit();
+    const { stdin } = own.attachment;
+    let writes = 0;
+    const write = stdin._writev?.bind(stdin);
+    stdin._writev = (chunks, done) => {
+      writes += 1;
+      write?.(chunks, done);
+    };
+    const files = [1, 2, 3].map((i) => ({ path: `${i}`, data: randomBytes(i * 1000), mode: 0o644 }));
+    for (const turn of [setImmediate, setTimeout, process.nextTick, queueMicrotask]) {
+      const begun = Promise.withResolvers<ReturnType<typeof begin>>();
+      writes = 0;
+      turn(async () => {
+        await own.session.prepare(own.workdir, files);
+        const cat = begin(own.session, ['cat'], { stdin: true });
+        void cat.stdin.write(Buffer.from('input')).then(() => cat.stdin.end());
+        begun.resolve(cat);
+      });
+      expect((await (await begun.promise).result).text).toBe('input');
+      expect(writes).toBe(1);
+    }
   });
 
   test('outside a container it does nothing', async () => {

@@ -108,6 +108,11 @@ export function createInitSession(attachment: Attachment) {
   const send = (data: Buffer) => {
     if (lost === undefined) input.write(data);
   };
+  /** All that is sent until no promise has anything more to do leaves in one write. */
+  const gather = () => {
+    input.cork();
+    queueMicrotask(() => process.nextTick(() => input.uncork()));
+  };
   /** What is sent in quantity waits for this: a sandbox that reads nothing shall not fill our memory. */
   const room = async () => {
     while (lost === undefined && input.writableNeedDrain) await drained.promise;
@@ -183,9 +188,7 @@ export function createInitSession(attachment: Attachment) {
 
     /** Sets the work folder and brings files into it. What cannot be done fails the next `exec`. */
     async prepare(workdir: string, files: { path: string; data: Buffer; mode: number }[]): Promise<void> {
-      // With what follows in this turn of the event loop, one write.
-      input.cork();
-      process.nextTick(() => input.uncork());
+      gather();
       send(frame('W', Buffer.from(workdir)));
       for (const { path, data, mode } of files) {
         send(frame('F', u32(mode), u64(data.length), Buffer.from(path)));
@@ -255,8 +258,7 @@ export function createInitSession(attachment: Attachment) {
         },
       };
       exchange(handler);
-      input.cork();
-      process.nextTick(() => input.uncork());
+      gather();
       send(execFrame(step));
 
       const tell = (data: Buffer) => {
