@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runEventStream } from '../../services/gateway/runs/event-stream.ts';
-import { type SseEvent, sseReader } from './sse.ts';
 import { liveMemory } from '../support/memory.ts';
+import { type SseEvent, sseReader } from './sse.ts';
 import { pathsOf, problemOf, runOf, startGateway, type TestGateway, until } from './support.ts';
 import { actAsWorker } from './worker.ts';
 

@@ -193,6 +193,20 @@ describe('retention', () => {
     await sweep();
     expect(await kept(ids)).toEqual(ids.slice(1));
   });
+
+  test('by bytes: artifacts count', async () => {
+    const ids: string[] = [];
+    const worker = actAsWorker(on);
+    for (let i = 0; i < 3; i++) {
+      const id = await create({ artifacts: ['a'] });
+      const artifacts = [{ path: 'a', sizeBytes: 900_000, sha256: '0'.repeat(64) }];
+      await worker.finish(await worker.start(id), 'succeeded', { artifacts });
+      ids.push(id);
+    }
+    await sweep();
+    expect(await kept(ids)).toEqual(ids.slice(1));
+    expect(Number(await on.redis.hget(on.keys.stats, 'retainedBytes'))).toBeGreaterThan(1_800_000);
+  });
 });
 
 test('entries whose record is gone leave every index', async () => {
