@@ -26,7 +26,9 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),
   RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
   RUNLET_RETENTION_RUNS: wholeNumber(0, 100_000_000, 100_000),
-  RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe('output and requests of ended runs'),
+  RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe(
+    'output, artifacts and requests of ended runs',
+  ),
   RUNLET_QUEUE_EXPIRY_MS: wholeNumber(1_000, 30 * 24 * hourMs, hourMs).describe(
     'a run that no worker took for so long after it was due ends as `expired`',
   ),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { mkdir, open, opendir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
 
@@ -9,7 +9,14 @@ import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
 const draftsFolder = '.drafts';
 
 /**
- * Blobs as files below one folder that is ours alone. Keys hold no `..` and no part that begins with a dot, a file is
+ * Gateway and worker may be two users of one group (docker-compose.yml): the worker's files are read by the gateway, and
+ * removed by it, for which it has to write to the folders. The group comes down from the store's own folder (setgid);
+ * others get nothing. Where that folder is not there yet it is made for its owner alone, and then nobody else gets so far.
+ */
+const modes = { top: 0o700, folder: 0o2770, file: 0o640 };
+
+/**
+ * Blobs as files below one folder that is Runlet's alone. Keys hold no `..` and no part that begins with a dot, a file is
  * never opened through a link, and it stands under its name only when all of it is on the disk.
  */
 export function folderBlobStore(folder: string): BlobStore {
@@ -22,19 +29,20 @@ export function folderBlobStore(folder: string): BlobStore {
     async put(key, source) {
       const path = pathOf(key);
       const draft = join(folder, draftsFolder, randomBytes(12).toString('hex'));
-      await mkdir(dirname(draft), { recursive: true, mode: 0o700 });
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await mkdir(folder, { recursive: true, mode: modes.top });
+      await makeFolders(folder, dirname(draft));
       const { chunks, result } = measured(chunksOf(source));
       try {
-        const file = await open(draft, 'wx', 0o600);
+        const file = await open(draft, 'wx', modes.file);
         try {
+          await file.chmod(modes.file);
           for await (const chunk of chunks) await file.writeFile(chunk);
           // A run that is told as finished keeps its artifacts, whatever happens to the machine next.
           await file.datasync();
         } finally {
           await file.close();
         }
-        await place(draft, path);
+        await place(folder, draft, path);
       } catch (error) {
         await rm(draft, { force: true });
         throw error;
@@ -65,15 +73,34 @@ export function folderBlobStore(folder: string): BlobStore {
 }
 
 /** Puts the draft in its place; again where the folder was removed in between (the run was forgotten, or swept). */
-async function place(draft: string, path: string): Promise<void> {
-  try {
-    await rename(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await rename(draft, path);
+async function place(top: string, draft: string, path: string): Promise<void> {
+  for (let triesLeft = 2; ; triesLeft -= 1) {
+    try {
+      await makeFolders(top, dirname(path));
+      return await rename(draft, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || triesLeft === 0) throw error;
+    }
   }
 }
+
+/**
+ * The folders from `top` down to `path`. The mode is set each time: the umask took from it when the folder was made, and
+ * whoever made it may have been killed before it was set.
+ */
+async function makeFolders(top: string, path: string): Promise<void> {
+  let at = top;
+  for (const name of relative(top, path).split(sep)) {
+    at = join(at, name);
+    await mkdir(at).catch(unlessCode('EEXIST'));
+    // Of another user of the group: it has set the mode.
+    await chmod(at, modes.folder).catch(unlessCode('EPERM'));
+  }
+}
+
+const unlessCode = (code: string) => (error: NodeJS.ErrnoException) => {
+  if (error.code !== code) throw error;
+};
 
 function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ELOOP') return undefined;

@@ -181,7 +181,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       holder: Holder,
       status: TerminalStatus,
       state: RunState,
-      storedBytes: number,
+      outputBytes: number,
       createdAt: string,
       last?: { sequence: string; entries: NewEvent[] },
     ): Promise<boolean> {
@@ -207,7 +207,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           JSON.stringify(state),
           JSON.stringify(exitEventOf(status, holder.attempt, state)),
           Date.now(),
-          storedBytes,
+          outputBytes + state.artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
           keys.wake(id),
           durationMs,
           durationBuckets.find((bound) => durationMs <= bound) ?? 'inf',

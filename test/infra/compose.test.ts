@@ -77,11 +77,11 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
 
   const ready = async () => (await fetch(`${gateway}/readyz`).catch(() => undefined))?.status;
 
-  const post = async (image: string) => {
+  const post = async (image: string, more: Record<string, unknown> = {}) => {
     const response = await fetch(`${gateway}/v1/runs`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, prefer: 'wait=30', 'content-type': 'application/json' },
-      body: JSON.stringify({ image }),
+      body: JSON.stringify({ image, ...more }),
     });
     return { status: response.status, run: (await response.json()) as { id: string; stdout: string } };
   };
@@ -96,6 +96,31 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
   it('has a registry that fetches from its upstream what it is asked for', async () => {
     const { run } = await post(`${cache}/library/hello-world`);
     expect(run).toMatchObject({ status: 'succeeded', image: { digest: expect.stringMatching(/^sha256:/) } });
+  });
+
+  it('keeps artifacts where the worker writes and the gateway reads and removes them', async () => {
+    const authorization = `Bearer ${key}`;
+    const { status, run } = await post('busybox', {
+      command: ['sh', '-c', 'mkdir -p out/deep; echo kept > out/deep/a.txt'],
+      artifacts: ['out/**'],
+    });
+    expect([status, run]).toMatchObject([
+      200,
+      { status: 'succeeded', error: null, artifacts: [{ path: 'out/deep/a.txt', sizeBytes: 5 }] },
+    ]);
+    const address = `${gateway}/v1/runs/${run.id}`;
+    const kept = await fetch(`${address}/artifacts/out/deep/a.txt`, { headers: { authorization } });
+    expect(await kept.text()).toBe('kept\n');
+    // Of the worker's user, for the gateway's group, for nobody else.
+    const list = ['find', '/var/lib/runlet/artifacts', '-mindepth', '2', '-printf', '%u:%g %m %y\\n'];
+    const lines = async () => {
+      const { stdout } = await compose(['exec', '-T', 'gateway', ...list]);
+      return [...new Set(stdout.trim().split('\n'))].sort();
+    };
+    expect(await lines()).toEqual(['root:node 2770 d', 'root:node 640 f']);
+    expect((await fetch(address, { method: 'DELETE', headers: { authorization } })).status).toBe(204);
+    expect((await fetch(address, { headers: { authorization } })).status).toBe(404);
+    expect(await lines()).toEqual(['root:node 2770 d']);
   });
 
   it('comes to be healthy in all its parts', async () => {

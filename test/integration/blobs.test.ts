@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -144,6 +153,27 @@ test('a folder follows no link, and leaves no draft behind', async () => {
     ),
   ).rejects.toThrow('broken off');
   expect(readdirSync(join(folder, '.drafts'))).toEqual([]);
+});
+
+test('a folder is for its group where it was given to one, for nobody else, whatever the umask', async () => {
+  const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
+  const given = join(root, 'given');
+  mkdirSync(given);
+  chmodSync(given, 0o2770);
+  const made = join(root, 'made');
+  const umask = process.umask(0o077);
+  try {
+    for (const folder of [given, made]) {
+      await folderBlobStore(folder).put(keyOf(0), Buffer.from('x'));
+      for (const path of ['.drafts', 'default', 'default/run_1'])
+        expect(modeOf(join(folder, path))).toBe('2770');
+      expect(modeOf(join(folder, keyOf(0)))).toBe('640');
+    }
+  } finally {
+    process.umask(umask);
+  }
+  expect(modeOf(given)).toBe('2770');
+  expect(modeOf(made)).toBe('700');
 });
 
 test('the environment names the store, and half of one is told', async () => {

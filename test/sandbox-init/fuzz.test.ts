@@ -62,6 +62,9 @@ function mutate(input: Buffer, { kind, at: anywhere, length, bytes }: Mutation):
   }
 }
 
+/** As much as a frame holds. */
+const largest = Buffer.alloc(64 * 1024, 'x');
+
 function parseAll(chunks: Buffer[]): InitFrame[] {
   const frames: InitFrame[] = [];
   const parse = createFrameParser((one) => {
@@ -87,6 +90,8 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
   const plainPath = fc.oneof(
     fc.constantFrom('a', 'a/b', 'a/b/c', 'x'.repeat(255), 'x'.repeat(256), `${'d/'.repeat(70)}f`),
     fc.constantFrom(`${'long/'.repeat(1200)}f`, '...', ' ', 'ü\n'),
+    // With it a WORKDIR is as long as a frame may be.
+    fc.constant('y'.repeat(65_521)),
   );
   const path = fc.oneof(
     plainPath,
@@ -125,9 +130,13 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
       const counts = [u32(argv.length), u32(env.length)];
       return frame('E', u32(flags), u32(wallMs), u32(cpuMs), bound, u16(80), u16(24), ...counts, strings);
     });
+  const content = fc.oneof(
+    { weight: 5, arbitrary: anyBytes(3000) },
+    { weight: 1, arbitrary: fc.constant(largest) },
+  );
   const betweenSteps = (paths: fc.Arbitrary<string>) =>
     fc.oneof(
-      { weight: 3, arbitrary: fc.tuple(paths, anyNumber, anyBytes(3000)).map((one) => file(...one)) },
+      { weight: 3, arbitrary: fc.tuple(paths, anyNumber, content).map((one) => file(...one)) },
       { weight: 1, arbitrary: paths.map(workdir) },
       { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
       { weight: 1, arbitrary: paths.map((one) => frame('G', Buffer.from(one))) },

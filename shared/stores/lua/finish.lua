@@ -1,6 +1,6 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
 -- KEYS run, spec, events, open, tenantOpen, finished, stats, attach
--- ARGV id, attempt, worker, status, state, exitEvent, now, outputBytes, wakeChannel, durationMs, bucket,
+-- ARGV id, attempt, worker, status, state, exitEvent, now, keptBytes, wakeChannel, durationMs, bucket,
 --      sequence, then the last output as in append.lua: what is short ends with its run in one step
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
 local status = record[1]
@@ -8,7 +8,7 @@ if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then retur
 if record[2] ~= ARGV[2] then return 'lost' end
 -- A run that nobody holds (queued, or swept by the janitor) is ended with the worker named ''.
 if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
--- What is kept is the output (storedBytes) and the request in the record's head, which may be as large.
+-- What is kept is output and artifacts (keptBytes), and the request in the record's head, which may be as large.
 local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
 redis.call('DEL', KEYS[2], KEYS[8])
