@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { gatewayEnvironment } from '../../services/gateway/environment.ts';
 import { workerEnvironment } from '../../services/worker/environment.ts';
+import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const run = promisify(execFile);
@@ -31,9 +32,11 @@ const pattern = (output: string) =>
   );
 
 let runlet: Runlet;
+// Building Python's image takes half a minute where that has not been done before.
 beforeAll(async () => {
+  await ensureImages(inject('lab'), ['python:3.11-slim-bookworm']);
   runlet = await startRunlet(inject('lab'));
-});
+}, 300_000);
 afterAll(() => runlet.stop());
 
 test('there are five examples', () => {
