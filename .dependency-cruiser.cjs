@@ -37,6 +37,13 @@ module.exports = {
       to: { path: 'node_modules/(hono|@hono)' },
     },
     {
+      name: 'notifier-serves-nobody',
+      comment: 'It calls others; nobody calls it, and it knows no engine.',
+      severity: 'error',
+      from: { path: '^services/notifier/' },
+      to: { path: 'node_modules/(hono|@hono|dockerode)' },
+    },
+    {
       name: 'cli-is-a-client-only',
       comment: 'The CLI speaks the public HTTP API: no Redis, no queue, no engine.',
       severity: 'error',

@@ -1,6 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { addressPolicy } from './webhooks/address.ts';
+import { portPolicy } from './webhooks/ports.ts';
 
 /**
  * The environment that gateway and worker share, parsed once. Units are in the names; each default has its reason.
@@ -28,6 +30,15 @@ export const list = z
       .map((part) => part.trim())
       .filter((part) => part !== ''),
   );
+
+function holds(check: () => unknown): boolean {
+  try {
+    check();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export const sharedEnvironment = z.object({
   RUNLET_REDIS_URL: z
@@ -76,6 +87,21 @@ export const sharedEnvironment = z.object({
   RUNLET_MAX_DISK_BYTES: wholeNumber(MiB, 2 ** 50, 2 ** 40).describe('tmpfs: memory is the real bound'),
   RUNLET_ALLOW_WRITABLE: flag(true).describe('whether a run may ask for a writable root filesystem'),
   RUNLET_ALLOW_EGRESS: flag(true).describe('whether a run may ask for network "egress"'),
+  // Webhooks: what the gateway refuses when it is told of an address, and the notifier at each try.
+  RUNLET_WEBHOOK_ALLOW: list
+    .refine((entries) => holds(() => addressPolicy(entries)), 'must be hosts, addresses or CIDRs')
+    .describe('receivers beside those with public addresses: hosts (`*.internal` too), addresses or CIDRs'),
+  RUNLET_WEBHOOK_PORTS: z
+    .string()
+    .default('80,443,1024-65535')
+    .refine((text) => holds(() => portPolicy(text)), 'must be ports and ranges, as in 443,8000-8999')
+    .describe(
+      'the ports of receivers: below 1024 only those of the web, so that no mail or SSH server is talked to',
+    ),
+  RUNLET_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('http://127.0.0.1:8080')
+    .describe('where clients reach the gateway: for links in webhooks'),
   RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
 });
 

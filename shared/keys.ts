@@ -46,6 +46,40 @@ export function keysFor(prefix: string) {
     operation: (id: string) => `${base}:operation:${id}`,
     /** Hash by host, sealed: credentials of a tenant's registries. */
     registries: (tenant: string) => `${base}:tenant:${tenant}:registries`,
+    /** Hash: a registered webhook endpoint, its secrets sealed. */
+    webhook: (id: string) => `${base}:webhook:${id}`,
+    /** Sorted set, all scores 0: the ids of a tenant's endpoints in order of time. */
+    tenantWebhooks: (tenant: string) => `${base}:tenant:${tenant}:webhooks`,
+    /** Set: the ids of the enabled endpoints of a tenant that want the events of a pattern (contracts/webhook.ts). */
+    subscribers: (tenant: string, pattern: string) => `${base}:tenant:${tenant}:subscribers:${pattern}`,
+    /** Sorted set by time: ids of runs and endpoints whose event is not yet made deliveries. Bounded by create.lua. */
+    outbox: `${base}:outbox`,
+    /** Pub/sub: a hint that the outbox grew; or, with the id of a delivery, that it is to be tried now. */
+    outboxWake: `${base}:outbox-wake`,
+    /** Hash: an event's body as receivers get it, as long as one of its deliveries is kept. */
+    event: (id: string) => `${base}:event:${id}`,
+    /** Hash: one event on its way to one receiver. */
+    delivery: (id: string) => `${base}:delivery:${id}`,
+    /** List, bounded: the tries of a delivery. */
+    attempts: (id: string) => `${base}:delivery:${id}:attempts`,
+    /** Sorted sets, all scores 0: the ids of deliveries, by whose they are, where they go and what they tell of. */
+    tenantDeliveries: (tenant: string) => `${base}:tenant:${tenant}:deliveries`,
+    webhookDeliveries: (id: string) => `${base}:webhook:${id}:deliveries`,
+    runDeliveries: (id: string) => `${run(id)}:deliveries`,
+    /** Sorted set by the time of their next try: deliveries that have not ended. */
+    pendingDeliveries: `${base}:deliveries:pending`,
+    /** The same of one tenant, all scores 0: what its quota counts. */
+    tenantPending: (tenant: string) => `${base}:tenant:${tenant}:deliveries:pending`,
+    /** Sorted set by the time of their end: deliveries that can be forgotten. */
+    endedDeliveries: `${base}:deliveries:ended`,
+    /** String with a time to live: somebody watches this tenant's events. */
+    listeners: (tenant: string) => `${base}:tenant:${tenant}:listeners`,
+    /** Stream with a time to live, bounded: a tenant's events, for those who watch. */
+    tenantEvents: (tenant: string) => `${base}:tenant:${tenant}:events`,
+    /** Pub/sub: a hint that this stream grew. */
+    eventsWake: (tenant: string) => `${base}:events-wake:${tenant}`,
+    /** Sorted set by last seen: the ids of notifiers. */
+    notifiers: `${base}:notifiers`,
     /** String: the name of this Runlet; its containers carry it, so that two Runlets can share an engine. */
     instance: `${base}:instance`,
     /** String with a time to live: who sweeps at present. */
@@ -57,3 +91,6 @@ export type Keys = ReturnType<typeof keysFor>;
 
 /** The queue of runs; a job carries only the run's id. */
 export const runQueueName = 'runs';
+
+/** The queue of webhook deliveries; a job carries only the delivery's id. */
+export const deliveryQueueName = 'deliveries';

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
+import { targetFault, targetPolicy } from '../../shared/webhooks/target.ts';
 
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;
@@ -24,6 +25,9 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_TENANT_MAX_RUNS: wholeNumber(1, 10_000_000, 5_000).describe('runs of a tenant that have not ended'),
   RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),
+  RUNLET_TENANT_MAX_DELIVERIES: wholeNumber(1, 10_000_000, 20_000).describe(
+    'webhook deliveries of a tenant that have not ended: over it, runs that would make more are refused',
+  ),
   RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
   RUNLET_RETENTION_RUNS: wholeNumber(0, 100_000_000, 100_000),
   RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe(
@@ -38,6 +42,7 @@ export const gatewayEnvironment = sharedEnvironment.extend({
 export type GatewayEnvironment = z.infer<typeof gatewayEnvironment>;
 
 export function policyOf(env: GatewayEnvironment): RunPolicy {
+  const targets = targetPolicy(env);
   return {
     limits: {
       timeoutMs: env.RUNLET_MAX_TIMEOUT_MS,
@@ -51,5 +56,6 @@ export function policyOf(env: GatewayEnvironment): RunPolicy {
     allowEgress: env.RUNLET_ALLOW_EGRESS,
     registries: env.RUNLET_REGISTRIES,
     payloadBytes: env.RUNLET_MAX_PAYLOAD_BYTES,
+    webhookFault: (url) => targetFault(url, targets),
   };
 }

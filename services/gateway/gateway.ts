@@ -5,10 +5,15 @@ import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
 import type { Sealer } from '../../shared/secrets.ts';
 import { createApiKeyStore } from '../../shared/stores/api-keys.ts';
+import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
 import { createIdempotencyStore } from '../../shared/stores/idempotency.ts';
+import { createNotifierStore } from '../../shared/stores/notifiers.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
+import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
+import { previewer } from '../../shared/stores/run-preview.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
@@ -39,6 +44,11 @@ export function createGateway(parts: {
     workers: createWorkerStore(redis, keys),
     operations: createOperationStore(redis, keys),
     registries: createRegistryStore(redis, keys, sealer),
+    webhooks: createWebhookStore(redis, keys, sealer),
+    deliveries: createDeliveryStore(redis, keys, sealer),
+    outbox: createOutboxStore(redis, keys, sealer),
+    notifiers: createNotifierStore(redis, keys),
+    preview: previewer(redis, keys),
     /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
     closing,
     /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */

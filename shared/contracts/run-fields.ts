@@ -3,6 +3,7 @@ import { globFault } from '../globs.ts';
 import { parseImageReference } from '../images.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
+import { webhookSecret, webhookUrl } from './webhook.ts';
 
 /** What the operator lets a request ask for. */
 export type RunPolicy = {
@@ -13,6 +14,8 @@ export type RunPolicy = {
   registries: string[];
   /** Most bytes of files, code and stdin of one run together; `defaultPayloadBytes` where nothing is said. */
   payloadBytes?: number;
+  /** What is wrong with the URL of a webhook; undefined: nothing that can be told without calling it. */
+  webhookFault?: (url: string) => string | undefined;
 };
 
 const noNul = (text: string) => !text.includes('\0');
@@ -131,10 +134,18 @@ export function runFields(policy: RunPolicy) {
     }),
     webhook: z
       .strictObject({
-        url: z.url({ protocol: /^https?$/ }).max(2048),
-        secret: z.string().min(1).max(512).optional(),
+        url: webhookUrl,
+        secret: webhookSecret.optional().meta({
+          description:
+            'Signs the delivery (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64. Without one, one is made, and shown in the answer to this request alone.',
+          examples: ['whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'],
+        }),
       })
-      .optional(),
+      .optional()
+      .meta({
+        description:
+          'Called once with `run.finished` when this run has ended; see POST /v1/webhooks for how. Beside registered endpoints, not instead of them.',
+      }),
     metadata: metadata.default({}),
   });
 }

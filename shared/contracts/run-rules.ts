@@ -21,7 +21,10 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   refuseClashes(request.files, refuse);
   refuseStdin(request, refuse);
   refusePayload(request, policy.payloadBytes ?? defaultPayloadBytes, refuse);
-  if (request.webhook !== undefined) refuse(['webhook'], 'is not available in this version of Runlet');
+  if (request.webhook !== undefined) {
+    const fault = policy.webhookFault?.(request.webhook.url);
+    if (fault !== undefined) refuse(['webhook', 'url'], fault);
+  }
   if (request.writable && !policy.allowWritable) refuse(['writable'], 'is not allowed by the operator');
   if (request.network === 'egress' && !policy.allowEgress)
     refuse(['network'], '"egress" is not allowed by the operator');

@@ -45,11 +45,15 @@ export function createIdempotencyStore(redis: RedisConnection, keys: Keys) {
     },
 
     /** Keeps the first answer. */
-    async complete(tenant: string, key: string, answer: { status: number; body: string; location?: string }) {
-      const small = Buffer.byteLength(answer.body) <= mostAnswerBytes;
+    async complete(
+      tenant: string,
+      key: string,
+      answer: { status: number; body: string | undefined; location?: string },
+    ) {
+      const small = Buffer.byteLength(answer.body ?? '') <= mostAnswerBytes;
       await redis.hset(keys.idempotency(tenant, digestOf(key)), {
         status: answer.status,
-        answer: small ? answer.body : '',
+        answer: small ? (answer.body ?? '') : '',
         location: answer.location ?? '',
       });
     },

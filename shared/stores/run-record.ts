@@ -71,6 +71,22 @@ export type RunRecord = {
   cancelRequested: boolean;
 };
 
+/** The fields of a run's hash that make its record, in the order that `parseRecord` takes them. */
+export const recordFields = ['head', 'status', 'attempt', 'worker', 'state', 'cancel'] as const;
+
+export function parseRecord(fields: (string | null)[]): RunRecord | undefined {
+  const [head, status, attempt, worker, state, cancel] = fields;
+  if (!head || !status) return undefined;
+  return {
+    head: JSON.parse(head) as RunHead,
+    status: status as RunStatus,
+    attempt: Number(attempt ?? 0),
+    worker: worker ?? null,
+    state: state ? (JSON.parse(state) as RunState) : emptyState,
+    cancelRequested: cancel !== null && cancel !== undefined,
+  };
+}
+
 export type Streams = { stdout: Buffer; stderr: Buffer };
 /** The output of a run's steps by their names, in order of their first byte; a silent step is not in it. */
 export type RunOutput = Map<string, Streams>;

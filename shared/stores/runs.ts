@@ -1,11 +1,21 @@
 import type { StatusEvent } from '../contracts/events.ts';
 import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
+import { patternsFor } from '../contracts/webhook.ts';
 import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import { type ActiveStatus, isTerminal, type RunStatus, type TerminalStatus } from '../run-states.ts';
 import type { Sealer } from '../secrets.ts';
-import { emptyState, exitEventOf, type RunHead, type RunRecord, type RunState } from './run-record.ts';
+import { hookContext } from './outbox.ts';
+import {
+  emptyState,
+  exitEventOf,
+  parseRecord,
+  type RunHead,
+  type RunRecord,
+  type RunState,
+  recordFields,
+} from './run-record.ts';
 import { loadScript, text } from './scripts.ts';
 
 const scripts = {
@@ -48,13 +58,15 @@ export type RunStore = ReturnType<typeof createRunStore>;
 /** Every read and write of a run. All moves are atomic and fenced by (status, attempt, worker). */
 export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const specContext = (id: string) => `spec:${id}`;
+  const subscribersOfRuns = (tenant: string) =>
+    patternsFor('run.finished').map((pattern) => keys.subscribers(tenant, pattern));
 
   return {
     /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
     async create(
       head: Omit<RunHead, 'request'>,
       request: RunRequest,
-      bounds: { tenantMost: number; systemMost: number },
+      bounds: { tenantMost: number; systemMost: number; deliveriesMost: number },
       idempotency?: { digest: string; field: string },
     ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
       const id = head.id;
@@ -69,6 +81,9 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.open,
           keys.tenantOpen(head.tenant),
           keys.idempotency(head.tenant, idempotency?.digest ?? '-'),
+          keys.tenantPending(head.tenant),
+          keys.outbox,
+          ...subscribersOfRuns(head.tenant),
         ],
         [
           id,
@@ -79,9 +94,17 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           bounds.systemMost,
           idempotency?.field ?? '',
           statusEvent('queued', 0),
+          request.webhook === undefined ? '' : sealer.seal(JSON.stringify(request.webhook), hookContext(id)),
+          bounds.deliveriesMost,
         ],
       )) as unknown[];
       const outcome = text(reply[0]);
+      if (outcome === 'deliveries_full')
+        throw new Problem(
+          'quota_exceeded',
+          `${bounds.deliveriesMost} webhook deliveries of this tenant have not ended yet: see GET /v1/deliveries?status=pending for the receivers that do not answer, and delete or disable their endpoints.`,
+          { retryAfterSeconds: 30 },
+        );
       if (outcome === 'tenant_full')
         throw new Problem(
           'quota_exceeded',
@@ -96,16 +119,9 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     },
 
     async read(id: string): Promise<RunRecord | undefined> {
-      const fields = await redis.hmget(
-        keys.run(id),
-        'head',
-        'status',
-        'attempt',
-        'worker',
-        'state',
-        'cancel',
-      );
-      return parseRecord(fields);
+      const [forgotten, ...fields] = await redis.hmget(keys.run(id), 'forgotten', ...recordFields);
+      // It is kept only until its webhooks are on their way.
+      return forgotten ? undefined : parseRecord(fields);
     },
 
     async readMany(ids: string[]): Promise<(RunRecord | undefined)[]> {
@@ -198,6 +214,9 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.finished,
           keys.stats,
           keys.attach(id),
+          keys.outbox,
+          keys.listeners(holder.tenant),
+          ...subscribersOfRuns(holder.tenant),
         ],
         [
           id,
@@ -211,6 +230,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.wake(id),
           durationMs,
           durationBuckets.find((bound) => durationMs <= bound) ?? 'inf',
+          keys.outboxWake,
           ...(last === undefined || last.entries.length === 0
             ? []
             : [last.sequence, ...last.entries.flatMap(triple)]),
@@ -286,17 +306,4 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
 
 function statusEvent(status: RunStatus, attempt: number): string {
   return JSON.stringify({ status, attempt, at: new Date().toISOString() } satisfies StatusEvent);
-}
-
-function parseRecord(fields: (string | null)[]): RunRecord | undefined {
-  const [head, status, attempt, worker, state, cancel] = fields;
-  if (!head || !status) return undefined;
-  return {
-    head: JSON.parse(head) as RunHead,
-    status: status as RunStatus,
-    attempt: Number(attempt ?? 0),
-    worker: worker ?? null,
-    state: state ? (JSON.parse(state) as RunState) : emptyState,
-    cancelRequested: cancel !== null && cancel !== undefined,
-  };
 }

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { gatewayEnvironment } from '../../services/gateway/environment.ts';
+import { notifierEnvironment } from '../../services/notifier/environment.ts';
 import { workerEnvironment } from '../../services/worker/environment.ts';
-import { ensureImages } from '../support/lab-images.ts';
+import { docker } from '../support/docker.ts';
+import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const run = promisify(execFile);
@@ -31,13 +33,18 @@ const pattern = (output: string) =>
       .join('[\\s\\S]*')}$`,
   );
 
+const lab = inject('lab');
 let runlet: Runlet;
+let added: string[] = [];
 // Building Python's image takes half a minute where that has not been done before.
 beforeAll(async () => {
-  await ensureImages(inject('lab'), ['python:3.11-slim-bookworm']);
-  runlet = await startRunlet(inject('lab'));
+  added = await ensureLoaded(lab, 'python');
+  runlet = await startRunlet(lab);
 }, 300_000);
-afterAll(() => runlet.stop());
+afterAll(async () => {
+  await runlet.stop();
+  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
+});
 
 test('there are five examples', () => {
   expect(examples).toHaveLength(5);
@@ -73,7 +80,9 @@ test('every other command is executed by a test that is named here', () => {
 });
 
 test('every variable of the environment is in the table, and nothing else', () => {
-  const known = new Set([...Object.keys(gatewayEnvironment.shape), ...Object.keys(workerEnvironment.shape)]);
+  const known = new Set(
+    [gatewayEnvironment, workerEnvironment, notifierEnvironment].flatMap(({ shape }) => Object.keys(shape)),
+  );
   const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Developing'));
   const named = new Set(
     [...table.matchAll(/`((?:RUNLET|DOCKER)_[A-Z0-9_]+)`/g)].map((match) => match[1] ?? ''),

@@ -129,7 +129,17 @@ describe('fields', () => {
     ['an unknown field in an input', { ...a, inputs: [{ code: 'x' }] }, ['inputs[0].code']],
     ['inputs beside interactive', { ...a, interactive: true, inputs: [{}] }, ['inputs']],
     ['a terminal for nobody', { ...a, tty: true }, ['tty']],
-    ['what comes later: webhook', { ...a, webhook: { url: 'https://x.example' } }, ['webhook']],
+    ['a webhook that is no URL', { ...a, webhook: { url: 'example.com/hook' } }, ['webhook.url']],
+    ['a webhook of another scheme', { ...a, webhook: { url: 'ftp://example.com' } }, ['webhook.url']],
+    ['a webhook with a password', { ...a, webhook: { url: 'https://a:b@example.com' } }, ['webhook.url']],
+    ['a webhook to this machine', { ...a, webhook: { url: 'http://127.1/x' } }, ['webhook.url']],
+    ['a webhook to a mail server', { ...a, webhook: { url: 'http://example.com:25' } }, ['webhook.url']],
+    [
+      'a weak secret',
+      { ...a, webhook: { url: 'https://x.example', secret: 'whsec_dGVzdA==' } },
+      ['webhook.secret'],
+    ],
+    ['a webhook of no use', { ...a, webhook: {} }, ['webhook.url']],
     [
       'faults in several places',
       { image: 5, limits: { cpus: 0 }, nope: 1 },

@@ -124,6 +124,18 @@ describe('the document', () => {
         'delete /v1/images/{ref}',
         'put /v1/registries/{host}',
         'delete /v1/registries/{host}',
+        'post /v1/webhooks',
+        'get /v1/webhooks',
+        'get /v1/webhooks/{id}',
+        'patch /v1/webhooks/{id}',
+        'delete /v1/webhooks/{id}',
+        'post /v1/webhooks/{id}/rotate',
+        'post /v1/webhooks/{id}/test',
+        'get /v1/deliveries',
+        'get /v1/deliveries/{id}',
+        'post /v1/deliveries/{id}/redeliver',
+        'post /v1/deliveries/redeliver',
+        'get /v1/events',
         'get /v1/workers',
         'post /v1/workers/{id}/drain',
         'get /healthz',
@@ -155,7 +167,7 @@ describe('the document', () => {
         examples += 1;
       }
     }
-    expect(examples).toBe(4);
+    expect(examples).toBe(7);
   });
 
   test('what it refuses is refused, and what it allows is taken', async () => {

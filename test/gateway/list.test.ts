@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { wholeCharacters } from '../../services/gateway/runs/preview.ts';
 import type { Run } from '../../shared/contracts/run.ts';
+import { wholeCharacters } from '../../shared/stores/run-preview.ts';
 import { type Call, runOf, startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
 

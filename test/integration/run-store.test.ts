@@ -13,7 +13,7 @@ import { createRunStore, type Holder } from '../../shared/stores/runs.ts';
 const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const store = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
-const bounds = { tenantMost: 5, systemMost: 8 };
+const bounds = { tenantMost: 5, systemMost: 8, deliveriesMost: 1_000 };
 
 const most = 1_000_000_000;
 const schema = runRequestSchema({

@@ -34,6 +34,7 @@ export type Runlet = {
   workerName(id: string | null): Promise<string | undefined>;
   startWorker(env?: Record<string, string>): Promise<Program>;
   startGateway(env?: Record<string, string>): Promise<Program>;
+  startNotifier(env?: Record<string, string>): Promise<Program>;
   gateway: Program;
   workers: Program[];
   stop(): Promise<void>;
@@ -71,6 +72,7 @@ export async function startRunlet(
   };
   const workers: Program[] = [];
   const startGateway = (more = {}) => start('gateway', more, /"listening"/);
+  const startNotifier = (more = {}) => start('notifier', more, /"ready"/);
   const startWorker = async (more = {}) => {
     const worker = await start('worker', more, /"ready"/);
     workers.push(worker);
@@ -120,6 +122,7 @@ export async function startRunlet(
     workers,
     startWorker,
     startGateway,
+    startNotifier,
     async run(request) {
       const response = await call('POST', '/v1/runs', request, { prefer: 'wait=30' });
       const body = (await response.json()) as Run;

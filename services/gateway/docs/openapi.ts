@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { attachError, attachInput } from '../../../shared/contracts/attach.ts';
 import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
+import { webhookEvent } from '../../../shared/contracts/webhook-payload.ts';
 import type { App } from '../http/mount.ts';
 import { pullProgress } from '../images/pull.ts';
+import { callbackDocument } from '../webhooks/callback.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -18,6 +20,8 @@ export function registerSchemas(app: App): void {
   app.openAPIRegistry.register('OutputEvent', outputEvent);
   app.openAPIRegistry.register('ExitEvent', exitEvent);
   app.openAPIRegistry.register('PullProgress', pullProgress);
+  app.openAPIRegistry.register('WebhookEvent', webhookEvent);
+  app.openAPIRegistry.registerWebhook(callbackDocument);
   // Messages of the WebSocket.
   app.openAPIRegistry.register('AttachInput', attachInput);
   app.openAPIRegistry.register('AttachError', attachError);
@@ -45,6 +49,7 @@ export function openApiJson(app: App): string {
         tags: [
           { name: 'Runs', description: 'One container, run once.' },
           { name: 'Languages', description: 'What code can be written in.' },
+          { name: 'Webhooks', description: 'Results that are pushed, signed and never lost.' },
           { name: 'Images', description: 'What workers have, and where it comes from.' },
           { name: 'Workers', description: 'Who runs it all.' },
           { name: 'Health', description: 'For operators and their machines.' },

@@ -10,7 +10,7 @@ export type App = OpenAPIHono<GatewayEnv>;
 
 /** One route: what documents it is what validates it. */
 export type Endpoint<Body extends z.ZodType, Query extends z.ZodType> = {
-  method: 'get' | 'post' | 'put' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** As OpenAPI writes it: `/v1/runs/{id}`. */
   path: string;
   /** The name of a last path parameter that may hold slashes. */

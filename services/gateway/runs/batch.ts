@@ -10,7 +10,7 @@ import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { validationProblem } from '../http/zod-problem.ts';
 import { loadRun } from './load.ts';
 import type { Answer } from './once.ts';
-import { enqueue, type Submitted, storeRun } from './submit.ts';
+import { enqueue, type Submitted, storeRun, withMadeSecret } from './submit.ts';
 
 type RunSchema = ReturnType<typeof runRequestSchema>;
 
@@ -45,7 +45,11 @@ export async function createBatch(
       outcome instanceof Problem ? outcome.toBody() : present(gateway, tenant, outcome),
     ),
   );
-  return { status: 207, body: JSON.stringify({ results }) };
+  return {
+    status: 207,
+    body: JSON.stringify({ results }),
+    holdsSecret: stored.some(({ madeSecret }) => madeSecret !== undefined),
+  };
 }
 
 async function store(
@@ -71,7 +75,8 @@ async function store(
 }
 
 async function present(gateway: Gateway, tenant: string, submitted: Submitted): Promise<Run | ProblemBody> {
-  if (submitted.outcome === 'created') return presentRun(submitted.record, nothing);
+  if (submitted.outcome === 'created')
+    return withMadeSecret(presentRun(submitted.record, nothing), submitted);
   // Made by an earlier request with the same key, which died before it could answer.
   try {
     return await loadRun(gateway, tenant, submitted.id);

@@ -1,3 +1,4 @@
+import type { Run } from '../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { newId } from '../../../shared/ids.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
@@ -5,7 +6,7 @@ import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { loadRun } from './load.ts';
 import type { Answer } from './once.ts';
-import { enqueue, storeRun } from './submit.ts';
+import { enqueue, storeRun, withMadeSecret } from './submit.ts';
 import { watchRun } from './watch.ts';
 
 const nothing = new Map();
@@ -39,8 +40,14 @@ export async function createRun(
       watch = watchRun(gateway, stored.id);
     }
     await enqueue(gateway, [stored]);
+    const answer = (status: number, run: Run): Answer => ({
+      status,
+      body: JSON.stringify(withMadeSecret(run, stored)),
+      location: pathOf(stored.id),
+      holdsSecret: stored.madeSecret !== undefined,
+    });
     if (stored.outcome === 'created' && watch === undefined)
-      return { status: 202, body: JSON.stringify(presentRun(stored.record, nothing)), location: pathOf(id) };
+      return answer(202, presentRun(stored.record, nothing));
     const left = waitMs - (performance.now() - began);
     const ended = await watch?.ended(
       left,
@@ -49,12 +56,11 @@ export async function createRun(
     );
     try {
       const run = await loadRun(gateway, tenant, stored.id);
-      const status = ended === true && isTerminal(run.status) ? 200 : 202;
-      return { status, body: JSON.stringify(run), location: pathOf(stored.id) };
+      return answer(ended === true && isTerminal(run.status) ? 200 : 202, run);
     } catch (error) {
       if (stored.outcome === 'exists') throw error;
       // It is stored, and that is what a 202 says, whatever happened to Redis (or to the run) since.
-      return { status: 202, body: JSON.stringify(presentRun(stored.record, nothing)), location: pathOf(id) };
+      return answer(202, presentRun(stored.record, nothing));
     }
   } finally {
     watch?.stop();

@@ -7,7 +7,6 @@ import { type RunStatus, runStatuses } from '../../../shared/run-states.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
-import { previewOutput } from './preview.ts';
 
 /** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
 const mostScanned = 2_000;
@@ -97,7 +96,7 @@ function fits(
 }
 
 async function preview(gateway: Gateway, record: RunRecord): Promise<Run> {
-  const { output, cut } = await previewOutput(gateway, record.head.id, record.attempt);
+  const { output, cut } = await gateway.preview(record.head.id, record.attempt);
   const run = presentRun(record, output);
   return cut ? { ...run, outputTruncated: true } : run;
 }

@@ -9,6 +9,8 @@ export type Answer = {
   /** The path of what was created, for the Location header. */
   location?: string;
   headers?: Record<string, string>;
+  /** It is not kept: a replay is made again from what was stored, without the secret. */
+  holdsSecret?: boolean;
 };
 
 type Key = { tenant: string; key: string; fingerprint: string };
@@ -49,7 +51,7 @@ export async function once(
     const { status, body, location } = answer;
     await gateway.idempotency.complete(key.tenant, key.key, {
       status,
-      body,
+      body: answer.holdsSecret === true ? undefined : body,
       ...(location !== undefined && { location }),
     });
   } catch (error) {

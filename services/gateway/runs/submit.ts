@@ -1,6 +1,8 @@
+import type { Run } from '../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { maskRequest } from '../../../shared/contracts/run-request.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
+import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import type { Gateway } from '../gateway.ts';
 
 export type NewRun = {
@@ -11,32 +13,57 @@ export type NewRun = {
   idempotency?: { digest: string; field: string };
 };
 
-export type Submitted = { id: string; outcome: 'created' | 'exists'; record: RunRecord };
+export type Submitted = {
+  id: string;
+  outcome: 'created' | 'exists';
+  record: RunRecord;
+  /** The secret that was made for the run's webhook, because it named none: shown to its owner once. */
+  madeSecret?: string;
+};
 
 /** Stores a run. Once this is done it is durable; its job follows. */
 export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
   const now = Date.now();
+  const { request, madeSecret } = withWebhookSecret(run.request);
   const head = {
     id: run.id,
     tenant: run.tenant,
     createdAt: new Date(now).toISOString(),
-    dueAt: now + run.request.delayMs,
+    dueAt: now + request.delayMs,
   };
   const { outcome, id } = await gateway.runs.create(
     head,
-    run.request,
-    { tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS, systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS },
+    request,
+    {
+      tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS,
+      systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS,
+      deliveriesMost: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
+    },
     run.idempotency,
   );
   const record: RunRecord = {
-    head: { ...head, request: maskRequest(run.request) },
+    head: { ...head, request: maskRequest(request) },
     status: 'queued',
     attempt: 0,
     worker: null,
     state: emptyState,
     cancelRequested: false,
   };
-  return { id, outcome, record };
+  return { id, outcome, record, ...(madeSecret !== undefined && outcome === 'created' && { madeSecret }) };
+}
+
+/** No delivery goes out unsigned: a webhook without a secret gets one. */
+function withWebhookSecret(request: RunRequest): { request: RunRequest; madeSecret?: string } {
+  if (request.webhook === undefined || request.webhook.secret !== undefined) return { request };
+  const madeSecret = newWebhookSecret();
+  return { request: { ...request, webhook: { ...request.webhook, secret: madeSecret } }, madeSecret };
+}
+
+/** The run as the one who made it sees it, once: with the secret that was made for it. */
+export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
+  if (madeSecret === undefined) return run;
+  const webhook = { ...(run.request.webhook as object), secret: madeSecret };
+  return { ...run, request: { ...run.request, webhook } };
 }
 
 /**

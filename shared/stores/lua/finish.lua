@@ -1,7 +1,7 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
--- KEYS run, spec, events, open, tenantOpen, finished, stats, attach
+-- KEYS run, spec, events, open, tenantOpen, finished, stats, attach, outbox, listeners, then the sets of endpoints that want to hear of it
 -- ARGV id, attempt, worker, status, state, exitEvent, now, keptBytes, wakeChannel, durationMs, bucket,
---      sequence, then the last output as in append.lua: what is short ends with its run in one step
+--      outboxWake, sequence, then the last output as in append.lua: what is short ends with its run in one step
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
 local status = record[1]
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return 'lost' end
@@ -13,8 +13,8 @@ local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
 redis.call('DEL', KEYS[2], KEYS[8])
 local sent = redis.call('HGET', KEYS[1], 'sequence')
-if #ARGV > 12 and sent ~= ARGV[2] .. ':' .. ARGV[12] then
-  for i = 13, #ARGV, 3 do
+if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
+  for i = 14, #ARGV, 3 do
     if ARGV[i + 1] == '' then
       redis.call('XADD', KEYS[3], '*', 't', ARGV[i], 'a', ARGV[2], 'd', ARGV[i + 2])
     else
@@ -32,5 +32,14 @@ redis.call('HINCRBY', KEYS[7], 'duration:count', 1)
 redis.call('HINCRBY', KEYS[7], 'duration:sum', ARGV[10])
 redis.call('HINCRBY', KEYS[7], 'duration:le:' .. ARGV[11], 1)
 if string.find(ARGV[5], '"startedWarm":true', 1, true) then redis.call('HINCRBY', KEYS[7], 'warm', 1) end
+-- What is due now stays due, whatever becomes of subscriptions: the outbox keeps the run until its deliveries are made.
+local due = redis.call('SUNION', unpack(KEYS, 11))
+if redis.call('HEXISTS', KEYS[1], 'hook') == 1 then due[#due + 1] = 'own' end
+if redis.call('EXISTS', KEYS[10]) == 1 then due[#due + 1] = 'stream' end
+if #due > 0 then
+  redis.call('HSET', KEYS[1], 'due', table.concat(due, ' '))
+  redis.call('ZADD', KEYS[9], ARGV[7], ARGV[1])
+  redis.call('PUBLISH', ARGV[12], ARGV[1])
+end
 redis.call('PUBLISH', ARGV[9], 'finished')
 return 'finished'

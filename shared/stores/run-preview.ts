@@ -1,25 +1,38 @@
-import { outputCollector, readEvents } from '../../../shared/stores/run-events.ts';
-import type { RunOutput } from '../../../shared/stores/run-record.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+import { outputCollector, readEvents } from './run-events.ts';
+import type { RunOutput } from './run-record.ts';
 
-/** A list shows so much of each stream, all steps together. */
+/** A list, and a webhook, show so much of each stream, all steps together. */
 const previewBytes = 16 * 1024;
 /** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
 const pageEvents = 16;
 const mostPages = 64;
 const mostReadBytes = 4 * 1024 * 1024;
 
-type Preview = { output: RunOutput; cut: boolean };
+export type Preview = { output: RunOutput; cut: boolean };
 
 /** The beginning of a run's output, read no further than it takes. */
-export async function previewOutput(gateway: Gateway, id: string, attempt: number): Promise<Preview> {
+export type PreviewOutput = (id: string, attempt: number) => Promise<Preview>;
+
+export const previewer =
+  (redis: RedisConnection, keys: Keys): PreviewOutput =>
+  (id, attempt) =>
+    previewOutput(redis, keys, id, attempt);
+
+async function previewOutput(
+  redis: RedisConnection,
+  keys: Keys,
+  id: string,
+  attempt: number,
+): Promise<Preview> {
   const collector = outputCollector(attempt);
   const streams = { stdout: new Beginning(), stderr: new Beginning() };
   let after = '0';
   let ended = false;
   let readBytes = 0;
   for (let page = 0; page < mostPages && readBytes < mostReadBytes && !ended; page++) {
-    const events = await readEvents(gateway.redis, gateway.keys, id, after, pageEvents);
+    const events = await readEvents(redis, keys, id, after, pageEvents);
     for (const event of events) {
       readBytes += event.data.length;
       if (event.attempt !== attempt) continue;

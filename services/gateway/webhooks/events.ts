@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { type EventType, eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts';
+import type { Gateway } from '../gateway.ts';
+import { type App, mount } from '../http/mount.ts';
+import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
+import { eventPosition } from '../runs/event-id.ts';
+import * as documents from './documents.ts';
+
+/** Events are kept for watchers only while somebody watches, and so long after: time to reconnect. */
+const watchMs = 120_000;
+const renewMs = 30_000;
+const pageEvents = 16;
+
+const known = new Set<string>(eventPatterns);
+
+export const eventsQuery = z.strictObject({
+  events: z
+    .string()
+    .max(256)
+    .transform((text) => text.split(','))
+    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${eventPatterns.join(', ')}`)
+    .optional()
+    .openapi({
+      type: 'string',
+      description: `One pattern or several with commas between: ${eventPatterns.join(', ')}. Default: all.`,
+      example: 'run.finished',
+    }),
+});
+
+/** The tenant's events as they happen: what webhooks would bring, for those who have no address to be called at. */
+export function mountEvents(app: App, gateway: Gateway): void {
+  mount(
+    app,
+    { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES },
+    { method: 'get', path: '/v1/events', query: eventsQuery, document: documents.eventsDocument },
+    async (c, { query }) => {
+      const { tenant } = c.var.identity;
+      const position = c.req.header('last-event-id');
+      // From here on nothing is missed: what has happened before is in the stream only if somebody watched then.
+      await gateway.outbox.watch(tenant, watchMs);
+      const after = position === undefined ? await latest(gateway, tenant) : eventPosition(position);
+      return new Response(tenantEvents(gateway, tenant, after, query.events), { headers: sseHeaders });
+    },
+  );
+}
+
+async function latest(gateway: Gateway, tenant: string): Promise<string> {
+  const [entry] = await gateway.redis.xrevrange(gateway.keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
+  return entry?.[0] ?? '0';
+}
+
+function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns: string[] | undefined) {
+  const wanted = patterns && new Set(patterns);
+  let after = start;
+  let renewAt = performance.now() + renewMs;
+  return eventStream({
+    closing: gateway.closing.signal,
+    heartbeat: sseComment('heartbeat'),
+    listen: (wake) => gateway.wakeups.listen(gateway.keys.eventsWake(tenant), wake),
+    async read() {
+      if (performance.now() >= renewAt) {
+        await gateway.outbox.watch(tenant, watchMs);
+        renewAt = performance.now() + renewMs;
+      }
+      const key = gateway.keys.tenantEvents(tenant);
+      const page = await gateway.redis.xrange(key, `(${after}`, '+', 'COUNT', pageEvents);
+      after = page.at(-1)?.[0] ?? after;
+      const text = page
+        .map(([id, fields]) => {
+          const { i: webhookId = '', t: type = '', d: body = '' } = Object.fromEntries(pairs(fields));
+          const matches =
+            wanted === undefined || patternsFor(type as EventType).some((one) => wanted.has(one));
+          return matches ? sseMessage(type, `{"webhookId":"${webhookId}","payload":${body}}`, id) : '';
+        })
+        .join('');
+      return { text, done: false, again: page.length === pageEvents };
+    },
+  });
+}
+
+function* pairs(fields: string[]): Generator<[string, string]> {
+  for (let i = 0; i + 1 < fields.length; i += 2) yield [fields[i] as string, fields[i + 1] as string];
+}

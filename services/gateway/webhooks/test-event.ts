@@ -1,0 +1,26 @@
+import type { Delivery } from '../../../shared/contracts/webhook.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { presentWebhook, type StoredWebhook } from '../../../shared/stores/webhooks.ts';
+import type { Gateway } from '../gateway.ts';
+
+/** Sends a `webhook.test` to one endpoint, whatever it subscribes to; answers the delivery as it begins. */
+export async function sendTest(gateway: Gateway, webhook: StoredWebhook): Promise<Delivery> {
+  if (!webhook.enabled)
+    throw new Problem(
+      'conflict',
+      'The endpoint is disabled: enable it first, by PATCH with {"enabled": true}.',
+    );
+  const body = JSON.stringify({
+    type: 'webhook.test',
+    timestamp: new Date().toISOString(),
+    data: presentWebhook(webhook),
+  });
+  const [id = ''] = await gateway.deliveries.publish(
+    { tenant: webhook.tenant, type: 'webhook.test', runId: undefined, body },
+    [{ endpoint: webhook.id, url: webhook.url }],
+  );
+  await gateway.redis.publish(gateway.keys.outboxWake, id);
+  const stored = await gateway.deliveries.read(id);
+  if (stored === undefined) throw new Error('a delivery vanished as it was made');
+  return gateway.deliveries.present(stored);
+}

@@ -1,0 +1,93 @@
+import { DelayedError, Queue, Worker } from 'bullmq';
+import { deliveryQueueName, type Keys } from '../../shared/keys.ts';
+import type { Log } from '../../shared/log.ts';
+import type { RedisConnection } from '../../shared/redis.ts';
+import type { Deliver } from './deliver.ts';
+
+export type DeliveryQueue = ReturnType<typeof createDeliveryQueue>;
+
+/**
+ * The queue of deliveries: a job is a delivery's id, and lives as long as it is pending. The delivery's record decides what is done;
+ * a job that comes twice, or is lost and added anew, does no harm.
+ */
+export function createDeliveryQueue(options: {
+  redis: RedisConnection;
+  keys: Keys;
+  concurrency: number;
+  deliver: Deliver;
+  log: Log;
+}) {
+  const { redis, keys, log } = options;
+  const common = { connection: redis, prefix: keys.bull };
+  const queue = new Queue<{ id: string; again?: boolean }>(deliveryQueueName, {
+    ...common,
+    // Nobody reads the queue's event stream.
+    streams: { events: { maxLen: 100 } },
+  });
+  const worker = new Worker<{ id: string; again?: boolean }>(
+    deliveryQueueName,
+    async (job, token) => {
+      const at = await options.deliver(job.data.id, job.data.again === true);
+      if (at === undefined) return;
+      if (job.data.again !== true) await job.updateData({ ...job.data, again: true });
+      await job.moveToDelayed(at, token);
+      throw new DelayedError();
+    },
+    {
+      ...common,
+      autorun: false,
+      concurrency: options.concurrency,
+      // How often a delivery is tried is decided by its record.
+      maxStalledCount: 1_000_000,
+    },
+  );
+  const warn = (error: Error) => log.warn({ reason: error.message }, 'queue of deliveries');
+  queue.on('error', warn);
+  worker.on('error', warn);
+  // Redis was away, or a fault of ours: the delivery is still pending, and the sweep gives it a job again.
+  worker.on('failed', (job, error) =>
+    log.warn({ delivery: job?.id, reason: error.message }, 'try was dropped'),
+  );
+
+  const jobOf = (id: string, delayMs: number) => ({
+    name: 'delivery',
+    data: { id, ...(delayMs > 0 && { again: true }) },
+    opts: { jobId: id, delay: delayMs, attempts: 1, removeOnComplete: true, removeOnFail: true },
+  });
+
+  return {
+    async open(): Promise<void> {
+      await queue.waitUntilReady();
+      await worker.waitUntilReady();
+      void worker.run().catch((error: Error) => log.error({ reason: error.message }, 'queue ended'));
+    },
+
+    /** Adding the same delivery twice makes one job. */
+    async add(deliveries: { id: string; delayMs: number }[]): Promise<void> {
+      if (deliveries.length > 0) await queue.addBulk(deliveries.map(({ id, delayMs }) => jobOf(id, delayMs)));
+    },
+
+    /** To be tried now: its job is brought forward, or made. */
+    async hurry(id: string): Promise<void> {
+      const job = await queue.getJob(id);
+      if (job === undefined) await this.add([{ id, delayMs: 0 }]);
+      // It may have become due, or been taken, this very moment.
+      else if (await job.isDelayed()) await job.promote().catch(() => {});
+    },
+
+    async without(ids: string[]): Promise<string[]> {
+      const found = await Promise.all(ids.map((id) => redis.exists(queue.toKey(id))));
+      return ids.filter((_, index) => found[index] === 0);
+    },
+
+    /** Takes nothing more; tries that are under way end, for `ms` at most. */
+    async close(ms: number): Promise<void> {
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
+      await Promise.race([worker.close(), patience]);
+      await Promise.race([
+        Promise.all([worker.close(true), queue.close()]),
+        new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
+      ]);
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** So much of an answer is kept for its owner to see; the rest is not even read. */
+const mostBytes = 512;
+/** A body that comes drop by drop is not waited for: the status has said all that counts. */
+const mostMs = 1_000;
+
+/**
+ * The beginning of an answer's body as harmless text: printable ASCII, everything else a dot (it is shown in terminals and pages, and
+ * whoever answered is a stranger). `null` for an empty one. The stream is destroyed.
+ */
+export async function extractOf(body: Readable): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  body.on('error', () => {});
+  const stop = new AbortController();
+  const reading = (async () => {
+    for await (const chunk of body) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size >= mostBytes) return;
+    }
+  })().catch(() => {});
+  await Promise.race([reading, sleep(mostMs, undefined, { signal: stop.signal }).catch(() => {})]);
+  stop.abort();
+  body.destroy();
+  const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('latin1');
+  return text === '' ? null : text.replace(/[^\x20-\x7e\n\t]/g, '.');
+}

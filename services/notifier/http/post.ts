@@ -1,0 +1,151 @@
+import type { LookupFunction } from 'node:net';
+import { Agent, type Dispatcher, errors } from 'undici';
+import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
+import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
+import { extractOf } from './extract.ts';
+import { type Address, checkedAddresses, type LookUp } from './resolve.ts';
+import { TryFailed } from './try-failed.ts';
+
+export type Posted = {
+  statusCode: number;
+  /** Seconds, or a date, as the receiver wrote it. */
+  retryAfter: string | undefined;
+  response: string | null;
+};
+
+export type Poster = ReturnType<typeof createPoster>;
+
+/** Connections are kept for the next delivery to the same checked addresses; so many receivers' at the most. */
+const mostAgents = 256;
+const keptMs = 10_000;
+const mostHeaderBytes = 16 * 1024;
+
+/**
+ * Sends deliveries. Whatever the receiver does, a try costs no more than its time and some KiB: no redirect is followed, no body is
+ * decompressed, and an answer is read no further than its extract.
+ */
+export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; timeoutMs: number }) {
+  const { policy, lookUp, timeoutMs } = options;
+  // In order of use: the first was used longest ago.
+  const agents = new Map<string, Agent>();
+
+  function agentFor(url: URL, addresses: Address[]): Agent {
+    const key = `${url.origin} ${addresses
+      .map(({ address }) => address)
+      .sort()
+      .join(' ')}`;
+    const agent = agents.get(key) ?? pinnedAgent(addresses, timeoutMs);
+    agents.delete(key);
+    agents.set(key, agent);
+    if (agents.size > mostAgents) {
+      const [oldest, unused] = agents.entries().next().value as [string, Agent];
+      agents.delete(oldest);
+      unused.close().catch(() => {});
+    }
+    return agent;
+  }
+
+  return {
+    /** @throws TryFailed when there was no answer. */
+    async post(address: string, headers: Record<string, string>, body: string): Promise<Posted> {
+      const target = parseTarget(address, policy);
+      if ('fault' in target) throw new TryFailed('blocked_address', `The URL ${target.fault}`);
+      const { url } = target;
+      const signal = AbortSignal.timeout(timeoutMs);
+      try {
+        const addresses = await orAbort(checkedAddresses(url, lookUp, policy.addresses), signal);
+        const answer = await agentFor(url, addresses).request({
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method: 'POST',
+          headers: { ...headers, 'accept-encoding': 'identity' },
+          body,
+          signal,
+        });
+        return {
+          statusCode: answer.statusCode,
+          retryAfter: headerOf(answer.headers, 'retry-after'),
+          response: await extractOf(answer.body),
+        };
+      } catch (error) {
+        throw error instanceof TryFailed ? error : failureOf(error, signal, timeoutMs);
+      }
+    },
+
+    async close(): Promise<void> {
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      agents.clear();
+    },
+  };
+}
+
+/** Connects to these addresses whatever the name answers by now; SNI and Host are the name's all the same. */
+function pinnedAgent(addresses: Address[], timeoutMs: number): Agent {
+  const lookup: LookupFunction = (_host, wanted, callback) => {
+    if (wanted.all === true) callback(null, addresses);
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+  };
+  return new Agent({
+    connect: { lookup, autoSelectFamily: true, timeout: timeoutMs },
+    keepAliveTimeout: keptMs,
+    keepAliveMaxTimeout: keptMs,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxHeaderSize: mostHeaderBytes,
+    pipelining: 1,
+  });
+}
+
+function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
+}
+
+function headerOf(headers: Dispatcher.ResponseData['headers'], name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** What went wrong, in words for the endpoint's owner. */
+function failureOf(error: unknown, signal: AbortSignal, timeoutMs: number): TryFailed {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const inner = innermost(error);
+  if (signal.aborted || /TIMEOUT|ETIMEDOUT/.test(code) || inner.code === 'ETIMEDOUT')
+    return new TryFailed('timeout', `No answer within ${timeoutMs} ms.`);
+  if (
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    code.startsWith('HPE_')
+  )
+    return new TryFailed(
+      'bad_response',
+      `The answer was no valid HTTP, or its headers were larger than ${mostHeaderBytes} bytes.`,
+    );
+  return new TryFailed(
+    kindOf(inner.code ?? code, inner.message),
+    inner.message || message || 'The connection failed.',
+  );
+}
+
+function kindOf(code: string, message: string): AttemptFault {
+  if (
+    /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/.test(code) ||
+    /certificate|SSL|TLS/i.test(message)
+  )
+    return 'tls_failed';
+  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') return 'bad_response';
+  return 'connect_failed';
+}
+
+/** An error of many addresses holds one for each; a wrapped one its cause. */
+function innermost(error: unknown): NodeJS.ErrnoException {
+  let at = error as NodeJS.ErrnoException;
+  for (let depth = 0; depth < 5; depth += 1) {
+    const next = at instanceof AggregateError ? at.errors[0] : at.cause;
+    if (!(next instanceof Error)) break;
+    at = next;
+  }
+  return at;
+}

@@ -1,0 +1,139 @@
+import type { Log } from '../../shared/log.ts';
+import type { DeliveryStore, Recipient } from '../../shared/stores/deliveries.ts';
+import type { OutboxStore } from '../../shared/stores/outbox.ts';
+import type { PreviewOutput } from '../../shared/stores/run-preview.ts';
+import type { WebhookStore } from '../../shared/stores/webhooks.ts';
+import { receiverKey } from './deliver.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
+import { runFinished, webhookDisabled } from './payload.ts';
+import type { Receivers } from './receivers.ts';
+
+/** So many are looked at in one turn, and worked on side by side. */
+const pageSize = 64;
+/** What could not be made a delivery is tried again after this, and keeps no other waiting. */
+const postponeMs = 60_000;
+/** Hints over pub/sub may be missed, so the pump looks by itself so often. */
+const pollMs = 1_000;
+
+type Due = { id: string; key: string };
+
+/** Makes deliveries of what stands in the outbox, and jobs of the deliveries. */
+export function createOutboxPump(options: {
+  outbox: OutboxStore;
+  deliveries: DeliveryStore;
+  webhooks: WebhookStore;
+  queue: DeliveryQueue;
+  receivers: Receivers;
+  preview: PreviewOutput;
+  publicUrl: string;
+  log: Log;
+}) {
+  const { outbox, deliveries, webhooks, queue, receivers, log } = options;
+  let running = false;
+  let woken = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let turn: Promise<void> = Promise.resolve();
+
+  async function publish(
+    event: Parameters<DeliveryStore['publish']>[0],
+    recipients: Recipient[],
+    how: { outboxMember: string; streamed: boolean },
+  ): Promise<Due[]> {
+    const ids = await deliveries.publish(event, recipients, how);
+    return ids.map((id, index) => {
+      const to = recipients[index] as Recipient;
+      return { id, key: receiverKey('endpoint' in to ? to.endpoint : undefined, to.url) };
+    });
+  }
+
+  async function endpoints(ids: string[]): Promise<Recipient[]> {
+    const found = await Promise.all(ids.map((id) => webhooks.find(id)));
+    // One that was deleted since gets nothing; one that was disabled since gets a delivery that says so.
+    return found.flatMap((one) => (one === undefined ? [] : [{ endpoint: one.id, url: one.url }]));
+  }
+
+  async function runEvent(runId: string): Promise<Due[]> {
+    const due = await outbox.due(runId);
+    if (due === undefined) {
+      await outbox.discard(runId);
+      return [];
+    }
+    const { record, own, streamed } = due;
+    const output = await options.preview(runId, record.attempt);
+    const body = runFinished(record, output, options.publicUrl);
+    const recipients = [...(await endpoints(due.endpoints)), ...(own === undefined ? [] : [own])];
+    const { tenant } = record.head;
+    return publish({ tenant, type: 'run.finished', runId, body }, recipients, {
+      outboxMember: runId,
+      streamed,
+    });
+  }
+
+  async function webhookEvent(id: string): Promise<Due[]> {
+    const webhook = await webhooks.find(id);
+    if (webhook === undefined || webhook.enabled) {
+      await outbox.discard(id);
+      return [];
+    }
+    const { tenant } = webhook;
+    const recipients = await endpoints(await webhooks.subscribers(tenant, 'webhook.disabled'));
+    const event = {
+      tenant,
+      type: 'webhook.disabled',
+      runId: undefined,
+      body: webhookDisabled(webhook),
+    } as const;
+    const streamed = await outbox.watched(tenant);
+    return publish(event, recipients, { outboxMember: id, streamed });
+  }
+
+  async function one(member: string): Promise<Due[]> {
+    try {
+      return await (member.startsWith('run_') ? runEvent(member) : webhookEvent(member));
+    } catch (error) {
+      log.error({ member, err: error }, 'an event could not be made deliveries; tried again in a minute');
+      await outbox.postpone(member, postponeMs);
+      return [];
+    }
+  }
+
+  async function pump(): Promise<void> {
+    for (;;) {
+      const members = await outbox.oldest(pageSize);
+      if (members.length === 0 || stopped) return;
+      const made = (await Promise.all(members.map(one))).flat();
+      await queue.add(made.map(({ id, key }) => ({ id, delayMs: receivers.expectedWaitMs(key) })));
+    }
+  }
+
+  function wake(): void {
+    if (stopped) return;
+    woken = true;
+    if (running) return;
+    running = true;
+    turn = (async () => {
+      while (woken && !stopped) {
+        woken = false;
+        await pump().catch((error: Error) =>
+          log.warn({ reason: error.message }, 'the outbox waits for Redis'),
+        );
+      }
+    })().finally(() => {
+      running = false;
+    });
+  }
+
+  return {
+    wake,
+    start(): void {
+      timer = setInterval(wake, pollMs);
+      wake();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearInterval(timer);
+      await turn;
+    },
+  };
+}

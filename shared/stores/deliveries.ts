@@ -1,0 +1,286 @@
+import type { Delivery, DeliveryAttempt, DeliveryStatus, EventType } from '../contracts/webhook.ts';
+import { newId } from '../ids.ts';
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+import type { Sealer } from '../secrets.ts';
+import { loadScript, text } from './scripts.ts';
+
+const scripts = {
+  publish: loadScript('publish'),
+  settle: loadScript('settle'),
+  redeliver: loadScript('redeliver'),
+  drop: loadScript('drop-delivery'),
+};
+
+/** So many tries of a delivery are remembered: some rounds of the schedule. */
+const mostAttempts = 50;
+/** The stream of a tenant's events, for those who watch: the latest so many, and for so long after the last one. */
+const mostStreamed = 200;
+const streamMs = 600_000;
+
+/** An event, its body as every receiver gets it. */
+export type NewEvent = { tenant: string; type: EventType; runId: string | undefined; body: string };
+
+/** Who is to get it: a registered endpoint, or the address that the run named itself. */
+export type Recipient = { endpoint: string; url: string } | { url: string; secret: string };
+
+/** One delivery as the notifier works with it. */
+export type StoredDelivery = {
+  id: string;
+  tenant: string;
+  event: string;
+  type: EventType;
+  /** Undefined: the run's own. */
+  endpoint: string | undefined;
+  run: string | undefined;
+  url: string;
+  status: DeliveryStatus;
+  /** Tries of the present round of the schedule that have failed. */
+  tries: number;
+  createdAt: string;
+  /** When the next try is due, in ms. */
+  nextAt: number | undefined;
+  finishedAt: string | undefined;
+};
+
+export type Settlement =
+  | { outcome: 'delivered' | 'failed'; attempt: DeliveryAttempt }
+  | { outcome: 'retry'; attempt: DeliveryAttempt; nextAt: number };
+
+export type DeliveryFilter = { endpoint?: string | undefined; run?: string | undefined };
+
+export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
+
+/**
+ * Events and their deliveries:
+ *
+ *   (outbox) → pending → delivered
+ *                ↑ └───→ failed, after the last try
+ *                └── redelivered: pending again, with the whole schedule before it
+ */
+export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  const context = (id: string) => `delivery:${id}`;
+
+  return {
+    /**
+     * Makes the deliveries of an event. With `outboxMember` it is taken out of the outbox in the same step, and nothing is
+     * done when somebody else has done so.
+     *
+     * @param streamed whether those who watch the tenant's events get it too
+     */
+    async publish(
+      event: NewEvent,
+      recipients: Recipient[],
+      { outboxMember = '', streamed = false }: { outboxMember?: string; streamed?: boolean } = {},
+    ): Promise<string[]> {
+      const eventId = newId('evt');
+      const now = Date.now();
+      const deliveries = recipients.map((recipient) => ({ ...recipient, id: newId('del') }));
+      await scripts.publish(
+        redis,
+        [
+          keys.outbox,
+          keys.run(event.runId ?? ''),
+          keys.events(event.runId ?? ''),
+          keys.event(eventId),
+          keys.tenantEvents(event.tenant),
+          keys.tenantDeliveries(event.tenant),
+          keys.pendingDeliveries,
+          keys.tenantPending(event.tenant),
+          keys.stats,
+          ...deliveries.flatMap((one) => [
+            keys.delivery(one.id),
+            keys.webhookDeliveries('endpoint' in one ? one.endpoint : ''),
+            keys.runDeliveries(event.runId ?? ''),
+          ]),
+        ],
+        [
+          outboxMember,
+          eventId,
+          event.type,
+          event.tenant,
+          now,
+          new Date(now).toISOString(),
+          event.body,
+          streamed ? '1' : '',
+          mostStreamed,
+          streamMs,
+          keys.eventsWake(event.tenant),
+          event.runId ?? '',
+          ...deliveries.flatMap((one) =>
+            'endpoint' in one
+              ? [one.id, one.endpoint, one.url, '']
+              : [one.id, '', one.url, sealer.seal(one.secret, context(one.id))],
+          ),
+        ],
+      );
+      return deliveries.map(({ id }) => id);
+    },
+
+    async read(id: string): Promise<StoredDelivery | undefined> {
+      const fields = await redis.hmget(keys.delivery(id), ...readFields);
+      return parse(id, fields);
+    },
+
+    /** What a receiver gets; `undefined` when it is gone. */
+    async body(delivery: StoredDelivery): Promise<string | undefined> {
+      return (await redis.hget(keys.event(delivery.event), 'body')) ?? undefined;
+    },
+
+    /** The secret that a run named for its own delivery. */
+    async ownSecret(id: string): Promise<string | undefined> {
+      const box = await redis.hgetBuffer(keys.delivery(id), 'secret');
+      return box === null || box.length === 0 ? undefined : sealer.open(box, context(id));
+    },
+
+    /** Notes a try and what follows from it; answers the status it has then. */
+    async settle(delivery: StoredDelivery, settlement: Settlement): Promise<DeliveryStatus | 'gone'> {
+      const now = Date.now();
+      const reply = await scripts.settle(
+        redis,
+        [
+          keys.delivery(delivery.id),
+          keys.attempts(delivery.id),
+          keys.pendingDeliveries,
+          keys.tenantPending(delivery.tenant),
+          keys.endedDeliveries,
+          keys.stats,
+          keys.webhook(delivery.endpoint ?? ''),
+        ],
+        [
+          delivery.id,
+          JSON.stringify(settlement.attempt),
+          settlement.outcome,
+          now,
+          new Date(now).toISOString(),
+          settlement.outcome === 'retry' ? settlement.nextAt : '',
+          mostAttempts,
+        ],
+      );
+      return text(reply) as DeliveryStatus | 'gone';
+    },
+
+    /** To be tried now, and again by the whole schedule. */
+    async redeliver(id: string, tenant: string): Promise<boolean> {
+      const reply = await scripts.redeliver(
+        redis,
+        [keys.delivery(id), keys.pendingDeliveries, keys.tenantPending(tenant), keys.endedDeliveries],
+        [id, Date.now(), keys.outboxWake],
+      );
+      return text(reply) === 'pending';
+    },
+
+    /** Ids of a tenant's deliveries, newest first, that come after `before`. */
+    async ids(
+      tenant: string,
+      filter: DeliveryFilter,
+      before: string | undefined,
+      count: number,
+    ): Promise<string[]> {
+      const index =
+        filter.run !== undefined
+          ? keys.runDeliveries(filter.run)
+          : filter.endpoint !== undefined
+            ? keys.webhookDeliveries(filter.endpoint)
+            : keys.tenantDeliveries(tenant);
+      return redis.zrevrangebylex(index, before === undefined ? '+' : `(${before}`, '-', 'LIMIT', 0, count);
+    },
+
+    async present(delivery: StoredDelivery): Promise<Delivery> {
+      const attempts = await redis.lrange(keys.attempts(delivery.id), 0, -1);
+      return {
+        id: delivery.id,
+        webhookId: delivery.event,
+        type: delivery.type,
+        endpoint: delivery.endpoint ?? null,
+        url: delivery.url,
+        run: delivery.run ?? null,
+        status: delivery.status,
+        attempts: attempts.map((one) => JSON.parse(one) as DeliveryAttempt),
+        nextAttemptAt: delivery.nextAt === undefined ? null : new Date(delivery.nextAt).toISOString(),
+        createdAt: delivery.createdAt,
+        finishedAt: delivery.finishedAt ?? null,
+      };
+    },
+
+    /** Pending deliveries that were due before `before` (ms), those that wait longest first. */
+    async overdue(before: number, count: number): Promise<string[]> {
+      return redis.zrangebyscore(keys.pendingDeliveries, '-inf', `(${before}`, 'LIMIT', 0, count);
+    },
+
+    async pendingCount(): Promise<number> {
+      return redis.zcard(keys.pendingDeliveries);
+    },
+
+    /** Deliveries that ended before `before` (ms; Infinity for any), oldest first. */
+    async ended(before: number, count: number): Promise<string[]> {
+      const most = before === Number.POSITIVE_INFINITY ? '+inf' : `(${before}`;
+      return redis.zrangebyscore(keys.endedDeliveries, '-inf', most, 'LIMIT', 0, count);
+    },
+
+    /** How much is kept: deliveries that have ended, and bytes of the bodies of events. */
+    async kept(): Promise<{ ended: number; bytes: number }> {
+      const [ended, bytes] = await Promise.all([
+        redis.zcard(keys.endedDeliveries),
+        redis.hget(keys.stats, 'eventBytes'),
+      ]);
+      return { ended, bytes: Number(bytes ?? 0) };
+    },
+
+    /** Forgets a delivery that has ended. */
+    async drop(id: string): Promise<void> {
+      const delivery = await this.read(id);
+      if (delivery === undefined) {
+        await redis.zrem(keys.endedDeliveries, id);
+        return;
+      }
+      await scripts.drop(
+        redis,
+        [
+          keys.delivery(id),
+          keys.attempts(id),
+          keys.event(delivery.event),
+          keys.tenantDeliveries(delivery.tenant),
+          keys.webhookDeliveries(delivery.endpoint ?? ''),
+          keys.runDeliveries(delivery.run ?? ''),
+          keys.endedDeliveries,
+          keys.stats,
+        ],
+        [id],
+      );
+    },
+  };
+}
+
+const readFields = [
+  'tenant',
+  'event',
+  'type',
+  'endpoint',
+  'run',
+  'url',
+  'status',
+  'tries',
+  'createdAt',
+  'nextAt',
+  'finishedAt',
+];
+
+function parse(id: string, fields: (string | null)[]): StoredDelivery | undefined {
+  const [tenant, event, type, endpoint, run, url, status, tries, createdAt, nextAt, finishedAt] = fields;
+  if (!tenant || !event || !status) return undefined;
+  return {
+    id,
+    tenant,
+    event,
+    type: type as EventType,
+    endpoint: endpoint || undefined,
+    run: run || undefined,
+    url: url ?? '',
+    status: status as DeliveryStatus,
+    tries: Number(tries ?? 0),
+    createdAt: createdAt ?? '',
+    nextAt: nextAt ? Number(nextAt) : undefined,
+    finishedAt: finishedAt ?? undefined,
+  };
+}

@@ -1,0 +1,7 @@
+-- A new secret; the old one signs beside it for a while.
+-- KEYS webhook
+-- ARGV sealed, previousUntil (ms), updatedAt
+local old = redis.call('HGET', KEYS[1], 'secret')
+if not old then return 'gone' end
+redis.call('HSET', KEYS[1], 'secret', ARGV[1], 'previousSecret', old, 'previousUntil', ARGV[2], 'updatedAt', ARGV[3])
+return 'rotated'
