@@ -22,10 +22,18 @@ export interface OwnEngineOptions {
   say: Say;
   /** Registries that are asked first for images of the public one, as http://host:port. */
   mirrors?: string[];
+  /** OCI runtimes beside its own runc, by the name that a container asks for. */
+  runtimes?: Record<string, OciRuntime>;
   /** For a second Engine on one machine: a bridge of its own, and no say in the machine's iptables rules. */
   second?: boolean;
   register?: ChildRegister;
   onCrash?: () => void;
+}
+
+/** In the words of the Engine's own configuration file. */
+export interface OciRuntime {
+  path: string;
+  runtimeArgs: string[];
 }
 
 export interface OwnEngine {
@@ -53,7 +61,7 @@ export async function startEngine(options: OwnEngineOptions): Promise<OwnEngine>
   for (const folder of [options.dataRoot, options.execRoot, dirname(options.socket)])
     mkdirSync(folder, { recursive: true });
   clearStale(options);
-  writeFileSync(configFile(options), '{}\n');
+  writeFileSync(configFile(options), `${JSON.stringify({ runtimes: options.runtimes ?? {} })}\n`);
   const bridge = options.second === true ? await makeBridge(options.dataRoot) : undefined;
   if (bridge === undefined) await rememberNetwork(options.dataRoot);
   const child = await startChild({

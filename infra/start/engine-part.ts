@@ -5,6 +5,7 @@ import { pushImage } from '../images/push.ts';
 import { seeds } from '../images/seeds.ts';
 import type { ChildRegister } from '../parts/child-register.ts';
 import { otherEngineRuns } from '../parts/engine-network.ts';
+import { gvisorRuntime } from '../parts/gvisor.ts';
 import { startEngine } from '../parts/own-engine.ts';
 import { startRegistry } from '../parts/registry.ts';
 import { type Say, step } from '../parts/say.ts';
@@ -64,6 +65,8 @@ async function bringUpOwnEngine(
           pidfile: join(runtime, 'dockerd.pid'),
           logFile: join(settings.dataDir, 'logs/dockerd.log'),
           mirrors: registry === undefined ? [] : [`http://${registry}`],
+          // Where it is there already: gVisor is an operator's choice, and so are its arguments.
+          runtimes: gvisorRuntime(settings.runscArgs),
           second,
           say,
           register,

@@ -16,6 +16,11 @@ const environment = z.object({
   RUNLET_SECRET_KEY: z.string().min(1).optional(),
   // auto: the Engine that is there, else one of our own. own: one of our own, even beside another.
   RUNLET_ENGINE: z.enum(['auto', 'own']).default('auto'),
+  // Arguments of gVisor's runsc, space separated, where an Engine of our own is given it as a runtime.
+  RUNLET_RUNSC_ARGS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(/\s+/).filter((argument) => argument !== '')),
   // auto: only for an Engine of our own on a machine that reaches no public registry.
   RUNLET_EMBEDDED_REGISTRY: z.enum(['auto', 'always', 'never']).default('auto'),
   // Where the `runlet` command is linked; default /usr/local/bin if that is writable, else ~/.local/bin.
@@ -38,6 +43,7 @@ export interface Settings {
   apiKey: string | undefined;
   secretKey: string | undefined;
   engine: 'auto' | 'own';
+  runscArgs: string[];
   embeddedRegistry: 'auto' | 'always' | 'never';
   binDir: string | undefined;
   drainMs: number;
@@ -65,6 +71,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     apiKey: own.RUNLET_API_KEY,
     secretKey: own.RUNLET_SECRET_KEY,
     engine: own.RUNLET_ENGINE,
+    runscArgs: own.RUNLET_RUNSC_ARGS,
     embeddedRegistry: own.RUNLET_EMBEDDED_REGISTRY,
     binDir: own.RUNLET_BIN_DIR,
     drainMs: own.RUNLET_DRAIN_MS,

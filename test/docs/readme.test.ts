@@ -88,6 +88,12 @@ test('every variable of the environment is in the table, and nothing else', () =
     [...table.matchAll(/`((?:RUNLET|DOCKER)_[A-Z0-9_]+)`/g)].map((match) => match[1] ?? ''),
   );
   expect([...known].filter((name) => !named.has(name))).toEqual([]);
-  const elsewhere = new Set(['RUNLET_URL', 'RUNLET_CONFIG_DIR', 'DOCKER_TLS_VERIFY', 'DOCKER_CERT_PATH']);
+  const elsewhere = new Set([
+    'RUNLET_URL',
+    'RUNLET_RUNSC_ARGS',
+    'RUNLET_CONFIG_DIR',
+    'DOCKER_TLS_VERIFY',
+    'DOCKER_CERT_PATH',
+  ]);
   expect([...named].filter((name) => !known.has(name) && !elsewhere.has(name))).toEqual([]);
 });

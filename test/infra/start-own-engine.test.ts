@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { gvisorRuntime } from '../../infra/parts/gvisor.ts';
 import { run } from '../../infra/parts/run.ts';
 import { type Home, makeHome, npmStart } from './support/npm-start.ts';
 import { processesLeft } from './support/processes.ts';
@@ -23,7 +24,7 @@ const bridges = async () =>
 describe.runIf(userInfo().uid === 0)('npm start where there is no Engine and no public registry', () => {
   it('runs an Engine and a registry of its own, seeded, under the usual names; and takes both away again', async () => {
     const bridgesBefore = await bridges();
-    const start = npmStart(home);
+    const start = npmStart(home, { RUNLET_RUNSC_ARGS: ' --ignore-cgroups  --platform=ptrace' });
     await start.said('Ctrl-C stops it.');
     const dockerHost = /unix:\/\/\S+docker\.sock/.exec(start.output())?.[0] ?? '';
     expect(start.output()).toContain('Put hello-world into the embedded registry');
@@ -31,6 +32,14 @@ describe.runIf(userInfo().uid === 0)('npm start where there is no Engine and no 
 
     const pulled = await run('docker', ['pull', 'busybox'], { env: { DOCKER_HOST: dockerHost } });
     expect(pulled.stdout).toContain('Downloaded newer image for busybox:latest');
+    const runtimes = await run('docker', ['info', '--format', '{{json .Runtimes}}'], {
+      env: { DOCKER_HOST: dockerHost },
+    });
+    // None where it is not installed: nothing installs it unasked.
+    expect(JSON.parse(runtimes.stdout).runsc).toEqual(
+      gvisorRuntime(['--ignore-cgroups', '--platform=ptrace']).runsc,
+    );
+
     const line = start
       .output()
       .split('\n')

@@ -9,6 +9,7 @@ import { seedTools } from '../../infra/images/seeds.ts';
 import { ensureTools } from '../../infra/parts/apt.ts';
 import { findEngine } from '../../infra/parts/engine.ts';
 import { engineAt } from '../../infra/parts/engine-client.ts';
+import { gvisorRuntime, gvisorTool } from '../../infra/parts/gvisor.ts';
 import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
@@ -26,6 +27,8 @@ export interface Lab {
   privateRegistry: { host: string; username: string; password: string; image: string };
   /** True: the Engine was started for this run, with the registry as its mirror, so plain names are pulled from there. */
   ownsEngine: boolean;
+  /** Whether the Engine has gVisor's runtime, `runsc`. */
+  gvisor: boolean;
   /** A temporary folder, removed at the end. */
   dataDir: string;
   /** Built images, kept between runs. */
@@ -118,6 +121,7 @@ export async function startLab(
         image: `${closed.address}/${secret.name}:${secret.tags[0] ?? 'latest'}`,
       },
       ownsEngine: own !== undefined,
+      gvisor: 'runsc' in ((await engineAt(dockerHost).info()) as { Runtimes: object }).Runtimes,
       dataDir,
       imageCache,
     };
@@ -128,14 +132,24 @@ export async function startLab(
   }
 }
 
+/**
+ * For machines that are guests themselves, some without cgroups that gVisor would understand: so its limits on memory and
+ * CPU are not the cgroup's. Not its platform `kvm`: nested, it hangs.
+ */
+const gvisorArgs = ['--network=none', '--ignore-cgroups', '--platform=ptrace'];
+
 /** An Engine for this run, where the machine has none. Its folder's path is short: sockets live below it. */
 async function ownEngine(dataDir: string, registry: string, logFile: string, say: (line: string) => void) {
+  await ensureTools([gvisorTool], say).catch((error: Error) =>
+    say(`without gVisor: ${error.message.split('\n')[0]}`),
+  );
   const engine = await startEngine({
     socket: join(dataDir, 'docker.sock'),
     dataRoot: join(dataDir, 'docker'),
     execRoot: join(dataDir, 'exec'),
     pidfile: join(dataDir, 'dockerd.pid'),
     mirrors: [`http://${registry}`],
+    runtimes: gvisorRuntime(gvisorArgs),
     logFile,
     say,
   });
