@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "user.h"
+
 /* As execvp, but with the program's own PATH, and without its fallback to a shell for what is no program. */
 static int find_and_exec(char **argv, char **envp) {
     if (strchr(argv[0], '/')) {
@@ -49,8 +51,8 @@ static void prefer_for_oom(void) {
 void become(char **argv, char **envp, const struct stdio *io, int report) {
     setsid();
     if (io->tty) ioctl(io->in, TIOCSCTTY, 0);
-    int number = 0;
-    if (dup2(io->in, 0) < 0 || dup2(io->out, 1) < 0 || dup2(io->err, 2) < 0) number = errno;
+    int number = become_program_user();
+    if (!number && (dup2(io->in, 0) < 0 || dup2(io->out, 1) < 0 || dup2(io->err, 2) < 0)) number = errno;
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);

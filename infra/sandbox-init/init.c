@@ -13,6 +13,7 @@
 
 #include "files.h"
 #include "step.h"
+#include "user.h"
 #include "wire.h"
 
 static unsigned char *in;
@@ -124,10 +125,11 @@ static void read_worker(void) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     /* It ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
     if (getpid() != 1) return 64;
     prctl(PR_SET_DUMPABLE, 0);
+    if (argc > 1) set_program_user(argv[1]);
     umask(022);
     for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     /* What the runtime forgot to close is no program's (CVE-2024-21626); a kernel too old for it leaves it as it is. */

@@ -12,6 +12,7 @@
 
 #include "exec.h"
 #include "usage.h"
+#include "user.h"
 #include "wire.h"
 
 enum { WITH_TTY = 1, WITH_STDIN = 2, EXEC_FIXED = 32, CPU_LOOK_US = 20000, END_OF_FILE = 4 };
@@ -217,6 +218,7 @@ void begin_step(unsigned char *payload, size_t length) {
     pid_t pid = -1;
     int64_t oom_before = oom_kills();
     if (open_ends(&ends, flags, get16(payload + 20), get16(payload + 22)) == 0 && pipe2(report, O_CLOEXEC) == 0) {
+        act_as_init();
         pid = fork();
         if (pid == 0) become(argv, envp, &ends.theirs, report[1]);
     }
@@ -237,6 +239,7 @@ void begin_step(unsigned char *payload, size_t length) {
     if (number) {
         close_ours();
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+        act_as_program();
         send_failure(IN_EXEC, number, argv[0]);
     } else {
         step.pid = pid;
@@ -308,6 +311,7 @@ static void send_exit(void) {
     at = put32(at, (uint32_t)(oom < 0 || step.oom_before < 0 ? -1 : oom - step.oom_before));
     send_frame('x', payload, (size_t)(at - payload));
     step.pid = 0;
+    act_as_program();
 }
 
 void step_tick(int reaping) {

@@ -103,8 +103,11 @@ export async function createSandboxes(options: {
       return undefined;
     const { isolation, limits } = shape;
     const common = { limits, isolation, writable: false };
+    const updatable = updatableLimits(limits);
+    // runsc cannot change the limits of a container that runs (google/gvisor#9554): there they are made with it.
+    const fixed = isolation === 'gvisor' ? ` ${JSON.stringify(updatable)}` : '';
     const profile: WarmProfile = {
-      key: `${image.id} ${isolation} ${limits.diskBytes}`,
+      key: `${image.id} ${isolation} ${limits.diskBytes}${fixed}`,
       image: reference,
       isolation,
       network: 'none',
@@ -122,7 +125,7 @@ export async function createSandboxes(options: {
         return { ...sandbox, warm: true };
       },
     };
-    return { profile, limits: updatableLimits(limits) };
+    return { profile, limits: updatable };
   }
 
   const foldersOf = (shape: SandboxShape, image: ImageInfo) =>

@@ -94,7 +94,7 @@ describe('where it is executed', () => {
 
 describe('the container that is asked for', () => {
   it('is as hard as it gets, whatever the request', () => {
-    const body = containerBody(specOf({ stdin: 'x', writable: true, isolation: 'gvisor' })) as {
+    const body = containerBody(specOf({ stdin: 'x', writable: true })) as {
       HostConfig: Record<string, unknown>;
     };
     expect(body).toMatchObject({
@@ -116,7 +116,6 @@ describe('the container that is asked for', () => {
         PidsLimit: 64,
         NanoCpus: 1e9,
         CpuShares: 1024,
-        Runtime: 'runsc',
         LogConfig: { Type: 'none' },
         Init: false,
         ReadonlyRootfs: false,
@@ -131,8 +130,31 @@ describe('the container that is asked for', () => {
       'PidMode',
       'UsernsMode',
       'VolumesFrom',
+      'Runtime',
     ])
       expect(body.HostConfig).not.toHaveProperty(never);
+  });
+
+  it('is as hard under gVisor, but for the init: root of that kernel, to be out of its programs’ reach', () => {
+    const init = { volume: { name: 'v', path: '/.runlet', readOnly: true }, path: '/.runlet/init' };
+    const asked = request({ isolation: 'gvisor' });
+    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
+    const plain = sandboxSpecFor(request({}), image, { name: 'n', labels: {} }, policy, init);
+    expect(spec).toEqual({
+      ...plain,
+      command: ['1000:1000'],
+      user: '0:0',
+      capabilities: ['KILL', 'SETGID', 'SETPCAP', 'SETUID'],
+      runtime: 'runsc',
+    });
+    expect(containerBody(spec)).toMatchObject({
+      HostConfig: {
+        CapDrop: ['ALL'],
+        Runtime: 'runsc',
+        ReadonlyRootfs: true,
+        SecurityOpt: expect.arrayContaining(['no-new-privileges:true']),
+      },
+    });
   });
 
   it('carries all of our labels, which lead back to its run', () => {

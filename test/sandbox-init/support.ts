@@ -26,7 +26,7 @@ import {
 const sources = fileURLToPath(new URL('../../infra/sandbox-init/', import.meta.url));
 
 /** Of nobody else on this machine, so that limits on a user's processes concern no other. */
-const uid = 48_213;
+export const uid = 48_213;
 
 /** Namespaces are made by root; elsewhere these tests cannot be. */
 export const canRun = process.platform === 'linux' && process.getuid?.() === 0;
@@ -55,8 +55,9 @@ export type Launcher = {
 /**
  * Launches inits, each as PID 1 of process and mount namespaces of its own, as a user without any capability: what a
  * container is to it, without an engine. `program` takes the place of the built one. Its work folder is a tmpfs of its own.
+ * With `root` it is root, with what it needs to give its programs that user.
  */
-export function launcher(options: { program?: string; sizeBytes?: number } = {}): Launcher {
+export function launcher(options: { program?: string; sizeBytes?: number; root?: boolean } = {}): Launcher {
   const folder = mkdtempSync(join(tmpdir(), 'sandbox-init-'));
   // Neither the checkout nor a temporary folder need be open to another user.
   chmodSync(folder, 0o755);
@@ -67,7 +68,9 @@ export function launcher(options: { program?: string; sizeBytes?: number } = {})
   mkdirSync(workdir);
   const inside =
     'mount -t tmpfs -o "size=$3,uid=$2,gid=$2,mode=700" tmpfs "$1" && cd "$1" && ' +
-    'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0"';
+    (options.root === true
+      ? 'exec setpriv --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all,+kill,+setgid,+setpcap,+setuid "$0" "$2:$2"'
+      : 'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0"');
   const sizeBytes = options.sizeBytes ?? 64 * 1024 * 1024;
   return {
     workdir,

@@ -53,14 +53,17 @@ export function sandboxSpecFor(
 ): ContainerSpec {
   const { limits } = shape;
   const workdir = workdirFor(shape.workdir, image.workdir);
+  const inGvisor = shape.isolation === 'gvisor';
   return {
     ...identity,
     image: image.id,
     entrypoint: [init.path],
-    command: [],
+    // gVisor lets a program kill PID 1 and open its descriptors if it has its user: so there the init is root of the
+    // sandbox's own kernel, and programs are told apart by it (infra/sandbox-init/README.md).
+    command: inGvisor ? [policy.user] : [],
     env: {},
     workdir,
-    user: policy.user,
+    user: inGvisor ? '0:0' : policy.user,
     // The engine's default is the container's id, which is no program's business.
     hostname: sandboxHostname,
     stdin: true,
@@ -72,9 +75,9 @@ export function sandboxSpecFor(
     ...updatableLimits(limits),
     shmBytes: Math.min(maxShmBytes, limits.diskBytes),
     rlimits: rlimitsFor(shape),
-    capabilities: [],
+    capabilities: inGvisor ? ['KILL', 'SETGID', 'SETPCAP', 'SETUID'] : [],
     seccompProfile: policy.seccompProfile,
-    runtime: shape.isolation === 'gvisor' ? policy.gvisorRuntime : null,
+    runtime: inGvisor ? policy.gvisorRuntime : null,
     oomScoreAdj,
   };
 }
