@@ -39,3 +39,5 @@ export const webhookEvent = z
     payload,
   })
   .meta({ id: 'WebhookEvent' });
+
+export type WebhookEvent = z.infer<typeof webhookEvent>;

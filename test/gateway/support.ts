@@ -14,7 +14,7 @@ import { scoped } from '../../shared/blobs/blob-store.ts';
 import { folderBlobStore } from '../../shared/blobs/folder.ts';
 import type { ProblemBody } from '../../shared/contracts/problem.ts';
 import type { Run } from '../../shared/contracts/run.ts';
-import { newId } from '../../shared/ids.ts';
+import { isId, newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
@@ -127,7 +127,9 @@ const lasting =
   /:(api-keys|stats|janitor|workers|tenant:[^:]+:registries|bull:runs:(meta|events|id|pc|marker))$/;
 
 /** Ends and forgets every run by our own means; whatever they leave behind fails the test. */
-async function removeAll({ redis, keys, runs, queue }: Gateway): Promise<void> {
+async function removeAll(gateway: Gateway): Promise<void> {
+  const { redis, keys, runs, queue } = gateway;
+  await removeWebhooks(gateway);
   for (const id of await redis.zrange(keys.open, 0, '-1')) {
     const record = await runs.read(id);
     if (record !== undefined) await runs.endUnheld(record, 'cancelled', {});
@@ -148,6 +150,27 @@ async function removeAll({ redis, keys, runs, queue }: Gateway): Promise<void> {
   expect(Number((await redis.hget(keys.stats, 'retainedBytes')) ?? 0)).toBe(0);
   if (left.length > 0) await redis.del(...left);
   expect(await redis.keys(`${keys.base}*`)).toEqual([]);
+}
+
+/** Endpoints, and deliveries as a notifier would end them. */
+async function removeWebhooks({ redis, keys, webhooks, deliveries }: Gateway): Promise<void> {
+  for (const key of await redis.keys(`${keys.webhook('')}*`)) {
+    const id = key.slice(keys.webhook('').length);
+    const webhook = isId('whk', id) ? await webhooks.find(id) : undefined;
+    if (webhook !== undefined) await webhooks.remove(webhook);
+  }
+  const attempt = {
+    at: new Date().toISOString(),
+    durationMs: 0,
+    statusCode: null,
+    error: null,
+    response: null,
+  };
+  for (const id of await redis.zrange(keys.pendingDeliveries, 0, '-1')) {
+    const delivery = await deliveries.read(id);
+    if (delivery !== undefined) await deliveries.settle(delivery, { outcome: 'failed', attempt });
+  }
+  for (const id of await redis.zrange(keys.endedDeliveries, 0, '-1')) await deliveries.drop(id);
 }
 
 export async function runOf(response: Response, status: number): Promise<Run> {

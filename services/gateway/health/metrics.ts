@@ -46,12 +46,16 @@ export function createMetrics(gateway: Gateway, process: Registry): Metrics {
 
 async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): Promise<string> {
   const { redis, keys } = gateway;
-  const [open, due, finished, depth, workers] = await Promise.all([
+  const [open, due, finished, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
     redis.zcard(keys.open),
     redis.zcount(keys.open, '-inf', Date.now()),
     redis.zcard(keys.finished),
     gateway.queue.depth(),
     gateway.workers.list(),
+    gateway.deliveries.pendingCount(),
+    gateway.outbox.size(),
+    gateway.outbox.lagMs(),
+    gateway.notifiers.count(),
   ]);
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
@@ -76,6 +80,21 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
   });
   warmRuns.inc(Number(stats.warm ?? 0));
   for (const status of terminalStatuses) total.inc({ status }, Number(stats[`runs:${status}`] ?? 0));
+
+  gauge('runlet_notifiers', 'Notifiers that live: without one no webhook is delivered.').set(notifiers);
+  gauge('runlet_webhook_deliveries_pending', 'Deliveries that have not ended.').set(pending);
+  gauge('runlet_webhook_outbox', 'Events that are no deliveries yet.').set(outbox);
+  gauge('runlet_webhook_outbox_lag_seconds', 'How long the oldest of them has waited.').set(
+    outboxLagMs / 1000,
+  );
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  counter('runlet_webhook_attempts_total', 'Tries of deliveries.').inc(Number(stats.attempts ?? 0));
+  const deliveries = counter('runlet_webhook_deliveries_total', 'Deliveries that have ended, by outcome.', [
+    'status',
+  ]);
+  for (const status of ['delivered', 'failed'])
+    deliveries.inc({ status }, Number(stats[`deliveries:${status}`] ?? 0));
 
   gauge('runlet_workers', 'Workers that live.').set(workers.length);
   const capacity = gauge('runlet_worker_capacity', 'What a worker’s runs may reserve.', [
