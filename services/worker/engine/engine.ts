@@ -41,7 +41,8 @@ export interface Engine {
   wait(id: ContainerId, options?: WaitOptions): Promise<ExitWatch>;
   /**
    * Starts the program. Never repeated by itself: a lost answer is `engine_unavailable`, and `inspect` tells.
-   * Problems: `command_not_found`, `command_not_executable`, `start_failed`, `container_lost`.
+   * Problems: `command_not_found`, `command_not_executable`, `start_failed`, `container_lost`; `conflict` when a port
+   * of the machine that it publishes is taken.
    */
   start(id: ContainerId, signal?: AbortSignal): Promise<void>;
   /**
@@ -49,6 +50,22 @@ export interface Engine {
    * attachment: Docker answers only when what the program wrote has been taken.
    */
   kill(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Asks the program to end (SIGTERM, or the signal that its image names), kills it when it has not within `graceMs`
+   * (an engine may count whole seconds), and returns when it is dead. Quiet when it is not running or gone.
+   */
+  stop(id: ContainerId, graceMs: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Runs one more program in a running container, its streams attached. One that cannot be executed is no Problem here:
+   * its output says so, and ends. Closing the attachment closes the program's stdin and no more: it should end by that.
+   * Problem: `container_lost` when the container is gone or does not run.
+   */
+  exec(id: ContainerId, spec: ExecSpec, signal?: AbortSignal): Promise<ExecAttachment>;
+  /**
+   * What a container with `service` has written so far, `LogLine`s in object mode; with `follow` also what it writes until
+   * it ends. Reading slowly costs no memory. Breaks with `engine_unavailable`. Problem: `container_lost` when it is gone.
+   */
+  logs(id: ContainerId, options: LogOptions): Promise<Readable>;
   /** By id or name; `null` when there is none. */
   inspect(idOrName: string, signal?: AbortSignal): Promise<ContainerState | null>;
   /** Kills it if it runs, removes it with its anonymous volumes, and returns when it is gone. By id or name. */
@@ -69,6 +86,8 @@ export interface Engine {
    * content (a digest). It outlives the worker, like an image.
    */
   provideVolume(spec: VolumeSpec, signal?: AbortSignal): Promise<void>;
+  /** An empty named volume; one that is there already stays as it is, with its labels. */
+  createVolume(name: string, labels: Labels, signal?: AbortSignal): Promise<void>;
   /** Quiet when there is none; a Problem `conflict` while a container uses it. */
   removeVolume(name: string, signal?: AbortSignal): Promise<void>;
   listVolumes(labels: Labels, signal?: AbortSignal): Promise<VolumeSummary[]>;
@@ -150,8 +169,11 @@ export type Tmpfs = { path: string; sizeBytes: number; inodes: number; uid: numb
 /** `name` as in setrlimit without its prefix: `nofile`, `core`, `cpu`, `fsize`. Units are the kernel's. */
 export type Rlimit = { name: string; soft: number; hard: number };
 
-/** A named volume at a path of the container. */
-export type VolumeMount = { name: string; path: string; readOnly: boolean };
+/**
+ * A named volume at a path of the container. `copy`: one that is still empty is filled with what the image has at that
+ * path, modes and owners included.
+ */
+export type VolumeMount = { name: string; path: string; readOnly: boolean; copy?: boolean };
 
 export type UpdatableLimits = Pick<ContainerSpec, 'memoryBytes' | 'pids' | 'cpus'>;
 
@@ -173,7 +195,7 @@ export type ContainerSpec = {
   /** Added to the image's environment, and stronger. */
   env: Record<string, string>;
   workdir: string;
-  /** `uid:gid`. */
+  /** `uid:gid`; empty: the image's own. */
   user: string;
   hostname: string;
   /** Whether the program gets a stdin to read; else it reads an end at once. */
@@ -199,7 +221,18 @@ export type ContainerSpec = {
   runtime: string | null;
   /** 0 to 1000: how much sooner than the system's own processes the kernel should pick this one. */
   oomScoreAdj: number;
+  /** Of containers that are kept alive; a sandbox has neither ports nor a log. */
+  service?: ServiceParts;
 };
+
+export type ServiceParts = {
+  /** TCP ports of the container on addresses of the engine's machine; `hostPort` 0: any that is free. */
+  publish: PortBinding[];
+  /** What it writes is kept in so many files of this size, the oldest first out. */
+  log: { maxBytes: number; files: number };
+};
+
+export type PortBinding = { containerPort: number; hostAddress: string; hostPort: number };
 
 export type OutputChunk = { stream: 'stdout' | 'stderr'; data: Buffer };
 
@@ -215,6 +248,44 @@ export type Attachment = {
   /** `end()` closes the program's stdin; output goes on. `null` when attached without stdin. */
   stdin: Writable | null;
   close(): void;
+};
+
+export type ExecSpec = {
+  /** Never empty. */
+  argv: string[];
+  /** A name or `uid:gid`; empty: the container's. */
+  user: string;
+  /** Empty: the container's. */
+  workdir: string;
+  /** Added to the container's, and stronger. */
+  env: Record<string, string>;
+};
+
+/**
+ * As of a container's own program; `stdin` is never `null`. Both directions share a connection here: a program that ends
+ * without having read its stdin may lose the last of its output to what was still on its way in.
+ */
+export type ExecAttachment = Attachment;
+
+export type LogOptions = {
+  /** How many of the last lines to begin with. */
+  tail: number | 'all';
+  follow: boolean;
+  /** RFC 3339, up to nanoseconds: nothing that was written before. */
+  since?: string;
+  /** Also ends the stream, with its reason. */
+  signal?: AbortSignal;
+};
+
+/**
+ * One line with its newline. One of more than 64 KiB comes in several, of which only the last has it; so does what the
+ * program had written of a line when the log ended.
+ */
+export type LogLine = {
+  stream: 'stdout' | 'stderr';
+  data: Buffer;
+  /** RFC 3339 with nanoseconds: when its beginning was written. */
+  at: string;
 };
 
 export type WaitOptions = {
@@ -240,6 +311,10 @@ export type ContainerState = {
   image: string;
   startedAt: string | null;
   finishedAt: string | null;
+  /** Where it has an IPv4 address now: nowhere, when it does not run. */
+  networks: { name: string; address: string }[];
+  /** Its TCP ports as they are published now. */
+  ports: PortBinding[];
 };
 
 export type ContainerSummary = {
@@ -266,6 +341,8 @@ export type NetworkSpec = {
   interfaceName: string;
   /** As in `10.213.0.0/29`. */
   subnet: string;
+  /** Whether what leaves it for other networks does so under the machine's own address. Default: true. */
+  masquerade?: boolean;
 };
 
 export type NetworkSummary = { id: NetworkId; name: string; labels: Labels; createdAt: string };

@@ -1,4 +1,4 @@
-import type { ContainerSpec, UpdatableLimits } from '../engine.ts';
+import type { ContainerSpec, PortBinding, ServiceParts, UpdatableLimits } from '../engine.ts';
 
 /** The Engine API's body for a create. Whatever a spec does not say is at its strictest here. */
 export function containerBody(spec: ContainerSpec): object {
@@ -9,7 +9,7 @@ export function containerBody(spec: ContainerSpec): object {
     Cmd: spec.command,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     WorkingDir: spec.workdir,
-    User: spec.user,
+    ...(spec.user !== '' && { User: spec.user }),
     Hostname: spec.hostname,
     Labels: spec.labels,
     Tty: false,
@@ -20,6 +20,7 @@ export function containerBody(spec: ContainerSpec): object {
     AttachStderr: true,
     Healthcheck: { Test: ['NONE'] },
     NetworkDisabled: false,
+    ...(spec.service && { ExposedPorts: exposedPorts(spec.service) }),
     HostConfig: {
       AutoRemove: false,
       NetworkMode: spec.network,
@@ -33,12 +34,12 @@ export function containerBody(spec: ContainerSpec): object {
           `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777,uid=${uid},gid=${gid}`,
         ]),
       ),
-      Mounts: spec.volumes.map(({ name, path, readOnly }) => ({
+      Mounts: spec.volumes.map(({ name, path, readOnly, copy = false }) => ({
         Type: 'volume',
         Source: name,
         Target: path,
         ReadOnly: readOnly,
-        VolumeOptions: { NoCopy: true },
+        VolumeOptions: { NoCopy: !copy },
       })),
       ...resourcesFor(spec),
       ShmSize: spec.shmBytes,
@@ -49,7 +50,8 @@ export function containerBody(spec: ContainerSpec): object {
       SecurityOpt: ['no-new-privileges:true', `seccomp=${spec.seccompProfile}`],
       IpcMode: 'private',
       CgroupnsMode: 'private',
-      LogConfig: { Type: 'none', Config: {} },
+      LogConfig: logConfig(spec.service),
+      ...(spec.service && { PortBindings: portBindings(spec.service) }),
       RestartPolicy: { Name: 'no' },
       Init: false,
       OomScoreAdj: spec.oomScoreAdj,
@@ -67,4 +69,22 @@ export function resourcesFor(limits: UpdatableLimits): object {
     NanoCpus: Math.max(10_000_000, Math.round(limits.cpus * 1e9)),
     CpuShares: Math.max(2, Math.round(limits.cpus * 1024)),
   };
+}
+
+function logConfig(service: ServiceParts | undefined): object {
+  if (service === undefined) return { Type: 'none', Config: {} };
+  const { maxBytes, files } = service.log;
+  return { Type: 'json-file', Config: { 'max-size': String(maxBytes), 'max-file': String(files) } };
+}
+
+function exposedPorts({ publish }: ServiceParts): object {
+  return Object.fromEntries(publish.map(({ containerPort }) => [`${containerPort}/tcp`, {}]));
+}
+
+function portBindings({ publish }: ServiceParts): object {
+  const ofPort = ({ containerPort }: PortBinding) =>
+    publish
+      .filter((one) => one.containerPort === containerPort)
+      .map(({ hostAddress, hostPort }) => ({ HostIp: hostAddress, HostPort: String(hostPort) }));
+  return Object.fromEntries(publish.map((one) => [`${one.containerPort}/tcp`, ofPort(one)]));
 }

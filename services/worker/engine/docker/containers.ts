@@ -11,79 +11,10 @@ import type { DockerClient } from './client.ts';
 import { resourcesFor } from './container-body.ts';
 import { isRefusal, unexpected } from './errors.ts';
 
-/** Times that never were come as year 1. */
-export function timeOrNull(time: string | undefined): string | null {
-  return time === undefined || time === '' || time.startsWith('0001-') ? null : time;
-}
-
 export function labelFilter(labels: Labels): string {
   return JSON.stringify({
     label: Object.entries(labels).map(([name, value]) => (value === '' ? name : `${name}=${value}`)),
   });
-}
-
-type InspectAnswer = {
-  Id: string;
-  Name: string;
-  Image: string;
-  SizeRw?: number;
-  State: {
-    Status: ContainerState['status'];
-    Running: boolean;
-    ExitCode: number;
-    OOMKilled: boolean;
-    Error: string;
-    StartedAt: string;
-    FinishedAt: string;
-  };
-  Config: { Labels: Labels | null };
-};
-
-export async function inspectContainer(
-  client: DockerClient,
-  idOrName: string,
-  signal?: AbortSignal,
-): Promise<ContainerState | null> {
-  const answer = await inspectRaw(client, idOrName, false, signal);
-  if (answer === null) return null;
-  const { State: state } = answer;
-  return {
-    id: answer.Id,
-    name: answer.Name.replace(/^\//, ''),
-    status: state.Status,
-    running: state.Running,
-    exitCode: state.ExitCode,
-    oomKilled: state.OOMKilled,
-    error: state.Error,
-    labels: answer.Config.Labels ?? {},
-    image: answer.Image,
-    startedAt: timeOrNull(state.StartedAt),
-    finishedAt: timeOrNull(state.FinishedAt),
-  };
-}
-
-export async function containerSize(
-  client: DockerClient,
-  id: ContainerId,
-  signal?: AbortSignal,
-): Promise<number | null> {
-  const answer = await inspectRaw(client, id, true, signal);
-  return answer === null ? null : (answer.SizeRw ?? 0);
-}
-
-async function inspectRaw(
-  client: DockerClient,
-  idOrName: string,
-  size: boolean,
-  signal?: AbortSignal,
-): Promise<InspectAnswer | null> {
-  try {
-    const path = `/containers/${encodeURIComponent(idOrName)}/json`;
-    return await client.call<InspectAnswer>({ method: 'GET', path, query: size ? { size: 1 } : {}, signal });
-  } catch (error) {
-    if (isRefusal(error, 404)) return null;
-    throw unexpected(error, 'inspect the container');
-  }
 }
 
 /** What the engine needs to destroy a container that holds much memory or many processes, on a loaded machine. */
@@ -132,6 +63,29 @@ export async function killContainer(
   } catch (error) {
     // 409: not running. 404: gone.
     if (!isRefusal(error, 404, 409)) throw unexpected(error, 'kill the container');
+  }
+}
+
+/** Over the grace: to kill it, and to see it dead, on a loaded machine. */
+const stopMarginMs = 30_000;
+
+export async function stopContainer(
+  client: DockerClient,
+  id: ContainerId,
+  graceMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await client.call({
+      method: 'POST',
+      path: `/containers/${encodeURIComponent(id)}/stop`,
+      query: { t: Math.ceil(graceMs / 1000) },
+      also: [304],
+      signal,
+      deadlineMs: graceMs + stopMarginMs,
+    });
+  } catch (error) {
+    if (!isRefusal(error, 404)) throw unexpected(error, 'stop the container');
   }
 }
 
@@ -226,5 +180,5 @@ export async function containerStats(
 }
 
 export function containerLost(): Problem {
-  return new Problem('container_lost', 'The container was removed by someone else while the run needed it.');
+  return new Problem('container_lost', 'The container was removed by someone else while it was needed.');
 }

@@ -2,8 +2,9 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerSpec, Labels } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { containerBody } from './container-body.ts';
-import { inspectContainer, removeContainer } from './containers.ts';
+import { removeContainer } from './containers.ts';
 import { EngineRefusal, isRefusal, oneLine } from './errors.ts';
+import { inspectContainer } from './inspect.ts';
 
 const createDeadlineMs = 60_000;
 

@@ -30,7 +30,7 @@ export class Demux extends Transform {
         const data = rest.subarray(0, this.#remaining);
         this.#remaining -= data.length;
         rest = rest.subarray(data.length);
-        this.push({ stream: this.#stream, data } satisfies OutputChunk);
+        this.part({ stream: this.#stream, data });
         continue;
       }
       const taken = rest.copy(this.#header, this.#headerFilled, 0, headerBytes - this.#headerFilled);
@@ -45,8 +45,16 @@ export class Demux extends Transform {
       this.#stream = stream;
       this.#remaining = this.#header.readUInt32BE(4);
       this.#headerFilled = 0;
+      this.frameBegins();
     }
     done();
+  }
+
+  /** For whom frames mean something. */
+  protected frameBegins(): void {}
+
+  protected part(chunk: OutputChunk): void {
+    this.push(chunk);
   }
 
   override _flush(done: TransformCallback): void {

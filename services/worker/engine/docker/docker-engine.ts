@@ -2,23 +2,25 @@ import type { Engine } from '../engine.ts';
 import { attach } from './attach.ts';
 import { createClient } from './client.ts';
 import {
-  containerSize,
   containerStats,
-  inspectContainer,
   killContainer,
   listContainers,
   removeContainer,
   renameContainer,
+  stopContainer,
   updateContainer,
 } from './containers.ts';
 import { createContainer } from './create.ts';
+import { execInContainer } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
 import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
+import { containerSize, inspectContainer } from './inspect.ts';
+import { containerLogs } from './logs.ts';
 import { createNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
 import { startContainer } from './start.ts';
-import { listVolumes, provideVolume, removeVolume } from './volumes.ts';
+import { createVolume, listVolumes, provideVolume, removeVolume } from './volumes.ts';
 import { waitForExit } from './wait.ts';
 
 /**
@@ -40,6 +42,9 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     wait: (id, how = {}) => waitForExit(client, id, how),
     start: (id, signal) => startContainer(client, id, signal),
     kill: (id, name, signal) => killContainer(client, id, name, signal),
+    stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
+    exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
+    logs: (id, how) => containerLogs(client, id, how),
     inspect: (idOrName, signal) => inspectContainer(client, idOrName, signal),
     remove: (idOrName, signal) => removeContainer(client, idOrName, signal),
     list: (labels, signal) => listContainers(client, labels, signal),
@@ -48,6 +53,7 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     update: (id, limits, signal) => updateContainer(client, id, limits, signal),
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
     provideVolume: (spec, signal) => provideVolume(client, spec, signal),
+    createVolume: (name, labels, signal) => createVolume(client, name, labels, signal),
     removeVolume: (name, signal) => removeVolume(client, name, signal),
     listVolumes: (labels, signal) => listVolumes(client, labels, signal),
     createNetwork: (spec, signal) => createNetwork(client, spec, signal),

@@ -3,8 +3,8 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { ImageInfo, ImageSummary } from '../engine.ts';
 import { normalArchitecture } from '../platform.ts';
 import type { DockerClient } from './client.ts';
-import { timeOrNull } from './containers.ts';
 import { isRefusal, unexpected } from './errors.ts';
+import { timeOrNull } from './inspect.ts';
 
 const epoch = '1970-01-01T00:00:00.000Z';
 

@@ -20,7 +20,7 @@ export async function createNetwork(
     Options: {
       'com.docker.network.bridge.name': spec.interfaceName,
       'com.docker.network.bridge.enable_icc': 'false',
-      'com.docker.network.bridge.enable_ip_masquerade': 'true',
+      'com.docker.network.bridge.enable_ip_masquerade': String(spec.masquerade ?? true),
     },
   };
   try {

@@ -52,6 +52,14 @@ export function startProblem(text: string, cause?: unknown): Problem {
       `${named} exists in the image but cannot be executed by the run’s user. Check its mode, or start it by its interpreter.`,
       { cause },
     );
+  if (portTaken.test(said)) {
+    const [address = 'A port'] = /\d+(?:\.\d+){3}:\d+/.exec(said) ?? [];
+    return new Problem(
+      'conflict',
+      `${address} is taken on the engine’s machine already. Publish another port, or end what listens there.`,
+      { cause },
+    );
+  }
   return new Problem('start_failed', `The container could not be started: ${said}`, { cause });
 }
 
@@ -67,3 +75,5 @@ const notFound =
   /executable file .*not found|(?:exec: "[^"]*"|finding executable).*no such file or directory|exec: "[^"]*": not a directory/i;
 const notExecutable =
   /exec: "[^"]*".*(?:permission denied|is a directory)|(?:open|exec)\w*.* executable.*permission denied/i;
+/** `… Bind for 0.0.0.0:80 failed: port is already allocated` · `… listen tcp4 127.0.0.1:80: bind: address already in use` */
+const portTaken = /external connectivity.*(?:port is already allocated|address already in use)/i;

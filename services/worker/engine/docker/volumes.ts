@@ -28,13 +28,7 @@ export async function provideVolume(
       tar: await archiveOf(spec.files),
       signal,
     });
-    const labels = spec.labels;
-    await client.call({
-      method: 'POST',
-      path: '/volumes/create',
-      body: { Name: spec.name, Labels: labels },
-      signal,
-    });
+    await postVolume(client, spec.name, spec.labels, signal);
     const made = await client.call<{ Id: string }>({
       method: 'POST',
       path: '/containers/create',
@@ -51,6 +45,30 @@ export async function provideVolume(
   } catch (error) {
     throw unexpected(error, `fill the volume ${spec.name}`);
   }
+}
+
+export async function createVolume(
+  client: DockerClient,
+  name: string,
+  labels: Labels,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await postVolume(client, name, labels, signal);
+  } catch (error) {
+    throw unexpected(error, `create the volume ${name}`);
+  }
+}
+
+/** One that is there already is an answer like any other. */
+function postVolume(
+  client: DockerClient,
+  name: string,
+  labels: Labels,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const body = { Name: name, Labels: labels };
+  return client.call({ method: 'POST', path: '/volumes/create', body, signal });
 }
 
 async function archiveOf(files: VolumeSpec['files']): Promise<Buffer> {

@@ -1,0 +1,98 @@
+import type { ContainerId, ContainerState, Labels } from '../engine.ts';
+import type { DockerClient } from './client.ts';
+import { isRefusal, unexpected } from './errors.ts';
+
+type InspectAnswer = {
+  Id: string;
+  Name: string;
+  Image: string;
+  SizeRw?: number;
+  State: {
+    Status: ContainerState['status'];
+    Running: boolean;
+    ExitCode: number;
+    OOMKilled: boolean;
+    Error: string;
+    StartedAt: string;
+    FinishedAt: string;
+  };
+  Config: { Labels: Labels | null };
+  NetworkSettings?: {
+    Networks?: Record<string, { IPAddress?: string }> | null;
+    Ports?: Record<string, { HostIp: string; HostPort: string }[] | null> | null;
+  };
+};
+
+export async function inspectContainer(
+  client: DockerClient,
+  idOrName: string,
+  signal?: AbortSignal,
+): Promise<ContainerState | null> {
+  const answer = await inspectRaw(client, idOrName, false, signal);
+  if (answer === null) return null;
+  const { State: state } = answer;
+  return {
+    id: answer.Id,
+    name: answer.Name.replace(/^\//, ''),
+    status: state.Status,
+    running: state.Running,
+    exitCode: state.ExitCode,
+    oomKilled: state.OOMKilled,
+    error: state.Error,
+    labels: answer.Config.Labels ?? {},
+    image: answer.Image,
+    startedAt: timeOrNull(state.StartedAt),
+    finishedAt: timeOrNull(state.FinishedAt),
+    networks: networksIn(answer),
+    ports: portsIn(answer),
+  };
+}
+
+export async function containerSize(
+  client: DockerClient,
+  id: ContainerId,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const answer = await inspectRaw(client, id, true, signal);
+  return answer === null ? null : (answer.SizeRw ?? 0);
+}
+
+async function inspectRaw(
+  client: DockerClient,
+  idOrName: string,
+  size: boolean,
+  signal?: AbortSignal,
+): Promise<InspectAnswer | null> {
+  try {
+    const path = `/containers/${encodeURIComponent(idOrName)}/json`;
+    return await client.call<InspectAnswer>({ method: 'GET', path, query: size ? { size: 1 } : {}, signal });
+  } catch (error) {
+    if (isRefusal(error, 404)) return null;
+    throw unexpected(error, 'inspect the container');
+  }
+}
+
+/** Times that never were come as year 1. */
+export function timeOrNull(time: string | undefined): string | null {
+  return time === undefined || time === '' || time.startsWith('0001-') ? null : time;
+}
+
+/** A network that it is not connected to at the moment comes without an address. */
+function networksIn({ NetworkSettings: settings }: InspectAnswer): ContainerState['networks'] {
+  return Object.entries(settings?.Networks ?? {}).flatMap(([name, { IPAddress: address }]) =>
+    address ? [{ name, address }] : [],
+  );
+}
+
+/** As in `{"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "49153"}], "443/tcp": null}`. */
+function portsIn({ NetworkSettings: settings }: InspectAnswer): ContainerState['ports'] {
+  return Object.entries(settings?.Ports ?? {}).flatMap(([port, bindings]) =>
+    port.endsWith('/tcp')
+      ? (bindings ?? []).map(({ HostIp, HostPort }) => ({
+          containerPort: Number.parseInt(port, 10),
+          hostAddress: HostIp,
+          hostPort: Number(HostPort),
+        }))
+      : [],
+  );
+}
