@@ -2,9 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, inject } from 'vitest';
+import { afterAll, expect, inject, onTestFinished } from 'vitest';
 import { createDockerEngine } from '../../services/worker/engine/docker/docker-engine.ts';
-import type { ContainerSpec, Engine, ImageInfo, OutputChunk } from '../../services/worker/engine/engine.ts';
+import type {
+  ContainerId,
+  ContainerSpec,
+  Engine,
+  ImageInfo,
+  OutputChunk,
+} from '../../services/worker/engine/engine.ts';
 import { resolveCommand } from '../../services/worker/sandbox/command.ts';
 import {
   type SandboxNetwork,
@@ -76,10 +82,30 @@ export function owner(): SandboxOwner {
 
 export type Finished = { exitCode: number; stdout: string; stderr: string; oomKilled: boolean };
 
+/** A container that is kept alive, as the image has it, with what its image's user needs. */
+export function serviceSpecFor(
+  image: ImageInfo,
+  command: string[],
+  changes: Partial<ContainerSpec> = {},
+): ContainerSpec {
+  const who = owner();
+  return {
+    ...containerSpecFor(request({ command }), image, who, policy),
+    user: '',
+    workdir: '',
+    readOnlyRoot: false,
+    tmpfs: [],
+    service: { publish: [], log: { maxBytes: MiB, files: 2 } },
+    ...changes,
+  };
+}
+
 export type Bench = {
   engine: Engine;
   image(reference?: string): Promise<ImageInfo>;
   spec(fields: Record<string, unknown>): Promise<ContainerSpec>;
+  /** One that is kept alive, started; gone with the test. */
+  service(command: string[], changes?: Partial<ContainerSpec>): Promise<ContainerId>;
   /** Creates, starts, reads, waits and removes. */
   run(fields: Record<string, unknown>): Promise<Finished>;
   runSpec(spec: ContainerSpec, stdin?: string): Promise<Finished>;
@@ -123,9 +149,16 @@ export function bench(): Bench {
       await engine.remove(id);
     }
   };
+  const service = async (command: string[], changes: Partial<ContainerSpec> = {}) => {
+    const made = serviceSpecFor(await image(), command, changes);
+    onTestFinished(() => engine.remove(made.name));
+    const id = await engine.create(made);
+    await engine.start(id);
+    return id;
+  };
   const run = async (fields: Record<string, unknown>) =>
     runSpec(await spec(fields), fields.stdin as string | undefined);
-  return { engine, image, spec, run, runSpec };
+  return { engine, image, spec, service, run, runSpec };
 }
 
 export async function collect(

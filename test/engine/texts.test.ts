@@ -92,6 +92,21 @@ describe('a start’s failure by its text', () => {
       'start_failed',
       '/secret',
     ],
+    [
+      'driver failed programming external connectivity on endpoint x (6f): Error starting userland proxy: listen tcp4 127.0.0.1:5432: bind: address already in use',
+      'conflict',
+      '127.0.0.1:5432',
+    ],
+    [
+      'failed to set up container networking: driver failed programming external connectivity on endpoint x (6f): Bind for 0.0.0.0:80 failed: port is already allocated',
+      'conflict',
+      '0.0.0.0:80',
+    ],
+    [
+      'failed to set up container networking: driver failed programming external connectivity on endpoint x (6f): failed to bind host port for 0.0.0.0:80:172.17.0.2:80/tcp: address already in use',
+      'conflict',
+      '0.0.0.0:80',
+    ],
     ['OCI runtime create failed: error mounting "proc": no such file or directory', 'start_failed', 'proc'],
   ])('%s → %s', (text, code, named) => {
     const problem = startProblem(text);
