@@ -1,21 +1,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { startLab } from '../support/lab.ts';
-import { startRunlet } from '../support/runlet.ts';
-import { coldLatency, coldThroughput } from './cold.ts';
-import { judge } from './judge.ts';
+import type { Context } from './context.ts';
 import { printTable, type Row } from './measure.ts';
-import { outputMemory } from './memory.ts';
-import { pistonLatency } from './piston.ts';
+import { parts } from './parts.ts';
 import { rawEngine } from './raw-engine.ts';
-import { subjects } from './subjects.ts';
-import { sustained } from './sustained.ts';
-import { arrivals, warmLatency } from './warm.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '40' },
     only: { type: 'string' },
+    languages: { type: 'string' },
     piston: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -23,75 +18,53 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(
     [
-      'npm run bench -- [--rounds 40] [--only cold|warm|memory] [--piston URL]',
+      'npm run bench -- [--rounds 40] [--only PART,…] [--languages NAME,…] [--piston URL]',
       '',
-      'Measures Runlet beside its peers (the raw Engine API, docker run, a bare process; with --piston also a',
-      'Piston-compatible server that you have running, as in http://127.0.0.1:2000) and prints one table;',
-      'JSON goes to test/bench/results/.',
+      'Measures Runlet beside its peers (the raw Engine API, docker run, a bare process, a Piston-compatible server) on',
+      'this machine, and prints one table; JSON goes to test/bench/results/. More rounds: more samples. The parts:',
+      '',
+      ...parts.map(({ name, says }) => `  ${name.padEnd(10)} ${says}`),
+      '',
+      'Examples:',
+      '  npm run bench -- --rounds 2                                   all of it, roughly',
+      '  npm run bench -- --only warm,sustained',
+      '  npm run bench -- --only languages --languages python,c++',
+      '  npm run bench -- --only piston --piston http://127.0.0.1:2000',
     ].join('\n'),
   );
   process.exit(0);
 }
 const rounds = Number(values.rounds);
+const only = words(values.only);
+const unknown = only.filter((name) => !parts.some((part) => part.name === name));
+if (!Number.isInteger(rounds) || rounds < 1) refuse('--rounds is a whole number from 1 on.');
+if (unknown.length > 0)
+  refuse(`There is no part "${unknown[0]}"; there are ${parts.map(({ name }) => name).join(', ')}.`);
 
 const say = (line: string) => console.error(line);
 const { lab, stop } = await startLab(say);
 const raw = rawEngine(lab.dockerHost);
-const wants = (part: string) => values.only === undefined || values.only === part;
+// Then the part that is measured is given up, and all that was started for it still ends in good order.
+const interrupted = Promise.withResolvers<never>();
+interrupted.promise.catch(() => {});
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => interrupted.reject(new Error(`The benchmark was ended by ${signal}.`)));
+
+const context: Context = {
+  lab,
+  raw,
+  rounds,
+  piston: values.piston,
+  languages: words(values.languages),
+  say,
+  interrupted: interrupted.promise,
+};
 const rows: Row[] = [];
 try {
-  // The embedded default: Redis that writes before it answers. The log is the default, too.
-  if (wants('cold') || wants('memory')) {
-    const runlet = await startRunlet(lab, { env: { RUNLET_WARM_MAX: '0' } });
-    try {
-      say(`cold: warming up, then ${rounds} rounds …`);
-      for (let i = 0; i < 5; i += 1) await runlet.run({ image: 'hello-world' });
-      if (wants('cold')) {
-        rows.push(...(await coldLatency(runlet, raw, lab.dockerHost, rounds)));
-        for (const lanes of [1, 4, 16]) {
-          say(`cold, ${lanes} at a time …`);
-          rows.push(...(await coldThroughput(runlet, raw, lanes, Math.max(20, rounds))));
-        }
-      }
-      say('memory …');
-      if (wants('memory')) rows.push(...(await outputMemory(runlet, runlet.workers[0]?.pid ?? 0)));
-    } finally {
-      await runlet.stop();
-    }
-  }
-  if (wants('warm')) {
-    const all = await subjects(lab, say);
-    const runlet = await startRunlet(lab);
-    try {
-      for (const subject of all) {
-        say(`warm ${subject.name} …`);
-        rows.push(
-          ...(await warmLatency(
-            runlet,
-            lab.dockerHost,
-            subject,
-            subject.image === 'busybox' ? rounds : Math.ceil(rounds / 2),
-          )),
-        );
-      }
-      const [bash] = all;
-      if (bash !== undefined) {
-        say('arrivals …');
-        rows.push(...(await arrivals(runlet, bash, Math.max(10, Math.min(100, rounds * 2)))));
-        say('sustained …');
-        rows.push(...(await sustained(runlet, raw, bash, Math.max(20, rounds))));
-      }
-      say('fifty inputs …');
-      rows.push(
-        ...(await judge(
-          runlet,
-          all.some(({ name }) => name.startsWith('c++')),
-        )),
-      );
-      if (values.piston !== undefined) rows.push(...(await pistonLatency(runlet, values.piston, rounds)));
-    } finally {
-      await runlet.stop();
-    }
+  for (const { name, measure } of parts) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    say(`${name} …`);
+    rows.push(...(await measure(context)));
   }
 } finally {
   raw.close();
@@ -101,5 +74,14 @@ printTable(rows);
 const folder = new URL('results/', import.meta.url);
 await mkdir(folder, { recursive: true });
 const file = new URL(`${new Date().toISOString().replaceAll(':', '-')}.json`, folder);
-await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), rounds, rows }, null, 2)}\n`);
+await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), rounds, only, rows }, null, 2)}\n`);
 say(`written to ${file.pathname}`);
+
+function words(list: string | undefined): string[] {
+  return (list ?? '').split(',').filter((word) => word !== '');
+}
+
+function refuse(why: string): never {
+  console.error(`bench: ${why} See npm run bench -- --help.`);
+  process.exit(2);
+}

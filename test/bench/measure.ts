@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
 /** Milliseconds that one call takes. */
 export async function timed(act: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -5,10 +10,23 @@ export async function timed(act: () => Promise<unknown>): Promise<number> {
   return performance.now() - began;
 }
 
+/** What a user would type in our place; the words after `docker run`. */
+export function timedDocker(dockerHost: string, words: string[]): Promise<number> {
+  const env = { ...process.env, DOCKER_HOST: dockerHost };
+  return timed(() => execute('docker', ['run', '--rm', '--network', 'none', ...words], { env }));
+}
+
 /** The value below which this share of the samples lies (nearest rank). */
 export function percentile(samples: number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ?? Number.NaN;
+}
+
+export const median = (samples: number[]) => percentile(samples, 0.5);
+
+/** `p50 / p95 / p99`, in ms. */
+export function spread(samples: number[]): string {
+  return [0.5, 0.95, 0.99].map((share) => percentile(samples, share).toFixed(1)).join(' / ');
 }
 
 /** Calls per second of `lanes` that each begin the next call when the last has ended. */
@@ -27,6 +45,34 @@ export async function throughput(lanes: number, calls: number, act: () => Promis
 }
 
 export type Row = { what: string; runlet: string; peer: string; ratio: string; goal: string };
+
+/** Two numbers of a kind, side by side. */
+export function compared(
+  what: string,
+  [mine, peer]: [number, number],
+  unit: 'ms' | '/s' | 'MiB',
+  goal = '',
+): Row {
+  const shown = (value: number) => `${value.toFixed(unit === 'MiB' ? 0 : 1)} ${unit}`;
+  const ratio = mine / peer;
+  return {
+    what,
+    runlet: shown(mine),
+    peer: shown(peer),
+    // A fortieth, as in the goals, needs a third place.
+    ratio: ratio.toFixed(ratio < 0.1 ? 3 : 2),
+    goal,
+  };
+}
+
+/** The spread of what one of ours took, with nothing beside it. */
+export const alone = (what: string, samples: number[], goal = ''): Row => ({
+  what: `${what} p50 / p95 / p99`,
+  runlet: `${spread(samples)} ms`,
+  peer: '',
+  ratio: '',
+  goal,
+});
 
 export function printTable(rows: Row[]): void {
   const columns = ['what', 'runlet', 'peer', 'ratio', 'goal'] as const;

@@ -1,5 +1,10 @@
 import { Agent, request } from 'node:http';
 
+export type RawEngine = ReturnType<typeof rawEngine>;
+
+/** The pool, or a clean-up, is through when so long no container came, went or changed its state. */
+const calmMs = 1_000;
+
 /** The peer: a container's life over the bare Engine API, with nothing of ours between. */
 export function rawEngine(dockerHost: string) {
   if (!dockerHost.startsWith('unix://')) throw new Error('the benchmark wants an Engine on a unix socket');
@@ -34,12 +39,18 @@ export function rawEngine(dockerHost: string) {
       sent.end(text);
     });
 
+  const list = async (label: string) => {
+    const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
+    const { json } = await call('GET', `/containers/json?all=1&filters=${filters}`);
+    return Object.values(json) as { Id: string; State: string }[];
+  };
+
   return {
     /** create + start + wait, as `docker run --network none` does it; answers the container's id. */
-    async run(image: string): Promise<string> {
+    async run(image: string, runtime?: string): Promise<string> {
       const made = await call('POST', '/containers/create', {
         Image: image,
-        HostConfig: { NetworkMode: 'none' },
+        HostConfig: { NetworkMode: 'none', ...(runtime !== undefined && { Runtime: runtime }) },
       });
       const id = String(made.json.Id);
       if (made.status !== 201) throw new Error(`create: ${JSON.stringify(made.json)}`);
@@ -51,12 +62,23 @@ export function rawEngine(dockerHost: string) {
     async remove(id: string): Promise<void> {
       await call('DELETE', `/containers/${id}?v=1&force=1`);
     },
-    /** How many containers carry our label. */
-    async ours(): Promise<number> {
-      const filters = encodeURIComponent(JSON.stringify({ label: ['dev.runlet.run'] }));
-      const { json } = await call('GET', `/containers/json?all=1&filters=${filters}`);
-      return Object.keys(json).length;
+    /** Until no container of a run is left. */
+    async drained(): Promise<void> {
+      while ((await list('dev.runlet.run')).length > 0) await pause(5);
+      await pause(20);
+    },
+    /** Until the pool has what it wants to have, and what was used is gone: nobody's work falls into what is measured next. */
+    async calm(ms = calmMs): Promise<void> {
+      let last = '';
+      for (let since = performance.now(); performance.now() - since < ms; ) {
+        const now = (await list('dev.runlet.instance')).map(({ Id, State }) => Id + State).join();
+        if (now !== last) since = performance.now();
+        last = now;
+        await pause(50);
+      }
     },
     close: () => agent.destroy(),
   };
 }
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -4,7 +4,8 @@ import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import type { Lab } from './lab.ts';
 
-const say = (line: string) => console.log(`lab: ${line}`);
+// Not to stdout: the benchmark's table goes there.
+const say = (line: string) => console.error(`lab: ${line}`);
 
 /**
  * Builds an image of infra/images/definitions on first use (`debian`, `redis`, `registry`, `node` take a while) and
@@ -33,11 +34,15 @@ export async function ensureLoaded(lab: Lab, name: string): Promise<string[]> {
  * each. Returns what of it the Engine did not have before, for the test to remove again.
  */
 export async function ensureImages(lab: Lab, references: string[]): Promise<string[]> {
+  if (!lab.ownsEngine) return loadImages(lab, references);
+  for (const name of definitionsOf(references)) await ensureImage(lab, name);
+  return [];
+}
+
+/** The same, in the Engine itself at once. */
+export async function loadImages(lab: Lab, references: string[]): Promise<string[]> {
   const added: string[] = [];
-  for (const name of definitionsOf(references)) {
-    if (lab.ownsEngine) await ensureImage(lab, name);
-    else added.push(...(await ensureLoaded(lab, name)));
-  }
+  for (const name of definitionsOf(references)) added.push(...(await ensureLoaded(lab, name)));
   return added;
 }
 

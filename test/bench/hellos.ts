@@ -1,0 +1,26 @@
+/** In each language what prints `hi`, and no more: what is measured is the way there. */
+export const hellos: Record<string, string> = {
+  assembly:
+    '.globl main\nmain:\n push %rbx\n lea text(%rip), %rdi\n call puts@plt\n xor %eax, %eax\n pop %rbx\n ret\ntext: .asciz "hi"\n.section .note.GNU-stack\n',
+  awk: 'BEGIN { print "hi" }',
+  bash: 'echo hi',
+  c: '#include <stdio.h>\nint main(void) { puts("hi"); }',
+  commonlisp: '(format t "hi~%")',
+  cpp: '#include <cstdio>\nint main() { std::puts("hi"); }',
+  fortran: 'print "(a)", "hi"\nend',
+  go: 'package main\nimport "os"\nfunc main() { os.Stdout.WriteString("hi\\n") }',
+  java: 'class Main { public static void main(String[] args) { System.out.println("hi"); } }',
+  javascript: 'console.log("hi")',
+  lua: 'print("hi")',
+  pascal: "begin writeln('hi'); end.",
+  perl: 'print "hi\\n"',
+  php: '<?php echo "hi\\n";',
+  prolog: 'main :- writeln(hi).',
+  python: 'print("hi")',
+  r: 'cat("hi\\n")',
+  ruby: 'puts "hi"',
+  rust: 'fn main() { println!("hi"); }',
+  sql: "select 'hi';",
+  tcl: 'puts hi',
+  typescript: 'const text: string = "hi"; console.log(text)',
+};

@@ -1,0 +1,115 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findTool } from '../../infra/parts/tools.ts';
+import { commandLines, findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
+import type { Lab } from '../support/lab.ts';
+import { loadImages } from '../support/lab-images.ts';
+import { type Context, withRunlet } from './context.ts';
+import { hellos } from './hellos.ts';
+import { compared, median, percentile, type Row } from './measure.ts';
+import { post, type Sample, warmOf } from './post.ts';
+
+/** Between two of them the pool replaces what was used. */
+const spacingMs = 300;
+
+type Measured = { one: Language; code: string; ours: Sample[]; bare: number[] };
+
+/**
+ * `hi` in every language whose image can be had here, compiler included: each in its turn, as requests for many languages
+ * come, so that the pool holds one of each and no more. Beside it the same command lines on this machine, where it has
+ * the programs.
+ */
+export async function languages(context: Context): Promise<Row[]> {
+  const { lab, raw, rounds, say } = context;
+  const all: Measured[] = [];
+  for (const one of chosen(context.languages)) {
+    const code = hellos[one.name];
+    if (code === undefined) throw new Error(`test/bench/hellos.ts has nothing for ${one.name}`);
+    if (await canHave(lab, one, say)) all.push({ one, code, ours: [], bare: [] });
+  }
+  return withRunlet(context, {}, async (runlet) => {
+    for (let round = 0; round <= Math.ceil(rounds / 4); round += 1) {
+      say(`languages, round ${round} …`);
+      for (const { one, code, ours, bare } of apart(all)) {
+        await raw.calm(spacingMs);
+        const sample = await post(runlet, { language: one.name, code });
+        if (sample.run.stdout !== 'hi\n') throw new Error(`${one.name} printed ${sample.run.stdout}`);
+        const ms = bareRun(one, code);
+        // The first of each brings its image's files into memory.
+        if (round === 0) continue;
+        ours.push(sample);
+        if (ms !== undefined) bare.push(ms);
+      }
+    }
+    return all.map(row);
+  });
+}
+
+function row({ one, ours, bare }: Measured): Row {
+  const took = ours.map(({ ms }) => ms);
+  const compiled = one.compile === undefined ? '' : ', compiled';
+  const what = `language ${one.name} p50 (${warmOf(ours)}; p95 ${percentile(took, 0.95).toFixed(1)} ms${compiled})`;
+  if (bare.length > 0) return compared(`${what}, vs the same bare`, [median(took), median(bare)], 'ms');
+  return { what, runlet: `${median(took).toFixed(1)} ms`, peer: '', ratio: '', goal: '' };
+}
+
+function chosen(names: string[]): readonly Language[] {
+  if (names.length === 0) return listLanguages();
+  return names.map((name) => {
+    const found = findLanguage(name);
+    if ('fault' in found) throw new Error(`There is no language "${name}".`);
+    return found.language;
+  });
+}
+
+async function canHave(lab: Lab, { name, image }: Language, say: Context['say']): Promise<boolean> {
+  // Ours is written for one processor.
+  if (name === 'assembly' && process.arch !== 'x64') return false;
+  try {
+    await loadImages(lab, [image]);
+    return true;
+  } catch (error) {
+    say(`without ${name}: ${(error as Error).message.split('\n')[0]}`);
+    return false;
+  }
+}
+
+/** Those of one image far from one another. */
+function apart(all: Measured[]): Measured[] {
+  const seen = new Map<string, number>();
+  return all
+    .map((measured) => {
+      const turn = seen.get(measured.one.image) ?? 0;
+      seen.set(measured.one.image, turn + 1);
+      return { turn, measured };
+    })
+    .sort((a, b) => a.turn - b.turn)
+    .map(({ measured }) => measured);
+}
+
+/** What the language's command lines take on this machine itself; `undefined` where it lacks their programs. */
+function bareRun(one: Language, code: string): number | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'runlet-bare-'));
+  const own = (text: string) => text.replaceAll('/tmp', `${folder}/tmp`);
+  try {
+    mkdirSync(join(folder, 'tmp'));
+    writeFileSync(join(folder, one.fileName), code);
+    const { compile, run } = commandLines(one, { entry: one.fileName, files: [one.fileName] });
+    const lines = [...(compile ? [compile] : []), run].map((argv) => argv.map(own));
+    if (!lines.every(([program = '']) => program.startsWith('/') || findTool(program))) return undefined;
+    const env = { ...process.env, ...mapped(one.env, own) };
+    const began = performance.now();
+    const results = lines.map(([program = '', ...args]) =>
+      spawnSync(program, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' }),
+    );
+    const ms = performance.now() - began;
+    return results.at(-1)?.stdout === 'hi\n' ? ms : undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const mapped = (env: Record<string, string>, own: (text: string) => string) =>
+  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, own(value)]));

@@ -1,0 +1,26 @@
+import { arrivals } from './arrivals.ts';
+import { cold } from './cold.ts';
+import type { Context } from './context.ts';
+import { gvisor } from './gvisor.ts';
+import { judge } from './judge.ts';
+import { languages } from './languages.ts';
+import type { Row } from './measure.ts';
+import { memory } from './memory.ts';
+import { pastPool } from './past-pool.ts';
+import { piston } from './piston.ts';
+import { sustained } from './sustained.ts';
+import { warm } from './warm.ts';
+
+/** Each can be measured by itself, under its name. In this order: a worker keeps a sandbox warm for each image that came before. */
+export const parts: { name: string; says: string; measure: (context: Context) => Promise<Row[]> }[] = [
+  { name: 'cold', says: 'nothing made ready: latency, and 1, 4, 16 at a time', measure: cold },
+  { name: 'warm', says: 'made ready: sh, hello-world, bash, Python', measure: warm },
+  { name: 'past', says: 'runs that find the pool empty', measure: pastPool },
+  { name: 'arrivals', says: 'one after another, each 200 ms, a hundred at once', measure: arrivals },
+  { name: 'sustained', says: 'without a pause: 1, 4, 16 at a time', measure: sustained },
+  { name: 'gvisor', says: 'isolation gvisor, cold and warm', measure: gvisor },
+  { name: 'judge', says: 'one C++ program, fifty inputs', measure: judge },
+  { name: 'languages', says: '`hi` in every language whose image can be had', measure: languages },
+  { name: 'memory', says: 'the worker’s, while programs write without end', measure: memory },
+  { name: 'piston', says: 'beside the server that --piston names', measure: piston },
+];
