@@ -36,7 +36,8 @@ export function createReaper(options: {
       ...networks.map((one) => ({ ...one, remove: () => engine.removeNetwork(one.id) })),
     ].flatMap((thing) => {
       const owner = ownerFrom(thing.name, thing.labels);
-      return owner === null ? [] : [{ ...thing, owner }];
+      // Services are their manager's, which adopts what is there.
+      return owner === null || owner.of === 'service' ? [] : [{ ...thing, owner }];
     });
     const alive = new Map<string, boolean>();
     for (const id of new Set(found.map((thing) => thing.owner.owner.worker))) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ContainerId, ContainerState, PortBinding } from '../../services/worker/engine/engine.ts';
-import { interfaceFor } from '../../services/worker/sandbox/egress.ts';
+import { interfaceFor } from '../../services/worker/sandbox/bridges.ts';
 import { labelsFor } from '../../services/worker/sandbox/labels.ts';
 import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
 import { bench, docker, owner, serviceSpecFor } from './support.ts';
@@ -128,7 +128,7 @@ describe('ports', () => {
     const subnet = subnetPool(defaultEgressPool).pick();
     await engine.createNetwork({
       ...{ name: network, labels: labelsFor(who), subnet, masquerade: false },
-      interfaceName: interfaceFor(network).replace('rle', 'rlt'),
+      interfaceName: interfaceFor(network, 'rlt'),
     });
   });
   afterAll(() => engine.removeNetwork(network));

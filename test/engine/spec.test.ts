@@ -9,6 +9,8 @@ import {
   labelsFor,
   ownerFrom,
   sandboxName,
+  serviceLabelsFor,
+  serviceName,
   warmLabelsFor,
   warmName,
 } from '../../services/worker/sandbox/labels.ts';
@@ -131,6 +133,8 @@ describe('the container that is asked for', () => {
       'UsernsMode',
       'VolumesFrom',
       'Runtime',
+      'PortBindings',
+      'DnsOptions',
     ])
       expect(body.HostConfig).not.toHaveProperty(never);
   });
@@ -171,6 +175,43 @@ describe('the container that is asked for', () => {
       expect(ownerFrom(name, warmLabelsFor(warm))).toEqual({ of: 'warm', owner: warm });
     expect(ownerFrom('someone-else', warmLabelsFor(warm))).toBeNull();
     expect(ownerFrom(warmName('wrm_1'), { ...warmLabelsFor(warm), 'dev.runlet.worker': '' })).toBeNull();
+  });
+
+  it('kept alive, leads back to its service, and its network does too', () => {
+    const whose = { service: 'svc_1', tenant: 't', worker: 'w', instance: 'i' };
+    for (const owner of [whose, { ...whose, generation: 3 }]) {
+      expect(ownerFrom(serviceName('svc_1'), serviceLabelsFor(owner))).toEqual({ of: 'service', owner });
+      expect(ownerFrom('someone-else', serviceLabelsFor(owner))).toBeNull();
+      expect(ownerFrom(serviceName('svc_1'), serviceLabelsFor({ ...owner, worker: '' }))).toBeNull();
+    }
+    const bad = { ...serviceLabelsFor(whose), 'dev.runlet.generation': 'x' };
+    expect(ownerFrom(serviceName('svc_1'), bad)).toBeNull();
+  });
+
+  it('kept alive, keeps the image’s user and a log, and publishes ports', () => {
+    const publish = [
+      { containerPort: 80, hostAddress: '127.0.0.1', hostPort: 0 },
+      { containerPort: 80, hostAddress: '127.0.0.2', hostPort: 8080 },
+    ];
+    const service = { publish, log: { maxBytes: 1000, files: 3 } };
+    const volumes = [{ name: 'data', path: '/data', readOnly: false, copy: true }];
+    const body = containerBody({ ...specOf(), user: '', volumes, service });
+    expect(body).not.toHaveProperty('User');
+    expect(body).toMatchObject({
+      ExposedPorts: { '80/tcp': {} },
+      HostConfig: {
+        PortBindings: {
+          '80/tcp': [
+            { HostIp: '127.0.0.1', HostPort: '0' },
+            { HostIp: '127.0.0.2', HostPort: '8080' },
+          ],
+        },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '1000', 'max-file': '3' } },
+        Mounts: [{ Source: 'data', ReadOnly: false, VolumeOptions: { NoCopy: false } }],
+        CapDrop: ['ALL'],
+        Privileged: false,
+      },
+    });
   });
 
   it('starts with the init, which comes in a volume that cannot be written to', () => {

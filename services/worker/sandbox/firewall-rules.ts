@@ -1,6 +1,10 @@
-/** Every sandbox with egress has a bridge whose interface name begins like this, and nothing else does. */
-export const interfacePrefix = 'rle';
-const sandboxes = `${interfacePrefix}+`;
+/** Of bridges out of which the public internet may be reached: of runs and services with egress. */
+export const egressPrefix = 'rle';
+/** Of bridges out of which nothing may be reached: of other services. */
+export const closedPrefix = 'rls';
+/** Every interface whose name begins so is ours, and nothing else is. */
+const [egress, closed] = [`${egressPrefix}+`, `${closedPrefix}+`];
+const bridges = [egress, closed];
 
 /**
  * What is not the public internet (IANA's special-purpose IPv4 registry), and one public address that is a cloud's
@@ -38,12 +42,25 @@ export type RuleSet = {
 
 const hookInto = (chain: string, target: string) => ({
   chain,
-  rules: [`-A ${chain} -i ${sandboxes} -j ${target}`, `-A ${chain} -o ${sandboxes} -j ${target}`],
+  rules: bridges.flatMap((bridge) => [
+    `-A ${chain} -i ${bridge} -j ${target}`,
+    `-A ${chain} -o ${bridge} -j ${target}`,
+  ]),
 });
-const inputHook = { chain: 'INPUT', rules: [`-A INPUT -i ${sandboxes} -j ${inputChain}`] };
+const inputHook = {
+  chain: 'INPUT',
+  rules: bridges.map((bridge) => `-A INPUT -i ${bridge} -j ${inputChain}`),
+};
 
 /**
- * IPv4: to the resolvers' port 53 and to global addresses; nowhere else, to this machine neither.
+ * Answers of a container to who has opened a connection to it: this machine, or others by a published port. Not
+ * ESTABLISHED alone: that is also what a container itself began.
+ */
+const answers = '-m conntrack --ctstate ESTABLISHED --ctdir REPLY';
+
+/**
+ * IPv4. From a container: answers; with egress also to the resolvers' port 53 and to global addresses; nowhere else, to
+ * this machine neither. To a container: answers, and through the ports that it publishes.
  * `forwardHook`: DOCKER-USER where there is one, as Docker puts its own rules before those of FORWARD; else FORWARD.
  */
 export function ipv4Rules(resolvers: string[], forwardHook: string): RuleSet {
@@ -53,13 +70,21 @@ export function ipv4Rules(resolvers: string[], forwardHook: string): RuleSet {
         (protocol) => `-A ${chain} -d ${address}/32 -p ${protocol} -m ${protocol} --dport 53 -j ${verdict}`,
       ),
     );
+  const outOf = bridges.map((bridge) => `-A ${forwardChain} -i ${bridge}`);
+  const into = bridges.map((bridge) => `-A ${forwardChain} -o ${bridge}`);
   return {
     rules: [
-      // Answers come back; no one else opens a connection to a sandbox, another sandbox least of all.
-      `-A ${forwardChain} -o ${sandboxes} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
-      `-A ${forwardChain} -o ${sandboxes} -j DROP`,
+      ...outOf.map((rule) => `${rule} ${answers} -j RETURN`),
+      ...into.map((rule) => `${rule} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`),
+      `-A ${forwardChain} -i ${closed} -j DROP`,
+      // From one to another, also by a port that it publishes.
+      ...bridges.map((bridge) => `-A ${forwardChain} -i ${egress} -o ${bridge} -j DROP`),
+      ...into.map((rule) => `${rule} -m conntrack --ctstate DNAT -j RETURN`),
+      ...into.map((rule) => `${rule} -j DROP`),
       ...dns(forwardChain, 'RETURN'),
       ...closedRanges.map((range) => `-A ${forwardChain} -d ${range} -j DROP`),
+      `-A ${inputChain} ${answers} -j ACCEPT`,
+      `-A ${inputChain} -i ${closed} -j DROP`,
       ...dns(inputChain, 'ACCEPT'),
       `-A ${inputChain} -j DROP`,
     ],

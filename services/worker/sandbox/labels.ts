@@ -9,6 +9,10 @@ export const labelNames = {
   worker: 'dev.runlet.worker',
   /** In place of run, tenant and attempt: a sandbox made ahead, for whoever comes first. Labels cannot be changed later. */
   warm: 'dev.runlet.warm',
+  /** In place of run and attempt: a container that is kept alive, and its network. */
+  service: 'dev.runlet.service',
+  /** Which start of the service by a worker a container is of. */
+  generation: 'dev.runlet.generation',
   /** One Runlet (one Redis and prefix): two may share an engine and must not clean up after each other. */
   instance: 'dev.runlet.instance',
 } as const;
@@ -42,7 +46,29 @@ export function warmLabelsFor(owner: WarmOwner): Labels {
   };
 }
 
-export type Owner = { of: 'run'; owner: SandboxOwner } | { of: 'warm'; owner: WarmOwner };
+/** A service's container; without a generation its network, which several of them may have one after another. */
+export type ServiceOwner = {
+  service: string;
+  tenant: string;
+  generation?: number;
+  worker: string;
+  instance: string;
+};
+
+export function serviceLabelsFor(owner: ServiceOwner): Labels {
+  return {
+    [labelNames.service]: owner.service,
+    [labelNames.tenant]: owner.tenant,
+    ...(owner.generation !== undefined && { [labelNames.generation]: String(owner.generation) }),
+    [labelNames.worker]: owner.worker,
+    [labelNames.instance]: owner.instance,
+  };
+}
+
+export type Owner =
+  | { of: 'run'; owner: SandboxOwner }
+  | { of: 'warm'; owner: WarmOwner }
+  | { of: 'service'; owner: ServiceOwner };
 
 /** Who a container or network belongs to; `null` when it is not one of ours, whatever single labels it carries. */
 export function ownerFrom(name: string, labels: Labels): Owner | null {
@@ -52,10 +78,18 @@ export function ownerFrom(name: string, labels: Labels): Owner | null {
   const worker = labels[labelNames.worker];
   const instance = labels[labelNames.instance];
   const warm = labels[labelNames.warm];
+  const service = labels[labelNames.service];
+  const generation = labels[labelNames.generation];
   if (!worker || !instance) return null;
   // Once in use it has its run's name.
   if (warm && (name === warmName(warm) || name.startsWith(namePrefix)))
     return { of: 'warm', owner: { warm, worker, instance } };
+  if (service && tenant && name === serviceName(service)) {
+    const owner: ServiceOwner = { service, tenant, worker, instance };
+    if (generation === undefined) return { of: 'service', owner };
+    const number = Number(generation);
+    return Number.isSafeInteger(number) ? { of: 'service', owner: { ...owner, generation: number } } : null;
+  }
   if (!run || !tenant || !Number.isSafeInteger(attempt)) return null;
   if (name !== sandboxName({ run, attempt })) return null;
   return { of: 'run', owner: { run, tenant, attempt, worker, instance } };
@@ -70,4 +104,9 @@ export function sandboxName(owner: Pick<SandboxOwner, 'run' | 'attempt'>): strin
 
 export function warmName(warm: string): string {
   return `${namePrefix}warm-${warm}`;
+}
+
+/** The name of a service's container, and of its network. */
+export function serviceName(service: string): string {
+  return `${namePrefix}${service}`;
 }

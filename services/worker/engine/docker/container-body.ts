@@ -25,6 +25,8 @@ export function containerBody(spec: ContainerSpec): object {
       AutoRemove: false,
       NetworkMode: spec.network,
       Dns: spec.dns,
+      // Where the only resolver is the container's own loopback there mostly is none: that shall not take 10 s to find out.
+      ...(isOwnLoopback(spec.dns) && { DnsOptions: ['timeout:1', 'attempts:1'] }),
       ReadonlyRootfs: spec.readOnlyRoot,
       Tmpfs: Object.fromEntries(
         spec.tmpfs.map(({ path, sizeBytes, inodes, uid, gid }) => [
@@ -69,6 +71,10 @@ export function resourcesFor(limits: UpdatableLimits): object {
     NanoCpus: Math.max(10_000_000, Math.round(limits.cpus * 1e9)),
     CpuShares: Math.max(2, Math.round(limits.cpus * 1024)),
   };
+}
+
+function isOwnLoopback(dns: string[]): boolean {
+  return dns.length > 0 && dns.every((address) => address.startsWith('127.'));
 }
 
 function logConfig(service: ServiceParts | undefined): object {
