@@ -63,8 +63,8 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
 
   return {
     /**
-     * Makes the deliveries of an event. With `outboxMember` it is taken out of the outbox in the same step, and nothing is
-     * done when somebody else has done so.
+     * Makes the deliveries of an event, and answers their ids. With `outboxMember` it is taken out of the outbox in the same
+     * step; there are none when somebody else has done so.
      *
      * @param streamed whether those who watch the tenant's events get it too
      */
@@ -76,7 +76,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       const eventId = newId('evt');
       const now = Date.now();
       const deliveries = recipients.map((recipient) => ({ ...recipient, id: newId('del') }));
-      await scripts.publish(
+      const reply = await scripts.publish(
         redis,
         [
           keys.outbox,
@@ -114,7 +114,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
           ),
         ],
       );
-      return deliveries.map(({ id }) => id);
+      return text(reply) === 'taken' ? [] : deliveries.map(({ id }) => id);
     },
 
     async read(id: string): Promise<StoredDelivery | undefined> {

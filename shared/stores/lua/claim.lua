@@ -3,27 +3,26 @@
 -- ARGV worker, now, mostBounces, then, if the program can be started at once: state, the status event up to its attempt, wakeChannel
 -- A job that comes again (its worker died, its lock ran out) finds the run pulling or running. If the program may
 -- have been started, that attempt is lost and `retries` decides; if not, the run starts anew at no cost.
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'head')
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'head', 'claimedAt')
 local status = record[1]
 if not status then return { 'gone' } end
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return { 'ended', status } end
-local attempt = tonumber(record[2]) + 1
+-- The same claim again: a connection broke before its answer, and it was sent anew. It counts once.
+local again = record[4] == ARGV[1] and record[8] == ARGV[2]
+local attempt = tonumber(record[2])
+if not again then attempt = attempt + 1 end
 local losses = tonumber(record[3])
 local bounces = tonumber(record[6] or '0')
-local lost = 0
-if status == 'running' then
+if not again and status == 'running' then
   losses = losses + 1
-  lost = 1
-elseif tonumber(record[2]) > 0 then
+elseif not again and tonumber(record[2]) > 0 then
   bounces = bounces + 1
 end
 local retries = cjson.decode(record[7]).request.retries
 local verdict = 'claimed'
 if record[5] then
   verdict = 'cancelled'
-elseif lost == 1 and losses > retries then
-  verdict = 'lost'
-elseif bounces > tonumber(ARGV[3]) then
+elseif losses > retries or bounces > tonumber(ARGV[3]) then
   verdict = 'lost'
 end
 if verdict == 'lost' or verdict == 'cancelled' then
@@ -31,7 +30,9 @@ if verdict == 'lost' or verdict == 'cancelled' then
   attempt = math.max(tonumber(record[2]), 0)
 end
 redis.call('HSET', KEYS[1], 'attempt', attempt, 'losses', losses, 'bounces', bounces, 'worker', ARGV[1], 'claimedAt', ARGV[2])
-if verdict == 'claimed' and ARGV[4] then
+if again then
+  -- Nothing has changed.
+elseif verdict == 'claimed' and ARGV[4] then
   redis.call('HSET', KEYS[1], 'status', 'running', 'state', ARGV[4])
   redis.call('XADD', KEYS[3], '*', 't', 'status', 'a', attempt, 'd', ARGV[5] .. attempt .. '}')
   redis.call('PUBLISH', ARGV[6], 'more')

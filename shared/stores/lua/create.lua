@@ -2,6 +2,8 @@
 -- KEYS run, spec, events, tenantRuns, open, tenantOpen, idempotency, tenantPending, outbox, then who wants to hear of its end
 -- ARGV id, head, sealed, dueAt, tenantMost, systemMost, idempotencyField ('' for none), statusEvent,
 --      hook (its own webhook, sealed; '' for none), deliveriesMost
+-- The same run again: a connection broke before its answer, and it was sent anew.
+if redis.call('EXISTS', KEYS[1]) == 1 then return { 'created', ARGV[1] } end
 if ARGV[7] ~= '' then
   local earlier = redis.call('HGET', KEYS[7], ARGV[7])
   if earlier then return { 'exists', earlier } end

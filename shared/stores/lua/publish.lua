@@ -3,8 +3,10 @@
 --      then for each delivery: its record, its endpoint's index, its run's index
 -- ARGV outboxMember ('' for none), eventId, type, tenant, now (ms), createdAt, body, streamed ('1' or ''), mostStreamed,
 --      streamMs, streamChannel, runId ('' for none), then for each delivery: id, endpoint ('' for none), url, sealed secret
+-- The same event again: a connection broke before its answer, and it was sent anew.
+if redis.call('EXISTS', KEYS[4]) == 1 then return 'published' end
 if ARGV[1] ~= '' then
-  if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 'published' end
+  if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 'taken' end
   if ARGV[1] == ARGV[12] then
     redis.call('HDEL', KEYS[2], 'due', 'hook')
     -- It was to be forgotten while its event waited.

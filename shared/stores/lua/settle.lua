@@ -3,6 +3,8 @@
 -- ARGV id, attempt (JSON), outcome (delivered, failed, retry), now (ms), now (RFC 3339), nextAt (ms), mostAttempts
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 'gone' end
+-- The same try again: a connection broke before its answer, and it was sent anew.
+if redis.call('LINDEX', KEYS[2], -1) == ARGV[2] then return status end
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('LTRIM', KEYS[2], -tonumber(ARGV[7]), -1)
 redis.call('HINCRBY', KEYS[6], 'attempts', 1)

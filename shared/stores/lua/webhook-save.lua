@@ -3,7 +3,7 @@
 -- ARGV id, most ('' when it must exist), subscriptions (one `1` or `0` for each of those sets), then fields and values
 if ARGV[2] == '' then
   if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
-elseif redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then
+elseif redis.call('EXISTS', KEYS[1]) == 0 and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then
   return 'full'
 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 4))
