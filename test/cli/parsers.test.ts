@@ -5,6 +5,7 @@ import { parseDuration } from '../../services/cli/parse/duration.ts';
 import { collectEnvironment, parseEnvFile } from '../../services/cli/parse/env.ts';
 import { parseCount, parseCpus, parseWhole } from '../../services/cli/parse/number.ts';
 import { parsePair } from '../../services/cli/parse/pairs.ts';
+import { parseSince } from '../../services/cli/parse/since.ts';
 import { parseSize } from '../../services/cli/parse/size.ts';
 import { encodeStdin } from '../../services/cli/run/stdin.ts';
 
@@ -109,4 +110,20 @@ describe('Retry-After', () => {
     expect(parseRetryAfter('soon', now)).toBeUndefined();
     expect(parseRetryAfter(null, now)).toBeUndefined();
   });
+});
+
+describe('a time in the past', () => {
+  const now = Date.parse('2026-11-03T10:00:00Z');
+  it.each([
+    ['1h', '2026-11-03T09:00:00.000Z'],
+    ['1d12h', '2026-11-01T22:00:00.000Z'],
+    ['2026-01-31T12:00:00Z', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31T12:00:00.5+02:00', '2026-01-31T10:00:00.500Z'],
+    ['2026-01-31t12:00z', '2026-01-31T12:00:00.000Z'],
+  ])('%s is %s', (text, time) => expect(parseSince(text, now)).toBe(time));
+
+  it.each(['', 'yesterday', '1', '2026-01-31', '2026-13-01T00:00:00Z', '2026-01-31T12:00:00', '999999999d'])(
+    '%j is refused',
+    (text) => expect(() => parseSince(text, now)).toThrow(/^Give how long ago/),
+  );
 });

@@ -17,6 +17,7 @@ export const commands = {
   cancel: () => import('./cancel.ts'),
   rm: () => import('./rm.ts'),
   languages: () => import('./languages.ts'),
+  webhooks: () => import('./webhooks.ts'),
   images: () => import('./images.ts'),
   pull: () => import('./pull.ts'),
   rmi: () => import('./rmi.ts'),

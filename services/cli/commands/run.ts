@@ -54,6 +54,11 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('--retries <number>', 'run again when the worker or its engine was lost', as(parseWhole))
     .option('--writable', 'writable root filesystem')
     .option('--metadata <name=value>', 'a label to find the run by (repeatable)', each(parsePair))
+    .option('--webhook <url>', 'POST the finished run there, signed')
+    .option(
+      '--webhook-secret <secret>',
+      'what signs it; the shell’s history keeps it, so prefer RUNLET_WEBHOOK_SECRET (else one is made and printed)',
+    )
     .option('-d, --detach', 'print the run’s id and leave it to itself')
     .option('--stdin', 'wait for the end of stdin, however long nothing comes')
     .option('--no-stdin', 'do not read stdin (it is read to its end when it is a pipe or a file)')
@@ -66,6 +71,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
         'echo "some text" | runlet run busybox wc -w',
         'runlet run -e NAME=value --timeout 30s --memory 512m debian env',
         'runlet run --detach --metadata job=nightly busybox sleep 5',
+        'runlet run --detach --webhook https://example.com/hooks/runlet debian make-report',
         'runlet run --json hello-world | jq .timings',
         'runlet run main.py helper.py -- first second',
         'runlet run --lang python -c "print(6 * 7)"',

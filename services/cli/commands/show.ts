@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
-import { formatBytes, formatMs, printable } from '../output/format.ts';
+import { type Fact, printFacts } from '../output/facts.ts';
+import { formatBytes, formatMs } from '../output/format.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 export function add(program: Command, streams: Streams): void {
@@ -14,14 +15,11 @@ export function add(program: Command, streams: Streams): void {
     const context = openContext(command, streams);
     const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
     if (context.json) return context.printJson(run);
-    const facts = describe(run).filter((fact): fact is [string, string] => fact[1] !== undefined);
-    const width = Math.max(...facts.map(([name]) => name.length));
-    for (const [name, value] of facts)
-      await context.out.line(`${context.colors.dim(name.padEnd(width))}  ${printable(value)}`);
+    await printFacts(context, describe(run));
   });
 }
 
-function describe(run: Run): [name: string, value: string | undefined][] {
+function describe(run: Run): Fact[] {
   const { timings, usage } = run;
   const given = (value: string | number | null | undefined) =>
     value === null || value === undefined ? undefined : String(value);

@@ -5,7 +5,7 @@ import { problemFrom } from './problem-from.ts';
 import { type RetryOptions, withRetry } from './with-retry.ts';
 
 export type ApiRequest = {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   body?: unknown;
   headers?: Record<string, string>;

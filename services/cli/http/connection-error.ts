@@ -27,7 +27,8 @@ function explain(error: unknown, url: string): string {
   }
 }
 
-function rootCause(error: unknown): { code: string; text: string } {
+/** What is at the bottom of an error of `fetch`; `ABORT_ERR` for every kind of time limit. */
+export function rootCause(error: unknown): { code: string; text: string } {
   let current = error;
   while (current instanceof Error && current.cause !== undefined) current = current.cause;
   // A host with several addresses fails with one error for each.

@@ -17,6 +17,7 @@ import { showRun } from './show-run.ts';
 import { encodeStdin, readStdin, type Stdin, stdinIsPiped } from './stdin.ts';
 import { stepNote } from './step-note.ts';
 import { chooseTarget, type Target } from './target.ts';
+import { tellMadeSecret, webhookOf } from './webhook.ts';
 
 const exitInterrupted = 130;
 // What a program ended by SIGPIPE gives, so that `set -o pipefail` sees no difference.
@@ -29,15 +30,19 @@ export async function executeRun(
   options: RunOptions,
 ): Promise<number> {
   checkOptions(options);
+  const webhook = webhookOf(options, process.env);
   const env = readVariables(context, options);
   const target = await chooseTarget(words, options, languageOf, context.note);
   const inputs = (options.input ?? []).map((path) => encodeStdin(readOf(path)));
   const request = await withStdin(context, target, options, inputs, (program, stdin) =>
-    buildRequest(program, options, env, stdin, inputs),
+    buildRequest(program, options, env, stdin, inputs, webhook),
   );
   const interrupts = new Interrupts(() => process.exit(exitInterrupted));
   try {
     const run = await submit(context, request, interrupts.signal);
+    // With both, the answer itself is printed, and the secret in it.
+    if (webhook !== undefined && !(options.detach && context.json))
+      await tellMadeSecret(context, run, webhook);
     if (options.detach) return await printDetached(context, run);
     return await attend(context, run, options, interrupts);
   } catch (error) {

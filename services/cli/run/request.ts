@@ -1,5 +1,6 @@
 import type { Stdin } from './stdin.ts';
 import type { Target } from './target.ts';
+import type { RunWebhook } from './webhook.ts';
 
 /** The options of `runlet run`, parsed. */
 export type RunOptions = {
@@ -33,6 +34,8 @@ export type RunOptions = {
   outputDir?: string;
   interactive?: boolean;
   tty?: boolean;
+  webhook?: string;
+  webhookSecret?: string;
 };
 
 /** The body of `POST /v1/runs`. Only what was said is sent: every default is the server's. */
@@ -42,6 +45,7 @@ export function buildRequest(
   env: Record<string, string>,
   stdin: Stdin | undefined,
   inputs: Stdin[],
+  webhook: RunWebhook | undefined,
 ): Record<string, unknown> {
   const limits = said({
     timeoutMs: options.timeout,
@@ -70,6 +74,7 @@ export function buildRequest(
     artifacts: options.artifact,
     interactive: options.interactive,
     tty: options.tty,
+    webhook,
     inputs: inputs.length > 0 ? inputs : undefined,
     ...stdin,
   });

@@ -7,8 +7,10 @@ import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
 import type { Image, Worker } from '../../../shared/contracts/worker.ts';
 import { answer, problem, type StubContext } from './stub-answers.ts';
+import { addEventRoutes, StubEvents } from './stub-events.ts';
 import { addImageRoutes, type PullScript } from './stub-images.ts';
-import { answerEvents, newRun, type Script, type StubRun } from './stub-runs.ts';
+import { answerEvents, newRun, policy, type Script, type StubRun, withMadeSecret } from './stub-runs.ts';
+import { addWebhookRoutes, StubWebhooks } from './stub-webhooks.ts';
 
 /** What happens to the next request instead of its answer. */
 export type Fault =
@@ -30,20 +32,6 @@ const languages = [
   },
 ];
 
-const policy = {
-  limits: {
-    timeoutMs: 3_600_000,
-    memoryBytes: 2 ** 40,
-    cpus: 256,
-    pids: 4096,
-    outputBytes: 2 ** 24,
-    diskBytes: 2 ** 40,
-  },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-};
-
 /**
  * The network peer of the CLI: the API's surface as the contract has it, validated by the contract's own schemas, with
  * faults on demand. No program runs behind it; what a run does is the test's script.
@@ -57,6 +45,8 @@ export class StubApi {
   images: Image[] = [];
   workers: Worker[] = [];
   pulls: PullScript = { events: [] };
+  readonly webhooks = new StubWebhooks();
+  readonly events = new StubEvents();
   readiness: { status: number; body: unknown } = {
     status: 200,
     body: { status: 'ready', redis: { version: '7.4.1' }, workers: 1 },
@@ -114,6 +104,8 @@ export class StubApi {
     });
     this.#addRunRoutes(app);
     addImageRoutes(app, this);
+    addWebhookRoutes(app, this.webhooks);
+    addEventRoutes(app, this.events);
     app.get('/v1/languages', (c) => c.json({ data: languages }));
     app.get('/v1/workers', (c) => c.json({ data: this.workers, nextCursor: null }));
     app.post('/v1/workers/:id/drain', (c) => c.json({ id: c.req.param('id'), status: 'draining' }, 202));
@@ -143,7 +135,8 @@ export class StubApi {
       const run = (before && this.runs.get(before.id)) ?? newRun(parsed.data, this.script);
       this.runs.set(run.record.id, run);
       if (key !== '') this.#byKey.set(key, { body, id: run.record.id });
-      return c.json(run.record, 202, { location: `/v1/runs/${run.record.id}` });
+      const made = before === undefined ? withMadeSecret(run.record, parsed.data) : run.record;
+      return c.json(made, 202, { location: `/v1/runs/${run.record.id}` });
     });
     app.get('/v1/runs', (c) => {
       const limit = Number(c.req.query('limit') ?? 20);

@@ -6,7 +6,7 @@ import {
   statusEvent,
 } from '../../../shared/contracts/events.ts';
 import { type Run, run as runSchema } from '../../../shared/contracts/run.ts';
-import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import { maskRequest, type RunRequest } from '../../../shared/contracts/run-request.ts';
 import { isTerminal, type RunStatus } from '../../../shared/run-states.ts';
 import type { StubContext } from './stub-answers.ts';
 
@@ -34,6 +34,20 @@ const schemas = {
   stderr: outputEvent,
   exit: exitEvent,
 };
+export const policy = {
+  limits: {
+    timeoutMs: 3_600_000,
+    memoryBytes: 2 ** 40,
+    cpus: 256,
+    pids: 4096,
+    outputBytes: 2 ** 24,
+    diskBytes: 2 ** 40,
+  },
+  allowWritable: true,
+  allowEgress: true,
+  registries: [],
+};
+
 const at = '2026-11-03T10:00:00.000Z';
 
 export const status = (state: RunStatus, attempt = 1): ScriptedEvent => ({
@@ -101,7 +115,7 @@ export function newRun(request: RunRequest, script: Script): StubRun {
     startedAt: at,
     finishedAt: final && isTerminal(final.status) ? at : null,
     metadata: request.metadata,
-    request,
+    request: maskRequest(withSecret(request)),
     ...script.record,
   });
   return {
@@ -111,6 +125,17 @@ export function newRun(request: RunRequest, script: Script): StubRun {
     cancel: gate.resolve,
     release: gate.resolve,
   };
+}
+
+export const madeSecret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+
+const withSecret = (request: RunRequest): RunRequest =>
+  request.webhook ? { ...request, webhook: { secret: madeSecret, ...request.webhook } } : request;
+
+/** The first answer, as the gateway has it: with the secret that it made where the request named none. */
+export function withMadeSecret(record: Run, { webhook }: RunRequest): Run {
+  if (webhook === undefined || webhook.secret !== undefined) return record;
+  return { ...record, request: { ...record.request, webhook: { ...webhook, secret: madeSecret } } };
 }
 
 /** The run's events after `Last-Event-ID`, ids as Redis streams make them; after `exit` the stream ends. */

@@ -1,0 +1,51 @@
+import type { Delivery, DeliveryAttempt } from '../../../shared/contracts/webhook.ts';
+import type { Fact } from '../output/facts.ts';
+import { formatAge, formatMs, printable } from '../output/format.ts';
+
+export const deliveryPath = (id: string, action = '') => `/v1/deliveries/${encodeURIComponent(id)}${action}`;
+
+export const deliveryHead = ['DELIVERY', 'TYPE', 'TO', 'STATUS', 'TRIES', 'LAST', 'AGE'];
+
+export function deliveryRow(delivery: Delivery, now: number): string[] {
+  const { id, type, status, attempts, createdAt } = delivery;
+  const last = attempts.at(-1);
+  return [
+    id,
+    type,
+    receiverOf(delivery),
+    status,
+    String(attempts.length),
+    last === undefined ? '-' : answerOf(last),
+    formatAge(createdAt, now),
+  ];
+}
+
+export function deliveryFacts(delivery: Delivery): Fact[] {
+  return [
+    ['id', delivery.id],
+    ['event', delivery.webhookId],
+    ['type', delivery.type],
+    ['run', delivery.run ?? undefined],
+    ['to', receiverOf(delivery)],
+    ['url', delivery.url],
+    ['status', delivery.status],
+    ['created', delivery.createdAt],
+    ['finished', delivery.finishedAt ?? undefined],
+    ['next try', delivery.nextAttemptAt ?? undefined],
+  ];
+}
+
+/** The endpoint, or the run whose own webhook it is. */
+const receiverOf = ({ endpoint, run }: Delivery) => endpoint ?? `${run ?? 'a run'} (its own)`;
+
+/** The status that came, or why none did. */
+const answerOf = ({ statusCode, error }: DeliveryAttempt) => String(statusCode ?? error?.code ?? '-');
+
+/** One try, with what the receiver said where it did not take it. */
+export function tryLines(number: number, attempt: DeliveryAttempt): string {
+  const { at, durationMs, error, response } = attempt;
+  const why = error === null ? '' : `  ${error.message}`;
+  const line = `${number}. ${at}  ${answerOf(attempt)} in ${formatMs(durationMs)}${why}`;
+  const said = error === null || !response ? '' : `\n   “${response.replace(/\s+/g, ' ').slice(0, 200)}”`;
+  return printable(line + said);
+}
