@@ -1,7 +1,16 @@
 import type { Say } from '../parts/say.ts';
 
 /** What has to be undone, in this order: nothing may lose what it leans on before it has ended itself. */
-const order = ['worker', 'gateway', 'redis', 'engine', 'registry', 'running note', 'lock'] as const;
+const order = [
+  'worker',
+  'gateway',
+  'notifier',
+  'redis',
+  'engine',
+  'registry',
+  'running note',
+  'lock',
+] as const;
 type Part = (typeof order)[number];
 
 /** The way down: parts are added as they come up, in any order, and stopped in the one that is right. */

@@ -12,7 +12,7 @@ import { lockDataFolder } from './lock.ts';
 import { makePlan } from './plan.ts';
 import { waitForReady } from './ready.ts';
 import { writeRunningNote } from './running-note.ts';
-import { type Service, serviceEnvironment, startService } from './services.ts';
+import { type Service, type ServiceName, serviceEnvironment, startService } from './services.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { onStopSignals } from './signals.ts';
 import { supervise } from './supervise.ts';
@@ -63,6 +63,7 @@ async function bringUp(settings: Settings): Promise<void> {
     bringUpRedis(settings, register).then(async (redisUrl) => {
       const env = serviceEnvironment(settings, { ...common, redisUrl });
       await bringUpService('gateway', settings, env, register);
+      await bringUpService('notifier', settings, env, register);
       return env;
     }),
     ensureSandboxInit(say),
@@ -70,8 +71,8 @@ async function bringUp(settings: Settings): Promise<void> {
   await bringUpService('worker', settings, { ...env, DOCKER_HOST: engine.dockerHost }, register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
   linkCommand(settings, say);
-  await step(say, 'Waiting for gateway and worker', () =>
-    waitForReady(settings, services, () => cleanup.started),
+  await step(say, 'Waiting for gateway, worker and notifier', () =>
+    waitForReady(settings, services, began, () => cleanup.started),
   );
   if (!cleanup.started) say(welcome(settings, key, engine, Date.now() - began));
 }
@@ -97,7 +98,7 @@ async function bringUpRedis(settings: Settings, register: ChildRegister): Promis
 }
 
 async function bringUpService(
-  name: 'gateway' | 'worker',
+  name: ServiceName,
   settings: Settings,
   env: NodeJS.ProcessEnv,
   register: ChildRegister,

@@ -1,21 +1,26 @@
 import { waitUntil } from '../parts/pids.ts';
+import { notifierIsReady } from './notifier-ready.ts';
 import type { Service } from './services.ts';
 import type { Settings } from './settings.ts';
 
 /** A service that crashes this often before it was ever ready will not be: its log says why. */
 const hopelessAfter = 3;
 
-/** Waits until the gateway says that it and a worker are ready. Throws with the reason and the logs' ends otherwise. */
+/**
+ * Waits until the gateway says that it and a worker are ready, and the notifier that it is. Throws with the reason and the logs'
+ * ends otherwise.
+ */
 export async function waitForReady(
   settings: Settings,
   services: Service[],
+  since: number,
   isStopping: () => boolean,
 ): Promise<void> {
   let reason = 'the gateway has not answered yet';
   const hopeless = () => services.find((service) => service.crashes >= hopelessAfter);
   await waitUntil(
     async () => {
-      reason = await notReadyReason(settings.url);
+      reason = (await notReadyReason(settings.url)) || notifierReason(services, since);
       return reason === '' || hopeless() !== undefined || isStopping();
     },
     settings.startTimeoutMs,
@@ -36,4 +41,11 @@ async function notReadyReason(url: string): Promise<string> {
   } catch (error) {
     return `${url}/readyz does not answer (${(error as Error).message})`;
   }
+}
+
+function notifierReason(services: Service[], since: number): string {
+  const notifier = services.find(({ current }) => current.name === 'notifier');
+  return notifier === undefined || notifierIsReady(notifier.current, since)
+    ? ''
+    : 'the notifier has not said that it is ready';
 }

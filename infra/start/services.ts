@@ -6,10 +6,11 @@ import type { Settings } from './settings.ts';
 import { type Supervised, supervise } from './supervise.ts';
 
 export type Service = Supervised<Child>;
+export type ServiceName = 'gateway' | 'worker' | 'notifier';
 
 /** Starts one of services/NAME/main.ts by this very Node, configured by its environment alone. */
 export function startService(
-  name: 'gateway' | 'worker',
+  name: ServiceName,
   settings: Settings,
   env: NodeJS.ProcessEnv,
   register: ChildRegister,
@@ -36,9 +37,10 @@ export function startService(
 export function serviceEnvironment(
   settings: Settings,
   parts: { redisUrl: string; secretKey: string; apiKey: string },
+  env: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   return {
-    ...process.env,
+    ...env,
     RUNLET_DATA_DIR: settings.dataDir,
     RUNLET_HOST: settings.host,
     RUNLET_PORT: String(settings.port),
@@ -46,5 +48,7 @@ export function serviceEnvironment(
     RUNLET_SECRET_KEY: parts.secretKey,
     RUNLET_API_KEY: parts.apiKey,
     RUNLET_DRAIN_MS: String(settings.drainMs),
+    // Behind a proxy only its operator knows better.
+    RUNLET_PUBLIC_URL: env.RUNLET_PUBLIC_URL || settings.url,
   };
 }

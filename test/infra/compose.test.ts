@@ -11,8 +11,10 @@ import type { RunResult } from '../../infra/parts/run.ts';
 import { silent } from '../../infra/parts/say.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
+import { verified } from '../support/receiver.ts';
 import { composeCommand, composeProject } from './support/compose.ts';
 import { root } from './support/npm-start.ts';
+import { receivedBy, receiverService } from './support/receiver-service.ts';
 
 const lab = inject('lab');
 const key = `rlk_${randomBytes(24).toString('hex')}`;
@@ -23,24 +25,29 @@ const loadedHere: string[] = [];
 let compose: (args: string[], allowFailure?: boolean) => Promise<RunResult>;
 let gateway = '';
 let cache = '';
+let receiverPort = 0;
 
-// A site of its own: the cache's upstream is a second registry beside it, in place of the public one.
-const upstream = (upstreamPort: number) => ({
+// A site of its own: the cache's upstream is a second registry beside it, in place of the public one; and somebody's server
+// that takes webhooks.
+const site = (ports: { upstream: number; receiver: number }) => ({
   services: {
-    upstream: { image: 'registry:2', networks: ['outside'], ports: [`127.0.0.1:${upstreamPort}:5000`] },
+    upstream: { image: 'registry:2', networks: ['outside'], ports: [`127.0.0.1:${ports.upstream}:5000`] },
+    receiver: receiverService(ports.receiver),
   },
 });
 
 describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () => {
   beforeAll(async () => {
     for (const name of bases) loadedHere.push(...(await ensureLoaded(lab, name)));
-    const override = join(folder, 'upstream.json');
+    const override = join(folder, 'site.json');
     const ports = {
       gateway: await freePort('127.0.0.1'),
       cache: await freePort('127.0.0.1'),
       upstream: await freePort('127.0.0.1'),
+      receiver: await freePort('127.0.0.1'),
     };
-    writeFileSync(override, JSON.stringify(upstream(ports.upstream)));
+    writeFileSync(override, JSON.stringify(site(ports)));
+    receiverPort = ports.receiver;
     gateway = `http://127.0.0.1:${ports.gateway}`;
     cache = `127.0.0.1:${ports.cache}`;
     compose = composeProject(await composeCommand(), project, [join(root, 'docker-compose.yml'), override], {
@@ -52,6 +59,8 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
       RUNLET_PORT: String(ports.gateway),
       RUNLET_REGISTRY_PORT: String(ports.cache),
       RUNLET_REGISTRY_UPSTREAM: 'http://upstream:5000',
+      RUNLET_PUBLIC_URL: gateway,
+      RUNLET_WEBHOOK_ALLOW: 'receiver',
       RUNLET_BUILD_NETWORK: process.env.RUNLET_BUILD_NETWORK ?? 'default',
     });
     await compose(['up', '-d', '--build']);
@@ -68,6 +77,7 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     const images = [
       `runlet-gateway:${project}`,
       `runlet-worker:${project}`,
+      `runlet-notifier:${project}`,
       `${cache}/library/hello-world`,
       ...loadedHere,
     ];
@@ -76,6 +86,16 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
   }, 120_000);
 
   const ready = async () => (await fetch(`${gateway}/readyz`).catch(() => undefined))?.status;
+
+  const container = (service: string) => {
+    const labels = [`project=${project}`, `service=${service}`];
+    const filters = labels.flatMap((label) => ['--filter', `label=com.docker.compose.${label}`]);
+    return docker(lab.dockerHost, 'ps', '--quiet', ...filters);
+  };
+
+  // By the Engine's own client: Compose takes half a second for each.
+  const inside = async (service: string, ...command: string[]) =>
+    docker(lab.dockerHost, 'exec', await container(service), ...command);
 
   const post = async (image: string, more: Record<string, unknown> = {}) => {
     const response = await fetch(`${gateway}/v1/runs`, {
@@ -114,13 +134,46 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     // Of the worker's user, for the gateway's group, for nobody else.
     const list = ['find', '/var/lib/runlet/artifacts', '-mindepth', '2', '-printf', '%u:%g %m %y\\n'];
     const lines = async () => {
-      const { stdout } = await compose(['exec', '-T', 'gateway', ...list]);
-      return [...new Set(stdout.trim().split('\n'))].sort();
+      return [...new Set((await inside('gateway', ...list)).split('\n'))].sort();
     };
     expect(await lines()).toEqual(['root:node 2770 d', 'root:node 640 f']);
     expect((await fetch(address, { method: 'DELETE', headers: { authorization } })).status).toBe(204);
     expect((await fetch(address, { headers: { authorization } })).status).toBe(404);
     expect(await lines()).toEqual(['root:node 2770 d']);
+  });
+
+  it('delivers webhooks, signed, to the receiver that the operator allows, and to none of its neighbours', async () => {
+    const secret = `whsec_${randomBytes(32).toString('base64')}`;
+    const { run } = await post('hello-world', { webhook: { url: 'http://receiver:3000/hook', secret } });
+    await expect.poll(() => receivedBy(receiverPort), { timeout: 30_000 }).toHaveLength(1);
+    const [received] = await receivedBy(receiverPort);
+    expect(received && verified(secret, received)).toMatchObject({
+      type: 'run.finished',
+      data: { id: run.id, status: 'succeeded', url: `${gateway}/v1/runs/${run.id}` },
+    });
+
+    const other = await post('hello-world', { webhook: { url: 'http://upstream:5000/v2/', secret } });
+    const firstTry = async () => {
+      const headers = { authorization: `Bearer ${key}` };
+      const answer = await fetch(`${gateway}/v1/deliveries?run=${other.run.id}`, { headers });
+      const { data } = (await answer.json()) as { data: { attempts: { error: { code: string } }[] }[] };
+      return data[0]?.attempts[0]?.error.code;
+    };
+    await expect.poll(firstTry, { timeout: 30_000 }).toBe('blocked_address');
+  });
+
+  it('gives no program of ours a capability, a writable root or another’s code, and publishes the gateway alone', async () => {
+    for (const service of ['gateway', 'notifier', 'worker']) {
+      const status = await inside(service, 'grep', '-E', '^(CapEff|CapBnd|NoNewPrivs)', '/proc/1/status');
+      expect(status.replaceAll('\t', ' ').split('\n')).toEqual(
+        expect.arrayContaining(['CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'NoNewPrivs: 1']),
+      );
+      await expect(inside(service, 'touch', '/app/written')).rejects.toThrow('Read-only file system');
+      expect(await inside(service, 'ls', '/app/services')).toBe(service);
+    }
+    for (const service of ['gateway', 'notifier']) expect(await inside(service, 'id', '-u')).not.toBe('0');
+    for (const service of ['redis', 'notifier', 'worker'])
+      expect(await docker(lab.dockerHost, 'port', await container(service))).toBe('');
   });
 
   it('comes to be healthy in all its parts', async () => {
@@ -135,27 +188,15 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     };
     await expect
       .poll(states, { timeout: 60_000, interval: 500 })
-      .toEqual(['gateway healthy', 'redis healthy', 'registry healthy', 'upstream', 'worker healthy']);
-  });
-
-  it('gives neither gateway nor worker a capability, a writable root or a published Redis', async () => {
-    for (const service of ['gateway', 'worker']) {
-      const { stdout } = await compose([
-        'exec',
-        '-T',
-        service,
-        'grep',
-        '-E',
-        '^(CapEff|CapBnd|NoNewPrivs)',
-        '/proc/1/status',
+      .toEqual([
+        'gateway healthy',
+        'notifier healthy',
+        'receiver',
+        'redis healthy',
+        'registry healthy',
+        'upstream',
+        'worker healthy',
       ]);
-      expect(stdout.replaceAll('\t', ' ').trim().split('\n')).toEqual(
-        expect.arrayContaining(['CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'NoNewPrivs: 1']),
-      );
-      expect((await compose(['exec', '-T', service, 'touch', '/app/written'], true)).code).not.toBe(0);
-    }
-    expect((await compose(['exec', '-T', 'gateway', 'id', '-u'])).stdout.trim()).not.toBe('0');
-    expect((await compose(['port', 'redis', '6379'], true)).stdout.trim()).not.toMatch(/:[1-9]/);
   });
 
   it('keeps what was stored when all of it is stopped and started again', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,12 @@ import { silent } from '../../infra/parts/say.ts';
 import { shortSocketPath } from '../../infra/parts/sockets.ts';
 import { Cleanup } from '../../infra/start/cleanup.ts';
 import { lockDataFolder } from '../../infra/start/lock.ts';
+import { notifierIsReady } from '../../infra/start/notifier-ready.ts';
 import { publicRegistryReachable } from '../../infra/start/public-registry.ts';
+import { serviceEnvironment } from '../../infra/start/services.ts';
+import { readSettings } from '../../infra/start/settings.ts';
 import { supervise } from '../../infra/start/supervise.ts';
+import { root } from './support/npm-start.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -144,11 +148,11 @@ describe('the way down', () => {
   it('stops the worker before what it leans on, once, and what comes up late at once', async () => {
     const stopped: string[] = [];
     const cleanup = new Cleanup(silent);
-    for (const part of ['engine', 'redis', 'worker', 'gateway'] as const) {
+    for (const part of ['engine', 'redis', 'notifier', 'worker', 'gateway'] as const) {
       await cleanup.add(part, () => void stopped.push(part));
     }
     await Promise.all([cleanup.run(), cleanup.run()]);
-    expect(stopped).toEqual(['worker', 'gateway', 'redis', 'engine']);
+    expect(stopped).toEqual(['worker', 'gateway', 'notifier', 'redis', 'engine']);
     await expect(cleanup.add('registry', () => void stopped.push('late'))).rejects.toThrow();
     expect(stopped.at(-1)).toBe('late');
   });
@@ -187,6 +191,65 @@ describe('supervision', () => {
     await new Promise((resolve) => setTimeout(resolve, 800));
     expect(starts).toBe(2);
     expect(supervised.crashes).toBe(2);
+  });
+});
+
+describe('the notifier', () => {
+  const notifier = (...lines: string[]) => ({ isRunning: () => true, tail: () => lines.join('\n') });
+  const line = (time: string, msg: string) => JSON.stringify({ level: 30, time, service: 'notifier', msg });
+  const since = Date.parse('2026-01-02T00:00:00Z');
+
+  it('is ready once it has said so, since this start', () => {
+    const before = line('2026-01-01T23:59:59Z', 'ready');
+    const after = line('2026-01-02T00:00:01Z', 'ready');
+    expect(notifierIsReady(notifier(before), since, 'info')).toBe(false);
+    expect(
+      notifierIsReady(notifier(before, 'no JSON', line('2026-01-02T00:00:01Z', 'stopped')), since, 'info'),
+    ).toBe(false);
+    expect(notifierIsReady(notifier(before, after, 'more'), since, 'info')).toBe(true);
+  });
+
+  it('is believed where its log is kept quiet', () => {
+    expect(notifierIsReady(notifier(), since, 'silent')).toBe(true);
+    expect(notifierIsReady({ ...notifier(), isRunning: () => false }, since, 'silent')).toBe(false);
+  });
+});
+
+describe('the health check in containers', () => {
+  const check = (url: string) => {
+    const env = { ...process.env, RUNLET_REDIS_URL: url };
+    return spawnSync(process.execPath, [join(root, 'infra/health.cjs'), 'redis'], { env, encoding: 'utf8' });
+  };
+
+  it('passes where there is a Redis; else it names the address, without the password', async () => {
+    const redis = await startRedis({
+      folder: join(folder, 'redis'),
+      logFile: join(folder, 'log'),
+      say: silent,
+    });
+    expect(check(redis.url).status).toBe(0);
+    await redis.child.stop();
+    expect(check(redis.url).status).toBe(1);
+    const port = await freePort('127.0.0.1');
+    const { status, stderr } = check(`redis://user:hidden@127.0.0.1:${port}`);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(`redis://127.0.0.1:${port}: connect ECONNREFUSED`),
+    ]);
+  });
+});
+
+describe('what the services are told', () => {
+  const publicUrl = (env: NodeJS.ProcessEnv) => {
+    const settings = readSettings({ RUNLET_DATA_DIR: folder, RUNLET_PORT: '1234' });
+    const parts = { redisUrl: 'unix:///redis.sock', secretKey: 'secret', apiKey: 'key' };
+    return serviceEnvironment(settings, parts, env).RUNLET_PUBLIC_URL;
+  };
+
+  it('has the address that is printed as the public one, unless the user knows another', () => {
+    expect(publicUrl({})).toBe('http://127.0.0.1:1234');
+    expect(publicUrl({ RUNLET_PUBLIC_URL: '' })).toBe('http://127.0.0.1:1234');
+    expect(publicUrl({ RUNLET_PUBLIC_URL: 'https://runlet.example' })).toBe('https://runlet.example');
   });
 });
 

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { run } from '../../infra/parts/run.ts';
+import { startReceiver, verified } from '../support/receiver.ts';
 import { type Home, makeHome, npmStart } from './support/npm-start.ts';
 import { processesLeft, processesWith } from './support/processes.ts';
 
@@ -19,6 +21,14 @@ async function pasteCurl(output: string): Promise<{ status: string; stdout: stri
   const line = output.split('\n').find((text) => text.startsWith('  curl '));
   const { stdout } = await run('sh', ['-c', line ?? 'false'], { env: home.env as Record<string, string> });
   return JSON.parse(stdout);
+}
+
+/** The process of one of services/NAME/main.ts. */
+const serviceOf = (name: string) =>
+  processesWith(home.dataDir).find((line) => line.includes(`services/${name}/main.ts`));
+
+function killService(name: string): void {
+  process.kill(Number(serviceOf(name)?.split(' ')[0]), 'SIGKILL');
 }
 
 describe('npm start', () => {
@@ -85,6 +95,14 @@ describe('npm start', () => {
     expect(start.output()).toContain('RUNLET_PORT');
   });
 
+  it('shows the end of the log of a service that cannot run', async () => {
+    const start = npmStart(home, { RUNLET_WEBHOOK_TIMEOUT_MS: 'soon' });
+    expect(await start.ended).toBe(1);
+    expect(start.output()).toContain(`The end of ${join(home.dataDir, 'logs/notifier.log')}:`);
+    expect(start.output()).toContain('RUNLET_WEBHOOK_TIMEOUT_MS');
+    expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);
+  });
+
   it('says so when DOCKER_HOST leads nowhere, and starts no Engine instead', async () => {
     const start = npmStart(home, { DOCKER_HOST: 'unix:///nowhere/docker.sock' });
     expect(await start.ended).toBe(1);
@@ -95,7 +113,7 @@ describe('npm start', () => {
   it('takes its children along when it is killed outright, and starts again on the same folder', async () => {
     const first = npmStart(home);
     await first.said(ready);
-    expect(processesWith(home.dataDir).length).toBeGreaterThan(3);
+    for (const name of ['gateway', 'worker', 'notifier']) expect(serviceOf(name)).toBeDefined();
     first.process.kill('SIGKILL');
     await first.ended;
     expect(await processesLeft(home.dataDir, 30_000)).toEqual([]);
@@ -109,8 +127,7 @@ describe('npm start', () => {
   it('starts a service again that crashed', async () => {
     const start = npmStart(home);
     await start.said(ready);
-    const gateway = processesWith(home.dataDir).find((line) => line.includes('services/gateway/main.ts'));
-    process.kill(Number(gateway?.split(' ')[0]), 'SIGKILL');
+    killService('gateway');
     await start.said('The gateway ended unexpectedly; starting it again');
     await expect
       .poll(
@@ -120,6 +137,45 @@ describe('npm start', () => {
         },
       )
       .toBe(200);
+    start.process.kill('SIGINT');
+    expect(await start.ended).toBe(0);
+    expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);
+  });
+
+  it('delivers webhooks, those too that became due while the notifier was away', async () => {
+    const receiver = await startReceiver();
+    onTestFinished(() => receiver.stop());
+    const start = npmStart(home, { RUNLET_WEBHOOK_ALLOW: '127.0.0.1' });
+    await start.said(ready);
+    expect(readFileSync(join(home.dataDir, 'logs/notifier.log'), 'utf8')).toContain('"msg":"ready"');
+
+    const secret = `whsec_${randomBytes(32).toString('base64')}`;
+    const { apiKey } = JSON.parse(readFileSync(join(home.configDir, 'config.json'), 'utf8'));
+    const runs = `http://127.0.0.1:${home.port}/v1/runs`;
+    const post = async () => {
+      const answer = await fetch(runs, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${apiKey}`, prefer: 'wait=30', 'content-type': 'application/json' },
+        body: JSON.stringify({ image: 'hello-world', webhook: { url: receiver.url, secret } }),
+      });
+      return ((await answer.json()) as { id: string }).id;
+    };
+    const told = async (count: number) => {
+      const [one] = (await receiver.came(count)).slice(count - 1);
+      return one && verified(secret, one);
+    };
+
+    const first = await post();
+    expect(await told(1)).toMatchObject({
+      type: 'run.finished',
+      data: { id: first, status: 'succeeded', url: `${runs}/${first}` },
+    });
+
+    killService('notifier');
+    await start.said('The notifier ended unexpectedly; starting it again');
+    const second = await post();
+    expect(await told(2)).toMatchObject({ type: 'run.finished', data: { id: second } });
+
     start.process.kill('SIGINT');
     expect(await start.ended).toBe(0);
     expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);

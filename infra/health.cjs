@@ -1,11 +1,14 @@
-// The health check of the worker's container. The worker speaks no HTTP; it is of use while it can reach its Engine and
-// its Redis, so that is what is asked, each by one connection. Plain JavaScript without dependencies: it runs often.
+// The health check of the containers that speak no HTTP. Such a program is of use while it can reach its Redis, a worker also
+// its Engine, so that is what is asked, each by one connection:  node infra/health.cjs redis engine
+// Plain JavaScript without dependencies: it runs often.
 const { connect } = require('node:net');
 
-const redis = process.env.RUNLET_REDIS_URL ?? 'redis://127.0.0.1:6379';
-const engine = process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock';
+const places = {
+  redis: [process.env.RUNLET_REDIS_URL ?? 'redis://127.0.0.1:6379', 6379],
+  engine: [process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock', 2375],
+};
 
-Promise.all([reaches(redis, 6379), reaches(engine, 2375)]).then(
+Promise.all(process.argv.slice(2).map((name) => reaches(...places[name]))).then(
   () => process.exit(0),
   (error) => {
     console.error(error.message);
