@@ -15,6 +15,8 @@ enum { DEPTH_MOST = 64, PATH_MOST = 4096 };
 static int file = -1;
 static char file_path[PATH_MOST];
 static uint64_t left;
+/* Why WORKDIR could not be entered; else 0. */
+static int no_workdir;
 /* Said once per file: the rest of a file that failed is read and dropped. */
 static int file_failed;
 
@@ -36,7 +38,8 @@ void enter_workdir(char *path) {
         *at = '/';
     }
     if (!refused) refused = make_folder(AT_FDCWD, path);
-    if (chdir(path) != 0) send_failure(IN_WORKDIR, reason(errno, refused), path);
+    no_workdir = chdir(path) != 0 ? reason(errno, refused) : 0;
+    if (no_workdir) send_failure(IN_WORKDIR, no_workdir, path);
 }
 
 static int is_plain(const char *part) { return part[0] && strcmp(part, ".") && strcmp(part, ".."); }
@@ -173,11 +176,24 @@ void send_content(char *path) {
     while (size > 0) {
         ssize_t done = read(from, piece, size < sizeof piece ? (size_t)size : sizeof piece);
         if (done < 0 && errno == EINTR) continue;
-        /* Nothing runs that could have made it shorter: the disk itself failed us. */
-        if (done <= 0) broken("a file ended before its size");
+        /* Somebody has made it shorter meanwhile, or the disk failed. */
+        if (done <= 0) {
+            send_failure(IN_GET, done < 0 ? errno : EIO, path);
+            break;
+        }
         send_frame('d', piece, (size_t)done);
         size -= (uint64_t)done;
     }
     close(from);
     write_output(1);
+}
+
+void remove_file(char *path) {
+    char *name;
+    int folder = open_parent(path, 0, &name);
+    int number = folder < 0 ? errno : no_workdir;
+    if (!number && unlinkat(folder, name, 0) != 0) number = errno;
+    if (folder >= 0) close(folder);
+    if (number) return send_failure(IN_UNLINK, number, path);
+    send_frame('u', NULL, 0);
 }

@@ -12,5 +12,7 @@ void file_data(const unsigned char *data, size_t length);
 uint64_t file_left(void);
 void list_files(uint32_t most);
 void send_content(char *path);
+/* A file or a link; never a folder. */
+void remove_file(char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* PID 1 of a sandbox. README.md beside this file says what it does; this file, how it waits. */
+/* PID 1 of a sandbox, or beside a service. README.md beside this file says what it does; this file, how it waits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "processes.h"
 #include "step.h"
 #include "user.h"
 #include "wire.h"
@@ -34,7 +35,7 @@ static char *text(unsigned char *payload, size_t from, size_t length) {
 
 static void handle(char type, unsigned char *payload, size_t length) {
     unsigned char behind = payload[length];
-    int between = strchr("WFDLG", type) != NULL;
+    int between = strchr("WFDLGU", type) != NULL;
     if (between && step_runs()) broken("a frame that belongs between steps came while one runs");
     if (type != 'D' && file_left() > 0) broken("a FILE is not complete");
     switch (type) {
@@ -77,6 +78,10 @@ static void handle(char type, unsigned char *payload, size_t length) {
         need(length, 1);
         send_content(text(payload, 0, length));
         break;
+    case 'U':
+        need(length, 1);
+        remove_file(text(payload, 0, length));
+        break;
     default:
         broken("a frame of an unknown type");
     }
@@ -113,6 +118,12 @@ static void make_room(void) {
     in_size = wanted + 1;
 }
 
+static void leave(void) __attribute__((noreturn));
+static void leave(void) {
+    end_programs();
+    _exit(0);
+}
+
 static void read_worker(void) {
     make_room();
     ssize_t length = read(0, in + in_to, in_size - 1 - in_to);
@@ -120,16 +131,42 @@ static void read_worker(void) {
         in_to += (size_t)length;
         handle_frames();
     } else if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
-        kill(-1, SIGKILL); /* the worker is gone */
-        _exit(0);
+        leave(); /* the worker is gone */
     }
 }
 
+/* What init is told of by a descriptor. PID 1 takes no other; elsewhere all wait, but for what asks it to end. */
+static int open_signals(void) {
+    sigset_t told, blocked;
+    sigemptyset(&told);
+    sigaddset(&told, SIGCHLD);
+    blocked = told;
+    if (is_apart()) {
+        sigfillset(&blocked);
+        for (const int *one = (const int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0}; *one; one++) sigaddset(&told, *one);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    return signalfd(-1, &told, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Whether a child has ended. */
+static int read_signals(int from) {
+    struct signalfd_siginfo info;
+    int child = 0;
+    while (read(from, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo != SIGCHLD) leave();
+        child = 1;
+    }
+    return child;
+}
+
 int main(int argc, char **argv) {
-    /* It ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
-    if (getpid() != 1) return 64;
+    int beside = argc > 1 && !strcmp(argv[1], "exec");
+    /* PID 1 ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
+    if (beside == (getpid() == 1)) return 64;
     prctl(PR_SET_DUMPABLE, 0);
-    if (argc > 1) set_program_user(argv[1]);
+    if (beside) be_apart();
+    if (argc > 1 + beside) set_program_user(argv[1 + beside]);
     umask(022);
     for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     /* What the runtime forgot to close is no program's (CVE-2024-21626); a kernel too old for it leaves it as it is. */
@@ -140,11 +177,7 @@ int main(int argc, char **argv) {
     /* Whatever the runtime ignored, a program would go on ignoring. */
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    sigset_t children;
-    sigemptyset(&children);
-    sigaddset(&children, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &children, NULL);
-    int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    int ended = open_signals();
     if (ended < 0) return 71;
 
     unsigned char version = VERSION;
@@ -161,8 +194,7 @@ int main(int argc, char **argv) {
             if (errno == EINTR) continue;
             return 71;
         }
-        struct signalfd_siginfo info;
-        int reap = fds[1].revents && read(ended, &info, sizeof info) > 0;
+        int reap = fds[1].revents && read_signals(ended);
         step_ready(fds + 3, count);
         if (fds[0].revents) read_worker();
         step_tick(reap);

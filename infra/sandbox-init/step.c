@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "processes.h"
 #include "usage.h"
 #include "user.h"
 #include "wire.h"
@@ -42,7 +43,7 @@ int step_runs(void) { return step.pid != 0; }
 static void end_all(enum cause cause) {
     if (step.ended || step.cause != BY_ITSELF) return;
     step.cause = cause;
-    kill(-1, SIGKILL);
+    kill_programs();
 }
 
 /* --- stdin --- */
@@ -283,9 +284,17 @@ static void read_stream(int *from, char type) {
 static void reap(void) {
     int status;
     struct rusage usage;
-    for (pid_t pid; (pid = wait4(-1, &status, step.ended ? 0 : WNOHANG, &usage)) != 0;) {
+    for (int flags = WNOHANG;;) {
+        pid_t pid = wait4(-1, &status, flags, &usage);
         if (pid < 0 && errno == EINTR) continue;
-        if (pid < 0) return;
+        if (pid < 0 || (pid == 0 && !step.ended)) return;
+        if (pid == 0) {
+            /* What the first process left behind ends with it; again each time, for what was being forked meanwhile. */
+            kill_programs();
+            flags = 0;
+            continue;
+        }
+        flags = WNOHANG;
         step.cpu_us += cpu_us_of(&usage);
         uint64_t memory = (uint64_t)usage.ru_maxrss * 1024;
         if (memory > step.memory) step.memory = memory;
@@ -294,8 +303,6 @@ static void reap(void) {
             step.ended = 1;
             step.ended_us = now_us(); /* what the worker takes to read the rest is not the program's */
         }
-        /* What the first process left behind ends with it; again each time, for what was being forked meanwhile. */
-        if (step.ended) kill(-1, SIGKILL);
     }
 }
 

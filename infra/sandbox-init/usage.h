@@ -2,13 +2,14 @@
 #ifndef USAGE_H
 #define USAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
 uint64_t now_us(void);
 uint64_t cpu_us_of(const struct rusage *usage);
-/* CPU time of every process alive but this one, and of the children that they have waited for, from /proc. */
-uint64_t live_cpu_us(void);
+/* The beginning of a file of the kernel's, as a string; 0 when there is none. */
+int read_file(const char *path, char *into, size_t most);
 /* Processes that the kernel has killed so far for the container's memory limit; -1 where it cannot be read. */
 int64_t oom_kills(void);
 

@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "processes.h"
 
 /* Bounded: while it is full the program's pipes are not read, and the program waits. */
 static unsigned char out[512 * 1024];
@@ -26,7 +27,7 @@ unsigned char *put64(unsigned char *at, uint64_t value) {
 
 static void finish(int code) __attribute__((noreturn));
 static void finish(int code) {
-    kill(-1, SIGKILL);
+    end_programs();
     _exit(code);
 }
 
@@ -78,7 +79,7 @@ int room_for_output(void) { return sizeof out - (out_to - out_from) >= 4 * (HEAD
 int output_waits(void) { return out_from < out_to; }
 
 void broken(const char *why) {
-    kill(-1, SIGKILL); /* first: while the worker is waited for no limit is looked at */
+    end_programs(); /* first: while the worker is waited for no limit is looked at */
     send_frame('b', why, strlen(why));
     write_output(1);
     finish(70);

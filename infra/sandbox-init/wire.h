@@ -10,7 +10,7 @@ enum { VERSION = 1, HEADER = 5, FRAME_MOST = 64 * 1024, EXEC_MOST = 4 * 1024 * 1
 /* What of the out-buffer must be free before a piece of output is read: one frame. */
 enum { PIECE = 32 * 1024 };
 
-enum failure { IN_WORKDIR = 1, IN_FILE = 2, IN_EXEC = 3, IN_START = 4, IN_GET = 5 };
+enum failure { IN_WORKDIR = 1, IN_FILE = 2, IN_EXEC = 3, IN_START = 4, IN_GET = 5, IN_UNLINK = 6 };
 
 uint16_t get16(const unsigned char *at);
 uint32_t get32(const unsigned char *at);

@@ -159,7 +159,8 @@ describe('names', () => {
       'const socket = require("node:dgram").createSocket("udp4").bind(53, "127.0.0.1", () => console.log("ready"));' +
       'socket.once("message", () => { console.log("asked"); socket.close(); });';
     const pid = docker('inspect', '-f', '{{.State.Pid}}', id);
-    const listener = spawn('nsenter', ['-t', pid, '-n', process.execPath, '-e', listen]);
+    const [command, ...args] = [...'nsenter --net -t'.split(' '), pid, process.execPath, '-e', listen];
+    const listener = spawn(command ?? '', args);
     await once(listener.stdout, 'data');
     const said = text(listener.stdout);
     expect(await within(id, 'nslookup example.com')).not.toMatch(/^Name:/m);

@@ -17,7 +17,7 @@ import {
   u64,
 } from '../../services/worker/sandbox/init/frames.ts';
 import { createInitSession, SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
-import { buildSanitized, canRun, type Launcher, launcher, step } from './support.ts';
+import { buildSanitized, canRun, type Launcher, launcher, places, step } from './support.ts';
 
 /** The same cases each time: what fails once can be looked at again. */
 const seed = 20_250_101;
@@ -75,12 +75,14 @@ function parseAll(chunks: Buffer[]): InitFrame[] {
   return frames;
 }
 
-describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
+describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes, $place,', ({ beside }) => {
+  /** Most of it is the same in both places. */
+  const runs = (count: number) => (beside ? Math.ceil(count / 3) : count);
   let folder: string;
   let inits: Launcher;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'sandbox-init-fuzz-'));
-    inits = launcher({ program: buildSanitized(folder), sizeBytes: 1024 * 1024 });
+    inits = launcher({ program: buildSanitized(folder), sizeBytes: 1024 * 1024, beside });
   });
   afterAll(() => {
     inits?.remove();
@@ -140,6 +142,7 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
       { weight: 1, arbitrary: paths.map(workdir) },
       { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
       { weight: 1, arbitrary: paths.map((one) => frame('G', Buffer.from(one))) },
+      { weight: 1, arbitrary: paths.map((one) => frame('U', Buffer.from(one))) },
     );
   const anyTime = fc.oneof(
     { weight: 3, arbitrary: anyBytes(5000).map((data) => frame('I', data)) },
@@ -213,12 +216,12 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
     const cases = fc.asyncProperty(pieces, async (all) => {
       expect(await feed(all, true)).toBe(0);
     });
-    await fc.assert(cases, { ...options, numRuns: 120 });
+    await fc.assert(cases, { ...options, numRuns: runs(120) });
   });
 
   test('takes valid frames in any order', async () => {
     const cases = fc.asyncProperty(fc.array(valid, { maxLength: 12 }), async (all) => void (await feed(all)));
-    await fc.assert(cases, { ...options, numRuns: 60 });
+    await fc.assert(cases, { ...options, numRuns: runs(60) });
   });
 
   test('takes mutated frames', async () => {
@@ -227,11 +230,11 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
       async (pieces) =>
         void (await feed(pieces.map(([one, change]) => (change === null ? one : mutate(one, change))))),
     );
-    await fc.assert(cases, { ...options, numRuns: 150 });
+    await fc.assert(cases, { ...options, numRuns: runs(150) });
   });
 
   test('takes frames of any type, length and content', async () => {
-    const type = fc.constantFrom(...'WFDEIZSRKLGrsxob\0');
+    const type = fc.constantFrom(...'WFDEIZSRKLGUrsxob\0');
     const any = fc
       .tuple(type, fc.oneof(fc.constant(null), anyNumber), anyBytes(200))
       .map(([one, length, data]) => {
@@ -243,7 +246,7 @@ describe.skipIf(!canRun)('an init built to notice its own mistakes', () => {
       fc.array(fc.oneof(any, anyBytes(100)), { maxLength: 6 }),
       async (pieces) => void (await feed(pieces)),
     );
-    await fc.assert(cases, { ...options, numRuns: 100 });
+    await fc.assert(cases, { ...options, numRuns: runs(100) });
   });
 });
 
@@ -271,7 +274,7 @@ const anyInitFrame = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .tuple(fc.nat(6), anyNumber, anyBytes(20))
+      .tuple(fc.nat(7), anyNumber, anyBytes(20))
       .map(([what, errno, text]) => frame('n', Buffer.from([what]), u32(errno), text)),
   },
   { weight: 2, arbitrary: anyNumber.map((bytes) => frame('t', u32(bytes))) },
@@ -283,7 +286,7 @@ const anyInitFrame = fc.oneof(
   },
   { weight: 2, arbitrary: fc.nat(1).map((more) => frame('z', Buffer.from([more]))) },
   { weight: 2, arbitrary: fc.oneof(fc.nat(600), anyNumber).map((size) => frame('a', u64(size))) },
-  { weight: 1, arbitrary: fc.constantFrom(ready, frame('b', Buffer.from('why'))) },
+  { weight: 1, arbitrary: fc.constantFrom(ready, frame('u'), frame('b', Buffer.from('why'))) },
   { weight: 1, arbitrary: anyBytes(40) },
 );
 
@@ -378,6 +381,7 @@ describe('the worker’s side of a session, with a hostile peer', () => {
       await settled(running.ended);
     },
     list: (session) => settled(session.list(3)),
+    unlink: (session) => settled(session.unlink('x')),
     async read(session) {
       for await (const piece of session.read('x')) if (piece.length === 7) break;
     },
@@ -477,6 +481,14 @@ describe('the worker’s side of a session, with a hostile peer', () => {
     };
     const session = createInitSession(attachment);
     await expect(session.list(1000)).rejects.toBeInstanceOf(SandboxLost);
+  });
+
+  test('repeats what came in the place of an init', async () => {
+    const { attachment, output } = peer(true);
+    const session = createInitSession(attachment);
+    const why = 'OCI runtime exec failed: exec failed: no such file or directory: unknown\r\n';
+    output.push({ stream: 'stdout', data: Buffer.from(why) });
+    await expect(session.ready).rejects.toThrow(why.trim());
   });
 
   test('repeats what a runtime complained of, in short', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
-import { begin, canRun, type Init, run, sh, startInit, wellEnded } from './support.ts';
+import { begin, canRun, type Init, places, run, sh, startInit, wellEnded } from './support.ts';
 
 /** What a hostile program reaches for, tried one after another; each says the error's name, or `allowed`. */
 const attempts = `
@@ -18,13 +18,16 @@ def opened(path, flags=os.O_RDONLY): os.close(os.open(path, flags))
 
 const said = (script: string) => `${attempts}\n${script}\nprint(json.dumps(results))`;
 
-describe.skipIf(!canRun)('under a sandbox init a program', () => {
+describe.skipIf(!canRun).each(places)('under a sandbox init, $place, a program', ({ beside }) => {
   let init: Init;
   beforeAll(async () => {
-    init = await startInit();
+    init = await startInit({ beside });
     await init.session.prepare(init.workdir, []);
   });
-  afterAll(() => init.stop());
+  afterAll(async () => {
+    expect(init.service()).toHaveLength(beside ? 2 : 0);
+    await init.stop();
+  });
 
   const python = (script: string, changes = {}) => run(init.session, ['python3', '-c', script], changes);
 
@@ -70,13 +73,13 @@ describe.skipIf(!canRun)('under a sandbox init a program', () => {
   test('reaches nothing of init’s through /proc', async () => {
     const results = await tries(`
 for fd in range(4):
-    for flags in (os.O_RDONLY, os.O_WRONLY): attempt(f'fd {fd} {flags}', lambda: opened(f'/proc/1/fd/{fd}', flags))
+    for flags in (os.O_RDONLY, os.O_WRONLY): attempt(f'fd {fd} {flags}', lambda: opened(f'/proc/${init.innerPid}/fd/{fd}', flags))
 for name in ('environ', 'maps', 'auxv', 'stack', 'syscall', 'mem', 'io'):
-    attempt(name, lambda: open(f'/proc/1/{name}', 'rb').read(1))
-for name in ('fd', 'fdinfo', 'map_files', 'root', 'cwd'): attempt(name, lambda: os.listdir(f'/proc/1/{name}'))
-for name in ('exe', 'cwd', 'root', 'ns/pid'): attempt('link ' + name, lambda: os.readlink(f'/proc/1/{name}'))
+    attempt(name, lambda: open(f'/proc/${init.innerPid}/{name}', 'rb').read(1))
+for name in ('fd', 'fdinfo', 'map_files', 'root', 'cwd'): attempt(name, lambda: os.listdir(f'/proc/${init.innerPid}/{name}'))
+for name in ('exe', 'cwd', 'root', 'ns/pid'): attempt('link ' + name, lambda: os.readlink(f'/proc/${init.innerPid}/{name}'))
 for name in ('mem', 'oom_score_adj', 'oom_adj', 'clear_refs', 'coredump_filter', 'comm', 'timerslack_ns', 'autogroup'):
-    if os.path.exists(f'/proc/1/{name}'): attempt('write ' + name, lambda: open(f'/proc/1/{name}', 'wb', 0).write(b'1'))
+    if os.path.exists(f'/proc/${init.innerPid}/{name}'): attempt('write ' + name, lambda: open(f'/proc/${init.innerPid}/{name}', 'wb', 0).write(b'1'))
 `);
     expect(Object.keys(results).length).toBeGreaterThan(20);
     expect(['EACCES', 'EPERM']).toEqual(expect.arrayContaining(refusals(results)));
@@ -85,13 +88,13 @@ for name in ('mem', 'oom_score_adj', 'oom_adj', 'clear_refs', 'coredump_filter',
 
   test('does not trace init, nor take its memory or its descriptors', async () => {
     const results = await tries(`
-for name, number in (('attach', 16), ('seize', 0x4206)): attempt(name, lambda: call(libc.ptrace, number, 1, 0, 0))
+for name, number in (('attach', 16), ('seize', 0x4206)): attempt(name, lambda: call(libc.ptrace, number, ${init.innerPid}, 0, 0))
 class Vector(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('length', ctypes.c_size_t)]
 buffer = ctypes.create_string_buffer(16)
 ours, theirs = Vector(ctypes.addressof(buffer), 16), Vector(0x400000, 16)
 for name in ('process_vm_readv', 'process_vm_writev'):
-    attempt(name, lambda: call(getattr(libc, name), 1, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0))
-pidfd = os.pidfd_open(1)
+    attempt(name, lambda: call(getattr(libc, name), ${init.innerPid}, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0))
+pidfd = os.pidfd_open(${init.innerPid})
 for fd in range(3): attempt(f'pidfd_getfd {fd}', lambda: call(libc.syscall, 438, pidfd, fd, 0))
 `);
     expect(Object.keys(results)).toHaveLength(7);
@@ -99,7 +102,8 @@ for fd in range(3): attempt(f'pidfd_getfd {fd}', lambda: call(libc.syscall, 438,
     await nextStepIsRight();
   });
 
-  test('does not end init, whatever it sends', async () => {
+  // Beside a service nothing keeps a program from ending an init of its own user: beside.test.ts.
+  const sendsAll = async () => {
     const script = `
 import os, signal
 for number in range(1, 65):
@@ -115,7 +119,8 @@ print('sent')`;
     const all = await python('import os; os.fork(); os.fork(); os.kill(-1, 9); os.kill(os.getpid(), 9)');
     expect(all.end.cause).toBe('exited');
     await nextStepIsRight();
-  });
+  };
+  if (!beside) test('does not end init, whatever it sends', sendsAll);
 
   test('closes its descriptors and sets its limits for itself alone', async () => {
     const script = `
@@ -219,7 +224,7 @@ os._exit(9)`;
   });
 
   test('takes its work folder away, and the next step runs in what is left of it', async () => {
-    const own = await startInit();
+    const own = await startInit({ beside });
     onTestFinished(own.stop);
     const folder = `${own.workdir}/inner`;
     await own.session.prepare(folder, [{ path: 'file', data: Buffer.from('x'), mode: 0o644 }]);
@@ -232,10 +237,10 @@ os._exit(9)`;
   test.each([0, 8])(
     'that leaves init %i descriptors gets no further step, and no endless wait',
     async (most) => {
-      const own = await startInit();
+      const own = await startInit({ beside });
       onTestFinished(own.stop);
       await own.session.prepare(own.workdir, []);
-      const script = `import resource; resource.prlimit(1, resource.RLIMIT_NOFILE, (${most}, ${most}))`;
+      const script = `import resource; resource.prlimit(${own.innerPid}, resource.RLIMIT_NOFILE, (${most}, ${most}))`;
       await run(own.session, ['python3', '-c', script]).catch(() => {});
       await expect(run(own.session, ['true'])).rejects.toThrow(most > 0 ? StartFailed : SandboxLost);
       await own.session.closed;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
@@ -9,6 +9,7 @@ import {
   cpuTicks,
   eventually,
   type Init,
+  places,
   type Ran,
   run,
   sh,
@@ -19,17 +20,20 @@ import {
 
 const isZombie = (pid: number) => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
-describe.skipIf(!canRun)('a sandbox init', () => {
+describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) => {
   /** Shared by the tests that leave it as they found it, which is itself part of what is tested. */
   let init: Init;
   beforeAll(async () => {
-    init = await startInit();
+    init = await startInit({ beside });
     await init.session.prepare(init.workdir, []);
   });
-  afterAll(() => init.stop());
+  afterAll(async () => {
+    expect(init.service()).toHaveLength(beside ? 2 : 0);
+    await init.stop();
+  });
 
   async function ownInit(options?: Parameters<typeof startInit>[0]): Promise<Init> {
-    const own = await startInit(options);
+    const own = await startInit({ beside, ...options });
     onTestFinished(own.stop);
     await own.session.prepare(own.workdir, []);
     return own;
@@ -583,6 +587,69 @@ describe.skipIf(!canRun)('a sandbox init', () => {
       );
     });
 
+    test('are removed one by one, and what a link leads to is not', async () => {
+      const own = await ownInit();
+      await sh(
+        own.session,
+        'mkdir -p real; echo x >real/file; ln -s real/file link; ln -s real folder; mkfifo pipe',
+      );
+      for (const path of ['link', 'pipe']) await own.session.unlink(path);
+      expect((await sh(own.session, 'ls; ls real')).text).toBe('folder\nreal\nfile\n');
+      const refused = async (path: string) => (await failureOf(own.session.unlink(path))).errno;
+      expect(await failureOf(own.session.unlink('nothing'))).toEqual({
+        what: 'unlink',
+        errno: 2,
+        text: 'nothing',
+      });
+      expect(await refused('real')).toBe(21); // EISDIR
+      expect(await refused('folder/file')).toBe(20);
+      await own.session.unlink('real/file');
+      await own.session.unlink('folder');
+      expect(await own.session.list(10)).toEqual({ files: [], truncated: false });
+      await own.session.prepare('/etc/passwd/below', []);
+      await sh(own.session, 'true').catch(() => {});
+      await sh(own.session, 'echo x >kept');
+      await own.session.prepare('/etc/passwd/below', []);
+      expect(await failureOf(own.session.unlink('kept'))).toMatchObject({ what: 'workdir', errno: 20 });
+      await own.session.prepare(own.workdir, []);
+      expect((await sh(own.session, 'ls')).text).toBe('kept\nreal\n');
+    });
+
+    test('that could not be written fail what is asked next, whatever it is', async () => {
+      const own = await ownInit();
+      await sh(own.session, 'mkdir real; ln -s real folder; echo old >file');
+      const bad = [
+        { path: 'folder/new', data: Buffer.from('x'), mode: 0o644 },
+        { path: 'file', data: Buffer.from('new'), mode: 0o644 },
+      ];
+      const questions = [
+        () => own.session.list(0),
+        () => read(own, 'file'),
+        () => read(own, 'none'),
+        () => own.session.unlink('none'),
+        () => run(own.session, ['true']),
+      ];
+      for (const ask of questions) {
+        await own.session.prepare(own.workdir, bad);
+        expect(await failureOf(ask())).toEqual({ what: 'file', errno: 20, text: 'folder/new' });
+        expect((await read(own, 'file')).toString()).toBe('new');
+      }
+    });
+
+    test('a file that becomes shorter while it is read fails, and nothing else', async () => {
+      const own = await ownInit();
+      await sh(own.session, 'head -c 20000000 /dev/zero >big; echo x >file');
+      const reading = own.session.read('big');
+      await reading.next();
+      // It waits for its worker, which has all that it can hold.
+      truncateSync(`/proc/${own.pid}/root${own.workdir}/big`, 1);
+      const rest = (async () => {
+        for await (const _ of reading);
+      })();
+      expect(await failureOf(rest)).toEqual({ what: 'get', errno: 5, text: 'big' });
+      expect((await read(own, 'file')).toString()).toBe('x\n');
+    });
+
     test('a file of a size beyond all numbers is listed as what it is: too large', async () => {
       const own = await ownInit();
       expect(
@@ -660,7 +727,7 @@ describe.skipIf(!canRun)('a sandbox init', () => {
     });
 
     test('its work folder cannot be', async () => {
-      const own = await startInit();
+      const own = await startInit({ beside });
       onTestFinished(own.stop);
       await own.session.prepare('/etc/passwd/below', []);
       expect(await failureOf(run(own.session, ['true']))).toEqual({
@@ -675,7 +742,7 @@ describe.skipIf(!canRun)('a sandbox init', () => {
     });
 
     test('its files cannot be written', async () => {
-      const own = await startInit();
+      const own = await startInit({ beside });
       onTestFinished(own.stop);
       await own.session.prepare('/etc', [
         { path: 'of-another/file', data: Buffer.from('x'), mode: 0o644 },

@@ -39,8 +39,12 @@ export type Init = {
   /** The init as this machine's processes see it. */
   pid: number;
   exited: Promise<number | null>;
+  /** Its number for its programs. */
+  innerPid: number;
   /** Processes below it that live still, by this machine's numbers. */
   processes(): number[];
+  /** Beside a service: its processes that live still. */
+  service(): number[];
   stop(): Promise<void>;
 };
 
@@ -52,12 +56,22 @@ export type Launcher = {
   remove(): void;
 };
 
+/** PID 1 of its container, or beside the one that is: a service with a child of its own. */
+export const places = [
+  { place: 'PID 1', beside: false },
+  { place: 'beside a service', beside: true },
+];
+
+const besideService = `'sleep 1000000 >/dev/null 2>&1 & "$0" exec "$@"; exit $?'`;
+
 /**
  * Launches inits, each as PID 1 of process and mount namespaces of its own, as a user without any capability: what a
  * container is to it, without an engine. `program` takes the place of the built one. Its work folder is a tmpfs of its own.
- * With `root` it is root, with what it needs to give its programs that user.
+ * With `root` it is root, with what it needs to give its programs that user. With `beside` PID 1 is somebody else.
  */
-export function launcher(options: { program?: string; sizeBytes?: number; root?: boolean } = {}): Launcher {
+export function launcher(
+  options: { program?: string; sizeBytes?: number; root?: boolean; beside?: boolean } = {},
+): Launcher {
   const folder = mkdtempSync(join(tmpdir(), 'sandbox-init-'));
   // Neither the checkout nor a temporary folder need be open to another user.
   chmodSync(folder, 0o755);
@@ -66,11 +80,12 @@ export function launcher(options: { program?: string; sizeBytes?: number; root?:
   chmodSync(program, 0o755);
   const workdir = join(folder, 'work');
   mkdirSync(workdir);
+  const begun = `${options.beside ? `sh -c ${besideService} ` : ''}"$0"`;
   const inside =
     'mount -t tmpfs -o "size=$3,uid=$2,gid=$2,mode=700" tmpfs "$1" && cd "$1" && ' +
     (options.root === true
-      ? 'exec setpriv --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all,+kill,+setgid,+setpcap,+setuid "$0" "$2:$2"'
-      : 'exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0"');
+      ? `exec setpriv --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all,+kill,+setgid,+setpcap,+setuid ${begun} "$2:$2"`
+      : `exec setpriv --reuid="$2" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all ${begun}`);
   const sizeBytes = options.sizeBytes ?? 64 * 1024 * 1024;
   return {
     workdir,
@@ -97,17 +112,23 @@ export async function startInit(options?: Parameters<typeof launcher>[0]): Promi
   const attachment = attach(child);
   const session = createInitSession(attachment);
   await session.ready;
-  const [pid] = childrenOf(child.pid ?? 0);
+  const [first] = childrenOf(child.pid ?? 0);
+  if (first === undefined) throw new Error('the init has ended already');
+  const others = options?.beside ? [first, ...childrenOf(first).filter((one) => !isInit(one))] : [];
+  const pid = options?.beside ? childrenOf(first).find(isInit) : first;
   if (pid === undefined) throw new Error('the init has ended already');
   // By namespace: a daemon is not below it in the tree until its parents end.
   const namespace = pidNamespaceOf(pid);
+  const here = () => everyPid().filter((one) => pidNamespaceOf(one) === namespace);
   return {
     session,
     attachment,
     workdir,
     pid,
     exited,
-    processes: () => everyPid().filter((one) => one !== pid && pidNamespaceOf(one) === namespace),
+    innerPid: Number(/^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
+    processes: () => here().filter((one) => one !== pid && !others.includes(one)),
+    service: () => here().filter((one) => others.includes(one)),
     async stop() {
       session.close();
       child.kill('SIGKILL');
@@ -248,6 +269,8 @@ export function cpuTicks(pid: number): number {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);
 }
+
+const isInit = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'init\n';
 
 function everyPid(): number[] {
   return readdirSync('/proc')

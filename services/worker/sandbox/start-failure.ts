@@ -28,8 +28,11 @@ export function startFailure(error: unknown): Problem | undefined {
           );
     case 'exec':
       return execFailure(text, errno, why);
-    case 'start':
     case 'get':
+      return new Problem('start_failed', `The file ${text} could not be read (${why}).`);
+    case 'unlink':
+      return new Problem('start_failed', `The file ${text} could not be removed (${why}).`);
+    case 'start':
       return errno === EAGAIN
         ? new Problem('start_failed', 'The program could not be started within limits.pids. Raise it.')
         : new Problem('start_failed', `The program could not be started: ${text} (${why}).`);

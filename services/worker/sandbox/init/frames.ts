@@ -5,7 +5,7 @@ export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
 
-export type FailedStep = 'workdir' | 'file' | 'exec' | 'start' | 'get';
+export type FailedStep = 'workdir' | 'file' | 'exec' | 'start' | 'get' | 'unlink';
 
 export type InitFrame =
   | { type: 'ready'; version: number }
@@ -17,6 +17,7 @@ export type InitFrame =
   | { type: 'entry'; path: string; sizeBytes: number; mode: number }
   | { type: 'list_end'; truncated: boolean }
   | { type: 'content'; sizeBytes: number }
+  | { type: 'unlinked' }
   | { type: 'broken'; text: string };
 
 /** How a step ended, and what it took. */
@@ -38,7 +39,7 @@ const headerBytes = 5;
 const frameMost = 64 * 1024;
 /** The longest path that an init names. */
 const pathMost = 4096;
-const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get'];
+const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
 const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed'];
 
 /**
@@ -111,6 +112,9 @@ function parse(type: number, payload: Buffer): InitFrame {
     case 'a':
       exactly(8);
       return { type: 'content', sizeBytes: size(payload, 0) };
+    case 'u':
+      exactly(0);
+      return { type: 'unlinked' };
     case 'b':
       return { type: 'broken', text: payload.toString('utf8', 0, 1024) };
     default:

@@ -92,11 +92,14 @@ export function createInitSession(attachment: Attachment) {
   /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
   let failure: StartFailed | undefined;
   let complaint = '';
+  /** What came before READY: an engine's word on why there is no init. */
+  let opening = '';
   let drained = Promise.withResolvers<void>();
 
   const lose = (why: string, cause?: unknown) => {
     if (lost !== undefined) return;
-    lost = new SandboxLost(complaint === '' ? why : `${why}: ${complaint.trim()}`, { cause });
+    const said = `${isReady ? '' : opening}${complaint}`.trim();
+    lost = new SandboxLost(said === '' ? why : `${why}: ${said}`, { cause });
     ready.reject(lost);
     waiting?.onLost(lost);
     waiting = undefined;
@@ -148,6 +151,8 @@ export function createInitSession(attachment: Attachment) {
         if (complaint.length < complaintMost) complaint += chunk.data.toString('utf8', 0, complaintMost);
         continue;
       }
+      if (!isReady && opening.length < complaintMost)
+        opening += chunk.data.toString('utf8', 0, complaintMost);
       parse(chunk.data);
       for (const one of queue.splice(0)) {
         const done = take(one);
@@ -186,7 +191,7 @@ export function createInitSession(attachment: Attachment) {
     /** Resolves when the session is over, with what broke it. */
     closed: closed.promise,
 
-    /** Sets the work folder and brings files into it. What cannot be done fails the next `exec`. */
+    /** Sets the work folder and brings files into it. What cannot be done fails what is asked next. */
     async prepare(workdir: string, files: { path: string; data: Buffer; mode: number }[]): Promise<void> {
       gather();
       send(frame('W', Buffer.from(workdir)));
@@ -306,7 +311,9 @@ export function createInitSession(attachment: Attachment) {
             }
             if (one.type !== 'list_end') throw new ProtocolViolation(`${one.type} in a list`);
             done(handler);
-            resolve({ files, truncated: one.truncated });
+            const failed = takeFailure();
+            if (failed === undefined) resolve({ files, truncated: one.truncated });
+            else reject(failed);
           },
         };
         exchange(handler);
@@ -319,6 +326,8 @@ export function createInitSession(attachment: Attachment) {
       let left: number | undefined;
       const queue: Buffer[] = [];
       let error: Error | undefined;
+      /** Of what came before: the file that is there is not the one that was to be. */
+      let vain: StartFailed | undefined;
       let news = Promise.withResolvers<void>();
       let taken = Promise.withResolvers<void>();
       const handler: Waiting = {
@@ -330,13 +339,18 @@ export function createInitSession(attachment: Attachment) {
           if (one.type === 'taken') return;
           if (one.type === 'failed') {
             done(handler);
-            error = new StartFailed(one.what, one.errno, one.text);
-          } else if (one.type === 'content' && left === undefined) left = one.sizeBytes;
-          else if (one.type === 'data' && left !== undefined && one.data.length <= left) {
+            error = vain ?? takeFailure() ?? new StartFailed(one.what, one.errno, one.text);
+          } else if (one.type === 'content' && left === undefined) {
+            left = one.sizeBytes;
+            vain = takeFailure();
+          } else if (one.type === 'data' && left !== undefined && one.data.length <= left) {
             left -= one.data.length;
-            queue.push(one.data);
+            if (vain === undefined) queue.push(one.data);
           } else throw new ProtocolViolation(`${one.type} in a file’s content`);
-          if (left === 0) done(handler);
+          if (left === 0) {
+            done(handler);
+            error ??= vain;
+          }
           news.resolve();
           if (queue.length === 0) return;
           taken = Promise.withResolvers();
@@ -359,6 +373,28 @@ export function createInitSession(attachment: Attachment) {
         taken.resolve();
         if (waiting === handler) lose('a file was not read to its end');
       }
+    },
+
+    /** Removes a file, or a link and not what it leads to; no folder. Rejects with StartFailed. Between steps. */
+    unlink(path: string): Promise<void> {
+      return new Promise((resolve, reject) => {
+        const handler: Waiting = {
+          onLost: reject,
+          onFrame(one) {
+            if (one.type === 'taken') return;
+            if (one.type !== 'unlinked' && one.type !== 'failed')
+              throw new ProtocolViolation(`${one.type} in answer to an unlink`);
+            done(handler);
+            const failed =
+              takeFailure() ??
+              (one.type === 'failed' ? new StartFailed(one.what, one.errno, one.text) : undefined);
+            if (failed === undefined) resolve();
+            else reject(failed);
+          },
+        };
+        exchange(handler);
+        send(frame('U', Buffer.from(path)));
+      });
     },
 
     /** Ends the session; the container is the caller's to remove. Idempotent. */
