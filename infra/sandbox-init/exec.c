@@ -58,7 +58,7 @@ void become(char **argv, char **envp, const struct stdio *io, int report) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (is_apart()) prctl(PR_SET_PDEATHSIG, SIGKILL); /* as it would end with PID 1 */
+    begin_program();
     prefer_for_oom();
     if (!number) number = find_and_exec(argv, envp);
     if (write(report, &number, sizeof number) < 0) _exit(126);

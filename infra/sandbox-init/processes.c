@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,13 +27,21 @@ struct program {
 };
 
 static int apart;
+/* Of the limit by which init's programs are told where orphans are not given to it; 0: they are. */
+static rlim_t mark;
 static struct program programs[PROGRAMS_MOST];
 static size_t count;
 
 void be_apart(void) {
-    /* Whose parent ends becomes init's child: so all that a step leaves behind stays below init, daemons too. */
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) _exit(71);
     apart = 1;
+    /* Whose parent ends becomes init's child: so all that a step leaves behind stays below init, daemons too. */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) mark = (rlim_t)now_us() << 16 | ((rlim_t)getpid() & 0xffff);
+}
+
+void begin_program(void) {
+    if (!apart) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* as it would end with PID 1 */
+    if (mark) setrlimit(RLIMIT_RSS, &(struct rlimit){mark, mark});
 }
 
 int is_apart(void) { return apart; }
@@ -56,7 +65,8 @@ static int read_program(const char *pid, struct program *found) {
         return 0;
     found->pid = atoi(pid);
     found->ended = state == 'Z' || state == 'X';
-    found->ours = !apart;
+    struct rlimit limit;
+    found->ours = !apart || (mark && prlimit(found->pid, RLIMIT_RSS, NULL, &limit) == 0 && limit.rlim_max == mark);
     found->ticks = user + system + (uint64_t)ended_user + (uint64_t)ended_system;
     return 1;
 }
@@ -104,11 +114,9 @@ static void kill_children(void) {
     }
 }
 
-void kill_programs(void) {
-    if (!apart) {
-        kill(-1, SIGKILL);
-        return;
-    }
+/* How many there were to be killed. */
+static size_t kill_ours(void) {
+    size_t killed = 0;
     kill_children();
     if (!look()) _exit(71); /* a program has taken init's descriptors from it: nothing can be ended here any more */
     pid_t own = getpgrp();
@@ -118,7 +126,18 @@ void kill_programs(void) {
            than init's are nobody else's. */
         if (programs[i].group > 1 && programs[i].group != own) kill(-programs[i].group, SIGKILL);
         kill(programs[i].pid, SIGKILL);
+        killed++;
     }
+    return killed;
+}
+
+void kill_programs(void) {
+    if (apart) kill_ours();
+    else kill(-1, SIGKILL);
+}
+
+void end_orphans(void) {
+    while (mark && kill_ours() > 0) usleep(1000);
 }
 
 void end_programs(void) {
@@ -126,7 +145,7 @@ void end_programs(void) {
         kill_programs();
         if (!apart) return; /* the kernel ends them with init */
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {}
-        if (pid < 0 && errno == ECHILD) return;
+        if (pid < 0 && errno == ECHILD) return end_orphans();
         waitpid(-1, NULL, 0);
     }
 }

@@ -287,7 +287,8 @@ static void reap(void) {
     for (int flags = WNOHANG;;) {
         pid_t pid = wait4(-1, &status, flags, &usage);
         if (pid < 0 && errno == EINTR) continue;
-        if (pid < 0 || (pid == 0 && !step.ended)) return;
+        if (pid == 0 && !step.ended) return;
+        if (pid < 0) return end_orphans();
         if (pid == 0) {
             /* What the first process left behind ends with it; again each time, for what was being forked meanwhile. */
             kill_programs();
