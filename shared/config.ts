@@ -102,6 +102,11 @@ export const sharedEnvironment = z.object({
     .url({ protocol: /^https?$/ })
     .default('http://127.0.0.1:8080')
     .describe('where clients reach the gateway: for links in webhooks'),
+  RUNLET_SERVICE_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/)
+    .default('localhost')
+    .describe('services are reached at {name}.{domain}: browsers and curl resolve *.localhost by themselves'),
   RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
 });
 

@@ -80,6 +80,20 @@ export function keysFor(prefix: string) {
     eventsWake: (tenant: string) => `${base}:events-wake:${tenant}`,
     /** Sorted set by last seen: the ids of notifiers. */
     notifiers: `${base}:notifiers`,
+    /** Hash: a service's record. Kept until it is removed. */
+    service: (id: string) => `${base}:service:${id}`,
+    /** Sorted set by the time of their making: the ids of all services. */
+    services: `${base}:services`,
+    /** Sorted set, all scores 0: the ids of a tenant's services in order of time. */
+    tenantServices: (tenant: string) => `${base}:tenant:${tenant}:services`,
+    /** Hash: a tenant's services by name. */
+    serviceNames: (tenant: string) => `${base}:tenant:${tenant}:service-names`,
+    /** Pub/sub: a hint that a service's record changed. */
+    serviceWake: (id: string) => `${base}:service-wake:${id}`,
+    /** Hash by name: a tenant's volumes, and the engine that has each. */
+    volumes: (tenant: string) => `${base}:tenant:${tenant}:volumes`,
+    /** Hash: the bodies of service events that stand in the outbox, by their member. */
+    outboxBodies: `${base}:outbox:bodies`,
     /** String: the name of this Runlet; its containers carry it, so that two Runlets can share an engine. */
     instance: `${base}:instance`,
     /** String with a time to live: who sweeps at present. */

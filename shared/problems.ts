@@ -46,6 +46,13 @@ const catalogue = {
   engine_unavailable: [503, 'The engine cannot be reached'],
   disk_limit: [422, 'The run wrote more than its limit to the disk'],
   artifact_limit: [422, 'Not all artifacts were kept'],
+  // A service that does not answer.
+  service_crashed: [503, 'The service ended by itself'],
+  service_not_ready: [503, 'The service is not ready'],
+  service_stopped: [503, 'The service is stopped'],
+  service_unreachable: [502, 'The service could not be reached'],
+  service_timeout: [504, 'The service did not answer in time'],
+  node_lost: [503, 'The node that had the service is gone'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof catalogue;
@@ -67,6 +74,12 @@ export class Problem extends Error {
     this.code = code;
     this.issues = more.issues;
     this.retryAfterSeconds = more.retryAfterSeconds;
+  }
+
+  /** One that came from another program. */
+  static fromBody({ code, detail, errors }: ProblemBody): Problem {
+    const known = (Object.hasOwn(catalogue, code) ? code : 'internal') as ProblemCode;
+    return new Problem(known, detail, errors === undefined ? {} : { issues: errors });
   }
 
   get status(): number {

@@ -26,12 +26,15 @@ export function filesOf(request: RunRequest): PlannedFile[] {
   const { language } = request;
   if (language !== undefined && request.code !== undefined)
     return [{ path: languageOf(language).fileName, data: Buffer.from(request.code), mode: 0o644 }];
-  return request.files.map(({ path, content, encoding, mode }) => ({
-    path,
-    data: Buffer.from(content, encoding),
-    mode: Number.parseInt(mode, 8),
-  }));
+  return request.files.map(planFile);
 }
+
+/** A file of a request as bytes. */
+export const planFile = ({ path, content, encoding, mode }: RunRequest['files'][number]): PlannedFile => ({
+  path,
+  data: Buffer.from(content, encoding),
+  mode: Number.parseInt(mode, 8),
+});
 
 /** In the order in which they run. */
 export function stepsOf(request: RunRequest): PlannedStep[] {

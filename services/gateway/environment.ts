@@ -28,6 +28,15 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   RUNLET_TENANT_MAX_DELIVERIES: wholeNumber(1, 10_000_000, 20_000).describe(
     'webhook deliveries of a tenant that have not ended: over it, runs that would make more are refused',
   ),
+  RUNLET_TENANT_MAX_SERVICES: wholeNumber(0, 100_000, 100).describe(
+    'services of a tenant, whatever their state',
+  ),
+  RUNLET_SERVICE_WAIT_MS: wholeNumber(0, hourMs, 60_000).describe(
+    'a request for a service that is asleep or starting waits so long',
+  ),
+  RUNLET_SERVICE_TIMEOUT_MS: wholeNumber(1, 24 * hourMs, 300_000).describe(
+    'from a request to the first byte of a service’s answer; what streams after it has no limit',
+  ),
   RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
   RUNLET_RETENTION_RUNS: wholeNumber(0, 100_000_000, 100_000),
   RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe(

@@ -13,6 +13,8 @@ import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { previewer } from '../../shared/stores/run-preview.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { createServiceStore } from '../../shared/stores/services.ts';
+import { createVolumeStore } from '../../shared/stores/volumes.ts';
 import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
@@ -32,6 +34,8 @@ export function createGateway(parts: {
   wakeups: Wakeups;
   queue: RunQueue;
   blobs: BlobStore;
+  /** The name of this Runlet: its volumes on engines carry it. */
+  instance: string;
 }) {
   const { redis, keys, sealer } = parts;
   const closing = new AbortController();
@@ -49,6 +53,8 @@ export function createGateway(parts: {
     outbox: createOutboxStore(redis, keys, sealer),
     notifiers: createNotifierStore(redis, keys),
     preview: previewer(redis, keys),
+    services: createServiceStore(redis, keys, sealer),
+    volumes: createVolumeStore(redis, keys),
     /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
     closing,
     /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */

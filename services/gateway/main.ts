@@ -14,6 +14,7 @@ import { createApp } from './http/app.ts';
 import { createHttpServer } from './http/server.ts';
 import { createJanitor } from './janitor/janitor.ts';
 import { createRunQueue } from './run-queue.ts';
+import { createServiceProxy } from './services/proxy/proxy.ts';
 import { stopOnSignal } from './stop.ts';
 
 const env = readEnvironment(gatewayEnvironment, process.env);
@@ -26,6 +27,7 @@ await waitForRedis(redis, env.RUNLET_REDIS_URL, 30_000);
 const queue = createRunQueue(redis, keys, log);
 await queue.open();
 
+const instance = await claimInstance(redis, keys);
 const gateway = createGateway({
   env,
   policy: policyOf(env),
@@ -35,9 +37,11 @@ const gateway = createGateway({
   sealer: sealerFor(env.RUNLET_SECRET_KEY),
   wakeups: createWakeups(subscriber),
   queue,
-  blobs: await openBlobStore(env, await claimInstance(redis, keys)),
+  blobs: await openBlobStore(env, instance),
+  instance,
 });
-const server = createHttpServer(createApp(gateway));
+const proxy = createServiceProxy(gateway);
+const server = createHttpServer(createApp(gateway), proxy);
 
 await new Promise<void>((resolve, reject) => {
   server.once('error', reject);
@@ -48,5 +52,5 @@ const address = `http://${env.RUNLET_HOST.includes(':') ? `[${env.RUNLET_HOST}]`
 await ensureApiKey(gateway.apiKeys, env, address);
 const janitor = createJanitor(gateway);
 janitor.start();
-stopOnSignal({ gateway, server, connections: [redis, subscriber], janitor });
+stopOnSignal({ gateway, server, proxy, connections: [redis, subscriber], janitor });
 process.stdout.write(`${JSON.stringify({ msg: 'listening', address })}\n`);

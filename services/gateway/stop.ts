@@ -5,6 +5,7 @@ import type { Gateway } from './gateway.ts';
 type Parts = {
   gateway: Gateway;
   server: Server;
+  proxy: { close(): Promise<void> };
   connections: RedisConnection[];
   janitor: { stop(): Promise<void> };
 };
@@ -31,7 +32,7 @@ export function stopOnSignal(parts: Parts): void {
   process.on('SIGINT', stop);
 }
 
-export async function drain({ gateway, server, connections, janitor }: Parts): Promise<void> {
+export async function drain({ gateway, server, proxy, connections, janitor }: Parts): Promise<void> {
   const { RUNLET_DRAIN_MS: drainMs } = gateway.env;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // Streams are resumed by Last-Event-ID, elsewhere or later.
@@ -44,6 +45,7 @@ export async function drain({ gateway, server, connections, janitor }: Parts): P
   clearTimeout(hurry);
   clearTimeout(end);
   clearInterval(idle);
+  await proxy.close();
   await janitor.stop();
   await gateway.queue.close();
   for (const connection of connections) connection.disconnect();

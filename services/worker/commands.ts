@@ -4,6 +4,9 @@ import type { OperationStore } from '../../shared/stores/operations.ts';
 import type { WorkerCommand, WorkerStore } from '../../shared/stores/workers.ts';
 import type { Engine } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
+import type { ServiceExec } from './services/service-exec.ts';
+import type { ServiceManager } from './services/service-manager.ts';
+import type { ServiceRequests } from './services/service-requests.ts';
 
 const progressMs = 250;
 
@@ -15,6 +18,9 @@ export function createCommands(options: {
   engine: Engine;
   images: ImageProvider;
   imagesChanged: () => void;
+  services: Pick<ServiceManager, 'poke'>;
+  exec: ServiceExec;
+  requests: ServiceRequests;
   drain: () => void;
   log: Log;
 }) {
@@ -36,6 +42,25 @@ export function createCommands(options: {
           const removed = await engine.removeImage(command.reference);
           options.imagesChanged();
           return { digest: null, removed };
+        });
+      case 'service':
+        return options.services.poke(command.service);
+      case 'exec':
+        return options.exec.run(command.run, command.service);
+      case 'service-logs':
+        return report(command.operation, async () => {
+          await options.requests.logs(command);
+          return { digest: null };
+        });
+      case 'service-file':
+        return report(command.operation, async () => {
+          await options.requests.file(command);
+          return { digest: null };
+        });
+      case 'remove-volume':
+        return report(command.operation, async () => {
+          await engine.removeVolume(command.volume);
+          return { digest: null };
         });
       default:
         return command satisfies never;

@@ -44,6 +44,23 @@ export const workerEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_MAX_ARTIFACTS: wholeNumber(0, 100_000, 1_000).describe('files that a run may keep'),
   RUNLET_MAX_ARTIFACT_BYTES: wholeNumber(0, 2 ** 40, 256 * MiB).describe('of all of them together'),
+  RUNLET_SERVICE_BIND: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe(
+      'the address of this machine that services’ ports are published on; loopback: nobody else is let in',
+    ),
+  RUNLET_SERVICE_HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('where that address is reached from the gateway; default: RUNLET_SERVICE_BIND'),
+  RUNLET_SERVICE_PORTS: z
+    .string()
+    .regex(/^\d{1,5}-\d{1,5}$/, 'a range of ports, as in 20000-29999')
+    .default('20000-29999')
+    .describe('services’ ports are published on free ones of these; below Linux’s ephemeral ones'),
   RUNLET_EGRESS_DNS: list
     .default(['1.1.1.1', '8.8.8.8'])
     .describe('resolvers of runs with egress; the machine’s own are often private addresses'),

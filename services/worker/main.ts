@@ -11,6 +11,7 @@ import { claimInstance } from '../../shared/stores/instance.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { createActiveRuns } from './active-runs.ts';
@@ -30,8 +31,12 @@ import { createRunQueue } from './run-queue.ts';
 import { createEgress } from './sandbox/egress.ts';
 import { createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
+import { createServiceNetworks } from './sandbox/service-networks.ts';
 import { subnetPool } from './sandbox/subnets.ts';
 import { createSandboxes } from './sandboxes.ts';
+import { openServices } from './services/open-services.ts';
+import { createServiceExec } from './services/service-exec.ts';
+import { createServiceRequests } from './services/service-requests.ts';
 import { warmLanguages } from './warm-languages.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
@@ -57,12 +62,13 @@ const ledger = createLedger({
 });
 const active = createActiveRuns();
 
-const egress = createEgress({
+const networking = {
   engine,
   firewall: createFirewall(env.RUNLET_EGRESS_DNS),
   subnets: subnetPool(env.RUNLET_EGRESS_POOL),
   resolvers: env.RUNLET_EGRESS_DNS,
-});
+};
+const egress = createEgress(networking);
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -111,6 +117,23 @@ const queue = createRunQueue({
     for (const id of ids) active.stop(id, 'lock_lost');
   },
 });
+const blobs = await openBlobStore(env, instance);
+const execution = {
+  runs,
+  images,
+  sandboxes,
+  collectArtifacts: artifactCollector(blobs, {
+    count: env.RUNLET_MAX_ARTIFACTS,
+    bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
+  }),
+  attachInput: attachInputFrom({
+    redis,
+    connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),
+    keys,
+    log,
+  }),
+  log,
+};
 const intake = createIntake({
   workerId,
   queue,
@@ -118,32 +141,46 @@ const intake = createIntake({
   workers,
   ledger,
   active,
-  execution: {
-    runs,
-    images,
-    sandboxes,
-    collectArtifacts: artifactCollector(await openBlobStore(env, instance), {
-      count: env.RUNLET_MAX_ARTIFACTS,
-      bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
-    }),
-    attachInput: attachInputFrom({
-      redis,
-      connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),
-      keys,
-      log,
-    }),
-    log,
-  },
+  execution,
   ready: registrar.engineAnswers,
   log,
 });
+const serviceStore = createServiceStore(redis, keys, sealer);
+const services = await openServices({
+  engine,
+  info: engineInfo,
+  env,
+  workerId,
+  instance,
+  store: serviceStore,
+  workers,
+  images,
+  networks: createServiceNetworks(networking),
+  initVolume: initVolumeOnEngine,
+  ledger,
+  log,
+});
+const operations = createOperationStore(redis, keys);
+const initPath = initVolumeOnEngine.init.path;
 const commands = createCommands({
   workerId,
   workers,
-  operations: createOperationStore(redis, keys),
+  operations,
   engine,
   images,
   imagesChanged,
+  services,
+  exec: createServiceExec({
+    workerId,
+    engine,
+    initPath,
+    runs,
+    services: serviceStore,
+    active,
+    execution,
+    log,
+  }),
+  requests: createServiceRequests({ engine, initPath, operations, blobs, workerId, log }),
   drain: () => {
     log.info('drained on request');
     void sandboxes.pool.stop();
@@ -151,7 +188,16 @@ const commands = createCommands({
   },
   log,
 });
-const reaper = createReaper({ workerId, instance, engine, workers, active, warm: sandboxes.pool, log });
+const reaper = createReaper({
+  workerId,
+  instance,
+  engine,
+  workers,
+  active,
+  warm: sandboxes.pool,
+  services,
+  log,
+});
 
 await registrar.start();
 await reaper.start();
@@ -167,6 +213,7 @@ const stopWatching = await watchCancels({
 });
 intake.start();
 sandboxes.pool.start();
+services.start();
 void warmLanguages(engine, engineInfo, sandboxes, log);
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
@@ -183,6 +230,7 @@ async function stop(): Promise<void> {
   stopWatching();
   await queue.close();
   await sandboxes.pool.stop();
+  await services.stop();
   await reaper.stop();
   engine.close();
   await registrar.leave();

@@ -20,6 +20,7 @@ export function createReaper(options: {
   active: ActiveRuns;
   /** Sandboxes made ahead, and those of them that are in use. */
   warm: { holds(id: string): boolean };
+  services: { isOrphan(id: string): Promise<boolean> };
   log: Log;
 }) {
   const { engine, log, active } = options;
@@ -36,8 +37,7 @@ export function createReaper(options: {
       ...networks.map((one) => ({ ...one, remove: () => engine.removeNetwork(one.id) })),
     ].flatMap((thing) => {
       const owner = ownerFrom(thing.name, thing.labels);
-      // Services are their manager's, which adopts what is there.
-      return owner === null || owner.of === 'service' ? [] : [{ ...thing, owner }];
+      return owner === null ? [] : [{ ...thing, owner }];
     });
     const alive = new Map<string, boolean>();
     for (const id of new Set(found.map((thing) => thing.owner.owner.worker))) {
@@ -46,7 +46,10 @@ export function createReaper(options: {
     const unheld = new Set<string>();
     for (const { id, name, owner: whose, remove } of found) {
       const { worker } = whose.owner;
-      if (worker === options.workerId) {
+      if (whose.of === 'service') {
+        // A service outlives its worker: whoever comes next on this engine adopts it.
+        if (!(await options.services.isOrphan(whose.owner.service))) continue;
+      } else if (worker === options.workerId) {
         const held =
           whose.of === 'warm'
             ? options.warm.holds(whose.owner.warm)

@@ -58,6 +58,7 @@ export function createRegistrar(options: {
       status: !engineAnswers ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
       version: options.version,
       engine: {
+        id: info.id,
         name: info.name,
         version: info.version,
         apiVersion: info.apiVersion,

@@ -9,12 +9,11 @@ import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/co
 import { createDisposer } from './sandbox/disposer.ts';
 import type { Egress } from './sandbox/egress.ts';
 import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
+import { gvisorRuntime } from './sandbox/gvisor.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { createWarmPool, type WarmProfile } from './sandbox/warm-pool.ts';
-
-const gvisorRuntime = 'runsc';
 
 /** A sandbox for one attempt. `release` destroys it and what was made beside it. */
 export type Opened = { sandbox: Sandbox; folders: { path: string }[]; release: () => Promise<void> };

@@ -20,13 +20,13 @@ export type RunPolicy = {
 
 const noNul = (text: string) => !text.includes('\0');
 const text = (max: number) => z.string().max(max).refine(noNul, 'must not contain a NUL character');
-const words = z.array(text(131_072)).max(1024);
+export const words = z.array(text(131_072)).max(1024);
 
-const absolutePath = text(4096)
+export const absolutePath = text(4096)
   .refine((path) => path.startsWith('/'), 'must be an absolute path')
   .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
 
-const environment = z
+export const environment = z
   .record(
     z.string().regex(/^[^=\0]{1,256}$/, 'a name has no "=" and no NUL, and 1 to 256 characters'),
     text(131_072),

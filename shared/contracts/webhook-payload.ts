@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { run } from './run.ts';
+import { service } from './service.ts';
 import { webhook } from './webhook.ts';
 
 const timestamp = z.iso.datetime({ precision: 3 }).meta({ description: 'When it happened.' });
@@ -27,9 +28,27 @@ const aboutWebhook = <T extends string>(type: T) =>
 export const webhookDisabledPayload = aboutWebhook('webhook.disabled').meta({ id: 'WebhookDisabled' });
 export const webhookTestPayload = aboutWebhook('webhook.test').meta({ id: 'WebhookTest' });
 
+const aboutService = <T extends string>(type: T) =>
+  z.object({ type: z.literal(type), timestamp, data: service });
+
+/** Each with the service as it was then. */
+export const servicePayloads = [
+  aboutService('service.ready'),
+  aboutService('service.idle'),
+  aboutService('service.stopped'),
+  aboutService('service.crash_looping'),
+  aboutService('service.failed'),
+  aboutService('service.removed'),
+] as const;
+
 /** The body of a delivery. */
 export const payload = z
-  .discriminatedUnion('type', [runFinishedPayload, webhookDisabledPayload, webhookTestPayload])
+  .discriminatedUnion('type', [
+    runFinishedPayload,
+    ...servicePayloads,
+    webhookDisabledPayload,
+    webhookTestPayload,
+  ])
   .meta({ id: 'WebhookPayload' });
 
 /** The data of `GET /v1/events`. */
@@ -39,5 +58,3 @@ export const webhookEvent = z
     payload,
   })
   .meta({ id: 'WebhookEvent' });
-
-export type WebhookEvent = z.infer<typeof webhookEvent>;

@@ -6,6 +6,12 @@ export const eventPatterns = [
   'run.*',
   'run.finished',
   'service.*',
+  'service.ready',
+  'service.idle',
+  'service.stopped',
+  'service.crash_looping',
+  'service.failed',
+  'service.removed',
   'webhook.*',
   'webhook.disabled',
 ] as const;
@@ -13,7 +19,17 @@ export const eventPatterns = [
 export type EventPattern = (typeof eventPatterns)[number];
 
 /** Events that are sent. `webhook.test` goes to the endpoint that is tested and to nobody else. */
-export const eventTypes = ['run.finished', 'webhook.disabled', 'webhook.test'] as const;
+export const eventTypes = [
+  'run.finished',
+  'service.ready',
+  'service.idle',
+  'service.stopped',
+  'service.crash_looping',
+  'service.failed',
+  'service.removed',
+  'webhook.disabled',
+  'webhook.test',
+] as const;
 
 export type EventType = (typeof eventTypes)[number];
 

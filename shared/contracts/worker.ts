@@ -9,6 +9,7 @@ export const worker = z
     status: z.enum(['ready', 'draining', 'engine_unavailable']),
     version: z.string().meta({ description: 'Runlet’s own version.' }),
     engine: z.object({
+      id: z.string().meta({ description: 'The engine’s own: volumes are on it.' }),
       name: z.string(),
       version: z.string(),
       apiVersion: z.string(),

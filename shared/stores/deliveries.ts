@@ -88,6 +88,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
           keys.pendingDeliveries,
           keys.tenantPending(event.tenant),
           keys.stats,
+          keys.outboxBodies,
           ...deliveries.flatMap((one) => [
             keys.delivery(one.id),
             keys.webhookDeliveries('endpoint' in one ? one.endpoint : ''),

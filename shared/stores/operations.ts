@@ -6,6 +6,14 @@ import type { RedisConnection } from '../redis.ts';
 /** What a worker tells of an operation on images; each worker ends with `done`. */
 export type OperationEvent =
   | { kind: 'pull'; worker: string; reference: string; layers: PullLayer[] }
+  | {
+      kind: 'log';
+      worker: string;
+      stream: 'stdout' | 'stderr';
+      data: string;
+      encoding: 'utf8' | 'base64';
+      at: string;
+    }
   | { kind: 'done'; worker: string; digest: string | null; removed?: boolean; error: ProblemBody | null };
 
 const keptMs = 3_600_000;
@@ -24,6 +32,15 @@ export function createOperationStore(redis: RedisConnection, keys: Keys) {
         .pexpire(key, keptMs)
         .publish(keys.wake(operation), 'more')
         .exec();
+    },
+
+    /** Somebody reads it for the next `ms`: what goes on for its readers alone goes on. */
+    async readBy(operation: string, ms: number): Promise<void> {
+      await redis.set(`${keys.operation(operation)}:read`, '1', 'PX', ms);
+    },
+
+    async isRead(operation: string): Promise<boolean> {
+      return (await redis.exists(`${keys.operation(operation)}:read`)) === 1;
     },
 
     async read(operation: string, afterId: string): Promise<{ id: string; event: OperationEvent }[]> {

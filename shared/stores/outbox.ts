@@ -1,3 +1,4 @@
+import type { EventType } from '../contracts/webhook.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
@@ -6,6 +7,16 @@ import { parseRecord, type RunRecord, recordFields } from './run-record.ts';
 /** What a run's end made due: which endpoints, the address it named itself, and whether somebody watches. */
 export type DueRun = {
   record: RunRecord;
+  endpoints: string[];
+  own: { url: string; secret: string } | undefined;
+  streamed: boolean;
+};
+
+/** An event of a service, its body as it was when it happened. */
+export type DueServiceEvent = {
+  tenant: string;
+  type: EventType;
+  body: string;
   endpoints: string[];
   own: { url: string; secret: string } | undefined;
   streamed: boolean;
@@ -60,6 +71,31 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
         endpoints: names.filter((name) => name.startsWith('whk_')),
         own: hook === null ? undefined : JSON.parse(sealer.open(hook, hookContext(runId))),
         streamed: names.includes('stream'),
+      };
+    },
+
+    /** `undefined` when it has been published. */
+    async dueOfService(member: string): Promise<DueServiceEvent | undefined> {
+      const entry = await redis.hget(keys.outboxBodies, member);
+      if (entry === null) return undefined;
+      const { tenant, type, body, due, hook, service } = JSON.parse(entry) as {
+        tenant: string;
+        type: EventType;
+        body: string;
+        due: string[];
+        hook: string;
+        service: string;
+      };
+      return {
+        tenant,
+        type,
+        body,
+        endpoints: due.filter((name) => name.startsWith('whk_')),
+        own:
+          hook === ''
+            ? undefined
+            : JSON.parse(sealer.open(Buffer.from(hook, 'base64'), hookContext(service))),
+        streamed: due.includes('stream'),
       };
     },
 

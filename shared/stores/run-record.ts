@@ -12,6 +12,8 @@ export type RunHead = {
   /** When the run may start, in ms since the epoch: `createdAt` + `delayMs`. */
   dueAt: number;
   request: RunRequest;
+  /** The service that it runs in, where it is no container of its own. */
+  service?: string;
 };
 
 export type StepState = Omit<Step, 'stdout' | 'stderr'>;

@@ -12,7 +12,21 @@ const mostCommands = 256;
 export type WorkerCommand =
   | { kind: 'pull'; operation: string; tenant: string; reference: string }
   | { kind: 'remove-image'; operation: string; tenant: string; reference: string }
-  | { kind: 'drain' };
+  | { kind: 'drain' }
+  /** Something is wanted of a service that it holds, or is to hold. */
+  | { kind: 'service'; service: string }
+  /** A run inside a service that it holds. */
+  | { kind: 'exec'; run: string; service: string }
+  | { kind: 'service-logs'; operation: string; service: string; tail: number; follow: boolean }
+  | {
+      kind: 'service-file';
+      operation: string;
+      service: string;
+      act: 'read' | 'write' | 'remove';
+      path: string;
+      blob: string;
+    }
+  | { kind: 'remove-volume'; operation: string; volume: string };
 
 type LocalImage = Omit<Image, 'workers'>;
 

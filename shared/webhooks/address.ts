@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 type Address = ReturnType<typeof ipaddr.process>;
@@ -14,20 +15,21 @@ export function addressPolicy(entries: string[]): AddressPolicy {
   const ranges: Range[] = [];
   const hosts = new Set<string>();
   const suffixes: string[] = [];
-  for (const entry of entries.map((one) => one.toLowerCase())) {
-    if (ipaddr.isValidCIDR(entry)) ranges.push(unmapped(ipaddr.parseCIDR(entry) as Range));
-    else if (isAddress(entry)) ranges.push(whole(ipaddr.process(bare(entry))));
-    else if (/^\*\.[a-z0-9_.-]+$/.test(entry)) suffixes.push(entry.slice(1));
-    else if (/^[a-z0-9_][a-z0-9_.-]*$/.test(entry)) hosts.add(entry);
-    else throw new Error(`"${entry}" is neither a host, nor an address, nor a CIDR`);
+  for (const entry of entries) {
+    const name = plainHost(entry);
+    const range = rangeOf(name);
+    if (range !== undefined) ranges.push(range);
+    else if (!isName(name.replace(/^\*\./, '')))
+      throw new Error(`"${entry}" is neither a host, nor an address, nor a CIDR`);
+    else if (name.startsWith('*.')) suffixes.push(name.slice(1));
+    else hosts.add(name);
   }
   return {
     allows(host, address) {
       const name = plainHost(host);
       if (hosts.has(name) || suffixes.some((suffix) => name.endsWith(suffix))) return true;
-      if (!ipaddr.isValid(address)) return false;
-      const one = ipaddr.process(address);
-      return isGlobal(address) || ranges.some((range) => within(one, range));
+      const one = parse(address);
+      return one !== undefined && (isGlobal(address) || ranges.some((range) => within(one, range)));
     },
   };
 }
@@ -38,32 +40,54 @@ export function addressPolicy(entries: string[]): AddressPolicy {
  * has a special purpose (RFC 6890 and the IANA registries).
  */
 export function isGlobal(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const one = ipaddr.process(address);
-  if (one.range() !== 'unicast') return false;
+  const one = parse(address);
+  if (one === undefined || one.range() !== 'unicast' || within(one, azureHost)) return false;
   return one.kind() === 'ipv4' || within(one, globalUnicast);
 }
 
 /** The address that a URL's host is; `undefined` for a name. */
 export function literalOf(hostname: string): string | undefined {
-  return isAddress(hostname) ? bare(hostname) : undefined;
+  const text = bare(hostname);
+  return parse(text) === undefined ? undefined : text;
 }
 
 /** Without the brackets of IPv6, and without the dot that makes a name absolute: `localhost.` is localhost. */
 export const plainHost = (host: string) => bare(host.toLowerCase()).replace(/\.+$/, '');
 
-const globalUnicast = ipaddr.parseCIDR('2000::/3') as Range;
+const globalUnicast: Range = [ipaddr.IPv6.parse('2000::'), 3];
+/** Azure's metadata and agents answer each virtual machine here, though the address is from the public space. */
+const azureHost: Range = [ipaddr.IPv4.parse('168.63.129.16'), 32];
 const bare = (host: string) => host.replace(/^\[|\]$/g, '');
-const isAddress = (text: string) =>
-  ipaddr.isValid(bare(text)) && /^[0-9a-f:.[\]]+$/i.test(text) && /[.:]/.test(text);
-const whole = (address: Address): Range => [address, address.kind() === 'ipv4' ? 32 : 128];
+
+/**
+ * An address in its usual spelling; one that IPv6 maps as the IPv4 address it is. No zone: what has one is of this machine. Not by
+ * ipaddr.js alone, which reads `010.0.0.1` as the C library does, and `::8.8.8.8` as `::ffff:8.8.8.8`, which it is not.
+ */
+function parse(text: string): Address | undefined {
+  if (isIPv4(text)) return ipaddr.IPv4.parse(text);
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  const one = ipaddr.IPv6.parse(
+    text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => `${pair(a, b)}:${pair(c, d)}`),
+  );
+  return one.isIPv4MappedAddress() ? one.toIPv4Address() : one;
+}
+
+const pair = (high: string, low: string) => (Number(high) * 256 + Number(low)).toString(16);
+
+/** `10.0.0.1`, `10.0.0.0/8`; `::ffff:10.0.0.0/104` is the latter. */
+function rangeOf(entry: string): Range | undefined {
+  const [, text = '', bits] = /^(.+?)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
+  const base = parse(text);
+  if (base === undefined) return undefined;
+  const size = base.kind() === 'ipv4' ? 32 : 128;
+  const prefix = bits === undefined ? size : Number(bits) - (isIPv6(text) ? 128 - size : 0);
+  return prefix >= 0 && prefix <= size ? [base, prefix] : undefined;
+}
+
+/** A name of hosts: its last part is no number, or it would be an address in an unusual spelling. */
+const isName = (text: string) =>
+  /^[a-z0-9_]([a-z0-9_-]|\.(?=[a-z0-9_]))*$/.test(text) && !/(^|\.)(\d+|0x[0-9a-f]*)$/.test(text);
 
 function within(address: Address, [base, bits]: Range): boolean {
   return address.kind() === base.kind() && (address as ipaddr.IPv6).match(base as ipaddr.IPv6, bits);
-}
-
-/** `::ffff:10.0.0.0/104` is `10.0.0.0/8`. */
-function unmapped([base, bits]: Range): Range {
-  const mapped = base.kind() === 'ipv6' && (base as ipaddr.IPv6).isIPv4MappedAddress() && bits >= 96;
-  return mapped ? [(base as ipaddr.IPv6).toIPv4Address(), bits - 96] : [base, bits];
 }

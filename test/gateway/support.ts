@@ -62,6 +62,7 @@ export async function startGateway(
     wakeups: createWakeups(subscriber),
     queue,
     blobs: scoped(folderBlobStore(blobFolder), prefix),
+    instance: prefix,
   });
   const server = createHttpServer(createApp(gateway));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

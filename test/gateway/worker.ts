@@ -70,6 +70,7 @@ const aWorker: Omit<Worker, 'id' | 'startedAt' | 'lastSeenAt'> = {
   status: 'ready',
   version: '0.0.0',
   engine: {
+    id: 'engine-of-tests',
     name: 'docker',
     version: '29.0.0',
     apiVersion: '1.52',

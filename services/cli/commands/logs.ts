@@ -1,16 +1,28 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { parseWhole } from '../parse/number.ts';
+import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
+import { as } from './option.ts';
 
 export function add(program: Command, streams: Streams): void {
   const command = program
     .command('logs')
-    .description('show the output of a run, stdout and stderr apart')
-    .argument('<run>', 'the run’s id')
-    .option('-f, --follow', 'go on until the run has ended')
-    .addHelpText('after', examples('runlet logs run_0197…', 'runlet logs -f run_0197… > out.txt'));
-  addCommonOptions(command).action(async (runId: string, options: { follow?: boolean }) => {
+    .description('show the output of a run or a service, stdout and stderr apart')
+    .argument('<run|service>', 'the run’s id; the service’s name or id')
+    .option('-f, --follow', 'go on until it has ended')
+    .option('-n, --tail <number>', 'of a service: so many of the last lines', as(parseWhole), 1000)
+    .addHelpText(
+      'after',
+      examples('runlet logs run_0197…', 'runlet logs -f run_0197… > out.txt', 'runlet logs -f web'),
+    );
+  addCommonOptions(command).action(async (name: string, options: { follow?: boolean; tail: number }) => {
+    const context = openContext(command, streams);
+    if (!isRunId(name)) {
+      const { showServiceLogs } = await import('../services/logs.ts');
+      return showServiceLogs(context, name, options.follow === true, options.tail);
+    }
     const { showLogs } = await import('../run/logs.ts');
-    await showLogs(openContext(command, streams), runId, options.follow === true);
+    await showLogs(context, name, options.follow === true);
   });
 }

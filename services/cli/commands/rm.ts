@@ -1,18 +1,24 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
 export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const command = program
     .command('rm')
-    .description('forget runs that have ended, with their output')
-    .argument('<run...>', 'ids of runs')
-    .addHelpText('after', examples('runlet rm run_0197…'));
-  addCommonOptions(command).action(async (runIds: string[]) => {
+    .description('forget runs that have ended, with their output; stop and remove services')
+    .argument('<run|service...>', 'ids of runs; names or ids of services')
+    .option('--volumes', 'with services: their named volumes too, where no other service uses them')
+    .addHelpText('after', examples('runlet rm run_0197…', 'runlet rm web', 'runlet rm --volumes db'));
+  addCommonOptions(command).action(async (names: string[], options: { volumes?: boolean }) => {
     const context = openContext(command, streams);
-    const remove = (id: string) =>
-      context.api.json({ method: 'DELETE', path: `/v1/runs/${encodeURIComponent(id)}` });
-    finish(await forEach(context, runIds, remove));
+    const pathOf = (name: string) =>
+      isRunId(name)
+        ? `/v1/runs/${encodeURIComponent(name)}`
+        : `/v1/services/${encodeURIComponent(name)}${options.volumes === true ? '?volumes=true' : ''}`;
+    finish(
+      await forEach(context, names, (name) => context.api.json({ method: 'DELETE', path: pathOf(name) })),
+    );
   });
 }

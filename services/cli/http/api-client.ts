@@ -8,6 +8,8 @@ export type ApiRequest = {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   body?: unknown;
+  /** In the place of a JSON body. */
+  bytes?: Uint8Array;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 };
@@ -60,7 +62,7 @@ export class ApiClient {
   }
 
   /** The bare exchange, for checks that want to see any status. */
-  async send({ method = 'GET', path, body, headers = {}, signal }: ApiRequest): Promise<Response> {
+  async send({ method = 'GET', path, body, bytes, headers = {}, signal }: ApiRequest): Promise<Response> {
     try {
       return await fetch(`${this.url}${path}`, {
         method,
@@ -70,9 +72,11 @@ export class ApiClient {
           accept: 'application/json',
           ...(this.#apiKey !== undefined && { authorization: `Bearer ${this.#apiKey}` }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(bytes !== undefined && { 'content-type': 'application/octet-stream' }),
           ...headers,
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(bytes !== undefined && { body: bytes }),
         ...(signal && { signal }),
       });
     } catch (error) {

@@ -44,7 +44,7 @@ export async function executeRun(
     if (webhook !== undefined && !(options.detach && context.json))
       await tellMadeSecret(context, run, webhook);
     if (options.detach) return await printDetached(context, run);
-    return await attend(context, run, options, interrupts);
+    return await attendRun(context, run, options, interrupts);
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
     context.note(error.message);
@@ -121,7 +121,8 @@ async function printDetached(context: Context, run: Run): Promise<number> {
   return 0;
 }
 
-async function attend(
+/** Shows a run to its end, and cancels it at the first Ctrl-C. Answers the exit code. */
+export async function attendRun(
   context: Context,
   run: Run,
   options: RunOptions,

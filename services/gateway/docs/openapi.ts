@@ -49,6 +49,8 @@ export function openApiJson(app: App): string {
         tags: [
           { name: 'Runs', description: 'One container, run once.' },
           { name: 'Languages', description: 'What code can be written in.' },
+          { name: 'Services', description: 'Containers that are kept alive.' },
+          { name: 'Volumes', description: 'What outlives a service.' },
           { name: 'Webhooks', description: 'Results that are pushed, signed and never lost.' },
           { name: 'Images', description: 'What workers have, and where it comes from.' },
           { name: 'Workers', description: 'Who runs it all.' },

@@ -9,6 +9,8 @@ import { mountRegistries } from '../images/registries.ts';
 import { mountImages } from '../images/routes.ts';
 import { mountLanguages } from '../languages/routes.ts';
 import { mountRuns } from '../runs/routes.ts';
+import { mountServices } from '../services/routes.ts';
+import { mountVolumes } from '../services/volumes.ts';
 import { mountDeliveries } from '../webhooks/deliveries.ts';
 import { mountEvents } from '../webhooks/events.ts';
 import { mountWebhooks } from '../webhooks/routes.ts';
@@ -36,6 +38,8 @@ export function createApp(gateway: Gateway): App {
   mountWebhooks(app, gateway);
   mountDeliveries(app, gateway);
   mountEvents(app, gateway);
+  mountServices(app, gateway);
+  mountVolumes(app, gateway);
   mountWorkers(app, gateway);
   mountHealth(app, gateway, createMetrics(gateway, requests.registry));
   mountDocs(app);

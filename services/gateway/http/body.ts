@@ -53,7 +53,7 @@ function refuseOtherTypes(c: GatewayContext): void {
     throw new Problem('unsupported_media_type', 'Send the body without Content-Encoding.');
 }
 
-async function readBytes(c: GatewayContext, most: number): Promise<Buffer> {
+export async function readBytes(c: GatewayContext, most: number): Promise<Buffer> {
   const length = c.req.header('content-length');
   // With a length Node reads exactly that much, so the fast path is bounded by it.
   if (length !== undefined) {

@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
+import type { ServiceProxy } from '../services/proxy/proxy.ts';
 import type { Upgrade } from './context.ts';
 import type { App } from './mount.ts';
 
@@ -15,7 +16,7 @@ export const wantsWebSocket = (request: IncomingMessage) =>
  * WebSockets (RFC 6455) through the app's own routes: the same keys, log and problems as for any request, and a
  * refusal is an HTTP answer with its body. (The adapter's own upgrade drops the body and hides the socket's flow.)
  */
-export function acceptUpgrades(server: Server, app: App): void {
+export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: mostMessageBytes,
@@ -27,6 +28,7 @@ export function acceptUpgrades(server: Server, app: App): void {
   });
 
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (proxy?.upgrade(incoming, socket, head)) return;
     const ignore = () => {};
     socket.on('error', ignore);
     const upgrade: Upgrade = {};

@@ -112,6 +112,7 @@ export function pullStream(
         workers.push(resultOf(event));
         return { text: '', done: false, again: true };
       }
+      if (event.kind !== 'pull') return { text: '', done: false, again: true };
       const { worker, reference, layers } = event;
       return {
         text: sseMessage('pull', JSON.stringify({ worker, reference, status: 'pulling', layers })),

@@ -5,6 +5,7 @@ import { createBlobSweep } from './blobs.ts';
 import { createIndexRepair } from './index-repair.ts';
 import { createOpenRunsSweep } from './open-runs.ts';
 import { enforceRetention } from './retention.ts';
+import { createServicesSweep } from './services.ts';
 
 const defaultIntervalMs = 5_000;
 
@@ -17,12 +18,14 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
   const sweepOpenRuns = createOpenRunsSweep(gateway);
   const repairIndexes = createIndexRepair(gateway);
   const sweepBlobs = createBlobSweep(gateway);
+  const sweepServices = createServicesSweep(gateway);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
 
   /** One sweep, without asking for the lock. */
   async function sweep(now = Date.now()): Promise<void> {
     await sweepOpenRuns(now);
+    await sweepServices(now);
     await enforceRetention(gateway, now);
     await repairIndexes();
     await sweepBlobs(now);

@@ -68,6 +68,11 @@ async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict
   if (verdict === 'gone') return dropFromIndexes(gateway, run.id);
   const record = await gateway.runs.read(run.id);
   if (record === undefined) return dropFromIndexes(gateway, run.id);
+  // A run inside a service has no job: who was to start it has died, or never heard of it.
+  if (record.head.service !== undefined && (verdict === 'enqueue' || verdict === 'retry_or_lost')) {
+    await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
+    return;
+  }
   const { priority, retries } = record.head.request;
   switch (verdict) {
     case 'enqueue':

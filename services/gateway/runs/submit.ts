@@ -9,6 +9,8 @@ export type NewRun = {
   id: string;
   tenant: string;
   request: RunRequest;
+  /** The service that it runs in. */
+  service?: string;
   /** Where an Idempotency-Key keeps the id of the run it made. */
   idempotency?: { digest: string; field: string };
 };
@@ -30,6 +32,7 @@ export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted
     tenant: run.tenant,
     createdAt: new Date(now).toISOString(),
     dueAt: now + request.delayMs,
+    ...(run.service !== undefined && { service: run.service }),
   };
   const { outcome, id } = await gateway.runs.create(
     head,
@@ -53,7 +56,9 @@ export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted
 }
 
 /** No delivery goes out unsigned: a webhook without a secret gets one. */
-function withWebhookSecret(request: RunRequest): { request: RunRequest; madeSecret?: string } {
+export function withWebhookSecret<T extends Pick<RunRequest, 'webhook'>>(
+  request: T,
+): { request: T; madeSecret?: string } {
   if (request.webhook === undefined || request.webhook.secret !== undefined) return { request };
   const madeSecret = newWebhookSecret();
   return { request: { ...request, webhook: { ...request.webhook, secret: madeSecret } }, madeSecret };

@@ -145,8 +145,10 @@ async function redeliverFailed(
 ): Promise<{ count: number; complete: boolean }> {
   const from = Date.parse(since);
   let count = 0;
-  for await (const delivery of walk(gateway, tenant, { endpoint }, undefined, mostRedelivered)) {
-    if (delivery === 'enough') return { count, complete: false };
+  // All that are kept, if need be: their number is bounded by their retention.
+  for await (const delivery of walk(gateway, tenant, { endpoint }, undefined, Number.POSITIVE_INFINITY)) {
+    // The next call goes on: what was redelivered has failed no more.
+    if (delivery === 'enough' || count === mostRedelivered) return { count, complete: false };
     // Ids are in the order of time.
     if (Date.parse(delivery.createdAt) < from) break;
     if (delivery.status !== 'failed') continue;

@@ -46,13 +46,15 @@ export function mountEvents(app: App, gateway: Gateway): void {
 
 async function latest(gateway: Gateway, tenant: string): Promise<string> {
   const [entry] = await gateway.redis.xrevrange(gateway.keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
-  return entry?.[0] ?? '0';
+  return entry?.[0] ?? '0-0';
 }
 
 function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns: string[] | undefined) {
   const wanted = patterns && new Set(patterns);
   let after = start;
   let renewAt = performance.now() + renewMs;
+  // An id without an event: a client that loses the connection before the first one comes back to this place.
+  let opening = `id: ${start}\n\n`;
   return eventStream({
     closing: gateway.closing.signal,
     heartbeat: sseComment('heartbeat'),
@@ -73,7 +75,9 @@ function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns:
           return matches ? sseMessage(type, `{"webhookId":"${webhookId}","payload":${body}}`, id) : '';
         })
         .join('');
-      return { text, done: false, again: page.length === pageEvents };
+      const whole = opening + text;
+      opening = '';
+      return { text: whole, done: false, again: page.length === pageEvents };
     },
   });
 }

@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import { openContext, type Streams } from '../context.ts';
+import { parseDuration } from '../parse/duration.ts';
+import { addCommonOptions, examples } from './common.ts';
+import { as } from './option.ts';
+
+type OpenOptions = { expires: number; path: string; print?: boolean };
+
+export function add(program: Command, streams: Streams): void {
+  const command = program
+    .command('open')
+    .description('open a service in the browser, by a signed URL that expires')
+    .argument('<name>', 'the service’s name or id')
+    .option('--expires <time>', 'how long the URL is good', as(parseDuration), 3_600_000)
+    .option('--path <path>', 'where to begin', '/')
+    .option('--print', 'print the URL and open nothing')
+    .addHelpText('after', examples('runlet open web', 'runlet open web --print --expires 10m'));
+  addCommonOptions(command).action(async (name: string, options: OpenOptions) => {
+    const context = openContext(command, streams);
+    const signed = await context.api.json<{ url: string; expiresAt: string }>({
+      method: 'POST',
+      path: `/v1/services/${encodeURIComponent(name)}/url`,
+      body: { expiresInMs: options.expires, path: options.path },
+    });
+    if (context.json) return context.printJson(signed);
+    await context.out.line(signed.url);
+    if (options.print === true || !process.stdout.isTTY) return;
+    const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
+    // Without a browser the printed URL is what there is.
+    spawn(opener, [signed.url], { stdio: 'ignore', detached: true })
+      .on('error', () => {})
+      .unref();
+  });
+}

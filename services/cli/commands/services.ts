@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { Service } from '../../../shared/contracts/service.ts';
+import { openContext, type Streams } from '../context.ts';
+import { fetchList } from '../http/fetch-list.ts';
+import { printFacts } from '../output/facts.ts';
+import { formatAge } from '../output/format.ts';
+import { formatTable } from '../output/table.ts';
+import { factsOf } from '../services/facts.ts';
+import { addCommonOptions, examples } from './common.ts';
+
+export function add(program: Command, streams: Streams): void {
+  const command = program
+    .command('services')
+    .description('list services, the newest first; or show one')
+    .argument('[name]', 'its name or id')
+    .addHelpText('after', examples('runlet services', 'runlet services web', 'runlet services --json'));
+  addCommonOptions(command).action(async (name: string | undefined) => {
+    const context = openContext(command, streams);
+    if (name !== undefined) {
+      const service = await context.api.json<Service>({ path: `/v1/services/${encodeURIComponent(name)}` });
+      return context.json ? context.printJson(service) : printFacts(context, factsOf(service));
+    }
+    const page = await fetchList<Service>(context.api, '/v1/services');
+    if (context.json) return context.printJson(page);
+    const rows = page.data.map((one) => [
+      one.name,
+      one.status,
+      one.image.reference,
+      one.url ?? one.tcpPorts.map(({ host, hostPort }) => `${host}:${hostPort}`).join(' ') ?? '-',
+      formatAge(one.createdAt, Date.now()),
+      String(one.restarts),
+    ]);
+    await context.out.line(formatTable(['NAME', 'STATUS', 'IMAGE', 'REACHED AT', 'AGE', 'RESTARTS'], rows));
+  });
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { openContext, type Streams } from '../context.ts';
+import { addCommonOptions, examples } from './common.ts';
+import { forEach } from './for-each.ts';
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('stop')
+    .description('stop services')
+    .argument('<name...>', 'names or ids of services')
+    .addHelpText('after', examples('runlet stop web'));
+  addCommonOptions(command).action(async (names: string[]) => {
+    const context = openContext(command, streams);
+    const act = (name: string) =>
+      context.api.json({
+        method: 'POST',
+        path: `/v1/services/${encodeURIComponent(name)}/stop`,
+        headers: { prefer: 'wait=30' },
+      });
+    finish(await forEach(context, names, act));
+  });
+}

@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander';
+import { openContext, type Streams } from '../context.ts';
+import { parseDuration } from '../parse/duration.ts';
+import { parseCpus, parseWhole } from '../parse/number.ts';
+import { parsePair } from '../parse/pairs.ts';
+import { parseSize } from '../parse/size.ts';
+import type { UpOptions } from '../services/request.ts';
+import { addCommonOptions, examples } from './common.ts';
+import { as, each, text } from './option.ts';
+
+export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  const command = program
+    .command('up')
+    .description('start a service: a container that is kept alive, reached through the server')
+    .usage('[options] IMAGE [--] [COMMAND...]')
+    .argument('<image>', 'any image reference, as for Docker')
+    .argument('[command...]', 'replaces the image’s command')
+    .passThroughOptions()
+    .option('--name <name>', 'what it is reached by: http://NAME.localhost:…')
+    .option('-p, --port <number>', 'where it serves HTTP and WebSocket', as(parseWhole))
+    .option('--tcp <number>', 'a port for raw TCP, published on the worker (repeatable)', each(parseWhole))
+    .option('--health <path>', 'ready when a GET of this is answered with 2xx or 3xx')
+    .option('--keep <time>', 'how long it lives without a call; or "forever"')
+    .addOption(
+      new Option('--on-idle <what>', 'then: stop (the next request wakes it), or remove').choices([
+        'stop',
+        'remove',
+      ]),
+    )
+    .addOption(
+      new Option('--restart <when>', 'when it ends by itself').choices(['always', 'on-failure', 'never']),
+    )
+    .option('-v, --volume <name:path>', 'a named volume that outlives it (repeatable)', each(text))
+    .option(
+      '--file <local[:path]>',
+      'put a file, or a folder with all in it, into the work folder (repeatable)',
+      each(text),
+    )
+    .option('-e, --env <name=value>', 'set a variable; NAME alone hands on your own (repeatable)', each(text))
+    .option('--env-file <path>', 'read variables from a file, one a line (repeatable)', each(text))
+    .option('-w, --workdir <path>', 'where it starts')
+    .option('--entrypoint <program>', 'replaces the image’s entrypoint; "" takes it away')
+    .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
+    .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
+    .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
+    .option('--public', 'anybody may call it, without a key')
+    .option('--metadata <name=value>', 'a label (repeatable)', each(parsePair))
+    .option('--wait <time>', 'how long to wait until it is ready', as(parseDuration), 60_000)
+    .option('-d, --detach', 'do not wait')
+    .addHelpText(
+      'after',
+      examples(
+        'runlet up nginx --name web --port 80',
+        'runlet up mariadb:11 --name db --tcp 3306 -v data:/var/lib/mysql -e MARIADB_ROOT_PASSWORD --keep forever',
+        'runlet up node:24 --port 3000 --file server.mjs --keep 1h -- node server.mjs',
+      ),
+    );
+  addCommonOptions(command).action(async (image: string, words: string[], options: UpOptions) => {
+    const { bringUp } = await import('../services/up.ts');
+    finish(await bringUp(openContext(command, streams), image, words, options));
+  });
+}

@@ -1,0 +1,55 @@
+import { createWriteStream, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import type { Context } from '../context.ts';
+import { UsageError } from '../errors.ts';
+
+type Remote = { name: string; path: string };
+
+/** `NAME:/PATH`; anything else is a path here. */
+function remoteOf(text: string): Remote | undefined {
+  const [, name, path] = /^([a-z0-9][a-z0-9_-]*):\/+(.+)$/.exec(text) ?? [];
+  return name === undefined || path === undefined ? undefined : { name, path };
+}
+
+const pathOf = ({ name, path }: Remote) =>
+  `/v1/services/${encodeURIComponent(name)}/files/${path.split('/').map(encodeURIComponent).join('/')}`;
+
+/** One file, one way. */
+export async function copyFile(context: Context, from: string, to: string): Promise<void> {
+  const [source, target] = [remoteOf(from), remoteOf(to)];
+  if ((source === undefined) === (target === undefined))
+    throw new UsageError('One of the two must be in a service, as NAME:/PATH, and the other one here.');
+  if (target !== undefined) return upload(context, from, target);
+  if (source !== undefined) return download(context, source, to);
+}
+
+async function upload(context: Context, from: string, to: Remote): Promise<void> {
+  const data = from === '-' ? await buffer(process.stdin) : readLocal(from);
+  const path = to.path.endsWith('/') ? `${to.path}${basename(from)}` : to.path;
+  await context.api.open({ method: 'PUT', path: pathOf({ ...to, path }), bytes: data });
+  if (context.json) await context.printJson({ service: to.name, path: `/${path}`, sizeBytes: data.length });
+}
+
+async function download(context: Context, from: Remote, to: string): Promise<void> {
+  const answer = await context.api.open({ path: pathOf(from) });
+  const body = Readable.fromWeb(answer.body as never);
+  if (to === '-') {
+    for await (const chunk of body) await context.out.write(chunk as Buffer);
+    return;
+  }
+  const isFolder = statSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
+  const path = isFolder ? join(to, basename(from.path)) : to;
+  await pipeline(body, createWriteStream(path));
+  if (context.json) await context.printJson({ service: from.name, path });
+}
+
+function readLocal(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}

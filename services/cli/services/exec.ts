@@ -1,0 +1,48 @@
+import type { Run } from '../../../shared/contracts/run.ts';
+import type { Context } from '../context.ts';
+import { collectEnvironment } from '../parse/env.ts';
+import { attendRun } from '../run/execute.ts';
+import { Interrupts } from '../run/interrupts.ts';
+import { readStdin, stdinIsPiped } from '../run/stdin.ts';
+
+type ExecOptions = {
+  interactive?: boolean;
+  tty?: boolean;
+  env?: string[];
+  workdir?: string;
+  timeout?: number;
+};
+
+const exitInterrupted = 130;
+
+/** `runlet exec`: a run inside a service, shown as `runlet run` shows its own. */
+export async function executeIn(
+  context: Context,
+  name: string,
+  words: string[],
+  options: ExecOptions,
+): Promise<number> {
+  const { env } = collectEnvironment(options.env ?? [], process.env);
+  const piped = options.interactive !== true && stdinIsPiped();
+  const stdin = piped ? await readStdin(process.stdin, context.note, false) : undefined;
+  if (piped) process.stdin.destroy();
+  const body = {
+    command: words[0] === '--' ? words.slice(1) : words,
+    ...stdin,
+    env,
+    ...(options.workdir !== undefined && { workdir: options.workdir }),
+    ...(options.interactive === true && { interactive: true, tty: options.tty === true }),
+    // A shell that somebody types in has an hour, as an interactive run has.
+    limits: { timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000) },
+  };
+  const interrupts = new Interrupts(() => process.exit(exitInterrupted));
+  try {
+    const run = await context.api.json<Run>(
+      { method: 'POST', path: `/v1/services/${encodeURIComponent(name)}/exec`, body },
+      { onLoss: false },
+    );
+    return await attendRun(context, run, options, interrupts);
+  } finally {
+    interrupts.stop();
+  }
+}

@@ -1,0 +1,23 @@
+import type { Service } from '../../../shared/contracts/service.ts';
+import type { Fact } from '../output/facts.ts';
+
+/** What a person wants to know of a service. */
+export function factsOf(service: Service): Fact[] {
+  return [
+    ['name', service.name],
+    ['id', service.id],
+    ['status', service.status],
+    [
+      'error',
+      service.error ? `${service.error.title} (${service.error.code}): ${service.error.detail}` : undefined,
+    ],
+    ['image', service.image.reference],
+    ['url', service.url ?? undefined],
+    ...service.tcpPorts.map(({ port, host, hostPort }): Fact => [`port ${port}`, `${host}:${hostPort}`]),
+    [
+      'keep alive',
+      service.keepAlive === 'forever' ? 'forever' : `${service.keepAlive / 1000} s without a call`,
+    ],
+    ['idle at', service.idleAt ?? undefined],
+  ];
+}

@@ -1,0 +1,2 @@
+/** Names of services have no underscore. */
+export const isRunId = (text: string) => text.startsWith('run_');

@@ -1,0 +1,22 @@
+import type { Context } from '../context.ts';
+import { readEvents } from '../http/sse.ts';
+
+type Line = { data: string; encoding: 'utf8' | 'base64'; at: string };
+
+/** What a service wrote, and with `follow` what it writes, until its container ends or Ctrl-C. */
+export async function showServiceLogs(
+  context: Context,
+  name: string,
+  follow: boolean,
+  tail: number,
+): Promise<void> {
+  const path = `/v1/services/${encodeURIComponent(name)}/logs?follow=${follow}&tail=${tail}`;
+  const answer = await context.api.open({ path, headers: { accept: 'text/event-stream' } });
+  for await (const { event, data } of readEvents(answer, context.api.url)) {
+    if (event !== 'stdout' && event !== 'stderr') continue;
+    const line = JSON.parse(data) as Line;
+    if (context.json) await context.out.line(JSON.stringify({ type: event, ...line }));
+    else await (event === 'stdout' ? context.out : context.err).write(Buffer.from(line.data, line.encoding));
+    if (context.out.closed) return;
+  }
+}

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import type { Context } from '../context.ts';
+import { UsageError } from '../errors.ts';
+import { FileCollection } from '../files/collect.ts';
+import { parseDuration } from '../parse/duration.ts';
+import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
+
+export type UpOptions = {
+  name?: string;
+  port?: number;
+  tcp?: number[];
+  health?: string;
+  keep?: string;
+  onIdle?: string;
+  restart?: string;
+  volume?: string[];
+  file?: string[];
+  env?: string[];
+  envFile?: string[];
+  workdir?: string;
+  entrypoint?: string;
+  memory?: number;
+  cpus?: number;
+  network?: string;
+  public?: boolean;
+  metadata?: [string, string][];
+  wait: number;
+  detach?: boolean;
+};
+
+/** The body of `POST /v1/services`; what was not said is left to the server. */
+export function serviceRequest(context: Context, image: string, words: string[], options: UpOptions) {
+  const command = words[0] === '--' ? words.slice(1) : words;
+  const collection = new FileCollection(context.note);
+  for (const file of options.file ?? []) collection.addOption(file);
+  const limits = {
+    ...(options.memory !== undefined && { memoryBytes: options.memory }),
+    ...(options.cpus !== undefined && { cpus: options.cpus }),
+  };
+  return {
+    image,
+    ...(command.length > 0 && { command }),
+    ...(options.entrypoint !== undefined && {
+      entrypoint: options.entrypoint === '' ? [] : [options.entrypoint],
+    }),
+    ...(options.name !== undefined && { name: options.name }),
+    ...(options.port !== undefined && { port: options.port }),
+    ...(options.tcp !== undefined && { tcpPorts: options.tcp }),
+    ...(options.health !== undefined && { health: { path: options.health } }),
+    ...(options.keep !== undefined && { keepAlive: keepOf(options.keep) }),
+    ...(options.onIdle !== undefined && { onIdle: options.onIdle }),
+    ...(options.restart !== undefined && { restart: options.restart }),
+    ...(options.volume !== undefined && { volumes: options.volume.map(volumeOf) }),
+    ...(collection.files.length > 0 && { files: collection.files }),
+    ...(options.workdir !== undefined && { workdir: options.workdir }),
+    ...(options.network !== undefined && { network: options.network }),
+    ...(options.public === true && { public: true }),
+    ...(options.metadata !== undefined && { metadata: Object.fromEntries(options.metadata) }),
+    ...(Object.keys(limits).length > 0 && { limits }),
+    env: variables(context, options),
+  };
+}
+
+const keepOf = (text: string) => (text === 'forever' ? text : parseDuration(text));
+
+function volumeOf(text: string): { name: string; path: string } {
+  const at = text.indexOf(':');
+  if (at < 1) throw new UsageError(`--volume ${text}: say NAME:PATH, as in data:/var/lib/mysql.`);
+  return { name: text.slice(0, at), path: text.slice(at + 1) };
+}
+
+function variables(context: Context, options: UpOptions): Record<string, string> {
+  const fromFiles = (options.envFile ?? []).flatMap((path) => {
+    try {
+      return parseEnvFile(readFileSync(path, 'utf8'));
+    } catch (error) {
+      throw new UsageError(`--env-file ${path}: ${(error as Error).message}`);
+    }
+  });
+  const { env, missing } = collectEnvironment([...fromFiles, ...(options.env ?? [])], process.env);
+  for (const name of missing) context.note(`-e ${name}: it is not set here, so the service does not get it.`);
+  return env;
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pathFault } from '../../../shared/contracts/run-files.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Gateway } from '../gateway.ts';
+import { noContent } from '../http/answers.ts';
+import { readBytes } from '../http/body.ts';
+import type { GatewayContext } from '../http/context.ts';
+import { type App, mount } from '../http/mount.ts';
+import { wish } from './actions.ts';
+import * as documents from './documents.ts';
+import { ownService } from './load.ts';
+import { askWorker, holderOf } from './worker-operation.ts';
+
+const operationMs = 60_000;
+const path = '/v1/services/{id}/files/{path}';
+
+/** Files of a running service. Their bytes go by the store of blobs, which gateway and worker share, and not through Redis. */
+export function mountFiles(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+
+  async function target(
+    c: GatewayContext,
+  ): Promise<{ record: ServiceRecord; file: string; blob: string; worker: string }> {
+    const record = await ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+    const file = c.req.param('path') ?? '';
+    const fault = pathFault(file);
+    if (fault !== undefined) throw badField('path', fault);
+    const worker = holderOf(record);
+    await wish(gateway, record, 'used');
+    return {
+      record,
+      file,
+      worker,
+      blob: `${record.head.tenant}/${record.head.id}/${randomBytes(12).toString('hex')}`,
+    };
+  }
+
+  const ask = (
+    { record, file, worker, blob }: Awaited<ReturnType<typeof target>>,
+    act: 'read' | 'write' | 'remove',
+  ) =>
+    askWorker(
+      gateway,
+      worker,
+      (operation) => ({ kind: 'service-file', operation, service: record.head.id, act, path: file, blob }),
+      operationMs,
+    );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path, rest: 'path', document: documents.readFileDocument },
+    async (c) => {
+      const wanted = await target(c);
+      try {
+        await ask(wanted, 'read');
+        const bytes = await gateway.blobs.get(wanted.blob);
+        if (bytes === undefined)
+          throw new Problem('internal', 'The file was read and then not found: try again.');
+        bytes.once('close', () => void gateway.blobs.removeAll(wanted.blob).catch(() => {}));
+        return new Response(Readable.toWeb(bytes) as ReadableStream, {
+          headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
+        });
+      } catch (error) {
+        await gateway.blobs.removeAll(wanted.blob).catch(() => {});
+        throw error;
+      }
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'put', path, rest: 'path', document: documents.writeFileDocument },
+    async (c) => {
+      const wanted = await target(c);
+      try {
+        await gateway.blobs.put(wanted.blob, Buffer.from(await readBytes(c, options.maxBodyBytes)));
+        await ask(wanted, 'write');
+        return noContent();
+      } finally {
+        await gateway.blobs.removeAll(wanted.blob).catch(() => {});
+      }
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'delete', path, rest: 'path', document: documents.removeFileDocument },
+    async (c) => {
+      await ask(await target(c), 'remove');
+      return noContent();
+    },
+  );
+}

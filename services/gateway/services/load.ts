@@ -1,0 +1,15 @@
+import { isId } from '../../../shared/ids.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+const noSuchService = (idOrName: string) =>
+  new Problem('not_found', `There is no service ${idOrName.slice(0, 64)}: see GET /v1/services.`);
+
+/** A tenant's service, by its id or its name. Somebody else's is not found, as one that never was. */
+export async function ownService(gateway: Gateway, tenant: string, idOrName: string): Promise<ServiceRecord> {
+  const id = isId('svc', idOrName) ? idOrName : await gateway.services.byName(tenant, idOrName);
+  const record = id === undefined ? undefined : await gateway.services.read(id);
+  if (record === undefined || record.head.tenant !== tenant) throw noSuchService(idOrName);
+  return record;
+}

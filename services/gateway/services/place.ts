@@ -1,0 +1,39 @@
+import type { Worker } from '../../../shared/contracts/worker.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Gateway } from '../gateway.ts';
+
+/**
+ * Gives a service to a worker: where its volumes are, else where there is most room for it. False: there is none at present, and the
+ * janitor tries again.
+ */
+export async function placeService(gateway: Gateway, record: ServiceRecord): Promise<boolean> {
+  const { tenant, request, id } = record.head;
+  const workers = (await gateway.workers.list()).filter(({ status }) => status === 'ready');
+  const engine = await engineOfVolumes(gateway, tenant, request.volumes);
+  const fitting = workers.filter(
+    (worker) => (engine === undefined || worker.engine.id === engine) && fits(worker, record),
+  );
+  const best = fitting.sort((a, b) => room(b) - room(a))[0];
+  if (best === undefined) return false;
+  for (const { name } of request.volumes) await gateway.volumes.place(tenant, name, best.engine.id);
+  if (!(await gateway.services.assign(record, best.id, best.engine.id))) return true;
+  await gateway.workers.send(best.id, { kind: 'service', service: id });
+  return true;
+}
+
+/** The engine that the first of them is on which is somewhere already. */
+async function engineOfVolumes(gateway: Gateway, tenant: string, volumes: { name: string }[]) {
+  for (const { name } of volumes) {
+    const volume = await gateway.volumes.find(tenant, name);
+    if (volume !== undefined) return volume.engine;
+  }
+  return undefined;
+}
+
+const room = ({ capacity, inUse }: Worker) => capacity.memoryBytes - inUse.memoryBytes;
+
+function fits(worker: Worker, { head: { request } }: ServiceRecord): boolean {
+  return (
+    worker.capacity.memoryBytes >= request.limits.memoryBytes && worker.isolations.includes(request.isolation)
+  );
+}

@@ -1,0 +1,254 @@
+import { connect, type Socket } from 'node:net';
+import { type AnswerHead, type Framing, parseAnswer } from './answer-head.ts';
+import { ChunkReader } from './chunks.ts';
+import { headEnd } from './fields.ts';
+
+/** What is told to who asked over a connection. After `ended` or `failed` nothing more is. */
+export type Asker = {
+  /** 1xx (RFC 9110 §15.2), any number of them. */
+  informed(answer: AnswerHead): void;
+  /** A 101, with what came after it. Without this it is garbled: nobody asked for it. */
+  switched?(answer: AnswerHead, rest: Buffer): void;
+  answered(answer: AnswerHead): void;
+  data(chunk: Buffer): void;
+  /** All that came at once has been told. */
+  flush(): void;
+  ended(trailers: string[]): void;
+  /** There is room again for what `write` refused. */
+  drained(): void;
+  failed(failure: Failure): void;
+};
+
+export type Failure = {
+  /** `refused`: no connection came about. `timeout`: no answer. `closed`: it broke off. `garbled`: it is not HTTP/1.1. */
+  kind: 'refused' | 'timeout' | 'closed' | 'garbled';
+  /** Nothing at all had come. */
+  silent: boolean;
+  reason: string;
+};
+
+export type Limits = { connectMs: number; answerMs: number; headBytes: number };
+
+/** Servers close idle connections after 5 s (Node), 75 s (nginx) or more; one that is closed in our face is worse than a new one. */
+const defaultIdleMs = 4_000;
+const mostIdleMs = 60_000;
+const marginMs = 1_000;
+/** 1xx before an answer: they go past the client's back-pressure. */
+const mostInformed = 64;
+
+/**
+ * One connection to a container: HTTP/1.1 as a client speaks it, one request at a time.
+ *
+ *   idle ── ask ──▶ head ──▶ length | chunked | close ──▶ idle, or closed
+ */
+export class Connection {
+  readonly socket: Socket;
+  /** It has answered before: it may have been closed by the container since, which is nobody's fault. */
+  used = false;
+  /** While idle: not to be used after this, by performance.now(). */
+  idleUntil = 0;
+  connected = false;
+  private readonly limits: Limits;
+  private readonly release: (connection: Connection, reusable: boolean) => void;
+  private asker: Asker | undefined;
+  private phase: 'idle' | 'head' | 'length' | 'chunked' | 'close' = 'idle';
+  private method = '';
+  private silent = true;
+  /** The request has been sent in full. */
+  private sent = false;
+  private early: Buffer | undefined;
+  private left = 0;
+  private chunks: ChunkReader | undefined;
+  private answer: AnswerHead | undefined;
+  private informed = 0;
+  private cause = '';
+  private readonly onData = (data: Buffer) => this.read(data);
+  private readonly onDrain = () => this.asker?.drained();
+  private readonly onEnd = () => {
+    if (this.phase === 'close') this.finish([]);
+  };
+  private readonly deadline: NodeJS.Timeout;
+
+  constructor(
+    address: { host: string; port: number },
+    limits: Limits,
+    release: (connection: Connection, reusable: boolean) => void,
+  ) {
+    this.limits = limits;
+    this.release = release;
+    // One timer a connection, not one a request: it is only looked at when it has run out.
+    this.deadline = setTimeout(() => this.expired(), limits.answerMs);
+    this.socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+    const impatience = setTimeout(() => {
+      this.cause = `no connection within ${limits.connectMs} ms`;
+      this.socket.destroy();
+    }, limits.connectMs);
+    this.socket
+      .on('connect', () => {
+        this.connected = true;
+        clearTimeout(impatience);
+      })
+      .on('data', this.onData)
+      .on('drain', this.onDrain)
+      .on('end', this.onEnd)
+      .on('error', (error: NodeJS.ErrnoException) => {
+        this.cause = error.code ?? error.message;
+      })
+      .on('close', () => {
+        clearTimeout(impatience);
+        clearTimeout(this.deadline);
+        this.fail(this.connected ? 'closed' : 'refused');
+        this.release(this, false);
+      });
+  }
+
+  /** Sends the head of a request. @param whole it has no body */
+  ask(asker: Asker, method: string, head: string, whole: boolean): void {
+    this.asker = asker;
+    this.method = method;
+    this.phase = 'head';
+    this.silent = true;
+    this.informed = 0;
+    this.sent = whole;
+    this.deadline.refresh();
+    this.socket.write(head, 'latin1');
+  }
+
+  /** Some of the body. False: wait for `drained`. */
+  write(data: Buffer | string): boolean {
+    this.deadline.refresh();
+    return this.socket.write(data, 'latin1');
+  }
+
+  sentAll(): void {
+    this.sent = true;
+    this.deadline.refresh();
+  }
+
+  /** Nobody wants the answer any more. */
+  abandon(): void {
+    this.asker = undefined;
+    this.socket.destroy();
+  }
+
+  /** After a 101: the socket is the tunnel's from now on. */
+  handOver(): Socket {
+    this.asker = undefined;
+    this.phase = 'idle';
+    clearTimeout(this.deadline);
+    return this.socket.off('data', this.onData).off('drain', this.onDrain).off('end', this.onEnd);
+  }
+
+  private read(data: Buffer): void {
+    this.silent = false;
+    let rest: Buffer | undefined = data;
+    while (rest !== undefined && rest.length > 0) rest = this.take(rest);
+    this.asker?.flush();
+  }
+
+  /** Takes what the phase is about; answers what is left over. */
+  private take(data: Buffer): Buffer | undefined {
+    switch (this.phase) {
+      case 'idle':
+        // Nothing was asked.
+        this.socket.destroy();
+        return undefined;
+      case 'head':
+        return this.takeHead(data);
+      case 'close':
+        this.asker?.data(data);
+        return undefined;
+      case 'length': {
+        const body = data.length > this.left ? data.subarray(0, this.left) : data;
+        this.left -= body.length;
+        this.asker?.data(body);
+        if (this.left > 0) return undefined;
+        return this.finish([], data.length - body.length);
+      }
+      case 'chunked': {
+        const { chunks } = this;
+        if (chunks === undefined) return undefined;
+        const taken = chunks.read(data, (body) => this.asker?.data(body));
+        if (taken === -1) this.garbled('its chunks are none');
+        else if (chunks.done) this.finish(chunks.trailers, data.length - taken);
+        return undefined;
+      }
+    }
+  }
+
+  private takeHead(data: Buffer): Buffer | undefined {
+    const all = this.early === undefined ? data : Buffer.concat([this.early, data]);
+    const end = all.indexOf(headEnd, Math.max(0, (this.early?.length ?? 0) - headEnd.length));
+    this.early = undefined;
+    if (Math.max(end, end === -1 ? all.length : 0) > this.limits.headBytes)
+      return this.garbled(`its head is over ${this.limits.headBytes} bytes`);
+    if (end === -1) {
+      this.early = all;
+      return undefined;
+    }
+    const answer = parseAnswer(all.toString('latin1', 0, end), this.method);
+    if (answer === undefined) return this.garbled('its head is not HTTP/1.1');
+    const rest = all.subarray(end + headEnd.length);
+    if (answer.status === 101) {
+      if (this.asker?.switched === undefined) return this.garbled('it switches protocols unasked');
+      this.asker.switched(answer, rest);
+      return undefined;
+    }
+    if (answer.status < 200) {
+      this.informed += 1;
+      if (this.informed > mostInformed) return this.garbled('it only informs, and does not answer');
+      this.asker?.informed(answer);
+      return rest;
+    }
+    this.answer = answer;
+    this.asker?.answered(answer);
+    return this.beginBody(answer.framing, rest);
+  }
+
+  private beginBody(framing: Framing, rest: Buffer): Buffer | undefined {
+    if (framing === 'none' || framing === 0) return this.finish([], rest.length);
+    this.phase = typeof framing === 'number' ? 'length' : framing;
+    if (typeof framing === 'number') this.left = framing;
+    if (framing === 'chunked') this.chunks = new ChunkReader();
+    return rest;
+  }
+
+  private finish(trailers: string[], leftOver = 0): undefined {
+    const { asker, answer } = this;
+    const reusable = answer?.keepAlive === true && this.sent && leftOver === 0 && !this.socket.destroyed;
+    this.phase = 'idle';
+    this.asker = undefined;
+    this.used = true;
+    if (reusable) {
+      // A slow client has had it paused; the next one is another.
+      this.socket.resume();
+      const kept = answer.keepAliveMs;
+      this.idleUntil =
+        performance.now() + (kept === undefined ? defaultIdleMs : Math.min(kept, mostIdleMs) - marginMs);
+      this.release(this, true);
+    } else this.socket.destroy();
+    // Last: the next request may come of it, and take this connection.
+    asker?.ended(trailers);
+    return undefined;
+  }
+
+  private garbled(reason: string): undefined {
+    this.cause = reason;
+    this.fail('garbled');
+    this.socket.destroy();
+    return undefined;
+  }
+
+  private fail(kind: Failure['kind']): void {
+    const { asker } = this;
+    this.asker = undefined;
+    asker?.failed({ kind, silent: this.silent, reason: this.cause || 'it closed the connection' });
+  }
+
+  private expired(): void {
+    if (this.phase !== 'head' || this.asker === undefined) return;
+    this.cause = `no answer within ${this.limits.answerMs} ms`;
+    this.fail('timeout');
+    this.socket.destroy();
+  }
+}

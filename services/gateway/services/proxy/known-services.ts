@@ -1,0 +1,208 @@
+import { networkNamespace } from '../../../../shared/network-namespace.ts';
+import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
+import type { Gateway } from '../../gateway.ts';
+import type { Limits } from './connection.ts';
+import { addressOf } from './place.ts';
+import { createPool, type Pool } from './pool.ts';
+import type { Target } from './target.ts';
+
+/** A service that somebody calls, as this gateway knows it. */
+export type Known = {
+  record: ServiceRecord;
+  /** All by performance.now(). When it was last called, and when the store was last told so. */
+  usedAt: number;
+  touchedAt: number;
+  /** When the store last told how it is. */
+  freshAt: number;
+  loadedAt: number;
+  /** Requests and connections that are under way. */
+  open: number;
+  /** Its record is no more. */
+  gone: boolean;
+  /** Who wants to hear of its changes. */
+  waiting: Set<() => void>;
+  pool: { of: string; record: ServiceRecord; pool: Pool } | undefined;
+  looking: Promise<void> | undefined;
+  touching: Promise<void> | undefined;
+  unlisten: () => void;
+};
+
+const never = Number.NEGATIVE_INFINITY;
+const tickMs = 1_000;
+/** What was heard so long ago is asked for again before it is relied on. In steady use the tick comes before. */
+const freshMs = 2 * tickMs;
+/** A store that does not answer holds up no service: what is known of it is used. */
+const patienceMs = 500;
+const forgetMs = 60_000;
+
+export type KnownServices = ReturnType<typeof knowServices>;
+
+/**
+ * The services that are called, with their connections. They are looked up once; hints (pub/sub) and the answers of the touches, at
+ * most one a second and service, keep what is known of them right. A forwarded request asks the store nothing.
+ */
+export function knowServices(gateway: Gateway, limits: Limits) {
+  const { services, wakeups, keys, log } = gateway;
+  const here = networkNamespace();
+  const byId = new Map<string, Known>();
+  const byName = new Map<string, Known>();
+  const loading = new Map<string, Promise<Known | undefined>>();
+  const nameOf = ({ head }: ServiceRecord) => `${head.tenant}/${head.name}`;
+
+  async function load(id: string): Promise<Known | undefined> {
+    const record = await services.read(id);
+    if (record === undefined) return undefined;
+    const known: Known = {
+      record,
+      usedAt: never,
+      touchedAt: never,
+      freshAt: never,
+      loadedAt: performance.now(),
+      open: 0,
+      gone: false,
+      waiting: new Set(),
+      pool: undefined,
+      looking: undefined,
+      touching: undefined,
+      unlisten: () => {},
+    };
+    byId.set(id, known);
+    byName.set(nameOf(record), known);
+    wakeups
+      .listen(keys.serviceWake(id), (message) => (message === 'gone' ? drop(known) : void hint(known)))
+      .then((unlisten) => {
+        if (known.gone) return unlisten();
+        known.unlisten = unlisten;
+        // What happened before the subscription stood was not heard.
+        return hint(known);
+      })
+      .catch((error: Error) => log.warn({ service: id, reason: error.message }, 'listening failed'));
+    return known;
+  }
+
+  function drop(known: Known): void {
+    known.gone = true;
+    byId.delete(known.record.head.id);
+    if (byName.get(nameOf(known.record)) === known) byName.delete(nameOf(known.record));
+    known.unlisten();
+    known.pool?.pool.close();
+    for (const wake of known.waiting) wake();
+  }
+
+  function learn(known: Known, record: ServiceRecord | undefined): void {
+    if (record === undefined) {
+      drop(known);
+      return;
+    }
+    known.record = record;
+    known.freshAt = performance.now();
+    if (known.pool !== undefined && known.pool.of !== poolName(record)) {
+      known.pool.pool.close();
+      known.pool = undefined;
+    }
+    for (const wake of known.waiting) wake();
+  }
+
+  /** Connections are kept for one start of one container. */
+  const poolName = ({ generation, state }: ServiceRecord) =>
+    `${generation} ${state.startedAt} ${JSON.stringify(state.place)}`;
+
+  /** Reads its record anew; that is no use of it. */
+  function look(known: Known): Promise<void> {
+    known.looking ??= services
+      .read(known.record.head.id)
+      .then((record) => learn(known, record))
+      .finally(() => {
+        known.looking = undefined;
+      });
+    return known.looking;
+  }
+
+  async function hint(known: Known): Promise<void> {
+    known.freshAt = never;
+    if (known.open === 0) return;
+    // One that is under way may have read what was before.
+    await known.looking?.catch(() => {});
+    await look(known).catch(() => {});
+  }
+
+  function touch(known: Known): Promise<void> {
+    known.touching ??= services
+      .touch(known.record.head.id)
+      .then((glance) => {
+        known.touchedAt = performance.now();
+        learn(known, glance && { ...known.record, ...glance });
+      })
+      .finally(() => {
+        known.touching = undefined;
+      });
+    return known.touching;
+  }
+
+  async function find(target: Target & { kind: 'name' | 'path' }): Promise<Known | undefined> {
+    const id = target.kind === 'path' ? target.id : await services.byName(target.tenant, target.name);
+    if (id === undefined) return undefined;
+    const loaded = byId.get(id) ?? loading.get(id);
+    if (loaded !== undefined) return loaded;
+    const mine = load(id).finally(() => loading.delete(id));
+    loading.set(id, mine);
+    return mine;
+  }
+
+  const ticking = setInterval(() => {
+    const now = performance.now();
+    for (const known of byId.values()) {
+      known.pool?.pool.sweep();
+      if (known.open > 0 || known.usedAt > known.touchedAt) {
+        if (now - known.touchedAt >= tickMs - 50)
+          touch(known).catch((error: Error) => log.warn({ reason: error.message }, 'touching failed'));
+      } else if (now - Math.max(known.usedAt, known.loadedAt) > forgetMs) drop(known);
+    }
+  }, tickMs).unref();
+
+  return {
+    look,
+
+    find(target: Target & { kind: 'name' | 'path' }): Known | Promise<Known | undefined> {
+      const known =
+        target.kind === 'path' ? byId.get(target.id) : byName.get(`${target.tenant}/${target.name}`);
+      return known ?? find(target);
+    },
+
+    /** Notes a use, and makes sure that what is known is not old. `undefined`: it is not. */
+    use(known: Known): Promise<void> | undefined {
+      const now = performance.now();
+      known.usedAt = now;
+      if (now - known.freshAt < freshMs) return undefined;
+      let patience: NodeJS.Timeout | undefined;
+      const wait = new Promise<void>((resolve) => {
+        patience = setTimeout(resolve, patienceMs);
+      });
+      return Promise.race([touch(known).catch(() => {}), wait]).finally(() => clearTimeout(patience));
+    },
+
+    /** The connections to its container. `undefined`: it has none, or not this port. */
+    poolOf(known: Known): Pool | undefined {
+      const { record } = known;
+      if (known.pool?.record === record) return known.pool.pool;
+      const of = poolName(record);
+      const address = addressOf(record, here);
+      if (address === undefined) return undefined;
+      let pool = known.pool?.pool;
+      if (pool === undefined || known.pool?.of !== of) {
+        pool?.close();
+        pool = createPool(address, limits);
+      }
+      known.pool = { of, record, pool };
+      return pool;
+    },
+
+    close(): void {
+      clearInterval(ticking);
+      for (const known of [...byId.values()]) {
+        known.pool?.pool.destroy();
+        drop(known);
+      }
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import type { Socket } from 'node:net';
+import { headText } from './answers.ts';
+import type { Caller, CallerEvents } from './caller.ts';
+import { addressOf, lingerMs } from './node-caller.ts';
+import type { PlainRequest } from './plain-request.ts';
+import type { RequestFields } from './request-fields.ts';
+
+/** Pieces up to this size are put together into one write; larger ones are not copied. */
+const smallBytes = 8 * 1024;
+
+/** A plain request of the fast lane, and its answer, which leaves as one write where it can. */
+export class LaneCaller implements Caller {
+  readonly method: string;
+  readonly host: string;
+  readonly fields: RequestFields;
+  readonly address: string;
+  readonly bodyLength: number;
+  gone = false;
+  private readonly socket: Socket;
+  /** Called when it is over. */
+  private readonly over: (close: boolean) => void;
+  private events: CallerEvents | undefined;
+  private tell = () => {};
+  private bodyLeft: number;
+  private early: Buffer | undefined;
+  private close: boolean;
+  private chunked = false;
+  private out = '';
+
+  /** @param early what has come of its body with its head */
+  constructor(socket: Socket, request: PlainRequest, early: Buffer, over: (close: boolean) => void) {
+    this.socket = socket;
+    this.method = request.method;
+    this.host = request.host;
+    this.fields = request.fields;
+    this.bodyLength = request.bodyLength;
+    this.close = request.fields.closes;
+    this.address = addressOf(socket);
+    this.over = over;
+    this.bodyLeft = request.bodyLength;
+    if (this.bodyLeft === 0) return;
+    this.early = early.subarray(0, this.bodyLeft);
+    socket.pause();
+  }
+
+  /** Whether what comes is of its body. */
+  get expectsBody(): boolean {
+    return this.bodyLeft > 0;
+  }
+
+  whenGone(tell: () => void): void {
+    this.tell = tell;
+  }
+
+  leave(): void {
+    this.gone = true;
+    this.tell();
+  }
+
+  listen(events: CallerEvents): void {
+    this.events = events;
+  }
+
+  read(): void {
+    this.socket.resume();
+    if (this.early !== undefined) this.take(this.early);
+    this.early = undefined;
+  }
+
+  /** Some of the body has come. Answers how much of it that is. */
+  take(data: Buffer): number {
+    const body = data.length > this.bodyLeft ? data.subarray(0, this.bodyLeft) : data;
+    this.bodyLeft -= body.length;
+    if (body.length > 0) this.events?.body(body);
+    if (this.bodyLeft === 0) this.events?.bodyEnd([]);
+    return body.length;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  clientDrained(): void {
+    this.events?.clientDrained();
+  }
+
+  inform(status: number, reason: string, fields: string[]): void {
+    this.socket.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
+  }
+
+  answer(status: number, reason: string, fields: string[], length: number | null | undefined): void {
+    this.chunked = length === undefined;
+    // Before the whole request has come: the rest of it is nobody's, and the connection no more use.
+    if (this.bodyLeft > 0) this.close = true;
+    this.out = headText(status, reason, fields);
+    if (this.chunked) this.out += 'Transfer-Encoding: chunked\r\n';
+    if (this.close) this.out += 'Connection: close\r\n';
+    this.out += '\r\n';
+  }
+
+  write(chunk: Buffer): boolean {
+    if (chunk.length === 0) return true;
+    if (this.chunked) this.out += `${chunk.length.toString(16)}\r\n`;
+    if (chunk.length <= smallBytes) {
+      this.out += chunk.toString('latin1');
+      if (this.chunked) this.out += '\r\n';
+      return this.out.length <= 8 * smallBytes || this.flush();
+    }
+    this.socket.cork();
+    this.flush();
+    const room = this.socket.write(chunk);
+    if (this.chunked) this.out = '\r\n';
+    this.socket.uncork();
+    return room;
+  }
+
+  flush(): boolean {
+    if (this.out === '') return !this.socket.writableNeedDrain;
+    const { out } = this;
+    this.out = '';
+    return this.socket.write(out, 'latin1');
+  }
+
+  end(trailers: string[]): void {
+    if (this.chunked) {
+      this.out += '0\r\n';
+      for (let i = 0; i < trailers.length; i += 2) this.out += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+      this.out += '\r\n';
+    }
+    this.flush();
+    this.events = undefined;
+    this.tell = () => {};
+    if (this.bodyLeft > 0) this.linger();
+    this.over(this.close);
+  }
+
+  cut(): void {
+    this.socket.destroy();
+  }
+
+  /** Closed with unread bytes in it, the connection would be reset, and the answer lost with it (RFC 9112 §9.6). */
+  private linger(): void {
+    const timer = setTimeout(() => this.socket.destroy(), lingerMs);
+    this.socket.once('close', () => clearTimeout(timer));
+    this.socket.resume();
+  }
+}

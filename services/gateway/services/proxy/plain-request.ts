@@ -1,0 +1,41 @@
+import { METHODS } from 'node:http';
+import { headEnd, parseFields } from './fields.ts';
+import { type RequestFields, readRequestFields } from './request-fields.ts';
+
+export type PlainRequest = {
+  method: string;
+  target: string;
+  host: string;
+  fields: RequestFields;
+  bodyLength: number;
+  headBytes: number;
+};
+
+/** As Node's own bound. */
+const mostHeadBytes = 16 * 1024;
+const methods = new Set(METHODS.filter((method) => method !== 'CONNECT'));
+/** Only the origin form (RFC 9112 §3.2.1), and only of HTTP/1.1. */
+const requestLine = /^([A-Z-]+) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
+
+/**
+ * The request that `data` begins with, if it is one of the plain kind that most are: a whole head of HTTP/1.1, one Host, and no body
+ * or one of a known length. `undefined` says nothing against it: whatever is unusual here is Node's parser's to read or to refuse, so
+ * that this one can be small and strict.
+ */
+export function parsePlain(data: Buffer): PlainRequest | undefined {
+  const end = data.indexOf(headEnd);
+  if (end === -1 || end > mostHeadBytes) return undefined;
+  const head = data.toString('latin1', 0, end);
+  const lineEnd = head.indexOf('\r\n');
+  const line = requestLine.exec(lineEnd === -1 ? '' : head.slice(0, lineEnd));
+  if (line === null) return undefined;
+  const [, method = '', target = ''] = line;
+  const all = methods.has(method) ? parseFields(head, lineEnd + 2) : undefined;
+  if (all === undefined) return undefined;
+  const fields = readRequestFields(all);
+  const { host, hosts, length = '0', lengths, coding, upgrade, expects } = fields;
+  if (host === undefined || hosts > 1 || lengths > 1 || !/^\d{1,15}$/.test(length)) return undefined;
+  if (coding !== undefined || upgrade !== undefined || expects) return undefined;
+  const headBytes = end + headEnd.length;
+  return { method, target, host, fields, bodyLength: Number(length), headBytes };
+}

@@ -1,0 +1,59 @@
+import { Connection, type Limits } from './connection.ts';
+
+/** To one container, from one gateway; WebSockets count too. */
+const mostConnections = 2_048;
+const mostIdle = 256;
+
+export type Pool = ReturnType<typeof createPool>;
+
+/** Connections to one container. Its owner drops it when the container is another one. */
+export function createPool(address: { host: string; port: number }, limits: Limits) {
+  const all = new Set<Connection>();
+  /** The one that was used last is taken first: the rest can grow old. */
+  const idle: Connection[] = [];
+  let closed = false;
+
+  function release(connection: Connection, reusable: boolean): void {
+    if (!reusable) {
+      all.delete(connection);
+      const at = idle.indexOf(connection);
+      if (at !== -1) idle.splice(at, 1);
+    } else if (closed || idle.length >= mostIdle) connection.socket.destroy();
+    else idle.push(connection);
+  }
+
+  return {
+    address,
+
+    /** `undefined`: there are too many. @param fresh none that was used before */
+    take(fresh: boolean): Connection | undefined {
+      const now = performance.now();
+      for (let one = fresh ? undefined : idle.pop(); one !== undefined; one = idle.pop()) {
+        if (!one.socket.destroyed && one.idleUntil > now) return one;
+        one.socket.destroy();
+      }
+      if (all.size >= mostConnections) return undefined;
+      const connection = new Connection(address, limits, release);
+      all.add(connection);
+      return connection;
+    },
+
+    /** Closes what has been idle for too long. */
+    sweep(): void {
+      const now = performance.now();
+      for (const connection of idle.filter(({ idleUntil }) => idleUntil <= now)) connection.socket.destroy();
+    },
+
+    /** What is under way goes on to its end. */
+    close(): void {
+      closed = true;
+      for (const connection of idle.splice(0)) connection.socket.destroy();
+    },
+
+    /** All of it ends now. */
+    destroy(): void {
+      this.close();
+      for (const connection of all) connection.socket.destroy();
+    },
+  };
+}

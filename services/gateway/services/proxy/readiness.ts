@@ -1,0 +1,101 @@
+import { Problem } from '../../../../shared/problems.ts';
+import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
+import type { Gateway } from '../../gateway.ts';
+import { wish } from '../actions.ts';
+import type { Caller } from './caller.ts';
+import type { Known, KnownServices } from './known-services.ts';
+
+/** Hints may be missed: who waits also looks by itself. */
+const pollMs = 500;
+
+/** What a request does about a service that it has found. A problem: answer that. */
+function verdict({ head, status, wanted, state }: ServiceRecord): 'go' | 'wait' | 'wake' | Problem {
+  if (wanted === 'removed' || status === 'removed') return removed(head.name);
+  if (wanted === 'stopped' || (wanted === 'running' && status === 'stopped'))
+    return new Problem(
+      'service_stopped',
+      `The service ${head.name} is stopped, and no request wakes it: POST /v1/services/${head.id}/start does.`,
+      { retryAfterSeconds: 30 },
+    );
+  // Its container may still run: it is being stopped.
+  if (wanted === 'idle') return 'wake';
+  if (status === 'failed' || status === 'crash_looping')
+    return new Problem(
+      'service_crashed',
+      `The service ${head.name} ${status === 'failed' ? 'has failed' : 'ends again and again'}: ${state.error?.detail ?? 'see its logs.'}`,
+      { retryAfterSeconds: status === 'failed' ? 30 : 5 },
+    );
+  return status === 'ready' && state.place !== null ? 'go' : 'wait';
+}
+
+const removed = (name: string) =>
+  new Problem('not_found', `The service ${name} is being removed: see GET /v1/services.`);
+
+export type AwaitReady = ReturnType<typeof readinessOf>;
+
+export type Waiting = Pick<Caller, 'gone' | 'whenGone'>;
+
+/** Brings a service up, or waits for it, before a request goes on. Of any number of requests that find it asleep one wakes it. */
+export function readinessOf(gateway: Gateway, services: KnownServices) {
+  const waking = new Map<Known, Promise<void>>();
+
+  function wake(known: Known): Promise<void> {
+    const under = waking.get(known);
+    if (under !== undefined) return under;
+    const mine = wish(gateway, known.record, 'wake')
+      .then(() => services.look(known))
+      .finally(() => waking.delete(known));
+    waking.set(known, mine);
+    return mine;
+  }
+
+  function change(known: Known, ms: number, hasGone: (tell: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        known.waiting.delete(done);
+        gateway.hurry.signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      known.waiting.add(done);
+      gateway.hurry.signal.addEventListener('abort', done);
+      hasGone(done);
+    });
+  }
+
+  async function wait(known: Known, caller: Waiting): Promise<void> {
+    const waitMs = gateway.env.RUNLET_SERVICE_WAIT_MS;
+    const until = performance.now() + waitMs;
+    while (!caller.gone) {
+      if (known.gone) throw removed(known.record.head.name);
+      const now = verdict(known.record);
+      if (now === 'go') return;
+      if (now instanceof Problem) throw now;
+      const left = until - performance.now();
+      if (left <= 0 || gateway.hurry.signal.aborted)
+        throw new Problem(
+          'service_not_ready',
+          `The service ${known.record.head.name} was not ready within ${waitMs} ms: it is ${known.record.status}. Try again.`,
+          { retryAfterSeconds: 5 },
+        );
+      if (now === 'wake') {
+        await wake(known);
+        if (verdict(known.record) !== 'wake') continue;
+      }
+      const before = performance.now();
+      await change(known, Math.min(left, pollMs), (tell) => caller.whenGone(tell));
+      // Not woken by news: a store that is away for a moment ends no wait.
+      if (performance.now() - before >= pollMs) await services.look(known).catch(() => {});
+    }
+  }
+
+  /**
+   * Returns when requests can go to it, or when who asked has gone. Throws the problem that is to be answered.
+   *
+   * @param caller `whenGone` is told what to call when the client goes
+   */
+  return function awaitReady(known: Known, caller: Waiting): Promise<void> | undefined {
+    return !known.gone && verdict(known.record) === 'go' ? undefined : wait(known, caller);
+  };
+}

@@ -1,0 +1,45 @@
+import type { RequestFields } from './request-fields.ts';
+
+export type Forwarded = {
+  method: string;
+  target: string;
+  /** What the container is told. */
+  host: string;
+  fields: RequestFields;
+  passAuthorization: boolean;
+  /** Undefined: it is chunked. */
+  bodyLength: number | undefined;
+  from: { address: string; host: string; proto: string; prefix: string };
+  /** Of a WebSocket's handshake. */
+  upgrade: string | undefined;
+};
+
+/**
+ * The head of the request as the container gets it. X-Forwarded-* are ours alone, never added to a client's: nobody says who may
+ * be believed. No value here can hold a line end: each came through a parser that refuses them.
+ */
+export function requestHead(request: Forwarded): string {
+  const { fields, bodyLength, from, upgrade } = request;
+  let { lines } = fields;
+  if (request.passAuthorization && fields.authorization !== undefined)
+    lines += `Authorization: ${fields.authorization}\r\n`;
+  if (fields.cookie !== '') lines += `Cookie: ${fields.cookie}\r\n`;
+  if (fields.named.length > 0) lines = without(lines, fields.named);
+  let head = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n${lines}`;
+  if (upgrade !== undefined) head += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  else if (fields.trailers) head += 'Connection: TE\r\nTE: trailers\r\n';
+  if (bodyLength === undefined) head += 'Transfer-Encoding: chunked\r\n';
+  // `Content-Length: 0` too: a POST without any may be refused with 411.
+  else if (fields.length !== undefined) head += `Content-Length: ${bodyLength}\r\n`;
+  head += `X-Forwarded-For: ${from.address}\r\nX-Forwarded-Host: ${from.host}\r\nX-Forwarded-Proto: ${from.proto}\r\n`;
+  if (from.prefix !== '') head += `X-Forwarded-Prefix: ${from.prefix}\r\n`;
+  return `${head}\r\n`;
+}
+
+/** The lines without the fields of those names. */
+function without(lines: string, names: readonly string[]): string {
+  return lines
+    .split('\r\n')
+    .filter((line) => !names.includes(line.slice(0, Math.max(0, line.indexOf(':'))).toLowerCase()))
+    .join('\r\n');
+}

@@ -1,0 +1,108 @@
+import type { Log } from '../../../../shared/log.ts';
+import { Problem } from '../../../../shared/problems.ts';
+import { toProblem } from '../../http/errors.ts';
+import type { Pass } from './access.ts';
+import { answerProblem, answerRedirect } from './answers.ts';
+import type { Caller } from './caller.ts';
+import type { Failure } from './connection.ts';
+import { tokenInQuery, tokenName } from './credentials.ts';
+import type { Dressed, Entrance } from './entrance.ts';
+import { Exchange } from './exchange.ts';
+import { failureProblem } from './failures.ts';
+import type { Known, KnownServices } from './known-services.ts';
+import type { Target } from './target.ts';
+
+/** Sees a request to its answer: the container's, or ours. */
+export function serving(parts: {
+  entrance: Entrance;
+  services: KnownServices;
+  problemOf: (error: unknown) => Problem;
+}) {
+  const { entrance, services, problemOf } = parts;
+
+  async function serve(caller: Caller, target: Target): Promise<void> {
+    if (target.kind === 'slash') {
+      answerRedirect(caller, 308, target.path);
+      return;
+    }
+    const { method, host, fields, address } = caller;
+    const wanted = { method, host, fields, address, target };
+    const admitted = await entrance.enter(wanted);
+    const { known, pass } = admitted;
+    if (pass.keep !== undefined) keepToken(caller, target, known, pass.keep);
+    else await forward(caller, known, entrance.dressed(admitted, wanted, caller.bodyLength, undefined), true);
+  }
+
+  /** @param again whether a container that is not there may be looked for once more */
+  async function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): Promise<void> {
+    known.open += 1;
+    const over = () => {
+      known.open -= 1;
+    };
+    let pool: Awaited<ReturnType<Entrance['reach']>>;
+    try {
+      pool = await entrance.reach(known, caller);
+    } catch (error) {
+      over();
+      throw error;
+    }
+    if (pool === undefined) {
+      over();
+      return;
+    }
+    const unanswered = (failure: Failure | 'full', untouched: boolean) => {
+      over();
+      if (caller.gone) return;
+      const elsewhere = again && untouched && failure !== 'full' && failure.kind === 'refused';
+      lookElsewhere(elsewhere)
+        .then((moved) => {
+          if (moved) return forward(caller, known, dressed, false);
+          throw failureProblem(known.record.head, failure);
+        })
+        .catch((error) => refuse(caller, error));
+    };
+    /** It was stopped, or started anew, since it was last heard of. */
+    const lookElsewhere = async (may: boolean) => {
+      if (!may) return false;
+      await services.look(known);
+      return known.gone || known.record.status !== 'ready' || services.poolOf(known) !== pool;
+    };
+    new Exchange(caller, pool, { ...dressed, unanswered, over });
+  }
+
+  /** A browser that has followed a signed URL gets the token as a cookie, and the address without it. */
+  function keepToken(caller: Caller, target: Target, known: Known, keep: NonNullable<Pass['keep']>): void {
+    const prefix = target.kind === 'path' ? `/s/${known.record.head.id}` : '';
+    const seconds = Math.floor((keep.until - Date.now()) / 1000);
+    const secure = entrance.proto === 'https' ? '; Secure' : '';
+    const cookie = `${tokenName}=${keep.token}; Max-Age=${seconds}; Path=${prefix}/; HttpOnly; SameSite=Lax${secure}`;
+    // `//host` would be another origin (RFC 3986 §4.2).
+    const path = tokenInQuery(target.path).target.replace(/^[/\\]+/, '/');
+    answerRedirect(caller, 303, prefix + path, ['Set-Cookie', cookie]);
+  }
+
+  function refuse(caller: Caller, error: unknown): void {
+    if (!caller.gone) answerProblem(caller, problemOf(error));
+  }
+
+  return (caller: Caller, target: Target): void => {
+    serve(caller, target).catch((error) => refuse(caller, error));
+  };
+}
+
+/** The problem that is answered for an error; what is ours, or the service's, goes to the log. */
+export function problemsOf(log: Log) {
+  return (error: unknown): Problem => {
+    const problem = toProblem(error, '');
+    if (problem.code === 'internal') {
+      log.error({ err: error }, 'a request for a service failed');
+      return new Problem(
+        'internal',
+        'The request could not be passed on: tell the operator, whose log has the cause.',
+      );
+    }
+    if (problem.status >= 500)
+      log.info({ code: problem.code, reason: problem.message }, 'a service did not answer');
+    return problem;
+  };
+}

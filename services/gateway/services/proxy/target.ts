@@ -1,0 +1,69 @@
+import { isIP } from 'node:net';
+import { serviceName } from '../../../../shared/contracts/service.ts';
+import { isId } from '../../../../shared/ids.ts';
+import type { GatewayEnvironment } from '../../environment.ts';
+import { rememberRecent } from './recent.ts';
+
+/** What a request is for, and what of its target the container sees. */
+export type Target = { path: string } & (
+  | { kind: 'name'; tenant: string; name: string }
+  | { kind: 'path'; id: string }
+  /** Its form is a service's, and there can be none of that name. */
+  | { kind: 'nobody' }
+  /** `/s/{id}`: without the slash, every relative link on its first page would lead elsewhere. */
+  | { kind: 'slash' }
+);
+
+type Name = { kind: 'name'; tenant: string; name: string } | { kind: 'nobody' } | { kind: 'own' };
+
+/** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address is never a service's. */
+const hostField = /^([a-z0-9._-]*[a-z0-9_-])\.?(?::\d{0,5})?$/i;
+
+/**
+ * Finds out whether a request is for a service: `{name}.{domain}` for the tenant `default`, `{name}.{tenant}.{domain}` for others, or
+ * `/s/{id}/…` at any other host. `undefined`: it is the API's.
+ */
+export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAIN' | 'RUNLET_PUBLIC_URL'>) {
+  const suffix = `.${env.RUNLET_SERVICE_DOMAIN}`;
+  // The gateway may itself be reached below the domain, as in api.example.com.
+  const own = new URL(env.RUNLET_PUBLIC_URL).hostname;
+  const known = rememberRecent<Name>(1_000);
+
+  function nameOf(host: string): Name {
+    const name = hostField.exec(host)?.[1]?.toLowerCase();
+    if (name === undefined || !name.endsWith(suffix) || name === own || isIP(name) !== 0)
+      return { kind: 'own' };
+    const [label, tenant = 'default', ...more] = name.slice(0, -suffix.length).split('.');
+    return more.length === 0 && tenant !== '' && serviceName.safeParse(label).success
+      ? { kind: 'name', tenant, name: label as string }
+      : { kind: 'nobody' };
+  }
+
+  return (host: string, target: string): Target | undefined => {
+    const name = known.get(host) ?? nameOf(host);
+    known.put(host, name);
+    if (name.kind !== 'own') return { ...name, path: target };
+    return target.startsWith('/s/') ? byPath(target) : undefined;
+  };
+}
+
+function byPath(target: string): Target {
+  const length = target.slice(3).search(/[/?]/);
+  const at = length === -1 ? target.length : length + 3;
+  const id = target.slice(3, at);
+  const path = target.slice(at);
+  if (!isId('svc', id)) return { kind: 'nobody', path };
+  return path.startsWith('/') ? { kind: 'path', id, path } : { kind: 'slash', path: `/s/${id}/${path}` };
+}
+
+/** RFC 9112 §3.2.2: a target in absolute form names the host, whatever the Host field says. */
+export function originForm(
+  target: string,
+  hostHeader: string | undefined,
+): { host: string; target: string } | undefined {
+  const absolute = /^https?:\/\/([^/?#@\\]+)([/?][^#]*)?$/i.exec(target);
+  if (absolute === null)
+    return target.startsWith('/') || target === '*' ? { host: hostHeader ?? '', target } : undefined;
+  const [, host = '', path = '/'] = absolute;
+  return { host, target: path.startsWith('/') ? path : `/${path}` };
+}

@@ -1,0 +1,135 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Problem } from '../../../../shared/problems.ts';
+import { headText, problemBody, problemFields } from './answers.ts';
+import type { Entrance } from './entrance.ts';
+import { failureProblem } from './failures.ts';
+import { Handshake } from './handshake.ts';
+import { addressOf, faultOf } from './node-caller.ts';
+import { readRequestFields } from './request-fields.ts';
+import type { Target } from './target.ts';
+
+/** Whoever has vanished without a word is found out by TCP. */
+const keepAliveMs = 60_000;
+
+/**
+ * WebSockets (RFC 6455) and whatever else a client switches to with `Upgrade`: once the container has agreed, bytes are passed both ways
+ * until both sides have ended. There is no time limit of ours.
+ */
+export function openTunnels(entrance: Entrance, problemOf: (error: unknown) => Problem) {
+  const open = new Set<Socket>();
+
+  async function connect(
+    incoming: IncomingMessage,
+    { host, target }: { host: string; target: Target },
+    client: WaitingClient,
+  ): Promise<void> {
+    const { socket } = client;
+    const fields = readRequestFields(incoming.rawHeaders);
+    const fault = faultOf(fields);
+    if (fault !== undefined) throw fault;
+    const wanted = { method: incoming.method ?? 'GET', host, fields, address: addressOf(socket), target };
+    const admitted = await entrance.enter(wanted);
+    const { known } = admitted;
+    known.open += 1;
+    try {
+      const pool = await entrance.reach(known, client);
+      if (pool === undefined) return;
+      const connection = pool.take(true);
+      if (connection === undefined) throw failureProblem(known.record.head, 'full');
+      client.whenGone(() => connection.abandon());
+      const { head, dress } = entrance.dressed(admitted, wanted, 0, fields.upgrade);
+      await new Promise<void>((resolve, reject) => {
+        const handshake = new Handshake(socket, connection, dress, {
+          switched: (container, rest) => pass(client, container, rest),
+          unanswered: (failure) => reject(failureProblem(known.record.head, failure)),
+          refused: () => socket.destroySoon(),
+        });
+        socket.once('close', resolve);
+        connection.ask(handshake, wanted.method, head, true);
+      });
+    } finally {
+      known.open -= 1;
+    }
+  }
+
+  return {
+    open(
+      incoming: IncomingMessage,
+      to: { host: string; target: Target },
+      socket: Socket,
+      early: Buffer,
+    ): void {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      connect(incoming, to, new WaitingClient(socket, early)).catch((error) => {
+        if (!socket.destroyed) refuse(socket, problemOf(error));
+      });
+    },
+
+    closeAll(): void {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** A client whose request to switch protocols is not yet answered. It is listened to, to hear it leave. */
+class WaitingClient {
+  readonly socket: Socket;
+  gone = false;
+  private readonly early: Buffer[];
+  private tell = () => {};
+
+  constructor(socket: Socket, early: Buffer) {
+    this.socket = socket;
+    this.early = [early];
+    socket
+      .on('data', this.onData)
+      .on('end', this.onEnd)
+      .on('error', () => socket.destroy())
+      .on('close', () => {
+        this.gone = true;
+        this.tell();
+      });
+  }
+
+  whenGone(tell: () => void): void {
+    this.tell = tell;
+  }
+
+  /** What it has said since. It is listened to no more. */
+  takeEarly(): Buffer[] {
+    this.socket.off('data', this.onData).off('end', this.onEnd);
+    return this.early;
+  }
+
+  private readonly onData = (data: Buffer) => {
+    this.early.push(data);
+    this.socket.pause();
+  };
+
+  private readonly onEnd = () => this.socket.destroy();
+}
+
+function pass(client: WaitingClient, container: Socket, rest: Buffer): void {
+  const { socket } = client;
+  for (const side of [socket, container]) {
+    side.setTimeout(0);
+    side.setNoDelay(true);
+    side.setKeepAlive(true, keepAliveMs);
+  }
+  for (const data of client.takeEarly()) container.write(data);
+  socket.write(rest);
+  socket.pipe(container);
+  container.pipe(socket);
+  container.on('close', () => socket.destroySoon());
+  socket.on('close', () => container.destroy());
+}
+
+function refuse(socket: Socket, problem: Problem): void {
+  const body = problemBody(problem);
+  const fields = [...problemFields(problem), 'Content-Length', String(body.length), 'Connection', 'close'];
+  socket.write(`${headText(problem.status, STATUS_CODES[problem.status] ?? '', fields)}\r\n`, 'latin1');
+  socket.write(body);
+  socket.destroySoon();
+}

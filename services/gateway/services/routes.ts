@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import { serviceRequestSchema } from '../../../shared/contracts/service.ts';
+import { isId, newId } from '../../../shared/ids.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
+import { presentService, serviceUrl } from '../../../shared/stores/service-present.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Gateway } from '../gateway.ts';
+import { json, noContent, ok } from '../http/answers.ts';
+import type { GatewayContext } from '../http/context.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { type App, mount } from '../http/mount.ts';
+import { preferredWait } from '../http/prefer.ts';
+import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { once } from '../runs/once.ts';
+import { withWebhookSecret } from '../runs/submit.ts';
+import { hasSettled, waitForService, wish } from './actions.ts';
+import * as documents from './documents.ts';
+import { mountExec } from './exec.ts';
+import { mountFiles } from './files.ts';
+import { ownService } from './load.ts';
+import { mountLogs } from './logs.ts';
+import { placeService } from './place.ts';
+import { signService } from './proxy/signed-url.ts';
+import { removeVolumes } from './volumes.ts';
+
+/** A removal is waited for so long: it gives the program ten seconds to end. */
+const removalMs = 30_000;
+
+const deleteQuery = z.strictObject({
+  volumes: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Whether its named volumes go too (those that no other service uses).' }),
+});
+
+const keepAliveBody = z
+  .strictObject({
+    forMs: z
+      .int()
+      .min(0)
+      .max(365 * 86_400_000)
+      .default(0),
+  })
+  .meta({ id: 'KeepAlive' });
+
+const urlBody = z
+  .strictObject({
+    expiresInMs: z
+      .int()
+      .min(1_000)
+      .max(30 * 86_400_000)
+      .default(3_600_000),
+    path: z.string().max(2048).regex(/^\//, 'must begin with "/"').default('/'),
+  })
+  .meta({ id: 'SignUrl' });
+
+export function mountServices(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+  const schema = serviceRequestSchema(gateway.policy);
+  const present = (record: ServiceRecord) => presentService(record, gateway.env);
+  const own = (c: GatewayContext) => ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+
+  /** The service as it is, or after the time that the client wants to wait for it. */
+  async function answer(c: GatewayContext, id: string, settled: (record: ServiceRecord) => boolean) {
+    const seconds = preferredWait(c.req.header('prefer'));
+    const record = await waitForService(gateway, id, settled, seconds * 1000, c.req.raw.signal);
+    if (record === undefined) throw new Problem('not_found', `The service ${id} was removed meanwhile.`);
+    return {
+      status: seconds > 0 && settled(record) ? 200 : 202,
+      body: JSON.stringify(present(record)),
+      location: `/v1/services/${id}`,
+      headers: seconds > 0 ? { 'preference-applied': `wait=${seconds}` } : {},
+    };
+  }
+
+  mount(
+    app,
+    options,
+    { method: 'post', path: '/v1/services', body: schema, document: documents.createDocument },
+    async (c, { body, text }) => {
+      const { tenant } = c.var.identity;
+      preferredWait(c.req.header('prefer'));
+      const key = idempotencyKey(c.req.header('idempotency-key'));
+      return once(
+        gateway,
+        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/services\n${text}` },
+        async () => {
+          const id = newId('svc');
+          // An id is no part of a host name; its random end is one.
+          const name = body.name ?? `s-${id.slice(-12)}`;
+          const head = { id, tenant, name, createdAt: new Date().toISOString() };
+          const { request, madeSecret } = withWebhookSecret(body);
+          const record = await gateway.services.create(head, request, gateway.env.RUNLET_TENANT_MAX_SERVICES);
+          await placeService(gateway, record);
+          const given = await answer(c, id, hasSettled);
+          if (madeSecret === undefined) return given;
+          const shown = JSON.parse(given.body) as { request: { webhook: object } };
+          shown.request.webhook = { ...shown.request.webhook, secret: madeSecret };
+          return { ...given, body: JSON.stringify(shown), holdsSecret: true };
+        },
+        async (location) =>
+          JSON.stringify(present(await ownService(gateway, tenant, location?.split('/').at(-1) ?? ''))),
+      );
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/services', query: pageQuery, document: documents.listDocument },
+    async (c, { query }) => {
+      const before = decodeCursor(query.cursor);
+      if (before !== undefined && !isId('svc', before))
+        throw badField('cursor', 'is not a cursor of this list');
+      const ids = await gateway.services.ids(c.var.identity.tenant, before, query.limit + 1);
+      const page = ids.slice(0, query.limit);
+      const records = await Promise.all(page.map((id) => gateway.services.read(id)));
+      return ok({
+        data: records.flatMap((record) => (record === undefined ? [] : [present(record)])),
+        nextCursor: ids.length > query.limit ? encodeCursor(page.at(-1) as string) : null,
+      });
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/services/{id}', document: documents.readDocument },
+    async (c) => ok(present(await own(c))),
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'delete', path: '/v1/services/{id}', query: deleteQuery, document: documents.deleteDocument },
+    async (c, { query }) => {
+      const record = await own(c);
+      await wish(gateway, record, 'removed');
+      const left = await waitForService(gateway, record.head.id, () => false, removalMs, c.req.raw.signal);
+      if (left !== undefined) return c.json(present(left), 202);
+      if (query.volumes === 'true')
+        await removeVolumes(gateway, record.head.tenant, record.head.request.volumes);
+      return noContent();
+    },
+  );
+
+  for (const [action, what, settled, document] of [
+    ['start', 'running', hasSettled, documents.startDocument],
+    [
+      'stop',
+      'stopped',
+      ({ status }: ServiceRecord) => status === 'stopped' || status === 'failed',
+      documents.stopDocument,
+    ],
+    ['restart', 'restart', hasSettled, documents.restartDocument],
+  ] as const)
+    mount(app, options, { method: 'post', path: `/v1/services/{id}/${action}`, document }, async (c) => {
+      const { head } = await own(c);
+      await wish(gateway, await own(c), what);
+      const { status, body, location, headers } = await answer(c, head.id, settled);
+      return json(status, body, { location, ...headers });
+    });
+
+  mount(
+    app,
+    options,
+    {
+      method: 'post',
+      path: '/v1/services/{id}/keepalive',
+      body: keepAliveBody,
+      document: documents.keepAliveDocument,
+    },
+    async (c, { body }) => {
+      const record = await own(c);
+      await wish(gateway, record, 'used', Date.now() + body.forMs);
+      return ok(present(await own(c)));
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'post', path: '/v1/services/{id}/url', body: urlBody, document: documents.urlDocument },
+    async (c, { body }) => {
+      const { head } = await own(c);
+      if (head.request.port === undefined)
+        throw new Problem('conflict', 'The service has no `port` to call: create it with one.');
+      const expiresAt = Date.now() + body.expiresInMs;
+      const url = new URL(body.path, serviceUrl(head, gateway.env));
+      url.searchParams.set('runlet_token', signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt));
+      return json(201, JSON.stringify({ url: url.href, expiresAt: new Date(expiresAt).toISOString() }));
+    },
+  );
+
+  mountExec(app, gateway);
+  mountLogs(app, gateway);
+  mountFiles(app, gateway);
+}

@@ -1,0 +1,54 @@
+import { newId } from '../../../shared/ids.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { OperationEvent } from '../../../shared/stores/operations.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { WorkerCommand } from '../../../shared/stores/workers.ts';
+import type { Gateway } from '../gateway.ts';
+
+const pollMs = 500;
+
+/** A running service, and the worker that holds it. Throws 409 for one that does not run. */
+export function holderOf(record: ServiceRecord): string {
+  if (record.worker !== null && record.status === 'ready') return record.worker;
+  throw new Problem(
+    'conflict',
+    `The service is ${record.status}: it must be ready for this. Start it, and wait until it is.`,
+  );
+}
+
+/** Asks the service's worker for something, and answers with its last word. Throws its Problem, or 504 when none comes. */
+export async function askWorker(
+  gateway: Gateway,
+  worker: string,
+  command: (operation: string) => WorkerCommand,
+  ms: number,
+): Promise<void> {
+  const operation = newId('pul');
+  const until = Date.now() + ms;
+  let wake = () => {};
+  const unlisten = await gateway.wakeups.listen(gateway.keys.wake(operation), () => wake());
+  try {
+    await gateway.workers.send(worker, command(operation));
+    for (;;) {
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const events = await gateway.operations.read(operation, '0');
+      const done = events
+        .map(({ event }) => event)
+        .find((event): event is Extract<OperationEvent, { kind: 'done' }> => event.kind === 'done');
+      if (done?.error) throw Problem.fromBody(done.error);
+      if (done !== undefined) return;
+      if (Date.now() > until)
+        throw new Problem(
+          'service_timeout',
+          'The worker did not answer in time: see GET /v1/workers, then try again.',
+        );
+      if (!(await gateway.workers.alive(worker)))
+        throw new Problem('worker_lost', 'The worker stopped on the way: try again in a moment.');
+      await Promise.race([woken, new Promise((resolve) => setTimeout(resolve, pollMs))]);
+    }
+  } finally {
+    unlisten();
+  }
+}

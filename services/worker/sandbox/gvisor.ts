@@ -1,0 +1,2 @@
+/** The engine's OCI runtime for isolation "gvisor". */
+export const gvisorRuntime = 'runsc';

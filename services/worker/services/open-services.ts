@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import type { Log } from '../../../shared/log.ts';
+import { presentService } from '../../../shared/stores/service-present.ts';
+import type { ServiceStore } from '../../../shared/stores/services.ts';
+import type { WorkerStore } from '../../../shared/stores/workers.ts';
+import type { Engine, EngineInfo } from '../engine/engine.ts';
+import type { WorkerEnvironment } from '../environment.ts';
+import type { ImageProvider } from '../image-provider.ts';
+import type { Ledger } from '../ledger.ts';
+import type { InitVolume } from '../sandbox/init-volume.ts';
+import type { ServiceNetworks } from '../sandbox/service-networks.ts';
+import { createServiceContainers } from './service-containers.ts';
+import { createServiceManager } from './service-manager.ts';
+
+/** The services of this worker's engine, wired together. */
+export async function openServices(options: {
+  engine: Engine;
+  info: EngineInfo;
+  env: WorkerEnvironment;
+  workerId: string;
+  instance: string;
+  store: ServiceStore;
+  workers: WorkerStore;
+  images: ImageProvider;
+  networks: ServiceNetworks;
+  initVolume: InitVolume;
+  ledger: Ledger;
+  log: Log;
+}) {
+  const { env, info } = options;
+  const [from = 0, to = 0] = env.RUNLET_SERVICE_PORTS.split('-').map(Number);
+  const containers = createServiceContainers({
+    ...options,
+    seccompProfile: await readFile(new URL('../../../infra/seccomp/profile.json', import.meta.url), 'utf8'),
+    publish: {
+      bind: env.RUNLET_SERVICE_BIND,
+      host: env.RUNLET_SERVICE_HOST ?? env.RUNLET_SERVICE_BIND,
+      from: Math.min(from, to),
+      to: Math.max(from, to),
+    },
+  });
+  return createServiceManager({
+    ...options,
+    engineId: info.id,
+    containers,
+    present: (record) => presentService(record, env),
+  });
+}

@@ -1,0 +1,185 @@
+import { randomInt } from 'node:crypto';
+import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import { parseImageReference } from '../../../shared/images.ts';
+import { networkNamespace } from '../../../shared/network-namespace.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { ServicePlace, ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { ServiceStore } from '../../../shared/stores/services.ts';
+import { engineVolumeName } from '../../../shared/stores/volumes.ts';
+import type { ContainerState, Engine, ImageInfo, LogLine } from '../engine/engine.ts';
+import type { ImageProvider } from '../image-provider.ts';
+import type { InitVolume } from '../sandbox/init-volume.ts';
+import { serviceLabelsFor, serviceName } from '../sandbox/labels.ts';
+import type { ServiceNetworks } from '../sandbox/service-networks.ts';
+import { bringFiles, filesVolume } from './service-files.ts';
+import { serviceSpecFor } from './service-spec.ts';
+
+export type ServiceContainers = ReturnType<typeof createServiceContainers>;
+
+/** What `docker stop` gives. */
+const stopGraceMs = 10_000;
+/** A port that somebody else took between two looks: another is tried. */
+const mostPortTries = 10;
+const lastWordsLines = 3;
+const lastWordsCharacters = 400;
+
+/** The containers of services on this engine, one each. */
+export function createServiceContainers(options: {
+  engine: Engine;
+  images: ImageProvider;
+  networks: ServiceNetworks;
+  store: ServiceStore;
+  initVolume: InitVolume;
+  seccompProfile: string;
+  workerId: string;
+  instance: string;
+  publish: { host: string; bind: string; from: number; to: number };
+}) {
+  const { engine, images, networks, store, publish } = options;
+  const netns = networkNamespace();
+  const nameOf = (id: string) => serviceName(id);
+
+  const labelsOf = ({ head, generation }: ServiceRecord) =>
+    serviceLabelsFor({
+      service: head.id,
+      tenant: head.tenant,
+      generation,
+      worker: options.workerId,
+      instance: options.instance,
+    });
+
+  async function imageOf(record: ServiceRecord): Promise<ImageInfo> {
+    const { request, tenant } = record.head;
+    const reference = parseImageReference(request.image)?.familiar ?? request.image;
+    const never = new AbortController();
+    const { image } = await images.provide(reference, request.pull, tenant, {
+      beforePull: async () => {},
+      onProgress: () => {},
+      signal: never.signal,
+    });
+    return image;
+  }
+
+  /** What it listens at, each at a port of the machine that nobody has. */
+  function bindings(request: ServiceRequest) {
+    const ports = [...new Set([...(request.port === undefined ? [] : [request.port]), ...request.tcpPorts])];
+    const taken = new Set<number>();
+    return ports.map((containerPort) => {
+      let hostPort = randomInt(publish.from, publish.to + 1);
+      while (taken.has(hostPort)) hostPort = randomInt(publish.from, publish.to + 1);
+      taken.add(hostPort);
+      return { containerPort, hostAddress: publish.bind, hostPort };
+    });
+  }
+
+  async function make(record: ServiceRecord): Promise<{ id: string; digest: string | null }> {
+    const { head } = record;
+    const request = await store.request(head.id);
+    if (request === undefined) throw new Problem('container_lost', 'The service was removed meanwhile.');
+    const image = await imageOf(record);
+    const owner = {
+      service: head.id,
+      tenant: head.tenant,
+      worker: options.workerId,
+      instance: options.instance,
+    };
+    const network = await networks.open(owner, request.network);
+    const volumeNames = new Map<string, string>();
+    for (const { name } of request.volumes) {
+      const onEngine = engineVolumeName(options.instance, head.tenant, name);
+      await engine.createVolume(onEngine, { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name });
+      volumeNames.set(name, onEngine);
+    }
+    const labels = labelsOf(record);
+    const withFiles = await bringFiles({
+      engine,
+      initVolume: options.initVolume,
+      record,
+      request,
+      image,
+      labels,
+      seccompProfile: options.seccompProfile,
+    });
+    const spec = serviceSpecFor({
+      head,
+      request: { ...request, volumes: [...withFiles, ...request.volumes] },
+      image,
+      identity: { name: nameOf(head.id), labels },
+      publish: bindings(request),
+      network,
+      volumeNames,
+      init: options.initVolume.init,
+      seccompProfile: options.seccompProfile,
+    });
+    return { id: await engine.create(spec), digest: image.digest };
+  }
+
+  return {
+    inspect: (id: string): Promise<ContainerState | null> => engine.inspect(nameOf(id)),
+
+    /** Starts the container that is there, or a new one. */
+    async start(record: ServiceRecord, container: ContainerState | null): Promise<{ digest: string | null }> {
+      for (let attempt = 1; ; attempt += 1) {
+        const made =
+          container === null ? await make(record) : { id: container.id, digest: record.state.digest };
+        try {
+          await engine.start(made.id);
+          return { digest: made.digest };
+        } catch (error) {
+          const taken = error instanceof Problem && error.code === 'conflict' && attempt < mostPortTries;
+          if (!taken) throw error;
+          // What it wrote is lost with it only if it has never run: one that ran keeps its ports, and waits for them.
+          if (container !== null && container.startedAt !== null) throw error;
+          await engine.remove(made.id);
+          container = null;
+        }
+      }
+    },
+
+    stop: (container: string) => engine.stop(container, stopGraceMs),
+
+    /** Resolves when it ends. */
+    async ended(container: string): Promise<void> {
+      const watch = await engine.wait(container, { until: 'stopped' });
+      await watch.exited;
+    },
+
+    /** The container, its network, and the volume of its files; named volumes stay. */
+    async remove(record: ServiceRecord): Promise<void> {
+      const { id } = record.head;
+      const container = await engine.inspect(nameOf(id));
+      if (container?.running === true) await engine.stop(container.id, stopGraceMs);
+      await engine.remove(nameOf(id));
+      await networks.close(id);
+      await engine.removeVolume(filesVolume(id));
+    },
+
+    placeOf(container: ContainerState): ServicePlace {
+      return {
+        netns,
+        address: container.networks[0]?.address ?? '',
+        host: publish.host,
+        ports: Object.fromEntries(
+          container.ports.map(({ containerPort, hostPort }) => [containerPort, hostPort]),
+        ),
+      };
+    },
+
+    /** The end of its log, for people: why it does not come up is mostly said there. */
+    async lastWords(container: string): Promise<string> {
+      try {
+        const lines: string[] = [];
+        const log = await engine.logs(container, { tail: lastWordsLines, follow: false });
+        for await (const line of log) lines.push((line as LogLine).data.toString('utf8').trim());
+        const text = lines
+          .join(' · ')
+          .replace(/[^\x20-\x7e·]/g, ' ')
+          .slice(-lastWordsCharacters)
+          .trim();
+        return text === '' ? ' It wrote nothing.' : ` Its last words: ${text}`;
+      } catch {
+        return '';
+      }
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import { planFile } from '../../../shared/run-plan.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Engine, ImageInfo, Labels } from '../engine/engine.ts';
+import { workdirFor } from '../sandbox/folders.ts';
+import type { InitVolume } from '../sandbox/init-volume.ts';
+import { serviceName } from '../sandbox/labels.ts';
+import { createSandbox } from '../sandbox/sandbox.ts';
+import { startFailure } from '../sandbox/start-failure.ts';
+
+const MiB = 1024 * 1024;
+
+/** The volume that brings a service its files. */
+export const filesVolume = (id: string) => `runlet-files-${id}`;
+
+/**
+ * Puts the request's files into a volume on the work folder, which begins as what the image has there. A container of the init's writes
+ * them, by its protocol: the engine's own way of bringing files in has run code as root of the host (CVE-2026-41567).
+ * Answers the mounts that follow.
+ */
+export async function bringFiles(options: {
+  engine: Engine;
+  initVolume: InitVolume;
+  record: ServiceRecord;
+  request: ServiceRequest;
+  image: ImageInfo;
+  labels: Labels;
+  seccompProfile: string;
+}): Promise<ServiceRequest['volumes']> {
+  const { engine, request, image, record } = options;
+  if (request.files.length === 0) return [];
+  const { id, tenant } = record.head;
+  const path = workdirFor(request.workdir, image.workdir);
+  const volume = filesVolume(id);
+  await engine.createVolume(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
+  const { init } = options.initVolume;
+  const sandbox = await createSandbox(engine, {
+    name: `${serviceName(id)}-files`,
+    labels: options.labels,
+    image: image.id,
+    entrypoint: [init.path],
+    command: [],
+    env: {},
+    workdir: '/',
+    user: '0:0',
+    hostname: 'runlet',
+    stdin: true,
+    network: 'none',
+    dns: [],
+    readOnlyRoot: true,
+    tmpfs: [],
+    volumes: [init.volume, { name: volume, path, readOnly: false, copy: true }],
+    memoryBytes: 64 * MiB,
+    pids: 16,
+    cpus: 1,
+    shmBytes: MiB,
+    rlimits: [],
+    // The folder may be another user's.
+    capabilities: ['DAC_OVERRIDE'],
+    seccompProfile: options.seccompProfile,
+    runtime: null,
+    oomScoreAdj: 500,
+  });
+  try {
+    await sandbox.start();
+    await sandbox.session.ready;
+    const files = request.files.map(planFile);
+    await sandbox.session.prepare(path, files);
+    // They were written one after another: when the last one is there, they all are.
+    const last = files.at(-1)?.path ?? '';
+    for await (const _ of sandbox.session.read(last));
+  } catch (error) {
+    throw startFailure(error) ?? error;
+  } finally {
+    await sandbox.remove();
+  }
+  return [{ name: volume, path }];
+}

@@ -1,0 +1,107 @@
+import { buffer } from 'node:stream/consumers';
+import type { BlobStore } from '../../../shared/blobs/blob-store.ts';
+import type { Log } from '../../../shared/log.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { OperationStore } from '../../../shared/stores/operations.ts';
+import type { WorkerCommand } from '../../../shared/stores/workers.ts';
+import type { Engine, LogLine } from '../engine/engine.ts';
+import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
+import { serviceName } from '../sandbox/labels.ts';
+import { startFailure } from '../sandbox/start-failure.ts';
+
+type FileCommand = Extract<WorkerCommand, { kind: 'service-file' }>;
+type LogsCommand = Extract<WorkerCommand, { kind: 'service-logs' }>;
+
+/** A follower that says nothing any more is left after this. */
+const readCheckMs = 5_000;
+
+export type ServiceRequests = ReturnType<typeof createServiceRequests>;
+
+/** What is asked of a running service beside HTTP: its output, its files. */
+export function createServiceRequests(options: {
+  engine: Engine;
+  initPath: string;
+  operations: OperationStore;
+  blobs: BlobStore;
+  workerId: string;
+  log: Log;
+}) {
+  const { engine, operations, blobs, workerId } = options;
+
+  async function containerOf(service: string): Promise<string> {
+    const found = await engine.inspect(serviceName(service));
+    if (found === null)
+      throw new Problem('conflict', 'The service has no container at present: start it, then try again.');
+    return found.id;
+  }
+
+  return {
+    /** One file, by the init's protocol: no link is followed, nothing of it runs on the host. */
+    async file({ service, act, path, blob }: FileCommand): Promise<void> {
+      const sandbox = await openExecSandbox(engine, await containerOf(service), options.initPath);
+      const { session } = sandbox;
+      try {
+        await session.ready;
+        if (act === 'write') {
+          const source = await blobs.get(blob);
+          if (source === undefined)
+            throw new Problem('internal', 'The bytes of the file were lost on their way: try again.');
+          await session.prepare('/', [{ path, data: await buffer(source), mode: 0o644 }]);
+          // Its answer comes after the file is written; it rejects when it could not be.
+          for await (const _ of session.read(path));
+        } else {
+          await session.prepare('/', []);
+          if (act === 'read') await blobs.put(blob, session.read(path));
+          else await session.unlink(path);
+        }
+      } catch (error) {
+        const failure = startFailure(error);
+        if (failure === undefined) throw error;
+        throw new Problem('not_found', `/${path}: ${failure.message}`);
+      } finally {
+        await sandbox.remove();
+      }
+    },
+
+    /** Past and, if followed, coming lines, for as long as somebody reads them. */
+    async logs({ operation, service, tail, follow }: LogsCommand): Promise<void> {
+      const abort = new AbortController();
+      const check = setInterval(() => {
+        operations.isRead(operation).then(
+          (read) => read || abort.abort(),
+          () => {},
+        );
+      }, readCheckMs);
+      try {
+        const lines = await engine.logs(await containerOf(service), { tail, follow, signal: abort.signal });
+        for await (const line of lines) {
+          const { stream, data, at } = line as LogLine;
+          const encoding = isText(data) ? 'utf8' : 'base64';
+          await operations.append(operation, {
+            kind: 'log',
+            worker: workerId,
+            stream,
+            data: data.toString(encoding),
+            encoding,
+            at,
+          });
+        }
+      } catch (error) {
+        if (!abort.signal.aborted) throw error;
+      } finally {
+        clearInterval(check);
+      }
+    },
+  };
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function isText(data: Buffer): boolean {
+  try {
+    strictUtf8.decode(data);
+    return true;
+  } catch {
+    return false;
+  }
+}

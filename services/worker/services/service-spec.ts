@@ -1,0 +1,62 @@
+import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import type { ServiceHead } from '../../../shared/stores/service-record.ts';
+import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
+import { resolveCommand } from '../sandbox/command.ts';
+import type { SandboxInit, SandboxNetwork } from '../sandbox/container-spec.ts';
+import { gvisorRuntime } from '../sandbox/gvisor.ts';
+
+/** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
+const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'NET_BIND_SERVICE', 'KILL'];
+const MiB = 1024 * 1024;
+const log = { maxBytes: 10 * MiB, files: 2 };
+
+/** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
+export function serviceSpecFor(options: {
+  head: ServiceHead;
+  request: ServiceRequest;
+  image: ImageInfo;
+  identity: { name: string; labels: Labels };
+  publish: PortBinding[];
+  network: SandboxNetwork;
+  volumeNames: Map<string, string>;
+  init: SandboxInit;
+  seccompProfile: string;
+}): ContainerSpec {
+  const { request, image, network } = options;
+  const { limits } = request;
+  return {
+    ...options.identity,
+    image: image.id,
+    ...resolveCommand(request, image, request.image),
+    env: request.env,
+    workdir: request.workdir ?? image.workdir,
+    user: '',
+    hostname: options.head.name,
+    stdin: false,
+    network: network.name,
+    dns: network.dns,
+    readOnlyRoot: false,
+    tmpfs: [],
+    volumes: [
+      options.init.volume,
+      ...request.volumes.map(({ name, path }) => ({
+        name: options.volumeNames.get(name) ?? name,
+        path,
+        readOnly: false,
+        copy: true,
+      })),
+    ],
+    memoryBytes: limits.memoryBytes,
+    pids: limits.pids,
+    cpus: limits.cpus,
+    shmBytes: 64 * MiB,
+    // Open files: as many as the engine gives, since databases want more than a run does.
+    rlimits: [{ name: 'core', soft: 0, hard: 0 }],
+    capabilities,
+    seccompProfile: options.seccompProfile,
+    runtime: request.isolation === 'gvisor' ? gvisorRuntime : null,
+    // Before the engine and the worker, after runs: somebody waits for it to be there.
+    oomScoreAdj: 300,
+    service: { publish: options.publish, log },
+  };
+}

@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { parseImageReference } from '../images.ts';
+import { serviceStatuses } from '../service-states.ts';
+import { type LimitMaxima, limitsSchema } from './limits.ts';
+import { problemBody } from './problem.ts';
+import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
+import { file } from './run-files.ts';
+import { webhookSecret, webhookUrl } from './webhook.ts';
+
+/** A label of a host name (RFC 1123 §2.1): the service is reached at `{name}.{domain}`. */
+export const serviceName = z
+  .string()
+  .regex(
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'must be lower-case letters, digits and "-", 63 at most, as a part of a host name',
+  );
+
+export const volumeName = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9_.-]{0,62}$/,
+    'must begin with a letter or digit; then letters, digits, "_", "." and "-"',
+  );
+
+const port = z.int().min(1).max(65_535);
+const second = 1_000;
+
+/** Without those of a run that make no sense for what does not end. */
+function serviceLimits(max: LimitMaxima) {
+  return limitsSchema(max)
+    .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true })
+    .extend({
+      memoryBytes: z
+        .int()
+        .min(8 * 2 ** 20)
+        .max(max.memoryBytes)
+        .default(Math.min(512 * 2 ** 20, max.memoryBytes))
+        .meta({ description: 'Memory, swap included; reserved on the worker as long as it runs.' }),
+      pids: z.int().min(1).max(max.pids).default(Math.min(512, max.pids)),
+      diskBytes: z
+        .int()
+        .min(2 ** 20)
+        .max(max.diskBytes)
+        .default(Math.min(2 ** 30, max.diskBytes))
+        .meta({ description: 'What it may write to its own root filesystem; volumes apart.' }),
+    })
+    .meta({ id: 'ServiceLimits' });
+}
+
+export function serviceRequestSchema(policy: RunPolicy) {
+  return z
+    .strictObject({
+      name: serviceName.optional().meta({
+        description: 'Unique in the tenant; the service is reached by it. Default: made of its id.',
+        examples: ['web'],
+      }),
+      image: z
+        .string()
+        .min(1)
+        .max(512)
+        .refine((name) => parseImageReference(name) !== undefined, 'is not a valid image reference'),
+      command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
+      entrypoint: words
+        .optional()
+        .meta({ description: 'Replaces the image’s ENTRYPOINT (and drops its CMD).' }),
+      env: environment.default({}).meta({ description: 'Values are secrets: no answer shows them.' }),
+      workdir: absolutePath.optional(),
+      files: z.array(file).max(1000).default([]).meta({
+        description: 'Written below the work folder before the first start.',
+      }),
+      port: port
+        .optional()
+        .meta({ description: 'Where it serves HTTP and WebSocket: reached through the gateway.' }),
+      tcpPorts: z
+        .array(port)
+        .max(16)
+        .default([])
+        .refine((ports) => new Set(ports).size === ports.length, 'must not name a port twice')
+        .meta({ description: 'Raw TCP, published on the worker’s address: see `tcpPorts` of the answer.' }),
+      health: z
+        .strictObject({
+          path: z.string().max(2048).regex(/^\//, 'must begin with "/"').optional(),
+          intervalMs: z
+            .int()
+            .min(50)
+            .max(60 * second)
+            .default(second),
+          timeoutMs: z
+            .int()
+            .min(second)
+            .max(3600 * second)
+            .default(60 * second)
+            .meta({
+              description: 'Not ready within so long after a start, it has failed.',
+            }),
+        })
+        .prefault({})
+        .meta({
+          description:
+            'It is ready when a GET of `path` is answered with 2xx or 3xx; without one, when its port accepts a connection; without a port, when it runs.',
+        }),
+      limits: serviceLimits(policy.limits).prefault({}),
+      network: z.enum(['none', 'egress']).default('none'),
+      isolation: z.enum(['container', 'gvisor']).default('container'),
+      pull: z.enum(['missing', 'always', 'never']).default('missing'),
+      volumes: z
+        .array(z.strictObject({ name: volumeName, path: absolutePath }))
+        .max(16)
+        .default([])
+        .meta({
+          description:
+            'Named, of the tenant; they outlive the service. A service with volumes stays on their node.',
+        }),
+      keepAlive: z
+        .union([
+          z.literal('forever'),
+          z
+            .int()
+            .min(second)
+            .max(365 * 24 * 3600 * second),
+        ])
+        .default(600 * second)
+        .meta({ description: 'ms to live without a call: a request, an open connection, an exec, a file.' }),
+      onIdle: z.enum(['stop', 'remove']).default('stop').meta({
+        description: '`stop`: the next request wakes it.',
+      }),
+      restart: z.enum(['always', 'on-failure', 'never']).default('on-failure').meta({
+        description:
+          'When it ends by itself: again, with a growing wait; or it is `stopped` (exit code 0) or `failed`.',
+      }),
+      public: z.boolean().default(false).meta({
+        description:
+          'Anybody may call it. Else the API key, or a signed URL, is needed; neither reaches the container.',
+      }),
+      webhook: z.strictObject({ url: webhookUrl, secret: webhookSecret.optional() }).optional().meta({
+        description: 'Called with `service.*` events of this service, beside registered endpoints.',
+      }),
+      metadata: metadata.default({}),
+    })
+    .superRefine((request, context) => {
+      const refuse = (path: (string | number)[], message: string) =>
+        context.addIssue({ code: 'custom', path, message, input: undefined });
+      if (request.network === 'egress' && !policy.allowEgress)
+        refuse(['network'], 'must be "none": the operator does not allow "egress"');
+      const registry = parseImageReference(request.image)?.registry;
+      if (registry !== undefined && policy.registries.length > 0 && !policy.registries.includes(registry))
+        refuse(['image'], `comes from ${registry}; the operator allows ${policy.registries.join(', ')}`);
+      const fault = request.webhook && policy.webhookFault?.(request.webhook.url);
+      if (fault !== undefined) refuse(['webhook', 'url'], fault);
+      const paths = request.volumes.map(({ path }) => path.replace(/\/+$/, ''));
+      for (const [index, path] of paths.entries()) {
+        if (path === '') refuse(['volumes', index, 'path'], 'must not be the root');
+        if (paths.indexOf(path) < index) refuse(['volumes', index, 'path'], 'stands twice');
+      }
+    })
+    .meta({ id: 'ServiceRequest' });
+}
+
+export type ServiceRequest = z.output<ReturnType<typeof serviceRequestSchema>>;
+
+const mask = '***';
+
+/** As answers show it. */
+export function maskService(request: ServiceRequest): ServiceRequest {
+  return {
+    ...request,
+    env: Object.fromEntries(Object.keys(request.env).map((name) => [name, mask])),
+    ...(request.webhook && {
+      webhook: { ...request.webhook, ...(request.webhook.secret !== undefined && { secret: mask }) },
+    }),
+  };
+}
+
+const time = z.iso.datetime({ precision: 3 });
+
+export const service = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    status: z.enum(serviceStatuses),
+    error: problemBody.nullable().meta({ description: 'Why it is not ready, where there is a reason.' }),
+    image: z.object({ reference: z.string(), digest: z.string().nullable() }),
+    url: z.string().nullable().meta({ description: 'Its origin, by name. Null without a `port`.' }),
+    path: z.string().nullable().meta({ description: 'The same below the gateway’s own address.' }),
+    tcpPorts: z
+      .array(z.object({ port: z.int(), host: z.string(), hostPort: z.int() }))
+      .meta({ description: 'Where its raw TCP ports are reached, while it runs.' }),
+    worker: z.string().nullable(),
+    restarts: z.int(),
+    exitCode: z.int().nullable().meta({ description: 'Of its last end.' }),
+    keepAlive: z.union([z.literal('forever'), z.int()]),
+    idleAt: time.nullable().meta({ description: 'When it goes idle, if nobody calls before.' }),
+    lastUsedAt: time.nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    readyAt: time.nullable(),
+    metadata: z.record(z.string(), z.string()),
+    request: z.record(z.string(), z.unknown()).meta({ description: 'The request, secrets masked.' }),
+  })
+  .meta({ id: 'Service' });
+
+export type Service = z.infer<typeof service>;
+
+/** `POST …/exec`: a run inside the service. */
+export function execRequestSchema(policy: RunPolicy) {
+  return z
+    .strictObject({
+      command: words.min(1),
+      stdin: z.string().optional(),
+      stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
+      env: environment.default({}),
+      workdir: absolutePath.optional(),
+      limits: limitsSchema(policy.limits)
+        .pick({ timeoutMs: true, cpuTimeMs: true, outputBytes: true })
+        .extend({
+          timeoutMs: z
+            .int()
+            .min(1)
+            .max(policy.limits.timeoutMs)
+            .default(Math.min(60_000, policy.limits.timeoutMs)),
+        })
+        .prefault({})
+        .meta({ id: 'ExecLimits' }),
+      interactive: z.boolean().default(false),
+      tty: z.boolean().default(false),
+      metadata: metadata.default({}),
+    })
+    .refine(({ tty, interactive }) => !tty || interactive, {
+      path: ['tty'],
+      message: 'needs "interactive": true, so that there is somebody at the terminal',
+    })
+    .meta({ id: 'ExecRequest' });
+}
+
+export type ExecRequest = z.output<ReturnType<typeof execRequestSchema>>;
+
+export const volume = z
+  .object({
+    name: z.string(),
+    node: z.string().meta({ description: 'The engine that has it: services that use it run there.' }),
+    services: z.array(z.string()).meta({ description: 'Names of the services that use it.' }),
+    createdAt: time,
+  })
+  .meta({ id: 'Volume' });
