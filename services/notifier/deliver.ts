@@ -10,7 +10,14 @@ import { retryAfterMs, waitAfter } from './schedule.ts';
 
 export type Deliver = ReturnType<typeof createDeliver>;
 
-type Tried = { attempt: DeliveryAttempt; unwell: boolean; gone: boolean; retryAfterMs: number | undefined };
+type Tried = {
+  attempt: DeliveryAttempt;
+  /** No answer, or one that says so. */
+  unwell: boolean;
+  /** `gone`: the receiver says that it is no more. `lost`: there is nothing to send; the receiver has no part in that. */
+  never?: 'gone' | 'lost';
+  retryAfterMs?: number | undefined;
+};
 
 /**
  * One try of a delivery:
@@ -20,6 +27,7 @@ type Tried = { attempt: DeliveryAttempt; unwell: boolean; gone: boolean; retryAf
  *   its endpoint is gone or disabled           failed, without a try
  *   2xx                                        delivered
  *   410                                        failed, and the endpoint is disabled
+ *   nothing to send any more                   failed
  *   anything else                              later, by the schedule; after the last try failed, and the endpoint is disabled
  */
 export function createDeliver(options: {
@@ -48,12 +56,7 @@ export function createDeliver(options: {
         : await webhooks.secrets(delivery.endpoint);
     if (body === undefined || secrets.length === 0) {
       const error = fault('endpoint_deleted', 'What was to be sent, or its secret, is gone.');
-      return {
-        attempt: tried({ statusCode: null, error, response: null }),
-        unwell: false,
-        gone: true,
-        retryAfterMs: undefined,
-      };
+      return { attempt: tried({ statusCode: null, error, response: null }), unwell: false, never: 'lost' };
     }
     const headers = {
       'content-type': 'application/json',
@@ -65,7 +68,7 @@ export function createDeliver(options: {
       return {
         attempt: tried({ statusCode, error: statusFault(statusCode), response }),
         unwell: statusCode >= 500 || statusCode === 429,
-        gone: statusCode === 410,
+        ...(statusCode === 410 && { never: 'gone' as const }),
         retryAfterMs: retryAfterMs(retryAfter, Date.now()),
       };
     } catch (error) {
@@ -73,8 +76,6 @@ export function createDeliver(options: {
       return {
         attempt: tried({ statusCode: null, error: fault(error.code, error.message), response: null }),
         unwell: error.code !== 'blocked_address',
-        gone: false,
-        retryAfterMs: undefined,
       };
     }
   }
@@ -83,33 +84,31 @@ export function createDeliver(options: {
   async function conclude(
     delivery: StoredDelivery,
     webhook: StoredWebhook | undefined,
-    { attempt, gone, retryAfterMs: asked }: Tried,
+    { attempt, never, retryAfterMs: asked }: Tried,
   ): Promise<number | undefined> {
     if (attempt.error === null) {
       await deliveries.settle(delivery, { outcome: 'delivered', attempt });
       return undefined;
     }
-    const wait = gone ? undefined : waitAfter(schedule, delivery.tries + 1, asked);
+    const wait = never !== undefined ? undefined : waitAfter(schedule, delivery.tries + 1, asked);
     if (wait !== undefined) {
       const nextAt = Date.now() + wait;
       const status = await deliveries.settle(delivery, { outcome: 'retry', attempt, nextAt });
       return status === 'pending' ? nextAt : undefined;
     }
     // First: if this process dies in between, the delivery is still pending, and the next try finds the endpoint disabled.
-    if (webhook !== undefined) {
-      const since = gone ? undefined : Date.parse(delivery.createdAt);
-      if (await webhooks.disable(webhook, gone ? 'gone' : 'failing', since))
-        log.info({ webhook: webhook.id, reason: gone ? 'gone' : 'failing' }, 'endpoint disabled');
+    if (webhook !== undefined && never !== 'lost') {
+      const reason = never === 'gone' ? 'gone' : 'failing';
+      const since = never === 'gone' ? undefined : Date.parse(delivery.createdAt);
+      if (await webhooks.disable(webhook, reason, since))
+        log.info({ webhook: webhook.id, reason }, 'endpoint disabled');
     }
     await deliveries.settle(delivery, { outcome: 'failed', attempt });
     return undefined;
   }
 
-  /**
-   * @param again whether it was put off before
-   * @returns when to come again, in ms since the epoch; `undefined` when the delivery has ended
-   */
-  return async (id: string, again: boolean): Promise<number | undefined> => {
+  /** @returns when to come again, in ms since the epoch; `undefined` when the delivery has ended */
+  return async (id: string): Promise<number | undefined> => {
     const delivery = await deliveries.read(id);
     if (delivery === undefined || delivery.status !== 'pending') return undefined;
     if ((delivery.nextAt ?? 0) > Date.now() + earlyMs) return delivery.nextAt;
@@ -127,9 +126,8 @@ export function createDeliver(options: {
       return undefined;
     }
     const url = webhook?.url ?? delivery.url;
-    const turn = await receivers.turn(receiverKey(delivery.endpoint, url), again, () =>
-      tryOnce(delivery, url),
-    );
+    const key = receiverKey(delivery.tenant, delivery.endpoint, url);
+    const turn = await receivers.turn(key, id, () => tryOnce(delivery, url));
     if ('deferredMs' in turn) return Date.now() + turn.deferredMs;
     return conclude(delivery, webhook, turn.done);
   };
@@ -138,9 +136,12 @@ export function createDeliver(options: {
 /** A timer may fire so much too soon. */
 const earlyMs = 20;
 
-/** Endpoints apart from one another; addresses that runs named themselves by their server. */
-export const receiverKey = (endpoint: string | undefined, url: string) =>
-  endpoint ?? (URL.canParse(url) ? new URL(url).origin : url);
+/**
+ * Endpoints apart from one another; addresses that runs named themselves by their server, for each tenant: what one's wrong paths do to a
+ * server that many use is nobody else's trouble.
+ */
+export const receiverKey = (tenant: string, endpoint: string | undefined, url: string) =>
+  endpoint ?? `${tenant} ${URL.canParse(url) ? new URL(url).origin : url}`;
 
 function refusalOf(
   delivery: StoredDelivery,

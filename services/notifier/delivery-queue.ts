@@ -18,18 +18,22 @@ export function createDeliveryQueue(options: {
   log: Log;
 }) {
   const { redis, keys, log } = options;
+  let abandoning = false;
   const common = { connection: redis, prefix: keys.bull };
-  const queue = new Queue<{ id: string; again?: boolean }>(deliveryQueueName, {
+  const queue = new Queue<{ id: string }>(deliveryQueueName, {
     ...common,
     // Nobody reads the queue's event stream.
     streams: { events: { maxLen: 100 } },
   });
-  const worker = new Worker<{ id: string; again?: boolean }>(
+  const worker = new Worker<{ id: string }>(
     deliveryQueueName,
     async (job, token) => {
-      const at = await options.deliver(job.data.id, job.data.again === true);
+      const at = await options.deliver(job.data.id).catch((error: Error) => {
+        // Broken off: the next notifier is to begin it again, and soon.
+        if (abandoning) return Date.now();
+        throw error;
+      });
       if (at === undefined) return;
-      if (job.data.again !== true) await job.updateData({ ...job.data, again: true });
       await job.moveToDelayed(at, token);
       throw new DelayedError();
     },
@@ -51,7 +55,7 @@ export function createDeliveryQueue(options: {
 
   const jobOf = (id: string, delayMs: number) => ({
     name: 'delivery',
-    data: { id, ...(delayMs > 0 && { again: true }) },
+    data: { id },
     opts: { jobId: id, delay: delayMs, attempts: 1, removeOnComplete: true, removeOnFail: true },
   });
 
@@ -75,19 +79,43 @@ export function createDeliveryQueue(options: {
       else if (await job.isDelayed()) await job.promote().catch(() => {});
     },
 
-    async without(ids: string[]): Promise<string[]> {
-      const found = await Promise.all(ids.map((id) => redis.exists(queue.toKey(id))));
-      return ids.filter((_, index) => found[index] === 0);
+    /**
+     * Of these, those that nobody will come to before `ms` (since the epoch): they have no job, or one that waits for longer, because
+     * the hint that they are due now found no notifier.
+     */
+    async overlooked(ids: string[], ms: number): Promise<string[]> {
+      const found = await Promise.all(
+        ids.map(async (id) => {
+          const [exists, score] = await Promise.all([
+            redis.exists(queue.toKey(id)),
+            redis.zscore(queue.toKey('delayed'), id),
+          ]);
+          return exists === 1 && (score === null || dueAt(score) <= ms);
+        }),
+      );
+      return ids.filter((_, index) => !found[index]);
     },
 
-    /** Takes nothing more; tries that are under way end, for `ms` at most. */
-    async close(ms: number): Promise<void> {
-      const patience = new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
-      await Promise.race([worker.close(), patience]);
-      await Promise.race([
-        Promise.all([worker.close(true), queue.close()]),
-        new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
-      ]);
+    /**
+     * Takes nothing more; tries that are under way end, for `ms` at most.
+     *
+     * @param abandon breaks off those that do not
+     */
+    async close(ms: number, abandon: () => Promise<void>): Promise<void> {
+      const closed = worker.close();
+      await within(ms, closed);
+      abandoning = true;
+      await abandon();
+      await within(1_000, closed);
+      await within(1_000, queue.close());
     },
   };
+}
+
+/** BullMQ orders delayed jobs by their time, and those of the same ms by a number in the last 12 bits. */
+const dueAt = (score: string) => Number(score) / 0x1000;
+
+/** Waits for something, but not longer than `ms`. */
+async function within(ms: number, something: Promise<void>): Promise<void> {
+  await Promise.race([something, new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]);
 }

@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 
 const MiB = 1024 * 1024;
@@ -13,6 +14,15 @@ const schedule = [
   30 * minuteMs,
   ...[2, 5, 10, 14, 20, 24].map((hours) => hours * hourMs),
 ];
+
+function areResolvers(servers: string[]): boolean {
+  try {
+    new Resolver().setServers(servers);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The notifier's own knobs. */
 export const notifierEnvironment = sharedEnvironment.extend({
@@ -30,9 +40,9 @@ export const notifierEnvironment = sharedEnvironment.extend({
   RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY: wholeNumber(1, 1_000, 8).describe(
     'of these, to one receiver: a slow one cannot take all',
   ),
-  RUNLET_WEBHOOK_DNS: list.describe(
-    'resolvers for receivers’ names (address or address:port); empty: the system’s',
-  ),
+  RUNLET_WEBHOOK_DNS: list
+    .refine(areResolvers, 'must be addresses of resolvers, with a port or without: 10.0.0.2,[fd00::53]:5353')
+    .describe('resolvers for receivers’ names (address or address:port); empty: the system’s'),
   RUNLET_WEBHOOK_RETENTION_MS: wholeNumber(secondMs, 365 * dayMs, 7 * dayMs).describe(
     'for deliveries that have ended: to see, and to redeliver',
   ),

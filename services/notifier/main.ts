@@ -33,7 +33,10 @@ const sealer = sealerFor(env.RUNLET_SECRET_KEY);
 const deliveries = createDeliveryStore(redis, keys, sealer);
 const webhooks = createWebhookStore(redis, keys, sealer);
 const notifiers = createNotifierStore(redis, keys);
-const receivers = createReceivers({ mostActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY });
+const receivers = createReceivers({
+  places: env.RUNLET_WEBHOOK_CONCURRENCY,
+  mostActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY,
+});
 const poster = createPoster({
   policy: targetPolicy(env),
   lookUp: lookUpBy(env.RUNLET_WEBHOOK_DNS),
@@ -94,8 +97,7 @@ async function stop(): Promise<void> {
   unlisten();
   await pump.stop();
   await sweep.stop();
-  await queue.close(env.RUNLET_DRAIN_MS);
-  await poster.close();
+  await queue.close(env.RUNLET_DRAIN_MS, poster.close);
   await stopBeating();
   redis.disconnect();
   subscriber.disconnect();

@@ -43,7 +43,7 @@ export function createOutboxPump(options: {
     const ids = await deliveries.publish(event, recipients, how);
     return ids.map((id, index) => {
       const to = recipients[index] as Recipient;
-      return { id, key: receiverKey('endpoint' in to ? to.endpoint : undefined, to.url) };
+      return { id, key: receiverKey(event.tenant, 'endpoint' in to ? to.endpoint : undefined, to.url) };
     });
   }
 
@@ -88,9 +88,21 @@ export function createOutboxPump(options: {
     return publish(event, recipients, { outboxMember: id, streamed });
   }
 
+  async function serviceEvent(member: string): Promise<Due[]> {
+    const due = await outbox.dueOfService(member);
+    if (due === undefined) {
+      await outbox.discard(member);
+      return [];
+    }
+    const { tenant, type, body, own, streamed } = due;
+    const recipients = [...(await endpoints(due.endpoints)), ...(own === undefined ? [] : [own])];
+    return publish({ tenant, type, runId: undefined, body }, recipients, { outboxMember: member, streamed });
+  }
+
   async function one(member: string): Promise<Due[]> {
     try {
-      return await (member.startsWith('run_') ? runEvent(member) : webhookEvent(member));
+      if (member.startsWith('run_')) return await runEvent(member);
+      return await (member.startsWith('svc_') ? serviceEvent(member) : webhookEvent(member));
     } catch (error) {
       log.error({ member, err: error }, 'an event could not be made deliveries; tried again in a minute');
       await outbox.postpone(member, postponeMs);
@@ -103,7 +115,7 @@ export function createOutboxPump(options: {
       const members = await outbox.oldest(pageSize);
       if (members.length === 0 || stopped) return;
       const made = (await Promise.all(members.map(one))).flat();
-      await queue.add(made.map(({ id, key }) => ({ id, delayMs: receivers.expectedWaitMs(key) })));
+      await queue.add(made.map(({ id, key }) => ({ id, delayMs: receivers.expectedWaitMs(key, id) })));
     }
   }
 

@@ -1,11 +1,13 @@
 import {
   BrokenCircuitError,
   type CircuitBreakerPolicy,
+  CircuitState,
   ConsecutiveBreaker,
   circuitBreaker,
   ExponentialBackoff,
   handleWhenResult,
 } from 'cockatiel';
+import { createLine, type Line } from './line.ts';
 
 /** What a try told of its receiver's health. `unwell`: no answer, or one that says so (5xx, 429). */
 export type Health = { unwell: boolean };
@@ -13,101 +15,100 @@ export type Health = { unwell: boolean };
 /** `deferred`: not tried, come again after so many ms. */
 export type Turn<T> = { done: T } | { deferredMs: number };
 
-type Receiver = {
-  active: number;
-  /** Deliveries that were sent away and have not come again. */
-  deferred: number;
-  averageMs: number;
-  usedAt: number;
-  breaker: CircuitBreakerPolicy;
-};
+type Receiver = { line: Line; breaker: CircuitBreakerPolicy; usedAt: number };
 
 /** So many failures in a row, and the receiver is left alone for a while; a single try then decides. */
 const failuresToBreak = 10;
 const shortestBreakMs = 5_000;
 const longestBreakMs = 300_000;
 /** What is remembered of receivers nobody delivers to any more, and of how many at the most. */
-const forgottenAfterMs = 900_000;
+const forgottenAfterMs = 6 * 3_600_000;
 const mostReceivers = 10_000;
-const longestDeferMs = 30_000;
 
 /**
  * The receivers of this notifier. One that is slow, or dead, takes a few places and no more: what else is due for it is put off to
- * about the time when its turn comes, and while its circuit is broken nothing is sent at all.
+ * about the time when its turn comes, and while its circuit is broken nothing is sent at all. Many that are slow, or of which nothing
+ * is known yet, share three quarters of all places: the rest is for those that have answered, and soon.
+ *
+ * @param options.places tries under way at once
+ * @param options.mostActive of these, to one receiver
  */
-export function createReceivers(options: { mostActive: number; now?: () => number }) {
+export function createReceivers(options: { places: number; mostActive: number; now?: () => number }) {
   const now = options.now ?? Date.now;
+  // In order of use: the first was used longest ago.
   const receivers = new Map<string, Receiver>();
+  const strangers = createLine(options.places - Math.floor(options.places / 4), now);
 
   function receiverFor(key: string): Receiver {
-    const found = receivers.get(key);
-    if (found !== undefined) return found;
-    if (receivers.size >= mostReceivers) forgetIdle();
-    const receiver: Receiver = {
-      active: 0,
-      deferred: 0,
-      averageMs: 100,
-      usedAt: now(),
-      breaker: circuitBreaker(
-        handleWhenResult((result) => (result as Health).unwell),
-        {
-          halfOpenAfter: new ExponentialBackoff({ initialDelay: shortestBreakMs, maxDelay: longestBreakMs }),
-          breaker: new ConsecutiveBreaker(failuresToBreak),
-        },
-      ),
+    const receiver = receivers.get(key) ?? {
+      line: createLine(options.mostActive, now),
+      breaker: newBreaker(),
+      usedAt: 0,
     };
+    receiver.usedAt = now();
+    receivers.delete(key);
     receivers.set(key, receiver);
     return receiver;
   }
 
-  function forgetIdle(): void {
+  /** Those that nobody delivered to for long, and the oldest where there are too many. */
+  function evict(): void {
     const before = now() - forgottenAfterMs;
-    for (const [key, { active, usedAt }] of receivers)
-      if (active === 0 && (usedAt < before || receivers.size >= mostReceivers)) receivers.delete(key);
+    for (const [key, { line, usedAt }] of receivers) {
+      if (usedAt >= before && receivers.size <= mostReceivers) break;
+      if (line.taken() === 0) receivers.delete(key);
+    }
   }
-
-  const deferral = (receiver: Receiver) => {
-    const ahead = Math.ceil((receiver.deferred + 1) / options.mostActive);
-    return Math.min(longestDeferMs, 50 + ahead * receiver.averageMs * (0.75 + 0.5 * Math.random()));
-  };
 
   return {
     /** How long a new delivery had better wait before it asks for its turn. */
-    expectedWaitMs(key: string): number {
-      const receiver = receivers.get(key);
-      if (receiver === undefined || receiver.active < options.mostActive) return 0;
-      receiver.deferred += 1;
-      return Math.round(deferral(receiver));
+    expectedWaitMs(key: string, id: string): number {
+      const line = receivers.get(key)?.line;
+      return line?.full() ? line.putOff(id) : 0;
     },
 
-    /** @param again whether it was deferred before */
-    async turn<T extends Health>(key: string, again: boolean, act: () => Promise<T>): Promise<Turn<T>> {
-      const receiver = receiverFor(key);
-      receiver.usedAt = now();
-      if (again && receiver.deferred > 0) receiver.deferred -= 1;
-      if (receiver.active >= options.mostActive) {
-        receiver.deferred += 1;
-        return { deferredMs: Math.round(deferral(receiver)) };
-      }
-      receiver.active += 1;
-      const began = now();
+    /** @param id of the delivery; it is known again when it comes after it was deferred */
+    async turn<T extends Health>(key: string, id: string, act: () => Promise<T>): Promise<Turn<T>> {
+      const { line, breaker } = receiverFor(key);
+      if (receivers.size > mostReceivers) evict();
+      line.cameBack(id);
+      strangers.cameBack(id);
+      // Another one is trying whether it is well again: nobody waits in a place for the outcome.
+      if (breaker.state === CircuitState.HalfOpen) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
+      if (line.full()) return { deferredMs: line.putOff(id) };
+      const strange = !line.quick();
+      if (strange && strangers.full()) return { deferredMs: strangers.putOff(id) };
+      const back = [line.take(), ...(strange ? [strangers.take()] : [])];
+      let tried = false;
       try {
-        const done = await receiver.breaker.execute(act);
-        receiver.averageMs = receiver.averageMs * 0.8 + (now() - began) * 0.2;
+        const done = await breaker.execute(act);
+        tried = true;
         return { done };
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error;
-        receiver.deferred += 1;
-        return { deferredMs: Math.round(shortestBreakMs * (0.5 + Math.random())) };
+        return { deferredMs: line.putOffFor(id, shortestBreakMs) };
       } finally {
-        receiver.active -= 1;
-        receiver.usedAt = now();
+        for (const give of back) give(tried);
       }
     },
 
-    forgetIdle,
+    forgetIdle(): void {
+      evict();
+      for (const { line } of receivers.values()) line.forgetLate();
+      strangers.forgetLate();
+    },
+
     size: () => receivers.size,
   };
 }
 
 export type Receivers = ReturnType<typeof createReceivers>;
+
+const newBreaker = () =>
+  circuitBreaker(
+    handleWhenResult((result) => (result as Health).unwell),
+    {
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: shortestBreakMs, maxDelay: longestBreakMs }),
+      breaker: new ConsecutiveBreaker(failuresToBreak),
+    },
+  );

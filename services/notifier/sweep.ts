@@ -6,7 +6,13 @@ import type { Receivers } from './receivers.ts';
 const everyMs = 5_000;
 /** A job may be on its way for so long. */
 const jobGraceMs = 5_000;
+/** A receiver that is busy, or left alone, puts off a job for so long at most (line.ts). */
+const longestPutOffMs = 400_000;
+/** So many pending deliveries are looked at in a sweep; the next one goes on after them. */
+const mostLookedAt = 2_000;
 const pageSize = 500;
+/** Where bytes are too many, so many at a time, to forget no more than needed. */
+const smallPage = 20;
 /** One sweep forgets so many deliveries at most. */
 const mostForgotten = 5_000;
 
@@ -21,23 +27,31 @@ export function createSweep(options: {
   const { deliveries, queue, log, retention } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
+  let lookedAt = 0;
 
+  /** All that is overdue is looked at in its turn, however much of it there is: what a dead receiver piles up hides nothing. */
   async function repair(now: number): Promise<void> {
-    const overdue = await deliveries.overdue(now - jobGraceMs, pageSize);
-    const lost = await queue.without(overdue);
-    if (lost.length === 0) return;
-    await queue.add(lost.map((id) => ({ id, delayMs: 0 })));
-    log.info({ count: lost.length }, 'deliveries without a job got one');
+    const overdue = await deliveries.overdue(now - jobGraceMs, lookedAt + mostLookedAt);
+    const ids = overdue.slice(lookedAt);
+    lookedAt = ids.length < mostLookedAt ? 0 : overdue.length;
+    const lost = await queue.overlooked(ids, now + longestPutOffMs);
+    for (const id of lost) await queue.hurry(id);
+    if (lost.length > 0) log.info({ count: lost.length }, 'deliveries that nobody would have come to');
+  }
+
+  /** The next to be forgotten: what is too old, then what is too much. */
+  async function forgettable(now: number): Promise<string[]> {
+    const old = await deliveries.ended(now - retention.ms, pageSize);
+    if (old.length > 0) return old;
+    const { ended, bytes } = await deliveries.kept();
+    const excess = Math.max(ended - retention.deliveries, bytes > retention.bytes ? smallPage : 0);
+    return excess > 0 ? deliveries.ended(Number.POSITIVE_INFINITY, Math.min(excess, pageSize)) : [];
   }
 
   async function forget(now: number): Promise<void> {
     let forgotten = 0;
     while (forgotten < mostForgotten) {
-      const { ended, bytes } = await deliveries.kept();
-      const excess = bytes > retention.bytes ? pageSize : Math.min(pageSize, ended - retention.deliveries);
-      const old = await deliveries.ended(now - retention.ms, pageSize);
-      const ids =
-        old.length > 0 ? old : excess > 0 ? await deliveries.ended(Number.POSITIVE_INFINITY, excess) : [];
+      const ids = await forgettable(now);
       if (ids.length === 0) break;
       for (const id of ids) await deliveries.drop(id);
       forgotten += ids.length;

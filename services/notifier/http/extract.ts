@@ -7,8 +7,8 @@ const mostBytes = 512;
 const mostMs = 1_000;
 
 /**
- * The beginning of an answer's body as harmless text: printable ASCII, everything else a dot (it is shown in terminals and pages, and
- * whoever answered is a stranger). `null` for an empty one. The stream is destroyed.
+ * The beginning of an answer's body as harmless text: printable ASCII, everything else a dot. `null` for an empty one. The stream is
+ * destroyed.
  */
 export async function extractOf(body: Readable): Promise<string | null> {
   const chunks: Buffer[] = [];
@@ -26,5 +26,8 @@ export async function extractOf(body: Readable): Promise<string | null> {
   stop.abort();
   body.destroy();
   const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('latin1');
-  return text === '' ? null : text.replace(/[^\x20-\x7e\n\t]/g, '.');
+  return text === '' ? null : printable(text);
 }
+
+/** What strangers wrote, fit for a terminal: nothing in it moves a cursor or sets a colour. */
+export const printable = (text: string) => text.replace(/[^\x20-\x7e\n\t]/g, '.');

@@ -4,7 +4,7 @@ import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
 import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
 import { extractOf } from './extract.ts';
 import { type Address, checkedAddresses, type LookUp } from './resolve.ts';
-import { TryFailed } from './try-failed.ts';
+import { TryAbandoned, TryFailed } from './try-failed.ts';
 
 export type Posted = {
   statusCode: number;
@@ -28,6 +28,7 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
   const { policy, lookUp, timeoutMs } = options;
   // In order of use: the first was used longest ago.
   const agents = new Map<string, Agent>();
+  let closed = false;
 
   function agentFor(url: URL, addresses: Address[]): Agent {
     const key = `${url.origin} ${addresses
@@ -46,8 +47,9 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
   }
 
   return {
-    /** @throws TryFailed when there was no answer. */
+    /** @throws TryFailed when there was no answer, TryAbandoned when it was not waited for. */
     async post(address: string, headers: Record<string, string>, body: string): Promise<Posted> {
+      if (closed) throw new TryAbandoned();
       const target = parseTarget(address, policy);
       if ('fault' in target) throw new TryFailed('blocked_address', `The URL ${target.fault}`);
       const { url } = target;
@@ -68,11 +70,14 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
           response: await extractOf(answer.body),
         };
       } catch (error) {
+        if (closed) throw new TryAbandoned();
         throw error instanceof TryFailed ? error : failureOf(error, signal, timeoutMs);
       }
     },
 
+    /** Breaks off what is under way. */
     async close(): Promise<void> {
+      closed = true;
       await Promise.all([...agents.values()].map((agent) => agent.destroy()));
       agents.clear();
     },
@@ -93,6 +98,8 @@ function pinnedAgent(addresses: Address[], timeoutMs: number): Agent {
     bodyTimeout: timeoutMs,
     maxHeaderSize: mostHeaderBytes,
     pipelining: 1,
+    // A receiver that chose HTTP/2 would choose its limits too: none of those above holds there.
+    allowH2: false,
   });
 }
 
@@ -114,11 +121,7 @@ function failureOf(error: unknown, signal: AbortSignal, timeoutMs: number): TryF
   const inner = innermost(error);
   if (signal.aborted || /TIMEOUT|ETIMEDOUT/.test(code) || inner.code === 'ETIMEDOUT')
     return new TryFailed('timeout', `No answer within ${timeoutMs} ms.`);
-  if (
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError ||
-    code.startsWith('HPE_')
-  )
+  if (error instanceof errors.HTTPParserError || /^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES))/.test(code))
     return new TryFailed(
       'bad_response',
       `The answer was no valid HTTP, or its headers were larger than ${mostHeaderBytes} bytes.`,
@@ -135,7 +138,7 @@ function kindOf(code: string, message: string): AttemptFault {
     /certificate|SSL|TLS/i.test(message)
   )
     return 'tls_failed';
-  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') return 'bad_response';
+  if (/^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(code)) return 'bad_response';
   return 'connect_failed';
 }
 
