@@ -10,6 +10,7 @@ import { pastPool } from './past-pool.ts';
 import { piston } from './piston.ts';
 import { sustained } from './sustained.ts';
 import { warm } from './warm.ts';
+import { webhookDeliveries } from './webhooks.ts';
 
 /** Each can be measured by itself, under its name. In this order: a worker keeps a sandbox warm for each image that came before. */
 export const parts: { name: string; says: string; measure: (context: Context) => Promise<Row[]> }[] = [
@@ -22,5 +23,6 @@ export const parts: { name: string; says: string; measure: (context: Context) =>
   { name: 'judge', says: 'one C++ program, fifty inputs', measure: judge },
   { name: 'languages', says: '`hi` in every language whose image can be had', measure: languages },
   { name: 'memory', says: 'the worker’s, while programs write without end', measure: memory },
+  { name: 'webhooks', says: 'ten thousand deliveries to a local receiver', measure: webhookDeliveries },
   { name: 'piston', says: 'beside the server that --piston names', measure: piston },
 ];

@@ -11,59 +11,47 @@ import { sealerFor } from '../../shared/secrets.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { type Row, throughput } from './measure.ts';
+import type { Context } from './context.ts';
+import { compared, type Row, throughput } from './measure.ts';
 
-const deliveries = 10_000;
-/** The notifier's defaults: tries at once to one endpoint, and in all. */
-const laneOptions = { one: 8, all: 64 };
+/** The notifier’s defaults: tries at once to one endpoint, and in all. */
+const lanesOf = { one: 8, all: 64 };
 
 /** The notifier, working off what a storm of runs has left in the outbox. */
-export async function webhookDeliveries(lab: { redisUrl: string; dockerHost: string }): Promise<Row[]> {
+export async function webhookDeliveries(context: Context): Promise<Row[]> {
+  const count = Math.min(10_000, Math.max(1_000, context.rounds * 250));
   const receiver = await startReceiver();
   try {
-    return [
-      ...(await measured(lab, receiver, 1, laneOptions.one)),
-      ...(await measured(lab, receiver, 10, laneOptions.all)),
-    ];
+    const measuring = (async () => [
+      ...(await measured(context, receiver, { count, endpoints: 1, lanes: lanesOf.one })),
+      ...(await measured(context, receiver, { count, endpoints: 10, lanes: lanesOf.all })),
+    ])();
+    return await Promise.race([measuring, context.interrupted]);
   } finally {
     await receiver.stop();
   }
 }
 
-async function measured(
-  lab: { redisUrl: string; dockerHost: string },
-  receiver: Receiver,
-  endpoints: number,
-  lanes: number,
-): Promise<Row[]> {
+type Load = { count: number; endpoints: number; lanes: number };
+
+async function measured({ lab }: Context, receiver: Receiver, load: Load): Promise<Row[]> {
+  const { count, endpoints, lanes } = load;
   const runlet = await startRunlet(lab, { workers: 0, env: { RUNLET_WEBHOOK_ALLOW: '127.0.0.0/8' } });
   try {
     for (let i = 0; i < endpoints; i += 1)
       await runlet.call('POST', '/v1/webhooks', { url: `${receiver.url}/${i}` });
-    await endRuns(runlet, deliveries / endpoints);
-    const took = receiver.takes(deliveries);
+    await endRuns(runlet, count / endpoints);
+    const { half, all } = receiver.takes(count);
     const notifier = await runlet.startNotifier();
-    const idleMiB = await peakMiB(notifier.pid);
-    const mine = deliveries / ((await took) / 1_000);
-    const busyMiB = await peakMiB(notifier.pid);
-    const body = await settledBody(runlet);
-    const peer = await barePosts(receiver, body, lanes);
-    const what = `webhooks: ${deliveries} deliveries to ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}`;
+    await half;
+    const halfMiB = await peakMiB(notifier.pid);
+    const mine = count / ((await all) / 1_000);
+    const allMiB = await peakMiB(notifier.pid);
+    const peer = await barePosts(receiver, await settledBody(runlet, count), load);
+    const what = `${count} webhooks to ${endpoints === 1 ? 'one endpoint' : `${endpoints} endpoints`}`;
     return [
-      {
-        what: `${what}, vs bare POSTs, ${lanes} at a time`,
-        runlet: `${mine.toFixed(0)} /s`,
-        peer: `${peer.toFixed(0)} /s`,
-        ratio: (mine / peer).toFixed(2),
-        goal: '≥ 500 /s',
-      },
-      {
-        what: `${what}, notifier’s peak memory, vs when it was ready`,
-        runlet: `${busyMiB.toFixed(0)} MiB`,
-        peer: `${idleMiB.toFixed(0)} MiB`,
-        ratio: (busyMiB / idleMiB).toFixed(2),
-        goal: '≤ 250 MiB',
-      },
+      compared(`${what}, vs bare POSTs, ${lanes} at a time`, [mine, peer], '/s', '≥ 500 /s'),
+      compared(`${what}: notifier’s peak memory, vs after half of them`, [allMiB, halfMiB], 'MiB', 'flat'),
     ];
   } finally {
     await runlet.stop();
@@ -92,12 +80,12 @@ async function endRuns(runlet: Runlet, count: number): Promise<void> {
 }
 
 /** Waits until the notifier has noted all of it too; answers the body of one of them. */
-async function settledBody(runlet: Runlet): Promise<string> {
+async function settledBody(runlet: Runlet, count: number): Promise<string> {
   const { redis, keys, sealer } = storesOf(runlet);
   const store = createDeliveryStore(redis, keys, sealer);
   while ((await store.pendingCount()) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
   const delivered = Number(await redis.hget(keys.stats, 'deliveries:delivered'));
-  if (delivered !== deliveries) throw new Error(`${delivered} of ${deliveries} were delivered`);
+  if (delivered !== count) throw new Error(`${delivered} of ${count} were delivered`);
   const [id = ''] = await store.ids('default', {}, undefined, 1);
   const one = await store.read(id);
   const body = one && (await store.body(one));
@@ -111,16 +99,16 @@ function storesOf(runlet: Runlet) {
 }
 
 /** The same bodies to the same receiver, with nothing looked up, signed or noted. */
-async function barePosts(receiver: Receiver, body: string, lanes: number): Promise<number> {
+async function barePosts(receiver: Receiver, body: string, { count, lanes }: Load): Promise<number> {
   const pool = new Pool(receiver.url, { connections: lanes });
-  const took = receiver.takes(deliveries);
+  const { all } = receiver.takes(count);
   const headers = { 'content-type': 'application/json' };
-  await throughput(lanes, deliveries, async () => {
+  await throughput(lanes, count, async () => {
     const answer = await pool.request({ path: '/', method: 'POST', headers, body });
     await answer.body.dump();
   });
   await pool.close();
-  return deliveries / ((await took) / 1_000);
+  return count / ((await all) / 1_000);
 }
 
 async function peakMiB(pid: number): Promise<number> {
@@ -132,14 +120,16 @@ type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 
 async function startReceiver() {
   const thread = new Worker(new URL('./webhook-receiver.ts', import.meta.url));
-  const [{ port }] = (await once(thread, 'message')) as [{ port: number }];
+  const said = async <T>() => ((await once(thread, 'message')) as [T])[0];
+  const { port } = await said<{ port: number }>();
   return {
     url: `http://127.0.0.1:${port}`,
-    /** From the first of so many to the last, in ms. */
-    async takes(count: number): Promise<number> {
+    /** Half of so many, and all of them: resolve with the ms since the first. */
+    takes(count: number): { half: Promise<number>; all: Promise<number> } {
+      const half = said<{ ms: number }>();
+      const all = half.then(() => said<{ ms: number }>());
       thread.postMessage(count);
-      const [{ ms }] = (await once(thread, 'message')) as [{ ms: number }];
-      return ms;
+      return { half: half.then(({ ms }) => ms), all: all.then(({ ms }) => ms) };
     },
     stop: () => thread.terminate(),
   };
