@@ -136,6 +136,22 @@ describe('the document', () => {
         'post /v1/deliveries/{id}/redeliver',
         'post /v1/deliveries/redeliver',
         'get /v1/events',
+        'post /v1/services',
+        'get /v1/services',
+        'get /v1/services/{id}',
+        'delete /v1/services/{id}',
+        'post /v1/services/{id}/start',
+        'post /v1/services/{id}/stop',
+        'post /v1/services/{id}/restart',
+        'post /v1/services/{id}/keepalive',
+        'post /v1/services/{id}/url',
+        'post /v1/services/{id}/exec',
+        'get /v1/services/{id}/logs',
+        'get /v1/services/{id}/files/{path}',
+        'put /v1/services/{id}/files/{path}',
+        'delete /v1/services/{id}/files/{path}',
+        'get /v1/volumes',
+        'delete /v1/volumes/{name}',
         'get /v1/workers',
         'post /v1/workers/{id}/drain',
         'get /healthz',
@@ -167,7 +183,7 @@ describe('the document', () => {
         examples += 1;
       }
     }
-    expect(examples).toBe(7);
+    expect(examples).toBe(11);
   });
 
   test('what it refuses is refused, and what it allows is taken', async () => {
