@@ -16,7 +16,6 @@ import {
 import { startGateway } from '../support.ts';
 
 export type Proxied = Awaited<ReturnType<typeof startProxied>>;
-type TestService = Awaited<ReturnType<Proxied['service']>>;
 
 /** A gateway with its proxy, on a port of its own, and a hand for the worker's part. */
 export async function startProxied(environment: Record<string, string> = {}) {
