@@ -13,7 +13,7 @@ import { gvisorRuntime } from './sandbox/gvisor.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
-import { createWarmPool, type WarmProfile } from './sandbox/warm-pool.ts';
+import { createWarmPool, type Taken, type WarmProfile } from './sandbox/warm-pool.ts';
 
 /** A sandbox for one attempt. `release` destroys it and what was made beside it. */
 export type Opened = { sandbox: Sandbox; folders: { path: string }[]; release: () => Promise<void> };
@@ -53,6 +53,7 @@ export async function createSandboxes(options: {
     newId: () => newId('wrm'),
     most: env.RUNLET_WARM_MAX,
     busy: () => !disposer.quiet(),
+    opening: () => coldUnderWay > 0,
     pressed: options.memoryPressed,
     log,
   });
@@ -130,6 +131,83 @@ export async function createSandboxes(options: {
   const foldersOf = (shape: SandboxShape, image: ImageInfo) =>
     sandboxSpecFor(shape, image, { name: '', labels: {} }, policy, init).tmpfs;
 
+  /** One of the pool's, in the hands of a run with these limits. */
+  function fromPool(
+    { id, sandbox }: Taken,
+    limits: UpdatableLimits,
+    request: SandboxShape,
+    image: ImageInfo,
+  ): WarmOpened {
+    const limited = sameLimits(sandbox.limits, limits) ? Promise.resolve() : sandbox.update(limits);
+    limited.catch(() => {});
+    let naming: NodeJS.Timeout | undefined;
+    return {
+      sandbox,
+      folders: foldersOf(request, image),
+      adopt: ({ runId, attempt }) => {
+        // For those who look at the engine: nothing depends on it.
+        const name = sandboxName({ run: runId, attempt });
+        naming = setTimeout(() => sandbox.rename(name).catch(() => {}), renameAfterMs);
+        return limited;
+      },
+      release: async () => {
+        clearTimeout(naming);
+        try {
+          await disposer.dispose(() => sandbox.remove());
+        } finally {
+          pool.forget(id);
+        }
+      },
+    };
+  }
+
+  /** One that is in the making, or just became ready; `undefined` when there is none to wait for. */
+  async function openNext({ request, holder }: Attempt, image: ImageInfo): Promise<Opened | undefined> {
+    const wanted = profileFor(request, image, '');
+    const taken = wanted && (await pool.next(wanted.profile.key));
+    if (wanted === undefined || taken === undefined) return undefined;
+    const opened = fromPool(taken, wanted.limits, request, image);
+    try {
+      await opened.adopt(holder);
+      return opened;
+    } catch (error) {
+      await opened.release();
+      throw error;
+    }
+  }
+
+  async function openOwn({ request, holder }: Attempt, image: ImageInfo): Promise<Opened> {
+    const owner: SandboxOwner = {
+      run: holder.runId,
+      tenant: holder.tenant,
+      attempt: holder.attempt,
+      worker: options.workerId,
+      instance: options.instance,
+    };
+    const network = request.network === 'egress' ? await egress.open(owner) : undefined;
+    const close = async () => {
+      if (network !== undefined) await egress.close(owner);
+    };
+    try {
+      const identity = { name: sandboxName(owner), labels: labelsFor(owner) };
+      const sandbox = await makeStarted(sandboxSpecFor(request, image, identity, policy, init, network));
+      return {
+        sandbox,
+        folders: foldersOf(request, image),
+        release: async () => {
+          try {
+            await disposer.dispose(() => sandbox.remove());
+          } finally {
+            await close();
+          }
+        },
+      };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
   return {
     pool,
     /** Used sandboxes are removed at once from now on. */
@@ -144,65 +222,15 @@ export async function createSandboxes(options: {
       const wanted = profileFor(request, image, reference);
       if (wanted === undefined) return undefined;
       const taken = pool.take(wanted.profile);
-      if (taken === undefined) return undefined;
-      const { id, sandbox } = taken;
-      const limited = sameLimits(sandbox.limits, wanted.limits)
-        ? Promise.resolve()
-        : sandbox.update(wanted.limits);
-      limited.catch(() => {});
-      let naming: NodeJS.Timeout | undefined;
-      return {
-        sandbox,
-        folders: foldersOf(request, image),
-        adopt: ({ runId, attempt }) => {
-          // For those who look at the engine: nothing depends on it.
-          const name = sandboxName({ run: runId, attempt });
-          naming = setTimeout(() => sandbox.rename(name).catch(() => {}), renameAfterMs);
-          return limited;
-        },
-        release: async () => {
-          clearTimeout(naming);
-          try {
-            await disposer.dispose(() => sandbox.remove());
-          } finally {
-            pool.forget(id);
-          }
-        },
-      };
+      return taken && fromPool(taken, wanted.limits, request, image);
     },
 
+    /** One for a run that none was ready for. */
     async open(attempt: Attempt, image: ImageInfo): Promise<Opened> {
-      const { request, holder } = attempt;
-      checkIsolation(request.isolation);
-      const owner: SandboxOwner = {
-        run: holder.runId,
-        tenant: holder.tenant,
-        attempt: holder.attempt,
-        worker: options.workerId,
-        instance: options.instance,
-      };
-      const network = request.network === 'egress' ? await egress.open(owner) : undefined;
-      const close = async () => {
-        if (network !== undefined) await egress.close(owner);
-      };
+      checkIsolation(attempt.request.isolation);
       coldUnderWay += 1;
       try {
-        const identity = { name: sandboxName(owner), labels: labelsFor(owner) };
-        const sandbox = await makeStarted(sandboxSpecFor(request, image, identity, policy, init, network));
-        return {
-          sandbox,
-          folders: foldersOf(request, image),
-          release: async () => {
-            try {
-              await disposer.dispose(() => sandbox.remove());
-            } finally {
-              await close();
-            }
-          },
-        };
-      } catch (error) {
-        await close();
-        throw error;
+        return (await openNext(attempt, image)) ?? (await openOwn(attempt, image));
       } finally {
         coldUnderWay -= 1;
       }

@@ -17,6 +17,8 @@ export type WarmPoolOptions = {
   most: number;
   /** Whether the engine has better things to do: then the pool grows by one a second at the most. */
   busy(): boolean;
+  /** Whether a sandbox is being made for a run that found none here. */
+  opening(): boolean;
   /** Whether the machine is short of memory: then the pool gives its own back and does not grow. */
   pressed(): boolean;
   log: Log;
@@ -24,12 +26,16 @@ export type WarmPoolOptions = {
 
 type Entry = { id: string; sandbox: Sandbox; since: number };
 
+export type Taken = Pick<Entry, 'id' | 'sandbox'>;
+
 type Shelf = {
   profile: WarmProfile;
   /** Kept warm even without demand. */
   pinned: boolean;
   idle: Entry[];
   making: number;
+  /** Runs that wait for one in the making, first come first served; never more than there are. */
+  waiting: ((taken: Taken | undefined) => void)[];
   /** Demand a second, decaying: see `rateMs`. */
   rate: number;
   /** The most that were wanted within a second, decaying: see `burstMs`. */
@@ -50,6 +56,8 @@ const idleMs = 600_000;
 const tickMs = 50;
 /** The pool grows at this pace while the engine is busy. */
 const trickleMs = 1_000;
+/** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
+const giveWayMs = 5_000;
 /** So many are made at a time while the engine has nothing else to do. */
 const mostMaking = 2;
 const afterFailureMs = 10_000;
@@ -82,6 +90,7 @@ export function createWarmPool(options: WarmPoolOptions) {
         pinned: false,
         idle: [],
         making: 0,
+        waiting: [],
         rate: 0,
         burst: 0,
         inSecond: 0,
@@ -125,6 +134,9 @@ export function createWarmPool(options: WarmPoolOptions) {
     return Math.max(1, Math.ceil((rate * shelf.makeMs * 1.5) / 1000), Math.ceil(burst));
   }
 
+  /** In the making, and for nobody yet. */
+  const unclaimed = (shelf: Shelf) => shelf.making - shelf.waiting.length;
+
   function destroy(entry: Entry): void {
     const removal = entry.sandbox
       .remove()
@@ -164,6 +176,8 @@ export function createWarmPool(options: WarmPoolOptions) {
       const sandbox = await shelf.profile.make(id);
       shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
       const entry = { id, sandbox, since: now() };
+      const waiter = shelf.waiting.shift();
+      if (waiter !== undefined) return waiter(entry);
       if (stopped) return destroy(entry);
       shelf.idle.push(entry);
       void sandbox.session.closed.then(() => {
@@ -182,6 +196,8 @@ export function createWarmPool(options: WarmPoolOptions) {
     } finally {
       making -= 1;
       shelf.making -= 1;
+      // After one that failed: the last to come makes its own.
+      while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
     }
   }
 
@@ -202,10 +218,10 @@ export function createWarmPool(options: WarmPoolOptions) {
     }
     const at = now();
     const busy = options.busy();
-    if (busy && (making > 0 || at - madeAt < trickleMs)) return;
+    if (busy && (making > 0 || at - madeAt < (options.opening() ? giveWayMs : trickleMs))) return;
     while (making < (busy ? 1 : mostMaking)) {
       const next = [...shelves.values()]
-        .map((shelf) => ({ shelf, lacks: target(shelf) - shelf.idle.length - shelf.making }))
+        .map((shelf) => ({ shelf, lacks: target(shelf) - shelf.idle.length - unclaimed(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
         // The emptiest first, then the one that lacks most.
         .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
@@ -224,13 +240,25 @@ export function createWarmPool(options: WarmPoolOptions) {
     },
 
     /** One that is ready, or none; notes that one was wanted. Whoever takes it removes it and then calls `forget`. */
-    take(profile: WarmProfile): { id: string; sandbox: Sandbox } | undefined {
+    take(profile: WarmProfile): Taken | undefined {
       if (stopped) return undefined;
       if (!shelves.has(profile.key) && shelves.size >= mostShelves) return undefined;
       const shelf = shelfFor(profile);
       note(shelf);
       // The newest: its pages are the likeliest to be in memory still.
       return shelf.idle.pop();
+    },
+
+    /**
+     * For a run that `take` had none for: the next one that becomes ready, which is sooner than one of its own, and spares
+     * the engine a start beside it. None where none is in the making, or it fails.
+     */
+    async next(key: string): Promise<Taken | undefined> {
+      const shelf = shelves.get(key);
+      if (stopped || shelf === undefined) return undefined;
+      const ready = shelf.idle.pop();
+      if (ready !== undefined || unclaimed(shelf) === 0) return ready;
+      return new Promise((resolve) => shelf.waiting.push(resolve));
     },
 
     /** Keeps at least one of these, asked for or not. */

@@ -1,0 +1,125 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Sandbox } from '../../services/worker/sandbox/sandbox.ts';
+import { createWarmPool, type WarmProfile } from '../../services/worker/sandbox/warm-pool.ts';
+import { createLog } from '../../shared/log.ts';
+
+/** A pool over sandboxes that are made when the test says so, and no other time than its own. */
+function bench(options: { most?: number } = {}) {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const state = { busy: false, opening: false };
+  const removed: string[] = [];
+  const making: { id: string; done: () => void; fail: () => void }[] = [];
+  let ids = 0;
+  const pool = createWarmPool({
+    newId: () => `wrm_${++ids}`,
+    most: options.most ?? 8,
+    busy: () => state.busy,
+    opening: () => state.opening,
+    pressed: () => false,
+    log: createLog('test', 'silent'),
+  });
+  const profile: WarmProfile = {
+    key: 'k',
+    image: 'busybox',
+    isolation: 'container',
+    network: 'none',
+    make: (id) =>
+      new Promise((resolve, reject) => {
+        const remove = async () => void removed.push(id);
+        const closed = new Promise<undefined>(() => {});
+        const sandbox = { session: { closed }, remove } as unknown as Sandbox;
+        making.push({ id, done: () => resolve(sandbox), fail: () => reject(new Error('no')) });
+      }),
+  };
+  onTestFinished(async () => {
+    for (const one of making) one.done();
+    await pool.stop();
+  });
+  pool.start();
+  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+  return { pool, profile, state, making, removed, pass };
+}
+
+describe('the pool', () => {
+  test('makes what was wanted, gives each once, and keeps its number', async () => {
+    const { pool, profile, making, pass } = bench();
+    expect(pool.take(profile)).toBeUndefined();
+    await pass(100);
+    expect(making).toHaveLength(1);
+    making[0]?.done();
+    await pass(0);
+    expect(pool.picture()).toEqual([{ image: 'busybox', isolation: 'container', network: 'none', count: 1 }]);
+    expect(pool.take(profile)?.id).toBe('wrm_1');
+    expect(pool.take(profile)).toBeUndefined();
+    expect(pool.holds('wrm_1')).toBe(true);
+    pool.forget('wrm_1');
+    expect(pool.holds('wrm_1')).toBe(false);
+  });
+
+  test('gives one in the making to the run that waits, and no run waits for what another was promised', async () => {
+    const { pool, profile, making, pass } = bench();
+    pool.take(profile);
+    await pass(100);
+    const first = pool.next('k');
+    expect(await pool.next('k')).toBeUndefined();
+    making[0]?.done();
+    expect((await first)?.id).toBe('wrm_1');
+    expect(pool.picture()).toEqual([]);
+    // That one was for nobody else: the pool's own is still to come.
+    await pass(100);
+    expect(making.map(({ id }) => id)).toContain('wrm_2');
+    making[1]?.done();
+    await pass(0);
+    expect((await pool.next('k'))?.id).toBe('wrm_2');
+  });
+
+  test('lets a run that waits make its own when that fails', async () => {
+    const { pool, profile, making, pass } = bench();
+    pool.take(profile);
+    await pass(100);
+    const waits = pool.next('k');
+    making[0]?.fail();
+    expect(await waits).toBeUndefined();
+    expect(pool.holds('wrm_1')).toBe(false);
+  });
+
+  test('starts none beside a run’s own start, but after a while', async () => {
+    const { pool, profile, state, making, pass } = bench();
+    Object.assign(state, { busy: true, opening: true });
+    await pass(6_000);
+    pool.take(profile);
+    await pass(100);
+    making[0]?.done();
+    await pass(0);
+    pool.take(profile);
+    await pass(3_000);
+    expect(making).toHaveLength(1);
+    state.opening = false;
+    await pass(100);
+    expect(making).toHaveLength(2);
+    making[1]?.done();
+    await pass(0);
+    pool.take(profile);
+    state.opening = true;
+    await pass(4_000);
+    expect(making).toHaveLength(2);
+    await pass(2_000);
+    expect(making).toHaveLength(3);
+  });
+
+  test('gives its own to a run that waits also while it ends, and removes the rest', async () => {
+    const { pool, profile, making, removed, pass } = bench();
+    pool.take(profile);
+    pool.take(profile);
+    await pass(100);
+    expect(making).toHaveLength(2);
+    const waits = pool.next('k');
+    const stopped = pool.stop();
+    for (const one of making) one.done();
+    expect((await waits)?.id).toBe('wrm_1');
+    await stopped;
+    expect(removed).toEqual(['wrm_2']);
+    expect(await pool.next('k')).toBeUndefined();
+  });
+});
