@@ -312,7 +312,7 @@ describe('inside', () => {
     expect(slow.status).toBe('timed_out');
     // What it left behind is gone, and the service is not.
     await api.act('box', 'exec', { command: ['sh', '-c', '(setsid sleep 1234 &) ; sleep 0.2'] });
-    const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'args');
+    const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'pid,args');
     expect(top).toContain('nginx: worker');
     expect(top).not.toContain('1234');
     expect((await api.fetch(service)).status).toBe(200);
