@@ -9,7 +9,7 @@ import { transportFor } from '../../services/worker/engine/docker/host.ts';
 import type { Engine } from '../../services/worker/engine/engine.ts';
 import { bench, collect, sh } from './support.ts';
 
-const { engine: direct, spec } = bench();
+const { engine: direct, spec, service } = bench();
 const socketPath = inject('lab').dockerHost.replace('unix://', '');
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -65,6 +65,14 @@ async function echo(engine: Engine, text: string): Promise<{ stdout: string; exi
   }
 }
 
+/** The same of a program in a running container, where both directions are one connection. */
+async function echoInside(engine: Engine, text: string): Promise<string> {
+  const id = await service(['sleep', '600']);
+  const { output, stdin } = await engine.exec(id, { argv: ['cat'], user: '', workdir: '', env: {} });
+  stdin?.end(text);
+  return (await collect(output)).stdout.toString();
+}
+
 const long = 'a line of text\n'.repeat(50_000);
 
 describe('an engine by TCP', () => {
@@ -73,6 +81,7 @@ describe('an engine by TCP', () => {
     const engine = engineAt({ dockerHost: `tcp://127.0.0.1:${port}` });
     expect(engine.local).toBe(false);
     expect(await echo(engine, long)).toEqual({ stdout: long, exitCode: 7 });
+    expect((await echoInside(engine, long)) === long).toBe(true);
   });
 
   it('is found again after its connections were cut', async () => {
@@ -117,7 +126,7 @@ describe('an engine by TCP', () => {
     await direct.remove(id);
   });
 
-  it('that breaks in the middle fails output and wait as engine_unavailable', async () => {
+  it('that breaks in the middle fails output, log and wait as engine_unavailable', async () => {
     const clients = new Set<Socket>();
     const port = await proxy(createServer({ allowHalfOpen: true }), (client, upstream) => {
       clients.add(client);
@@ -131,9 +140,15 @@ describe('an engine by TCP', () => {
     ]);
     await engine.start(id);
     await new Promise((resolve) => output.once('readable', resolve));
+    const kept = await service(['sh', '-c', 'echo begun; sleep 600']);
+    const log = await engine.logs(kept, { tail: 'all', follow: true });
+    const inside = await engine.exec(kept, { argv: ['sleep', '600'], user: '', workdir: '', env: {} });
+    await new Promise((resolve) => log.once('readable', resolve));
     for (const client of clients) client.resetAndDestroy();
     const unavailable = expect.objectContaining({ code: 'engine_unavailable' });
     await expect(collect(output)).rejects.toEqual(unavailable);
+    await expect(collect(inside.output)).rejects.toEqual(unavailable);
+    await expect(log.toArray()).rejects.toEqual(unavailable);
     await expect(exited).rejects.toEqual(unavailable);
     await direct.remove(id);
   });
@@ -197,6 +212,7 @@ describe('an engine by TLS', () => {
     const dockerHost = `tcp://127.0.0.1:${await listen()}`;
     const engine = engineAt({ dockerHost, tlsVerify: true, certPath: certs });
     expect(await echo(engine, long)).toEqual({ stdout: long, exitCode: 7 });
+    expect((await echoInside(engine, long)) === long).toBe(true);
   });
 
   it('is not trusted, and does not trust, without them', async () => {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support.ts';
 import {
@@ -340,4 +341,16 @@ test('another start of the container gets new connections', async () => {
     await call(on.port, service.host);
     return container.connections() - before === 2;
   });
+});
+
+test('requests at once are each at the container at once', async () => {
+  const waiting: ServerResponse[] = [];
+  handler = (_incoming, outgoing) => {
+    waiting.push(outgoing);
+    // Nobody is answered before all have come.
+    if (waiting.length === 200) for (const one of waiting) one.end('x'.repeat(20_000));
+  };
+  const { host } = await on.service({ at: container.port });
+  const answers = await Promise.all(Array.from({ length: 200 }, () => call(on.port, host)));
+  for (const { status, body } of answers) expect([status, body.length]).toEqual([200, 20_000]);
 });

@@ -83,8 +83,7 @@ export class NodeCaller implements Caller {
     const { response } = this;
     // The container's own date goes on.
     response.sendDate = false;
-    const early = !this.request.complete && this.bodyLength !== 0;
-    response.writeHead(status, reason, early ? [...fields, 'Connection', 'close'] : fields);
+    response.writeHead(status, reason, fields);
     this.unflushed = true;
   }
 
@@ -107,20 +106,12 @@ export class NodeCaller implements Caller {
           i % 2 === 0 ? [[name, trailers[i + 1] as string]] : [],
         ),
       );
-    if (request.complete || this.bodyLength === 0) {
-      response.end();
-      return;
-    }
+    response.end();
+    if (request.complete || this.bodyLength === 0) return;
     // Closed with unread bytes in it, the connection would be reset, and the answer lost with it (RFC 9112 §9.6).
-    this.flush();
     this.events = undefined;
-    const finish = () => response.end();
-    const timer = setTimeout(finish, lingerMs);
-    request.once('end', () => {
-      clearTimeout(timer);
-      finish();
-    });
-    response.once('close', () => clearTimeout(timer));
+    const timer = setTimeout(() => request.destroy(), lingerMs);
+    request.once('close', () => clearTimeout(timer));
     request.resume();
   }
 

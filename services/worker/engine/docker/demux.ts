@@ -21,6 +21,8 @@ export class Demux extends Transform {
   constructor(fail: (why: string) => Error = (why) => new Error(why)) {
     super({ readableObjectMode: true, readableHighWaterMark: 4, writableHighWaterMark: 64 * 1024 });
     this.#fail = fail;
+    // Whoever reads hears of it, late too; a failure that nobody reads does not end the process.
+    this.on('error', () => {});
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
