@@ -11,6 +11,7 @@ const healthy: Worker = workerSchema.parse({
   status: 'ready',
   version: '0.1.0',
   engine: {
+    id: 'AAAA:BBBB',
     name: 'Docker Engine',
     version: '29.9.0',
     apiVersion: '1.52',
