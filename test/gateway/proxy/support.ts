@@ -16,6 +16,7 @@ import {
 import { startGateway } from '../support.ts';
 
 export type Proxied = Awaited<ReturnType<typeof startProxied>>;
+export type TestService = Awaited<ReturnType<Proxied['service']>>;
 
 /** A gateway with its proxy, on a port of its own, and a hand for the worker's part. */
 export async function startProxied(environment: Record<string, string> = {}) {
@@ -53,6 +54,7 @@ export async function startProxied(environment: Record<string, string> = {}) {
         name?: string;
         tenant?: string;
         status?: ServiceStatus;
+        /** Null: it has none until its next report. */
         place?: Partial<ServicePlace> | null;
         state?: Partial<ServiceState>;
         request?: Record<string, unknown>;
@@ -73,12 +75,16 @@ export async function startProxied(environment: Record<string, string> = {}) {
       const state: ServiceState = {
         ...emptyServiceState,
         startedAt: new Date().toISOString(),
-        place: options.place === null ? null : { ...place, ...options.place },
+        place: { ...place, ...options.place },
         ...options.state,
       };
       if (options.unassigned !== true) {
         await gateway.services.assign(record, worker, 'engine');
-        await gateway.services.report(holder, status, state);
+        await gateway.services.report(
+          holder,
+          status,
+          options.place === null ? { ...state, place: null } : state,
+        );
       }
       return {
         id,
