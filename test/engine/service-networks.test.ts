@@ -130,6 +130,8 @@ describe.each([
     const found = await find();
     expect(found).toMatchObject([{ name }]);
     expect(ownerFrom(name, found[0]?.labels ?? {})).toEqual({ of: 'service', owner: whose });
+    const masquerade = '{{index .Options "com.docker.network.bridge.enable_ip_masquerade"}}';
+    expect(docker('network', 'inspect', '-f', masquerade, name)).toBe(String(kind === 'egress'));
     await createServiceNetworks(parts).open(whose, kind);
     expect(await find()).toEqual(found);
 
