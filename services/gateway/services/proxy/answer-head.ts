@@ -18,6 +18,19 @@ export type AnswerHead = {
   upgrade: string | undefined;
 };
 
+/** Of the names below: most fields need no second look. */
+const lengths = new Set(
+  [
+    'connection',
+    'keep-alive',
+    'transfer-encoding',
+    'content-length',
+    'upgrade',
+    'proxy-connection',
+    'te',
+  ].map((name) => name.length),
+);
+
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 
 /** `undefined`: it is not HTTP/1, or says two things at once. @param head without its last empty line */
@@ -42,6 +55,10 @@ export function parseAnswer(head: string, method: string): AnswerHead | undefine
   for (let i = 0; i < all.length; i += 2) {
     const name = all[i] as string;
     const value = all[i + 1] as string;
+    if (!lengths.has(name.length)) {
+      answer.fields.push(name, value);
+      continue;
+    }
     switch (name.toLowerCase()) {
       case 'connection':
         for (const option of listed(value)) {

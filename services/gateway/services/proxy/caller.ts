@@ -32,7 +32,7 @@ export interface Caller {
   inform(status: number, reason: string, fields: string[]): void;
   /** @param length undefined: it ends with `end`. Null: an answer without a body, whatever its fields say */
   answer(status: number, reason: string, fields: string[], length: number | null | undefined): void;
-  /** False: there is no room for more until `clientDrained`. */
+  /** False: there is no room for more until `clientDrained`. The chunk is lent: who keeps it copies it. */
   write(chunk: Buffer): boolean;
   /** Sends what is held back for what may follow at once. Answers as `write` does. */
   flush(): boolean;

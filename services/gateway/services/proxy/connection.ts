@@ -10,6 +10,7 @@ export type Asker = {
   /** A 101, with what came after it. Without this it is garbled: nobody asked for it. */
   switched?(answer: AnswerHead, rest: Buffer): void;
   answered(answer: AnswerHead): void;
+  /** Lent: it is another one's when this returns. */
   data(chunk: Buffer): void;
   /** All that came at once has been told. */
   flush(): void;
@@ -28,6 +29,12 @@ export type Failure = {
 };
 
 export type Limits = { connectMs: number; answerMs: number; headBytes: number };
+
+/**
+ * All connections are read into this: what is read is told at once, and whoever keeps it copies it. It spares a request a large
+ * allocation and the machinery of a stream, a tenth of all that it costs. A tunnel's socket is a stream all the same.
+ */
+const shared = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Servers close idle connections after 5 s (Node), 75 s (nginx) or more; one that is closed in our face is worse than a new one. */
 const defaultIdleMs = 4_000;
@@ -63,6 +70,10 @@ export class Connection {
   private informed = 0;
   private cause = '';
   private readonly onData = (data: Buffer) => this.read(data);
+  private readonly onRead = (bytes: number) => {
+    this.read(shared.subarray(0, bytes));
+    return true;
+  };
   private readonly onDrain = () => this.asker?.drained();
   private readonly onEnd = () => {
     if (this.phase === 'close') this.finish([]);
@@ -73,12 +84,16 @@ export class Connection {
     address: { host: string; port: number },
     limits: Limits,
     release: (connection: Connection, reusable: boolean) => void,
+    forTunnel: boolean,
   ) {
     this.limits = limits;
     this.release = release;
     // One timer a connection, not one a request: it is only looked at when it has run out.
     this.deadline = setTimeout(() => this.expired(), limits.answerMs);
-    this.socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+    const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+    this.socket = forTunnel
+      ? connect(options).on('data', this.onData)
+      : connect({ ...options, onread: { buffer: shared, callback: this.onRead } });
     const impatience = setTimeout(() => {
       this.cause = `no connection within ${limits.connectMs} ms`;
       this.socket.destroy();
@@ -88,7 +103,6 @@ export class Connection {
         this.connected = true;
         clearTimeout(impatience);
       })
-      .on('data', this.onData)
       .on('drain', this.onDrain)
       .on('end', this.onEnd)
       .on('error', (error: NodeJS.ErrnoException) => {
@@ -183,7 +197,7 @@ export class Connection {
     if (Math.max(end, end === -1 ? all.length : 0) > this.limits.headBytes)
       return this.garbled(`its head is over ${this.limits.headBytes} bytes`);
     if (end === -1) {
-      this.early = all;
+      this.early = all === data ? Buffer.from(data) : all;
       return undefined;
     }
     const answer = parseAnswer(all.toString('latin1', 0, end), this.method);
@@ -191,7 +205,7 @@ export class Connection {
     const rest = all.subarray(end + headEnd.length);
     if (answer.status === 101) {
       if (this.asker?.switched === undefined) return this.garbled('it switches protocols unasked');
-      this.asker.switched(answer, rest);
+      this.asker.switched(answer, Buffer.from(rest));
       return undefined;
     }
     if (answer.status < 200) {

@@ -2,12 +2,13 @@ import { Problem } from '../../../../shared/problems.ts';
 import { serviceUrl } from '../../../../shared/stores/service-present.ts';
 import type { Gateway } from '../../gateway.ts';
 import { type Admit, notFound, type Pass } from './access.ts';
+import { after } from './at-once.ts';
 import { confine } from './by-path.ts';
 import type { Caller } from './caller.ts';
 import { tokenInQuery } from './credentials.ts';
 import type { Known, KnownServices } from './known-services.ts';
 import type { Pool } from './pool.ts';
-import type { AwaitReady } from './readiness.ts';
+import type { AwaitReady, Waiting } from './readiness.ts';
 import { requestHead } from './request-head.ts';
 import type { Target } from './target.ts';
 
@@ -21,10 +22,7 @@ export type Dressed = { head: string; dress: (fields: string[]) => string[] };
 
 const asItCame = (fields: string[]) => fields;
 
-/**
- * The way of a request up to its container. In steady use nothing here waits: a promise is made only where there is something to wait
- * for, and awaited only then.
- */
+/** The way of a request up to its container. In steady use nothing on it waits. */
 export function entranceTo(parts: {
   gateway: Gateway;
   services: KnownServices;
@@ -38,36 +36,27 @@ export function entranceTo(parts: {
     proto,
 
     /** Throws the problem that is to be answered. */
-    async enter({ method, host, fields, target }: Wanted): Promise<Admitted> {
+    enter({ method, host, fields, target }: Wanted): Admitted | Promise<Admitted> {
       if (target.kind !== 'name' && target.kind !== 'path') throw notFound(host);
-      const found = services.find(target);
-      const known = found instanceof Promise ? await found : found;
-      if (known === undefined) throw notFound(target.kind === 'name' ? target.name : target.id);
-      const { head } = known.record;
-      const admitted = admit(head, { method, host, target: target.path, fields });
-      const pass = admitted instanceof Promise ? await admitted : admitted;
-      if (head.request.port === undefined)
-        throw new Problem(
-          'not_found',
-          `The service ${head.name} has no \`port\` for HTTP: create it with one, or call its \`tcpPorts\`.`,
-        );
-      return { known, pass };
+      return after(services.find(target), (known) => {
+        if (known === undefined) throw notFound(target.kind === 'name' ? target.name : target.id);
+        const { head } = known.record;
+        return after(admit(head, { method, host, target: target.path, fields }), (pass) => {
+          if (head.request.port === undefined) throw noPort(head.name);
+          return { known, pass };
+        });
+      });
     },
 
     /** The connections to its container, once it is ready. `undefined`: the client has gone. */
-    async reach(known: Known, caller: Pick<Caller, 'gone' | 'whenGone'>): Promise<Pool | undefined> {
-      const fresh = services.use(known);
-      if (fresh !== undefined) await fresh;
-      const ready = awaitReady(known, caller);
-      if (ready !== undefined) await ready;
-      if (caller.gone) return undefined;
-      const pool = services.poolOf(known);
-      if (pool === undefined)
-        throw new Problem(
-          'service_unreachable',
-          `The port of the service ${known.record.head.name} is not published on its worker's machine: restart the service.`,
-        );
-      return pool;
+    reach(known: Known, caller: Waiting): Pool | undefined | Promise<Pool | undefined> {
+      const ready = after(services.use(known), () => awaitReady(known, caller));
+      return after(ready, () => {
+        if (caller.gone) return undefined;
+        const pool = services.poolOf(known);
+        if (pool === undefined) throw notPublished(known.record.head.name);
+        return pool;
+      });
     },
 
     dressed(
@@ -93,5 +82,17 @@ export function entranceTo(parts: {
     },
   };
 }
+
+const noPort = (name: string) =>
+  new Problem(
+    'not_found',
+    `The service ${name} has no \`port\` for HTTP: create it with one, or call its \`tcpPorts\`.`,
+  );
+
+const notPublished = (name: string) =>
+  new Problem(
+    'service_unreachable',
+    `The port of the service ${name} is not published on its worker's machine: restart the service.`,
+  );
 
 export type Entrance = ReturnType<typeof entranceTo>;

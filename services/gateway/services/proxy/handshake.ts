@@ -49,7 +49,7 @@ export class Handshake implements Asker {
   }
 
   data(chunk: Buffer): void {
-    if (this.client.write(chunk)) return;
+    if (this.client.write(Buffer.from(chunk))) return;
     this.connection.socket.pause();
     this.client.once('drain', () => this.connection.socket.resume());
   }

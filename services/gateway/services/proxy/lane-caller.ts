@@ -5,7 +5,7 @@ import { addressOf, lingerMs } from './node-caller.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { RequestFields } from './request-fields.ts';
 
-/** Pieces up to this size are put together into one write; larger ones are not copied. */
+/** Pieces up to this size are put together into one write; larger ones leave by themselves. */
 const smallBytes = 8 * 1024;
 
 /** A plain request of the fast lane, and its answer, which leaves as one write where it can. */
@@ -112,7 +112,7 @@ export class LaneCaller implements Caller {
     }
     this.socket.cork();
     this.flush();
-    const room = this.socket.write(chunk);
+    const room = this.socket.write(Buffer.from(chunk));
     if (this.chunked) this.out = '\r\n';
     this.socket.uncork();
     return room;

@@ -89,7 +89,7 @@ export class NodeCaller implements Caller {
 
   write(chunk: Buffer): boolean {
     this.unflushed = false;
-    return this.response.write(chunk);
+    return this.response.write(Buffer.from(chunk));
   }
 
   flush(): boolean {

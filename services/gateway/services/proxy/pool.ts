@@ -22,6 +22,13 @@ export function createPool(address: { host: string; port: number }, limits: Limi
     else idle.push(connection);
   }
 
+  function open(forTunnel: boolean): Connection | undefined {
+    if (all.size >= mostConnections) return undefined;
+    const connection = new Connection(address, limits, release, forTunnel);
+    all.add(connection);
+    return connection;
+  }
+
   return {
     address,
 
@@ -32,11 +39,11 @@ export function createPool(address: { host: string; port: number }, limits: Limi
         if (!one.socket.destroyed && one.idleUntil > now) return one;
         one.socket.destroy();
       }
-      if (all.size >= mostConnections) return undefined;
-      const connection = new Connection(address, limits, release);
-      all.add(connection);
-      return connection;
+      return open(false);
     },
+
+    /** One of its own, to be handed over after a 101. */
+    takeForTunnel: () => open(true),
 
     /** Closes what has been idle for too long. */
     sweep(): void {

@@ -3,6 +3,7 @@ import { Problem } from '../../../../shared/problems.ts';
 import { toProblem } from '../../http/errors.ts';
 import type { Pass } from './access.ts';
 import { answerProblem, answerRedirect } from './answers.ts';
+import { after } from './at-once.ts';
 import type { Caller } from './caller.ts';
 import type { Failure } from './connection.ts';
 import { tokenInQuery, tokenName } from './credentials.ts';
@@ -10,6 +11,7 @@ import type { Dressed, Entrance } from './entrance.ts';
 import { Exchange } from './exchange.ts';
 import { failureProblem } from './failures.ts';
 import type { Known, KnownServices } from './known-services.ts';
+import type { Pool } from './pool.ts';
 import type { Target } from './target.ts';
 
 /** Sees a request to its answer: the container's, or ours. */
@@ -20,32 +22,49 @@ export function serving(parts: {
 }) {
   const { entrance, services, problemOf } = parts;
 
-  async function serve(caller: Caller, target: Target): Promise<void> {
-    if (target.kind === 'slash') {
-      answerRedirect(caller, 308, target.path);
-      return;
-    }
+  function serve(caller: Caller, target: Target): void | Promise<void> {
+    if (target.kind === 'slash') return answerRedirect(caller, 308, target.path);
     const { method, host, fields, address } = caller;
     const wanted = { method, host, fields, address, target };
-    const admitted = await entrance.enter(wanted);
-    const { known, pass } = admitted;
-    if (pass.keep !== undefined) keepToken(caller, target, known, pass.keep);
-    else await forward(caller, known, entrance.dressed(admitted, wanted, caller.bodyLength, undefined), true);
+    return after(entrance.enter(wanted), (admitted) => {
+      const { known, pass } = admitted;
+      if (pass.keep !== undefined) return keepToken(caller, target, known, pass.keep);
+      const dressed = entrance.dressed(admitted, wanted, caller.bodyLength, undefined);
+      return forward(caller, known, dressed, true);
+    });
   }
 
   /** @param again whether a container that is not there may be looked for once more */
-  async function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): Promise<void> {
+  function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): void | Promise<void> {
     known.open += 1;
     const over = () => {
       known.open -= 1;
     };
-    let pool: Awaited<ReturnType<Entrance['reach']>>;
+    let pool: ReturnType<Entrance['reach']>;
     try {
-      pool = await entrance.reach(known, caller);
+      pool = entrance.reach(known, caller);
     } catch (error) {
       over();
       throw error;
     }
+    if (!(pool instanceof Promise)) return exchange(caller, known, dressed, again, pool, over);
+    return pool.then(
+      (reached) => exchange(caller, known, dressed, again, reached, over),
+      (error) => {
+        over();
+        throw error;
+      },
+    );
+  }
+
+  function exchange(
+    caller: Caller,
+    known: Known,
+    dressed: Dressed,
+    again: boolean,
+    pool: Pool | undefined,
+    over: () => void,
+  ): void {
     if (pool === undefined) {
       over();
       return;
@@ -86,7 +105,12 @@ export function serving(parts: {
   }
 
   return (caller: Caller, target: Target): void => {
-    serve(caller, target).catch((error) => refuse(caller, error));
+    try {
+      const later = serve(caller, target);
+      if (later instanceof Promise) later.catch((error) => refuse(caller, error));
+    } catch (error) {
+      refuse(caller, error);
+    }
   };
 }
 

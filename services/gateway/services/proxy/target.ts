@@ -40,8 +40,11 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
   }
 
   return (host: string, target: string): Target | undefined => {
-    const name = known.get(host) ?? nameOf(host);
-    known.put(host, name);
+    let name = known.get(host);
+    if (name === undefined) {
+      name = nameOf(host);
+      known.put(host, name);
+    }
     if (name.kind !== 'own') return { ...name, path: target };
     return target.startsWith('/s/') ? byPath(target) : undefined;
   };

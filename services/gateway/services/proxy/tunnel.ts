@@ -35,7 +35,7 @@ export function openTunnels(entrance: Entrance, problemOf: (error: unknown) => P
     try {
       const pool = await entrance.reach(known, client);
       if (pool === undefined) return;
-      const connection = pool.take(true);
+      const connection = pool.takeForTunnel();
       if (connection === undefined) throw failureProblem(known.record.head, 'full');
       client.whenGone(() => connection.abandon());
       const { head, dress } = entrance.dressed(admitted, wanted, 0, fields.upgrade);
