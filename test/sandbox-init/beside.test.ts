@@ -1,10 +1,11 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createInitSession, SandboxLost } from '../../services/worker/sandbox/init/session.ts';
 import {
+  aboutProcess,
   attach,
   begin,
   canRun,
@@ -151,8 +152,7 @@ while True:
     const own = await ownInit();
     const running = begin(own.session, ['sh', '-c', `kill -9 ${own.innerPid}; sleep 1000; echo on`]);
     await expect(running.ended).rejects.toBeInstanceOf(SandboxLost);
-    const first = () =>
-      own.processes().filter((pid) => /^sh$/m.test(readFileSync(`/proc/${pid}/comm`, 'utf8')));
+    const first = () => own.processes().filter((pid) => /^sh$/m.test(aboutProcess(pid, 'comm')));
     expect(await eventually(() => first().length === 0)).toBe(true);
   });
 

@@ -270,6 +270,15 @@ export function cpuTicks(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
+/** A file of a process in /proc, or nothing when the process is gone: one that was listed may be, by the time it is read. */
+export function aboutProcess(pid: number, file: 'comm' | 'stat'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 const isInit = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'init\n';
 
 function everyPid(): number[] {

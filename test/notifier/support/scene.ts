@@ -26,7 +26,6 @@ export type Scene = {
  */
 export async function startScene(lab: Lab, env: Record<string, string>): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), 'runlet-scene-'));
-  const island = await startIsland(folder);
   const runlet = await startRunlet(lab, {
     workers: 0,
     env: {
@@ -34,6 +33,7 @@ export async function startScene(lab: Lab, env: Record<string, string>): Promise
       RUNLET_WEBHOOK_PORTS: '1-65535',
     },
   });
+  const island = await startIsland(folder);
   const start = (more: Record<string, string>) => {
     const { RUNLET_WEBHOOK_ALLOW: _, RUNLET_WEBHOOK_PORTS: __, ...rest } = runlet.env;
     return startNotifier(island.prefix, { ...rest, ...env, ...more });
@@ -43,7 +43,11 @@ export async function startScene(lab: Lab, env: Record<string, string>): Promise
     island,
     folder,
     webhooks: webhooksOf(runlet),
-    notifier: await start({}),
+    notifier: await start({}).catch(async (error: Error) => {
+      await runlet.stop();
+      await island.stop();
+      throw error;
+    }),
     async restartNotifier(more) {
       await scene.notifier.stop();
       scene.notifier = await start(more);
