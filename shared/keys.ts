@@ -21,6 +21,8 @@ export function keysFor(prefix: string) {
     attachRoom: (id: string) => `${base}:attach-room:${id}`,
     /** Pub/sub: a hint that the run's stream grew; the message is `finished` at the end. */
     wake: (id: string) => `${base}:wake:${id}`,
+    /** Pub/sub: the ends of the runs that one gateway waits for (stores/run-end.ts). */
+    ends: (gateway: string) => `${base}:ends:${gateway}`,
     /** Sorted set, all scores 0: the ids of a tenant's runs in order of time. */
     tenantRuns: (tenant: string) => `${base}:tenant:${tenant}:runs`,
     /** Sorted set by the time they are due: runs that have not ended. */

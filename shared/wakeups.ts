@@ -1,6 +1,6 @@
 import type { RedisConnection } from './redis.ts';
 
-type Listener = (message: string) => void;
+type Listener = (message: Buffer) => void;
 
 export type Wakeups = ReturnType<typeof createWakeups>;
 
@@ -10,13 +10,18 @@ export type Wakeups = ReturnType<typeof createWakeups>;
  */
 export function createWakeups(subscriber: RedisConnection) {
   const listeners = new Map<string, { all: Set<Listener>; subscribed: Promise<unknown> }>();
-  subscriber.on('message', (channel: string, message: string) => {
-    for (const listener of listeners.get(channel)?.all ?? []) listener(message);
+  subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) => {
+    for (const listener of listeners.get(channel.toString())?.all ?? []) listener(message);
   });
 
   return {
     /** Resolves once the subscription stands; the answer ends it. */
-    async listen(channel: string, listener: Listener): Promise<() => void> {
+    listen(channel: string, listener: (message: string) => void): Promise<() => void> {
+      return this.listenBytes(channel, (message) => listener(message.toString()));
+    },
+
+    /** As `listen`, for messages that are not text. */
+    async listenBytes(channel: string, listener: Listener): Promise<() => void> {
       const entry = listeners.get(channel) ?? { all: new Set(), subscribed: subscriber.subscribe(channel) };
       listeners.set(channel, entry);
       entry.all.add(listener);

@@ -20,6 +20,7 @@ import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import type { RunQueue } from './run-queue.ts';
+import { createEndings } from './runs/endings.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -43,6 +44,7 @@ export function createGateway(parts: {
   return {
     ...parts,
     runs: createRunStore(redis, keys, sealer),
+    endings: createEndings(parts.wakeups, keys),
     idempotency: createIdempotencyStore(redis, keys),
     apiKeys: createApiKeyStore(redis, keys),
     workers: createWorkerStore(redis, keys),

@@ -32,6 +32,8 @@ export type Attempt = {
   request: RunRequest;
   claimedAt: number;
   stop: Stop;
+  /** Called when the first program of the run has been started. */
+  programStarted: () => void;
   /** Called when no program of the run runs any more: its CPUs are free, its memory is not yet. */
   programsEnded: () => void;
 };
@@ -188,6 +190,7 @@ async function carryOut(
       onStarted: (step, running) => {
         if (startedAt === undefined) {
           startedAt = performance.now();
+          attempt.programStarted();
           state.timings.startMs = round(startedAt - began);
           state.startedAt = new Date().toISOString();
         }

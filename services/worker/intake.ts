@@ -16,6 +16,12 @@ const waitHereMs = 250;
 /** A run whose engine was lost is tried again after this. */
 const againAfterMs = 1_000;
 
+/**
+ * The next run is looked for when a warm one has started, which takes a few ms: looking costs two round trips, and on two
+ * cores they would come out of the start. A start that takes longer than this is not waited for.
+ */
+const warmStartMs = 25;
+
 /** A run that is shut down has so long to be killed, recorded and removed; then the reaper of the next worker does it. */
 const killGraceMs = 5_000;
 
@@ -47,8 +53,15 @@ export function createIntake(options: {
     if (head === undefined) return job.complete();
     const reservation = await reserve(job, head.request.limits);
     if (reservation === undefined) return;
-    const done = carry(job, head, reservation).finally(() => underWay.delete(done));
+    const begun = Promise.withResolvers<void>();
+    const done = carry(job, head, reservation, begun.resolve).finally(() => {
+      underWay.delete(done);
+      begun.resolve();
+    });
     underWay.add(done);
+    const timer = setTimeout(begun.resolve, warmStartMs);
+    await begun.promise;
+    clearTimeout(timer);
   }
 
   /** Room for the run; `undefined` when the job went back to the queue. */
@@ -111,9 +124,14 @@ export function createIntake(options: {
     await job.complete();
   }
 
-  async function carry(job: HeldJob, head: RunHead, reservation: Reservation): Promise<void> {
+  async function carry(
+    job: HeldJob,
+    head: RunHead,
+    reservation: Reservation,
+    begun: () => void,
+  ): Promise<void> {
     try {
-      const outcome = await attempt(head, reservation);
+      const outcome = await attempt(head, reservation, begun);
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
@@ -124,10 +142,11 @@ export function createIntake(options: {
     }
   }
 
-  async function attempt(head: RunHead, reservation: Reservation) {
+  async function attempt(head: RunHead, reservation: Reservation, begun: () => void) {
     const runId = head.id;
     const claimedAt = Date.now();
     const foreseen = foresee(options.execution, head, claimedAt);
+    if (foreseen === undefined) begun();
     const claim = await runs.claim(runId, workerId, foreseen?.state).catch(async (error) => {
       await foreseen?.opened.release();
       throw error;
@@ -152,7 +171,7 @@ export function createIntake(options: {
     try {
       const programsEnded = () => reservation.releaseCpus();
       const { request } = claim;
-      const attempt = { holder, head, request, claimedAt, stop, programsEnded };
+      const attempt = { holder, head, request, claimedAt, stop, programStarted: begun, programsEnded };
       return await executeRun(options.execution, attempt, foreseen);
     } finally {
       active.remove(runId);

@@ -14,7 +14,7 @@ export type StoredEvent = {
 };
 
 /** The step of a run that has no other: it goes without saying. */
-const onlyStep = 'run';
+export const onlyStep = 'run';
 
 const isOutput = (type: string) => type === 'stdout' || type === 'stderr';
 

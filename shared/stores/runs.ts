@@ -67,9 +67,14 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       head: Omit<RunHead, 'request'>,
       request: RunRequest,
       bounds: { tenantMost: number; systemMost: number; deliveriesMost: number },
-      idempotency?: { digest: string; field: string },
+      options: {
+        idempotency?: { digest: string; field: string };
+        /** The channel on which its end is waited for (run-end.ts). */
+        ends?: string;
+      } = {},
     ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
       const id = head.id;
+      const { idempotency } = options;
       const full: RunHead = { ...head, request: maskRequest(request) };
       const reply = (await scripts.create(
         redis,
@@ -96,6 +101,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           statusEvent('queued', 0),
           request.webhook === undefined ? '' : sealer.seal(JSON.stringify(request.webhook), hookContext(id)),
           bounds.deliveriesMost,
+          options.ends ?? '',
         ],
       )) as unknown[];
       const outcome = text(reply[0]);

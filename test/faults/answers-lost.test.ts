@@ -79,7 +79,7 @@ function store(redis: RedisConnection, idempotency?: { digest: string; field: st
   const webhook = { url: 'https://own.example/', secret: newWebhookSecret() };
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
   const request = schema.parse({ image: 'busybox', webhook });
-  return stores(redis).runs.create(head, request, bounds, idempotency);
+  return stores(redis).runs.create(head, request, bounds, { ...(idempotency && { idempotency }) });
 }
 const create = async (redis: RedisConnection) => (await store(redis)).id;
 async function end(redis: RedisConnection, id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { Log } from '../../../shared/log.ts';
 import type { GatewayEnv } from './context.ts';
@@ -29,6 +30,17 @@ export function observe(log: Log, count: RequestObserver) {
     const ms = performance.now() - began;
     const method = knownMethods.has(c.req.method) ? c.req.method : 'other';
     count(c.var.route, method, status, ms / 1000);
+    // Written after the answer, which would wait for it.
+    setImmediate(() => write(c, requestId, method, status, ms));
+  });
+
+  function write(
+    c: Context<GatewayEnv>,
+    requestId: string,
+    method: string,
+    status: number,
+    ms: number,
+  ): void {
     const fault = c.var.fault;
     log[fault === undefined ? 'info' : toProblem(fault, '').code === 'internal' ? 'error' : 'warn'](
       {
@@ -43,5 +55,5 @@ export function observe(log: Log, count: RequestObserver) {
       },
       'request',
     );
-  });
+  }
 }

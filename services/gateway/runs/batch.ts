@@ -62,6 +62,7 @@ async function store(
 ): Promise<Submitted | Problem> {
   try {
     return await storeRun(gateway, {
+      watched: false,
       id,
       tenant,
       request,

@@ -4,10 +4,10 @@ import { newId } from '../../../shared/ids.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { loadRun } from './load.ts';
+import { endedRun, loadRun } from './load.ts';
 import type { Answer } from './once.ts';
 import { enqueue, storeRun, withMadeSecret } from './submit.ts';
-import { watchRun } from './watch.ts';
+import { watchOther, watchRun } from './watch.ts';
 
 const nothing = new Map();
 const pathOf = (id: string) => `/v1/runs/${id}`;
@@ -25,19 +25,18 @@ export async function createRun(
   let watch = waitMs > 0 ? watchRun(gateway, id) : undefined;
   try {
     const began = performance.now();
-    const [stored] = await Promise.all([
-      storeRun(gateway, {
-        id,
-        tenant,
-        request,
-        ...(idempotencyDigest !== undefined && { idempotency: { digest: idempotencyDigest, field: 'run' } }),
-      }),
-      watch?.ready(),
-    ]);
-    if (stored.outcome === 'exists' && watch !== undefined) {
+    const stored = await storeRun(gateway, {
+      id,
+      tenant,
+      request,
+      ...(idempotencyDigest !== undefined && { idempotency: { digest: idempotencyDigest, field: 'run' } }),
+      watched: watch !== undefined,
+    });
+    const earlier = stored.outcome === 'exists';
+    if (earlier && watch !== undefined) {
       // An earlier request with this key made the run, and died before it could answer.
       watch.stop();
-      watch = watchRun(gateway, stored.id);
+      watch = watchOther(gateway, stored.id);
     }
     await enqueue(gateway, [stored]);
     const answer = (status: number, run: Run): Answer => ({
@@ -46,19 +45,16 @@ export async function createRun(
       location: pathOf(stored.id),
       holdsSecret: stored.madeSecret !== undefined,
     });
-    if (stored.outcome === 'created' && watch === undefined)
-      return answer(202, presentRun(stored.record, nothing));
+    if (!earlier && watch === undefined) return answer(202, presentRun(stored.record, nothing));
     const left = waitMs - (performance.now() - began);
-    const ended = await watch?.ended(
-      left,
-      AbortSignal.any([gone, gateway.hurry.signal]),
-      stored.outcome === 'exists',
-    );
+    const end = await watch?.ended(left, [gone, gateway.hurry.signal]);
     try {
-      const run = await loadRun(gateway, tenant, stored.id);
-      return answer(ended === true && isTerminal(run.status) ? 200 : 202, run);
+      const run = earlier
+        ? await loadRun(gateway, tenant, stored.id)
+        : await endedRun(gateway, stored.record, end);
+      return answer(end !== undefined && isTerminal(run.status) ? 200 : 202, run);
     } catch (error) {
-      if (stored.outcome === 'exists') throw error;
+      if (earlier) throw error;
       // It is stored, and that is what a 202 says, whatever happened to Redis (or to the run) since.
       return answer(202, presentRun(stored.record, nothing));
     }

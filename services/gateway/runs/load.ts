@@ -1,6 +1,7 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
+import type { RunEnd } from '../../../shared/stores/run-end.ts';
 import { outputCollector, readEvents, readOutput } from '../../../shared/stores/run-events.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
@@ -18,6 +19,13 @@ export async function ownRecord(gateway: Gateway, tenant: string, id: string): P
   const record = isId('run', id) ? await gateway.runs.read(id) : undefined;
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   return record;
+}
+
+/** A run that was waited for, as its end tells of it, or as it is stored. */
+export async function endedRun(gateway: Gateway, { head }: RunRecord, end: RunEnd | undefined): Promise<Run> {
+  if (end?.found === undefined) return loadRun(gateway, head.tenant, head.id);
+  const { output, ...found } = end.found;
+  return presentRun({ head, ...found, cancelRequested: false }, output);
 }
 
 /** A run with all of its output, in one round trip unless the output is long. */

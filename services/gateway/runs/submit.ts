@@ -13,6 +13,8 @@ export type NewRun = {
   service?: string;
   /** Where an Idempotency-Key keeps the id of the run it made. */
   idempotency?: { digest: string; field: string };
+  /** Somebody waits for its end (watch.ts). */
+  watched: boolean;
 };
 
 export type Submitted = {
@@ -42,7 +44,10 @@ export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted
       systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS,
       deliveriesMost: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
     },
-    run.idempotency,
+    {
+      ...(run.idempotency && { idempotency: run.idempotency }),
+      ...(run.watched && { ends: gateway.endings.channel }),
+    },
   );
   const record: RunRecord = {
     head: { ...head, request: maskRequest(request) },

@@ -1,56 +1,68 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminal } from '../../../shared/run-states.ts';
+import type { RunEnd } from '../../../shared/stores/run-end.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** How often a waiter looks by itself: a hint over pub/sub may be missed. */
+/** How often a waiter looks by itself: a message over pub/sub may be missed. */
 const pollMs = 1_000;
-/** How long a request stays for its subscription when Redis is slow; polling covers for it. */
-const subscribeMs = 500;
 
-/** Listens for the end of a run; begun before the run is stored, so that no end is missed however soon it comes. */
-export function watchRun(gateway: Gateway, id: string) {
-  let finished = () => {};
-  const hint = new Promise<void>((resolve) => {
-    finished = resolve;
-  });
+export type Watch = {
+  /**
+   * The run's end as soon as it has ended (or is gone); `undefined` when the time is over or one of the signals came.
+   */
+  ended(ms: number, signals: AbortSignal[]): Promise<RunEnd | undefined>;
+  stop(): void;
+};
+
+/** Waits for the end of a run that is about to be stored with the channel of `gateway.endings`. */
+export function watchRun(gateway: Gateway, id: string): Watch {
+  const { end, forget } = gateway.endings.expect(id);
+  return {
+    ended: (ms, signals) => waitFor(gateway, id, end, ms, signals),
+    stop: forget,
+  };
+}
+
+/** Waits for the end of a run that another request has stored. */
+export function watchOther(gateway: Gateway, id: string): Watch {
+  const { promise, resolve } = Promise.withResolvers<RunEnd>();
   const listening = gateway.wakeups.listen(gateway.keys.wake(id), (message) => {
-    if (message === 'finished') finished();
+    if (message === 'finished') resolve({ id });
   });
   listening.catch(() => {});
-
   return {
-    ready: (): Promise<unknown> => Promise.race([listening, sleep(subscribeMs, undefined, { ref: false })]),
-
-    /** True as soon as the run has ended (or is gone); false when the time is over or the signal came. */
-    async ended(ms: number, signal: AbortSignal, lookFirst: boolean): Promise<boolean> {
-      if (lookFirst && (await hasEnded(gateway, id))) return true;
-      const until = performance.now() + ms;
-      const stopped = new Promise<'stopped'>((resolve) => {
-        if (signal.aborted) resolve('stopped');
-        signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-      });
-      for (;;) {
-        const left = until - performance.now();
-        if (left <= 0) return false;
-        const timer = new AbortController();
-        const first = await Promise.race([
-          hint.then(() => 'finished' as const),
-          stopped,
-          sleep(Math.min(left, pollMs), 'poll' as const, { signal: timer.signal }).catch(
-            () => 'poll' as const,
-          ),
-        ]);
-        timer.abort();
-        if (first === 'finished') return true;
-        if (first === 'stopped') return false;
-        if (await hasEnded(gateway, id)) return true;
-      }
+    async ended(ms, signals) {
+      if (await hasEnded(gateway, id)) return { id };
+      return waitFor(gateway, id, promise, ms, signals);
     },
-
-    stop(): void {
-      listening.then((stop) => stop()).catch(() => {});
-    },
+    stop: () => void listening.then((stop) => stop()).catch(() => {}),
   };
+}
+
+function waitFor(
+  gateway: Gateway,
+  id: string,
+  end: Promise<RunEnd>,
+  ms: number,
+  signals: AbortSignal[],
+): Promise<RunEnd | undefined> {
+  return new Promise((resolve) => {
+    const done = (found: RunEnd | undefined) => {
+      clearInterval(poll);
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener('abort', stopped);
+      resolve(found);
+    };
+    const stopped = () => done(undefined);
+    const timer = setTimeout(stopped, Math.max(0, ms));
+    const poll = setInterval(async () => {
+      if (await hasEnded(gateway, id)) done({ id });
+    }, pollMs);
+    for (const signal of signals) {
+      if (signal.aborted) return stopped();
+      signal.addEventListener('abort', stopped);
+    }
+    void end.then(done);
+  });
 }
 
 async function hasEnded(gateway: Gateway, id: string): Promise<boolean> {

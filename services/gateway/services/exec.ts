@@ -8,7 +8,7 @@ import type { Gateway } from '../gateway.ts';
 import { json } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
-import { loadRun } from '../runs/load.ts';
+import { endedRun } from '../runs/load.ts';
 import { storeRun } from '../runs/submit.ts';
 import { watchRun } from '../runs/watch.ts';
 import { hasSettled, waitForService, wish } from './actions.ts';
@@ -35,14 +35,18 @@ export function mountExec(app: App, gateway: Gateway): void {
       const id = newId('run');
       const watch = waitSeconds > 0 ? watchRun(gateway, id) : undefined;
       try {
-        await watch?.ready();
         const request = runRequestSchema(gateway.policy).parse(asRun(record, body));
-        await storeRun(gateway, { id, tenant, request, service: record.head.id });
+        const stored = await storeRun(gateway, {
+          id,
+          tenant,
+          request,
+          service: record.head.id,
+          watched: watch !== undefined,
+        });
         await gateway.workers.send(record.worker ?? '', { kind: 'exec', run: id, service: record.head.id });
-        const signal = AbortSignal.any([c.req.raw.signal, gateway.hurry.signal]);
-        const ended = await watch?.ended(waitSeconds * 1000, signal, false);
-        const run = await loadRun(gateway, tenant, id);
-        return json(ended === true && isTerminal(run.status) ? 200 : 202, JSON.stringify(run), {
+        const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.hurry.signal]);
+        const run = await endedRun(gateway, stored.record, end);
+        return json(end !== undefined && isTerminal(run.status) ? 200 : 202, JSON.stringify(run), {
           location: `/v1/runs/${id}`,
           ...(waitSeconds > 0 && { 'preference-applied': `wait=${waitSeconds}` }),
         });

@@ -83,7 +83,15 @@ export function createServiceExec(options: {
       const stop = createStop();
       active.add(holder, stop);
       try {
-        const attemptOf = { holder, head, request: claim.request, claimedAt, stop, programsEnded: () => {} };
+        const attemptOf = {
+          holder,
+          head,
+          request: claim.request,
+          claimedAt,
+          stop,
+          programStarted: () => {},
+          programsEnded: () => {},
+        };
         await executeRun(executionIn(service, container.id, image), attemptOf, undefined);
       } finally {
         active.remove(runId);

@@ -1,7 +1,7 @@
 -- A run is stored: its record, its sealed request, its first event; all or nothing.
 -- KEYS run, spec, events, tenantRuns, open, tenantOpen, idempotency, tenantPending, outbox, then who wants to hear of its end
 -- ARGV id, head, sealed, dueAt, tenantMost, systemMost, idempotencyField ('' for none), statusEvent,
---      hook (its own webhook, sealed; '' for none), deliveriesMost
+--      hook (its own webhook, sealed; '' for none), deliveriesMost, ends (the channel on which somebody waits; '' for none)
 -- The same run again: a connection broke before its answer, and it was sent anew.
 if redis.call('EXISTS', KEYS[1]) == 1 then return { 'created', ARGV[1] } end
 if ARGV[7] ~= '' then
@@ -16,6 +16,7 @@ if ARGV[9] ~= '' or redis.call('EXISTS', unpack(KEYS, 10)) > 0 then
 end
 redis.call('HSET', KEYS[1], 'head', ARGV[2], 'status', 'queued', 'attempt', 0, 'losses', 0, 'dueAt', ARGV[4])
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'hook', ARGV[9]) end
+if ARGV[11] ~= '' then redis.call('HSET', KEYS[1], 'ends', ARGV[11]) end
 redis.call('SET', KEYS[2], ARGV[3])
 redis.call('XADD', KEYS[3], '*', 't', 'status', 'a', 0, 'd', ARGV[8])
 redis.call('ZADD', KEYS[4], 0, ARGV[1])

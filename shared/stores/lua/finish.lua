@@ -2,7 +2,7 @@
 -- KEYS run, spec, events, open, tenantOpen, finished, stats, attach, outbox, listeners, then the sets of endpoints that want to hear of it
 -- ARGV id, attempt, worker, status, state, exitEvent, now, keptBytes, wakeChannel, durationMs, bucket,
 --      outboxWake, sequence, then the last output as in append.lua: what is short ends with its run in one step
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker')
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'sequence', 'ends')
 local status = record[1]
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return 'lost' end
 if record[2] ~= ARGV[2] then return 'lost' end
@@ -12,7 +12,7 @@ if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
 local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
 redis.call('DEL', KEYS[2], KEYS[8])
-local sent = redis.call('HGET', KEYS[1], 'sequence')
+local sent = record[4]
 if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
   for i = 14, #ARGV, 3 do
     if ARGV[i + 1] == '' then
@@ -42,4 +42,15 @@ if #due > 0 then
   redis.call('PUBLISH', ARGV[12], ARGV[1])
 end
 redis.call('PUBLISH', ARGV[9], 'finished')
+-- Who waits for this run is told all of it, where that is short and none was written before: it need not ask (run-end.ts).
+if record[5] then
+  local parts = { ARGV[1] }
+  local size = #ARGV[5]
+  for i = 16, #ARGV, 3 do size = size + #ARGV[i] end
+  if not sent and #ARGV < 1000 and size <= 65536 then
+    parts = { ARGV[1], ARGV[4], ARGV[2], record[3] or '', ARGV[5], unpack(ARGV, 14) }
+  end
+  for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
+  redis.call('PUBLISH', record[5], table.concat(parts))
+end
 return 'finished'

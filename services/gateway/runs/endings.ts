@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import type { Keys } from '../../../shared/keys.ts';
+import { parseRunEnd, type RunEnd } from '../../../shared/stores/run-end.ts';
+import type { Wakeups } from '../../../shared/wakeups.ts';
+
+/**
+ * The ends of the runs that requests to this gateway wait for. One subscription for all of them, which stands before a run
+ * is stored: one for each run, and asking for the run once it was heard of, took a third of a warm answer's time. A message
+ * may be missed like any other of pub/sub: whoever waits also looks by itself.
+ */
+export function createEndings(wakeups: Wakeups, keys: Keys) {
+  const channel = keys.ends(randomBytes(8).toString('hex'));
+  /** As many as there are requests that wait. */
+  const expected = new Map<string, (end: RunEnd) => void>();
+  const listening = wakeups.listenBytes(channel, (message) => {
+    const end = parseRunEnd(message);
+    if (end !== undefined) expected.get(end.id)?.(end);
+  });
+  listening.catch(() => {});
+
+  return {
+    /** What a run is stored with so that its end is heard of here. */
+    channel,
+
+    expect(id: string): { end: Promise<RunEnd>; forget(): void } {
+      const { promise, resolve } = Promise.withResolvers<RunEnd>();
+      expected.set(id, resolve);
+      return { end: promise, forget: () => expected.delete(id) };
+    },
+  };
+}
