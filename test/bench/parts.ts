@@ -8,7 +8,9 @@ import type { Row } from './measure.ts';
 import { memory } from './memory.ts';
 import { pastPool } from './past-pool.ts';
 import { piston } from './piston.ts';
+import { serviceProxy } from './proxy.ts';
 import { sustained } from './sustained.ts';
+import { wake } from './wake.ts';
 import { warm } from './warm.ts';
 import { webhookDeliveries } from './webhooks.ts';
 
@@ -24,5 +26,7 @@ export const parts: { name: string; says: string; measure: (context: Context) =>
   { name: 'languages', says: '`hi` in every language whose image can be had', measure: languages },
   { name: 'memory', says: 'the worker’s, while programs write without end', measure: memory },
   { name: 'webhooks', says: 'ten thousand deliveries to a local receiver', measure: webhookDeliveries },
+  { name: 'proxy', says: 'requests to a service, through the gateway and past it', measure: serviceProxy },
+  { name: 'wake', says: 'the first request to an idle service', measure: wake },
   { name: 'piston', says: 'beside the server that --piston names', measure: piston },
 ];

@@ -59,6 +59,19 @@ export function rawEngine(dockerHost: string) {
       if (waited.json.StatusCode !== 0) throw new Error(`wait: ${JSON.stringify(waited.json)}`);
       return id;
     },
+    async start(id: string): Promise<void> {
+      await call('POST', `/containers/${id}/start`);
+    },
+    async kill(id: string): Promise<void> {
+      await call('POST', `/containers/${id}/kill`);
+      await call('POST', `/containers/${id}/wait`);
+    },
+    /** Of a container on the default bridge. */
+    async addressOf(id: string): Promise<string> {
+      const { json } = await call('GET', `/containers/${id}/json`);
+      const { Networks } = json.NetworkSettings as { Networks: Record<string, { IPAddress: string }> };
+      return Networks.bridge?.IPAddress ?? '';
+    },
     async remove(id: string): Promise<void> {
       await call('DELETE', `/containers/${id}?v=1&force=1`);
     },

@@ -1,0 +1,88 @@
+import { connect } from 'node:net';
+import type { Service } from '../../shared/contracts/service.ts';
+import { docker } from '../support/docker.ts';
+import { ensureLoaded } from '../support/lab-images.ts';
+import type { Runlet } from '../support/runlet.ts';
+import { type Context, withRunlet } from './context.ts';
+import { alone, median, type Row, timed } from './measure.ts';
+
+const image = 'nginx:1.22';
+const port = 80;
+
+/** A request that wakes an idle service, against the same image started on the same Engine until it gives its first byte. */
+export async function wake(context: Context): Promise<Row[]> {
+  await ensureLoaded(context.lab, 'nginx');
+  return withRunlet(context, {}, (runlet) => measured(context, runlet));
+}
+
+async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<Row[]> {
+  const { dockerHost } = lab;
+  const service = await made(runlet);
+  const peer = await docker(dockerHost, 'create', image);
+  const ours: number[] = [];
+  const bare: number[] = [];
+  try {
+    for (let i = 0; i < Math.max(3, Math.ceil(rounds / 2)); i += 1) {
+      await idle(runlet, service);
+      await raw.calm(200);
+      ours.push(
+        await timed(async () => {
+          const answer = await runlet.call('GET', service.path ?? '');
+          if (answer.status !== 200) throw new Error(`woken: ${answer.status} ${await answer.text()}`);
+          await answer.body?.cancel();
+        }),
+      );
+      bare.push(
+        await timed(async () => {
+          await raw.start(peer);
+          const address = await raw.addressOf(peer);
+          while (!(await answers(address))) await new Promise((resolve) => setTimeout(resolve, 1));
+        }),
+      );
+      await raw.kill(peer);
+    }
+  } finally {
+    await docker(dockerHost, 'rm', '-f', peer);
+    await runlet.call('DELETE', `/v1/services/${service.id}`);
+  }
+  const [mine, its] = [median(ours), median(bare)];
+  return [
+    alone(`wake of an idle ${image}, until its first byte`, ours),
+    {
+      what: 'wake: p50, vs the container’s own start until its first byte',
+      runlet: `${mine.toFixed(1)} ms`,
+      peer: `${its.toFixed(1)} ms`,
+      ratio: `+${(mine - its).toFixed(1)} ms`,
+      goal: '≤ +150 ms',
+    },
+  ];
+}
+
+async function made(runlet: Runlet): Promise<Service> {
+  const request = { name: 'sleeper', image, port, keepAlive: 1_000 };
+  const answer = await runlet.call('POST', '/v1/services', request, { prefer: 'wait=60' });
+  const service = (await answer.json()) as Service;
+  if (service.status !== 'ready') throw new Error(`${image}: ${JSON.stringify(service)}`);
+  return service;
+}
+
+async function idle(runlet: Runlet, { id }: Service): Promise<void> {
+  for (;;) {
+    const { status } = (await (await runlet.call('GET', `/v1/services/${id}`)).json()) as Service;
+    if (status === 'idle') return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function answers(host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, noDelay: true });
+    socket.once('connect', () => socket.write('GET / HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n'));
+    socket.once('data', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+  });
+}
