@@ -17,6 +17,11 @@
 #include "wire.h"
 
 enum { WITH_TTY = 1, WITH_STDIN = 2, EXEC_FIXED = 32, CPU_LOOK_US = 20000, END_OF_FILE = 4 };
+/*
+ * So long a step's first frames wait for one another, as far as they are short: a program that only speaks and ends costs
+ * every process between init and worker one turn in place of three, and none of them runs beside it.
+ */
+enum { GATHER_US = 2000 };
 /* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
 enum { LOOK_MOST_US = 1000000000 };
 enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL };
@@ -364,6 +369,12 @@ int step_poll(struct pollfd *fds, int *timeout) {
         *timeout = (int)((left + 999) / 1000);
     }
     return count;
+}
+
+int step_gathers_ms(void) {
+    if (!step_runs() || step.ended || step.tty) return 0;
+    uint64_t spent = now_us() - step.began_us;
+    return spent < GATHER_US ? (int)((GATHER_US - spent + 999) / 1000) : 0;
 }
 
 void step_ready(const struct pollfd *fds, int count) {

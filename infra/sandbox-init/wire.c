@@ -76,7 +76,7 @@ void send_failure(enum failure what, int number, const char *text) {
 
 /* Room for a piece of either stream and for what ends a step. */
 int room_for_output(void) { return sizeof out - (out_to - out_from) >= 4 * (HEADER + PIECE); }
-int output_waits(void) { return out_from < out_to; }
+size_t output_waits(void) { return out_to - out_from; }
 
 void broken(const char *why) {
     end_programs(); /* first: while the worker is waited for no limit is looked at */

@@ -22,7 +22,8 @@ unsigned char *put64(unsigned char *at, uint64_t value);
 void send_frame(char type, const void *payload, size_t length);
 void send_failure(enum failure what, int number, const char *text);
 int room_for_output(void);
-int output_waits(void);
+/* How many bytes have not been written yet. */
+size_t output_waits(void);
 /* Writes what the worker takes now; with `wait` all of it. Ends the container when nobody reads any more. */
 void write_output(int wait);
 /* The worker said what makes no sense: tells it so, and ends the container. */
