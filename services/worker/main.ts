@@ -14,6 +14,7 @@ import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
+import { within } from '../../shared/within.ts';
 import { createActiveRuns } from './active-runs.ts';
 import { artifactCollector } from './artifacts.ts';
 import { attachInputFrom } from './attach-input.ts';
@@ -217,6 +218,8 @@ services.start();
 void warmLanguages(engine, engineInfo, sandboxes, log);
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
+/** Redis may be away: then this worker is missed instead of leaving. */
+const farewellMs = 2_000;
 let stopping = false;
 async function stop(): Promise<void> {
   if (stopping) return;
@@ -225,15 +228,15 @@ async function stop(): Promise<void> {
   commands.stop();
   sandboxes.hurry();
   const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
-  await registrar.beatOnce();
+  await within(farewellMs, registrar.beatOnce());
   await drained;
   stopWatching();
   await queue.close();
   await sandboxes.pool.stop();
-  await services.stop();
-  await reaper.stop();
+  await within(farewellMs, services.stop());
+  await within(farewellMs, reaper.stop());
   engine.close();
-  await registrar.leave();
+  await within(farewellMs, registrar.leave());
   redis.disconnect();
   subscriber.disconnect();
   log.info('stopped');

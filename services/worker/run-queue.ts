@@ -2,6 +2,7 @@ import { type Job, Worker } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
+import { within } from '../../shared/within.ts';
 
 /** A job in this worker's hands. Exactly one of its three ends is called. */
 export type HeldJob = {
@@ -98,7 +99,7 @@ export function createRunQueue(options: {
     async close(): Promise<void> {
       clearInterval(renewal);
       // worker.close() may wait for ever for its blocked connection.
-      await Promise.race([bull.close(true), new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+      await within(2_000, bull.close(true));
     },
   };
 }
