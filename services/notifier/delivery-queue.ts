@@ -1,4 +1,4 @@
-import { DelayedError, Queue, Worker } from 'bullmq';
+import { DelayedError, Job, Queue, Worker } from 'bullmq';
 import { deliveryQueueName, type Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
@@ -75,8 +75,13 @@ export function createDeliveryQueue(options: {
     async hurry(id: string): Promise<void> {
       const job = await queue.getJob(id);
       if (job === undefined) await this.add([{ id, delayMs: 0 }]);
-      // It may have become due, or been taken, this very moment.
-      else if (await job.isDelayed()) await job.promote().catch(() => {});
+      else if (await job.isDelayed()) await this.bringForward(id);
+    },
+
+    /** A job that waits for its time comes now. It may have become due, or been taken, this very moment. */
+    async bringForward(id: string): Promise<void> {
+      const { name, data, opts } = jobOf(id, 0);
+      await new Job(queue, name, data, opts, id).promote().catch(() => {});
     },
 
     /**

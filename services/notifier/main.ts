@@ -36,6 +36,7 @@ const notifiers = createNotifierStore(redis, keys);
 const receivers = createReceivers({
   places: env.RUNLET_WEBHOOK_CONCURRENCY,
   mostActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY,
+  call: (delivery) => void queue.bringForward(delivery),
 });
 const poster = createPoster({
   policy: targetPolicy(env),

@@ -7,7 +7,7 @@ import {
   ExponentialBackoff,
   handleWhenResult,
 } from 'cockatiel';
-import { createLine, type Line } from './line.ts';
+import { createLine, type GiveBack, type Line } from './line.ts';
 
 /** What a try told of its receiver's health. `unwell`: no answer, or one that says so (5xx, 429). */
 export type Health = { unwell: boolean };
@@ -28,26 +28,36 @@ const mostReceivers = 10_000;
 /**
  * The receivers of this notifier. One that is slow, or dead, takes a few places and no more: what else is due for it is put off to
  * about the time when its turn comes, and while its circuit is broken nothing is sent at all. Many that are slow, or of which nothing
- * is known yet, share three quarters of all places: the rest is for those that have answered, and soon.
+ * is known yet, share three quarters of all places: the rest is for those that have answered, and soon. A quarter of all may be such
+ * as wait for a place of a receiver that answers at once.
  *
- * @param options.places tries under way at once
- * @param options.mostActive of these, to one receiver
+ * @param options.places deliveries in hand at once
+ * @param options.mostActive tries of these that one receiver gets at once
+ * @param options.call brings forward one that was deferred
  */
-export function createReceivers(options: { places: number; mostActive: number; now?: () => number }) {
+export function createReceivers(options: {
+  places: number;
+  mostActive: number;
+  call: (id: string) => void;
+  now?: () => number;
+}) {
   const now = options.now ?? Date.now;
+  const quarter = Math.floor(options.places / 4);
+  const room = { free: quarter };
   // In order of use: the first was used longest ago.
   const receivers = new Map<string, Receiver>();
-  const strangers = createLine(options.places - Math.floor(options.places / 4), now);
+  const strangers = createLine(options.places - quarter, room, now);
 
   function receiverFor(key: string): Receiver {
     const receiver = receivers.get(key) ?? {
-      line: createLine(options.mostActive, now),
+      line: createLine(options.mostActive, room, now),
       breaker: newBreaker(),
       usedAt: 0,
     };
     receiver.usedAt = now();
     receivers.delete(key);
     receivers.set(key, receiver);
+    if (receivers.size > mostReceivers) evict();
     return receiver;
   }
 
@@ -62,25 +72,25 @@ export function createReceivers(options: { places: number; mostActive: number; n
 
   return {
     /** How long a new delivery had better wait before it asks for its turn. */
-    expectedWaitMs(key: string, id: string): number {
-      const line = receivers.get(key)?.line;
-      return line?.full() ? line.putOff(id) : 0;
-    },
+    expectedWaitMs: (key: string, id: string): number => receiverFor(key).line.expect(id),
 
     /** @param id of the delivery; it is known again when it comes after it was deferred */
     async turn<T extends Health>(key: string, id: string, act: () => Promise<T>): Promise<Turn<T>> {
       const { line, breaker } = receiverFor(key);
-      if (receivers.size > mostReceivers) evict();
       line.cameBack(id);
       strangers.cameBack(id);
       // Another one is trying whether it is well again: nobody waits in a place for the outcome.
-      if (breaker.state === CircuitState.HalfOpen) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
-      if (line.full()) return { deferredMs: line.putOff(id) };
-      const strange = !line.quick();
-      if (strange && strangers.full()) return { deferredMs: strangers.putOff(id) };
-      const back = [line.take(), ...(strange ? [strangers.take()] : [])];
+      const isTested = () => breaker.state === CircuitState.HalfOpen;
+      if (isTested()) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
+      const places: GiveBack[] = [];
       let tried = false;
       try {
+        for (const one of line.quick() ? [line] : [line, strangers]) {
+          const place = await one.enter();
+          if (place === undefined) return { deferredMs: one.putOff(id) };
+          places.push(place);
+        }
+        if (isTested()) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
         const done = await breaker.execute(act);
         tried = true;
         return { done };
@@ -88,7 +98,10 @@ export function createReceivers(options: { places: number; mostActive: number; n
         if (!(error instanceof BrokenCircuitError)) throw error;
         return { deferredMs: line.putOffFor(id, shortestBreakMs) };
       } finally {
-        for (const give of back) give(tried);
+        for (const giveBack of places) giveBack(tried);
+        // Of no use while the circuit is broken: they would be deferred again.
+        if (tried && breaker.state === CircuitState.Closed)
+          for (const one of [line, strangers]) for (const next of one.call()) options.call(next);
       }
     },
 
