@@ -1,5 +1,7 @@
+import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { notifierEnvironment } from '../../services/notifier/environment.ts';
@@ -83,6 +85,22 @@ test('whatever bytes come, a try ends as an answer or as a fault that has a name
 test('of several Retry-After the first is heard', async () => {
   answer = Buffer.from('HTTP/1.1 503 No\r\nretry-after: 7\r\nretry-after: 8\r\ncontent-length: 0\r\n\r\n');
   expect(await post()).toEqual({ statusCode: 503, retryAfter: '7', response: null });
+});
+
+test('a try leaves no timer behind, however it ended', async () => {
+  const left = new Set<number>();
+  const hook = createHook({
+    init: (id, type) => void (type === 'Timeout' && left.add(id)),
+    destroy: (id) => void left.delete(id),
+  }).enable();
+  for (let i = 0; i < 50; i += 1) {
+    answer = Buffer.from(i % 2 === 0 ? 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok' : 'nonsense');
+    await post().catch(() => {});
+  }
+  await nextTurn();
+  hook.disable();
+  // The client has one or two for all its connections together.
+  expect(left.size).toBeLessThan(10);
 });
 
 test('what is broken off is no fault of the receiver, and nothing is begun afterwards', async () => {

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 /** So much of an answer is kept for its owner to see; the rest is not even read. */
 const mostBytes = 512;
@@ -14,17 +13,19 @@ export async function extractOf(body: Readable): Promise<string | null> {
   const chunks: Buffer[] = [];
   let size = 0;
   body.on('error', () => {});
-  const stop = new AbortController();
-  const reading = (async () => {
+  const timer = setTimeout(() => body.destroy(), mostMs);
+  try {
     for await (const chunk of body) {
       chunks.push(chunk as Buffer);
       size += (chunk as Buffer).length;
-      if (size >= mostBytes) return;
+      if (size >= mostBytes) break;
     }
-  })().catch(() => {});
-  await Promise.race([reading, sleep(mostMs, undefined, { signal: stop.signal }).catch(() => {})]);
-  stop.abort();
-  body.destroy();
+  } catch {
+    // It broke off, or was too slow: what came has come.
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
   const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('latin1');
   return text === '' ? null : printable(text);
 }

@@ -53,7 +53,10 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
       const target = parseTarget(address, policy);
       if ('fault' in target) throw new TryFailed('blocked_address', `The URL ${target.fault}`);
       const { url } = target;
-      const signal = AbortSignal.timeout(timeoutMs);
+      // Not AbortSignal.timeout: its timer outlives the try, 15 s of tries at a time, with all that listens to the signal.
+      const stop = new AbortController();
+      const { signal } = stop;
+      const timer = setTimeout(() => stop.abort(), timeoutMs);
       try {
         const addresses = await orAbort(checkedAddresses(url, lookUp, policy.addresses), signal);
         const answer = await agentFor(url, addresses).request({
@@ -72,6 +75,8 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
       } catch (error) {
         if (closed) throw new TryAbandoned();
         throw error instanceof TryFailed ? error : failureOf(error, signal, timeoutMs);
+      } finally {
+        clearTimeout(timer);
       }
     },
 
