@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Child, startChild } from '../parts/child.ts';
 import type { ChildRegister } from '../parts/child-register.ts';
+import { nodeFlags } from '../parts/node-flags.ts';
 import type { Say } from '../parts/say.ts';
 import type { Settings } from './settings.ts';
 import { type Supervised, supervise } from './supervise.ts';
@@ -22,7 +23,7 @@ export function startService(
       startChild({
         name,
         command: process.execPath,
-        args: [join(settings.root, 'services', name, 'main.ts')],
+        args: [...nodeFlags(name), join(settings.root, 'services', name, 'main.ts')],
         cwd: settings.root,
         env,
         logFile: join(settings.dataDir, 'logs', `${name}.log`),

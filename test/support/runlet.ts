@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodeFlags } from '../../infra/parts/node-flags.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { keysFor } from '../../shared/keys.ts';
@@ -53,6 +54,8 @@ export async function startRunlet(
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     HOME: process.env.HOME ?? '/root',
+    // As `npm start` has it.
+    ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
     RUNLET_REDIS_URL: lab.redisUrl,
     RUNLET_REDIS_PREFIX: prefix,
     RUNLET_SECRET_KEY: randomBytes(32).toString('base64'),
@@ -66,7 +69,7 @@ export async function startRunlet(
   };
   const programs: Program[] = [];
   const start = async (service: string, more: Record<string, string>, ready: RegExp) => {
-    const program = await startProgram(`services/${service}/main.ts`, { ...env, ...more }, ready);
+    const program = await startProgram(service, { ...env, ...more }, ready);
     programs.push(program);
     return program;
   };
@@ -141,8 +144,12 @@ export async function startRunlet(
   };
 }
 
-async function startProgram(main: string, env: Record<string, string>, ready: RegExp): Promise<Program> {
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+async function startProgram(service: string, env: Record<string, string>, ready: RegExp): Promise<Program> {
+  const main = `services/${service}/main.ts`;
+  const child = spawn(process.execPath, [...nodeFlags(service), main], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const lines: string[] = [];
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { nodeFlags } from '../../../infra/parts/node-flags.ts';
 
 export type IslandNotifier = {
   pid: number;
@@ -12,7 +13,12 @@ export type IslandNotifier = {
 
 /** The notifier as it is, started behind a prefix (an island's, as a rule). Resolves when it is ready. */
 export async function startNotifier(prefix: string[], env: Record<string, string>): Promise<IslandNotifier> {
-  const [command = '', ...args] = [...prefix, process.execPath, 'services/notifier/main.ts'];
+  const [command = '', ...args] = [
+    ...prefix,
+    process.execPath,
+    ...nodeFlags('notifier'),
+    'services/notifier/main.ts',
+  ];
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   let log = '';
