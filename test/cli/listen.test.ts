@@ -103,7 +103,7 @@ describe('runlet webhooks listen', () => {
     await cli.end();
     expect(api.requests('GET', '/v1/events').map(({ headers }) => headers['last-event-id'])).toEqual([
       undefined,
-      expect.stringMatching(/^\d{13}-0$/),
+      '0-0',
       '1790000000000-0',
     ]);
   });

@@ -36,9 +36,18 @@ describe('server-sent events', () => {
     }
   });
 
+  it('say where they are, at a position without an event, too', async () => {
+    const ids: string[] = [];
+    const pieces = [Buffer.from('id: 0-0\n\nid: 1-0\ndata: x\n\n')];
+    for await (const { id } of readEvents(open(pieces), url, { onId: (one) => ids.push(one) })) {
+      expect([id, ...ids]).toEqual(['1-0', '0-0', '1-0']);
+      return;
+    }
+  });
+
   it('that stop coming are a lost connection', async () => {
     const read = async () => {
-      for await (const _ of readEvents(open([Buffer.from(': heartbeat\n\n')]), url, 30));
+      for await (const _ of readEvents(open([Buffer.from(': heartbeat\n\n')]), url, { silenceMs: 30 }));
     };
     await expect(read()).rejects.toThrow('went silent');
   });

@@ -14,8 +14,6 @@ export type StreamOptions = {
   gaveUp?: () => Error;
   /** A connection that is open already, to begin with. */
   first?: Response;
-  /** Where to go on when a connection is lost before any event came. */
-  after?: string | undefined;
   /** A connection that held for so long was a good one, although nothing came. */
   steadyMs?: number;
 };
@@ -25,7 +23,7 @@ const defaultWaitsMs = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000, 3
 
 /**
  * Every event of a stream, in order, once, for as long as somebody takes them. A lost connection is taken up again
- * after the last event that the consumer has finished with (`Last-Event-ID`).
+ * after the last position that came (`Last-Event-ID`): what has come is passed on before the loss is seen.
  */
 export async function* followStream(
   api: ApiClient,
@@ -34,7 +32,10 @@ export async function* followStream(
 ): AsyncGenerator<EventSourceMessage> {
   const { note, waitsMs = defaultWaitsMs, signal, gaveUp, steadyMs = 10_000 } = options;
   let { first } = options;
-  let lastId = options.after;
+  let lastId: string | undefined;
+  const onId = (id: string) => {
+    lastId = id;
+  };
   let tries = 0;
   let noted = false;
   while (true) {
@@ -46,9 +47,8 @@ export async function* followStream(
       openedAt = performance.now();
       if (noted) note('The connection is back.');
       noted = false;
-      for await (const message of readEvents(response, api.url)) {
+      for await (const message of readEvents(response, api.url, { onId })) {
         yield message;
-        lastId = message.id ?? lastId;
         tries = 0;
       }
     } catch (error) {

@@ -5,6 +5,12 @@ import { connectionError } from './connection-error.ts';
 /** Heartbeats come each 15 s; three missed ones mean that nobody is there any more. */
 const heartbeatLimitMs = 45_000;
 
+export type ReadOptions = {
+  silenceMs?: number;
+  /** Told of each position in the stream, that of an event and that of none, before the event is. */
+  onId?: (id: string) => void;
+};
+
 /**
  * The events of one server-sent event stream, until it ends. Only the wait for bytes is timed, never the time that the
  * consumer takes: a slow reader of our stdout is not a dead server.
@@ -12,13 +18,13 @@ const heartbeatLimitMs = 45_000;
 export async function* readEvents(
   response: Response,
   url: string,
-  silenceMs: number = heartbeatLimitMs,
+  { silenceMs = heartbeatLimitMs, onId }: ReadOptions = {},
 ): AsyncGenerator<EventSourceMessage> {
   if (!response.body) return;
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   const ready: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (event) => ready.push(event) });
+  const parser = createParser({ onEvent: (event) => ready.push(event), ...(onId && { onId }) });
   try {
     while (true) {
       const chunk = await withinSilence(reader.read(), silenceMs, url);

@@ -28,7 +28,7 @@ export async function listen(context: Context, options: ListenOptions): Promise<
       interrupt: signal,
     });
     note('Listening for events; Ctrl-C ends it.');
-    for await (const message of followStream(api, path, { note, signal, first, after: positionAt(first) })) {
+    for await (const message of followStream(api, path, { note, signal, first })) {
       await show(context, parseData(message) as StreamedEvent, receiver, signal);
       if (out.closed) break;
     }
@@ -78,13 +78,4 @@ function forwardedText({ statusCode, durationMs, error }: Forwarded): string {
   const time = formatMs(durationMs);
   if (statusCode === null) return `failed after ${time}: ${error}`;
   return `${statusCode} in ${time}${error === null ? '' : `: ${error}`}`;
-}
-
-/**
- * Where to go on if the connection is lost before its first event: when it was opened, by the server's clock. Ids are
- * those of a Redis stream, `<ms>-<n>`.
- */
-function positionAt(response: Response): string | undefined {
-  const at = Date.parse(response.headers.get('date') ?? '');
-  return Number.isNaN(at) ? undefined : `${at}-0`;
 }

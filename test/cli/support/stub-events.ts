@@ -52,6 +52,8 @@ export class StubEvents {
         };
         watcher = { wake, breakOff };
         this.watchers.add(watcher);
+        // Where it begins, as the gateway says it: an id without an event.
+        send(`id: ${next === 0 ? '0-0' : idOf(next - 1)}\n\n`);
         wake();
       },
       cancel: () => {
