@@ -41,6 +41,12 @@ export function createDeliver(options: {
 }) {
   const { deliveries, webhooks, receivers, poster, schedule, log } = options;
 
+  async function secretsOf({ id, endpoint }: StoredDelivery): Promise<string[]> {
+    if (endpoint !== undefined) return webhooks.secrets(endpoint);
+    const own = await deliveries.ownSecret(id);
+    return own === undefined ? [] : [own];
+  }
+
   async function tryOnce(delivery: StoredDelivery, url: string): Promise<Tried> {
     const at = new Date();
     const began = performance.now();
@@ -49,11 +55,7 @@ export function createDeliver(options: {
       durationMs: Math.round((performance.now() - began) * 10) / 10,
       ...attempt,
     });
-    const body = await deliveries.body(delivery);
-    const secrets =
-      delivery.endpoint === undefined
-        ? [await deliveries.ownSecret(delivery.id)].flatMap((secret) => secret ?? [])
-        : await webhooks.secrets(delivery.endpoint);
+    const [body, secrets] = await Promise.all([deliveries.body(delivery), secretsOf(delivery)]);
     if (body === undefined || secrets.length === 0) {
       const error = fault('endpoint_deleted', 'What was to be sent, or its secret, is gone.');
       return { attempt: tried({ statusCode: null, error, response: null }), unwell: false, never: 'lost' };
