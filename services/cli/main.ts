@@ -60,7 +60,8 @@ async function report(error: unknown): Promise<number> {
   else await printProblem(problem, streams.err, colorsFor(streams.err, process.env));
   if (process.env.RUNLET_DEBUG && error instanceof Error) await streams.err.line(error.stack ?? '');
   if (usage instanceof UsageError) return 2;
-  return name === 'run' ? exitOwnFailure : 1;
+  // What is not the program's own code is to be told from it.
+  return name === 'run' || name === 'exec' ? exitOwnFailure : 1;
 }
 
 function usageError(error: CommanderError): UsageError {

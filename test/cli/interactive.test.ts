@@ -2,14 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { AttachMessage } from '../../shared/stores/attach.ts';
 import { cleanUp, runCli, startCli, userFolder } from './support/cli.ts';
 import { type Real, startReal } from './support/real.ts';
 import { testKey } from './support/stub-api.ts';
+import { cliMain, cliWord, isSane, onTerminal as onTerminalOf } from './support/terminal.ts';
 
-const main = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url));
 const text = (message: AttachMessage) => (message.type === 'stdin' ? message.data.toString() : message.type);
 
 let real: Real;
@@ -94,34 +93,12 @@ describe('runlet run -i', () => {
   });
 });
 
-/** The CLI on a terminal of its own (util-linux's script); what its user sees, and keys to press. */
-function onTerminal(shell: string) {
-  const child = spawn('script', ['-qfec', shell, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, RUNLET_API_KEY: testKey, RUNLET_URL: real.url, TERM: 'xterm', SHELL: '/bin/sh' },
-  });
-  let screen = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString();
-  });
-  return {
-    child,
-    press: (keys: string) => child.stdin.write(keys),
-    screen: () => screen,
-    ended: once(child, 'close').then(([code]) => code as number),
-    shows: (part: string) => vi.waitFor(() => expect(screen).toContain(part), { timeout: 10_000 }),
-  };
-}
-
-const cli = `'${process.execPath}' -- '${main}'`;
-/** As `stty -a` shows it at the end. */
-const isSane = (screen: string) =>
-  [/\sicanon\s/, /\sopost\s/, /\sisig\s/, /\secho\s/].every((mode) => mode.test(screen));
+const onTerminal = (shell: string) => onTerminalOf(shell, { url: real.url, apiKey: testKey });
 
 describe('runlet run -it', () => {
   it('is the program’s terminal: every key, its size, its end', async () => {
     const terminal = onTerminal(
-      `stty rows 30 cols 100; ${cli} run -it python:3.11 python; echo "code $?"; stty -a`,
+      `stty rows 30 cols 100; ${cliWord} run -it python:3.11 python; echo "code $?"; stty -a`,
     );
     const run = await real.nextRun();
     expect(run.request).toMatchObject({ interactive: true, tty: true, command: ['python'] });
@@ -154,7 +131,7 @@ describe('runlet run -it', () => {
     const folder = userFolder();
     const known = join(folder.path, 'known');
     const resize = `(until [ -e ${known} ]; do sleep 0.1; done; stty rows 50 cols 132 < /dev/tty) &`;
-    const terminal = onTerminal(`stty rows 30 cols 100; ${resize} ${cli} run -it busybox sh`);
+    const terminal = onTerminal(`stty rows 30 cols 100; ${resize} ${cliWord} run -it busybox sh`);
     const holder = await real.worker.start((await real.nextRun()).id);
     const sizes: AttachMessage[] = [];
     await real.input(holder, (message) => {
@@ -171,12 +148,12 @@ describe('runlet run -it', () => {
   });
 
   it('gives the terminal back when it is ended by a signal, and cancels the run', async () => {
-    const terminal = onTerminal(`${cli} run -it busybox sh; echo "code $?"; stty -a`);
+    const terminal = onTerminal(`${cliWord} run -it busybox sh; echo "code $?"; stty -a`);
     const run = await real.nextRun();
     const holder = await real.worker.start(run.id);
     await real.worker.out(holder, 'ready$ ');
     await terminal.shows('ready$ ');
-    const [pid] = (await pids(main)).slice(-1);
+    const [pid] = (await pids(cliMain)).slice(-1);
     if (pid === undefined) throw new Error('the CLI does not run');
     process.kill(pid, 'SIGTERM');
     await vi.waitFor(async () =>
@@ -189,7 +166,7 @@ describe('runlet run -it', () => {
   });
 
   it('leaves Ctrl-C to the user while the program is not there yet', async () => {
-    const terminal = onTerminal(`trap : INT; ${cli} run -it busybox sh; echo "code $?"`);
+    const terminal = onTerminal(`trap : INT; ${cliWord} run -it busybox sh; echo "code $?"`);
     const run = await real.nextRun();
     await vi.waitFor(() => expect(real.on.sockets.size).toBeGreaterThan(0));
     terminal.press('\u0003');

@@ -2,16 +2,10 @@ import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { parseDuration } from '../parse/duration.ts';
+import { parseSize } from '../parse/size.ts';
+import type { ExecOptions } from '../services/exec.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
-
-type ExecOptions = {
-  interactive?: boolean;
-  tty?: boolean;
-  env?: string[];
-  workdir?: string;
-  timeout?: number;
-};
 
 export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const command = program
@@ -26,6 +20,8 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('-e, --env <name=value>', 'set a variable; NAME alone hands on your own (repeatable)', each(text))
     .option('-w, --workdir <path>', 'where it starts')
     .option('--timeout <time>', 'most time that it may take', as(parseDuration))
+    .option('--cpu-time <time>', 'most CPU time that it may take', as(parseDuration))
+    .option('--output-limit <size>', 'most output kept; more ends it', as(parseSize))
     .addHelpText(
       'after',
       examples(
@@ -40,6 +36,6 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     if (options.tty && !process.stdin.isTTY)
       throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
     const { executeIn } = await import('../services/exec.ts');
-    finish(await executeIn(openContext(command, streams), name, words, options satisfies ExecOptions));
+    finish(await executeIn(openContext(command, streams), name, words, options));
   });
 }

@@ -26,7 +26,7 @@ export function add(program: Command, streams: Streams): void {
       one.name,
       one.status,
       one.image.reference,
-      one.url ?? one.tcpPorts.map(({ host, hostPort }) => `${host}:${hostPort}`).join(' ') ?? '-',
+      (one.url ?? one.tcpPorts.map(({ host, hostPort }) => `${host}:${hostPort}`).join(' ')) || '-',
       formatAge(one.createdAt, Date.now()),
       String(one.restarts),
     ]);

@@ -6,17 +6,12 @@ import { forEach } from './for-each.ts';
 export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const command = program
     .command('start')
-    .description('start services')
+    .description('start services, and wait until they are ready')
     .argument('<name...>', 'names or ids of services')
     .addHelpText('after', examples('runlet start web'));
   addCommonOptions(command).action(async (names: string[]) => {
     const context = openContext(command, streams);
-    const act = (name: string) =>
-      context.api.json({
-        method: 'POST',
-        path: `/v1/services/${encodeURIComponent(name)}/start`,
-        headers: { prefer: 'wait=30' },
-      });
-    finish(await forEach(context, names, act));
+    const { startService } = await import('../services/start.ts');
+    finish(await forEach(context, names, (name) => startService(context, name)));
   });
 }

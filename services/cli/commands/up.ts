@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { UsageError } from '../errors.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseCpus, parseWhole } from '../parse/number.ts';
 import { parsePair } from '../parse/pairs.ts';
@@ -12,7 +13,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('up')
     .description('start a service: a container that is kept alive, reached through the server')
-    .usage('[options] IMAGE [--] [COMMAND...]')
+    .usage('[options] IMAGE [options] [--] [COMMAND...]')
     .argument('<image>', 'any image reference, as for Docker')
     .argument('[command...]', 'replaces the image’s command')
     .passThroughOptions()
@@ -20,7 +21,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('-p, --port <number>', 'where it serves HTTP and WebSocket', as(parseWhole))
     .option('--tcp <number>', 'a port for raw TCP, published on the worker (repeatable)', each(parseWhole))
     .option('--health <path>', 'ready when a GET of this is answered with 2xx or 3xx')
-    .option('--keep <time>', 'how long it lives without a call; or "forever"')
+    .option('--keep <time>', 'how long it lives without a call; or "forever"', as(keepOf))
     .addOption(
       new Option('--on-idle <what>', 'then: stop (the next request wakes it), or remove').choices([
         'stop',
@@ -55,8 +56,24 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
         'runlet up node:24 --port 3000 --file server.mjs --keep 1h -- node server.mjs',
       ),
     );
-  addCommonOptions(command).action(async (image: string, words: string[], options: UpOptions) => {
+  addCommonOptions(command).action(async (image: string, words: string[]) => {
+    const programWords = takeOptions(command, words);
     const { bringUp } = await import('../services/up.ts');
-    finish(await bringUp(openContext(command, streams), image, words, options));
+    finish(await bringUp(openContext(command, streams), image, programWords, command.opts<UpOptions>()));
   });
+}
+
+const keepOf = (text: string) => (text === 'forever' ? text : parseDuration(text));
+
+/**
+ * Options may follow the image, too: the program is mostly the image's own, so nothing else would be meant. From the first
+ * other word on, or after "--", all is the program's.
+ */
+function takeOptions(command: Command, words: string[]): string[] {
+  const { operands, unknown } = command.parseOptions(words);
+  const [stranger] = unknown;
+  if (stranger === undefined) return operands;
+  throw new UsageError(
+    `${stranger} is no option of this command. One of the program’s own goes after "--". See \`runlet up --help\`.`,
+  );
 }

@@ -24,6 +24,26 @@ export function formatAge(time: string, now: number): string {
   return unit === '?' ? '-' : `${Math.floor(age / unitMs)}${unit}`;
 }
 
+const durationUnits: readonly [unitMs: number, unit: string][] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+  [1, 'ms'],
+];
+
+/** As parseDuration takes it: `1m30s`, `2h`. */
+export function formatDuration(ms: number): string {
+  let left = ms;
+  let text = '';
+  for (const [unitMs, unit] of durationUnits) {
+    const count = Math.floor(left / unitMs);
+    if (count > 0) text += `${count}${unit}`;
+    left -= count * unitMs;
+  }
+  return text || '0s';
+}
+
 export function formatMs(ms: number | null): string {
   if (ms === null) return '-';
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;

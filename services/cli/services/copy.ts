@@ -1,5 +1,6 @@
-import { createWriteStream, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, readFileSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -42,9 +43,31 @@ async function download(context: Context, from: Remote, to: string): Promise<voi
   }
   const isFolder = statSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
   const path = isFolder ? join(to, basename(from.path)) : to;
-  await pipeline(body, createWriteStream(path));
+  await save(body, path);
   if (context.json) await context.printJson({ service: from.name, path });
 }
+
+/** A file stands under its name only when it is whole, and what was there before stays until then. */
+async function save(body: Readable, path: string): Promise<void> {
+  const there = statSync(path, { throwIfNoEntry: false });
+  // A device or a pipe cannot be exchanged for a file.
+  if (there !== undefined && !there.isFile()) return pipeline(body, writeTo(path));
+  const target = there === undefined ? path : realpathSync(path);
+  const draft = join(dirname(target), `.runlet-${randomBytes(6).toString('hex')}`);
+  try {
+    await pipeline(body, writeTo(draft, there?.mode));
+    renameSync(draft, target);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EACCES')
+      throw new UsageError(`${path} cannot be written: ${message.replace(draft, path)}`);
+    throw error;
+  }
+}
+
+const writeTo = (path: string, mode?: number) =>
+  createWriteStream(path, mode === undefined ? {} : { mode: mode & 0o777 });
 
 function readLocal(path: string): Buffer {
   try {

@@ -1,19 +1,23 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Context } from '../context.ts';
+import { InterruptedError } from '../errors.ts';
 import { collectEnvironment } from '../parse/env.ts';
 import { attendRun } from '../run/execute.ts';
 import { Interrupts } from '../run/interrupts.ts';
 import { readStdin, stdinIsPiped } from '../run/stdin.ts';
 
-type ExecOptions = {
+export type ExecOptions = {
   interactive?: boolean;
   tty?: boolean;
   env?: string[];
   workdir?: string;
   timeout?: number;
+  cpuTime?: number;
+  outputLimit?: number;
 };
 
 const exitInterrupted = 130;
+const noStdin = 'Nothing came on stdin: the program goes without. -i passes it on as it comes.';
 
 /** `runlet exec`: a run inside a service, shown as `runlet run` shows its own. */
 export async function executeIn(
@@ -22,9 +26,11 @@ export async function executeIn(
   words: string[],
   options: ExecOptions,
 ): Promise<number> {
-  const { env } = collectEnvironment(options.env ?? [], process.env);
+  const { env, missing } = collectEnvironment(options.env ?? [], process.env);
+  for (const variable of missing)
+    context.note(`-e ${variable}: it is not set here, so the program does not get it.`);
   const piped = options.interactive !== true && stdinIsPiped();
-  const stdin = piped ? await readStdin(process.stdin, context.note, false) : undefined;
+  const stdin = piped ? await readStdin(process.stdin, () => context.note(noStdin), false) : undefined;
   if (piped) process.stdin.destroy();
   const body = {
     command: words[0] === '--' ? words.slice(1) : words,
@@ -33,15 +39,23 @@ export async function executeIn(
     ...(options.workdir !== undefined && { workdir: options.workdir }),
     ...(options.interactive === true && { interactive: true, tty: options.tty === true }),
     // A shell that somebody types in has an hour, as an interactive run has.
-    limits: { timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000) },
+    limits: {
+      timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000),
+      ...(options.cpuTime !== undefined && { cpuTimeMs: options.cpuTime }),
+      ...(options.outputLimit !== undefined && { outputBytes: options.outputLimit }),
+    },
   };
   const interrupts = new Interrupts(() => process.exit(exitInterrupted));
   try {
     const run = await context.api.json<Run>(
       { method: 'POST', path: `/v1/services/${encodeURIComponent(name)}/exec`, body },
-      { onLoss: false },
+      { onLoss: false, interrupt: interrupts.signal },
     );
     return await attendRun(context, run, options, interrupts);
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    context.note(error.message);
+    return exitInterrupted;
   } finally {
     interrupts.stop();
   }

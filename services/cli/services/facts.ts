@@ -1,5 +1,6 @@
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Fact } from '../output/facts.ts';
+import { formatDuration } from '../output/format.ts';
 
 /** What a person wants to know of a service. */
 export function factsOf(service: Service): Fact[] {
@@ -16,7 +17,7 @@ export function factsOf(service: Service): Fact[] {
     ...service.tcpPorts.map(({ port, host, hostPort }): Fact => [`port ${port}`, `${host}:${hostPort}`]),
     [
       'keep alive',
-      service.keepAlive === 'forever' ? 'forever' : `${service.keepAlive / 1000} s without a call`,
+      service.keepAlive === 'forever' ? 'forever' : `${formatDuration(service.keepAlive)} without a call`,
     ],
     ['idle at', service.idleAt ?? undefined],
   ];

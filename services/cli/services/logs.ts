@@ -1,4 +1,6 @@
+import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import type { Context } from '../context.ts';
+import { ApiError } from '../errors.ts';
 import { readEvents } from '../http/sse.ts';
 
 type Line = { data: string; encoding: 'utf8' | 'base64'; at: string };
@@ -13,6 +15,11 @@ export async function showServiceLogs(
   const path = `/v1/services/${encodeURIComponent(name)}/logs?follow=${follow}&tail=${tail}`;
   const answer = await context.api.open({ path, headers: { accept: 'text/event-stream' } });
   for await (const { event, data } of readEvents(answer, context.api.url)) {
+    if (event === 'end') {
+      const { error } = JSON.parse(data) as { error?: ProblemBody | null };
+      if (error) throw new ApiError(error);
+      return;
+    }
     if (event !== 'stdout' && event !== 'stderr') continue;
     const line = JSON.parse(data) as Line;
     if (context.json) await context.out.line(JSON.stringify({ type: event, ...line }));

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import type { Context } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { FileCollection } from '../files/collect.ts';
-import { parseDuration } from '../parse/duration.ts';
 import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
 
 export type UpOptions = {
@@ -10,7 +9,7 @@ export type UpOptions = {
   port?: number;
   tcp?: number[];
   health?: string;
-  keep?: string;
+  keep?: number | 'forever';
   onIdle?: string;
   restart?: string;
   volume?: string[];
@@ -29,8 +28,7 @@ export type UpOptions = {
 };
 
 /** The body of `POST /v1/services`; what was not said is left to the server. */
-export function serviceRequest(context: Context, image: string, words: string[], options: UpOptions) {
-  const command = words[0] === '--' ? words.slice(1) : words;
+export function serviceRequest(context: Context, image: string, command: string[], options: UpOptions) {
   const collection = new FileCollection(context.note);
   for (const file of options.file ?? []) collection.addOption(file);
   const limits = {
@@ -47,7 +45,7 @@ export function serviceRequest(context: Context, image: string, words: string[],
     ...(options.port !== undefined && { port: options.port }),
     ...(options.tcp !== undefined && { tcpPorts: options.tcp }),
     ...(options.health !== undefined && { health: { path: options.health } }),
-    ...(options.keep !== undefined && { keepAlive: keepOf(options.keep) }),
+    ...(options.keep !== undefined && { keepAlive: options.keep }),
     ...(options.onIdle !== undefined && { onIdle: options.onIdle }),
     ...(options.restart !== undefined && { restart: options.restart }),
     ...(options.volume !== undefined && { volumes: options.volume.map(volumeOf) }),
@@ -60,8 +58,6 @@ export function serviceRequest(context: Context, image: string, words: string[],
     env: variables(context, options),
   };
 }
-
-const keepOf = (text: string) => (text === 'forever' ? text : parseDuration(text));
 
 function volumeOf(text: string): { name: string; path: string } {
   const at = text.indexOf(':');

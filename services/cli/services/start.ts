@@ -1,0 +1,24 @@
+import type { Service } from '../../../shared/contracts/service.ts';
+import type { Context } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import { waitFor } from './wait-for.ts';
+
+const mostWaitMs = 60_000;
+
+/** Starts it and waits until it is ready; throws why it is not. One that ends by itself in good order has done what it was to do. */
+export async function startService(context: Context, name: string): Promise<void> {
+  const begun = await context.api.json<Service>({
+    method: 'POST',
+    path: `/v1/services/${encodeURIComponent(name)}/start`,
+  });
+  const service = await waitFor(context, begun, mostWaitMs);
+  if (service.status === 'ready' || (service.status === 'stopped' && service.exitCode === 0)) return;
+  throw new ApiError(
+    service.error ?? {
+      type: 'https://runlet.dev/problems/service_not_ready',
+      title: 'The service is not ready',
+      detail: `It is ${service.status}: see \`runlet services ${name}\` and \`runlet logs ${name}\`.`,
+      code: 'service_not_ready',
+    },
+  );
+}

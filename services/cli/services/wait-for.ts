@@ -1,0 +1,22 @@
+import type { Service } from '../../../shared/contracts/service.ts';
+import type { Context } from '../context.ts';
+
+/** One answer waits for so long; then it is asked again. */
+const mostWaitSeconds = 30;
+const down = new Set(['failed', 'stopped', 'crash_looping', 'removed']);
+
+/** Until it is ready, or will not be by itself, or the time is over. */
+export async function waitFor({ api }: Context, service: Service, ms: number): Promise<Service> {
+  const until = Date.now() + ms;
+  let now = service;
+  while (now.status !== 'ready' && !down.has(now.status)) {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    if (left <= 0) break;
+    now = await api.json<Service>({
+      method: 'POST',
+      path: `/v1/services/${encodeURIComponent(service.id)}/start`,
+      headers: { prefer: `wait=${Math.min(mostWaitSeconds, left)}` },
+    });
+  }
+  return now;
+}
