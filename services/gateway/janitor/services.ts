@@ -2,6 +2,7 @@ import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { placeService } from '../services/place.ts';
+import { forgetService, settleService } from '../services/settle.ts';
 import { createDeathWatch } from './dead-workers.ts';
 
 /** A worker that is started anew on the same engine adopts its services sooner than this. */
@@ -60,22 +61,11 @@ async function carryOut(gateway: Gateway, record: ServiceRecord, verdict: Exclud
       await placeService(gateway, record);
       return;
     case 'forget':
-      await gateway.services.gone(record, undefined);
+      await forgetService(gateway, record);
       return;
-    case 'node_lost': {
-      const holder = {
-        id: record.head.id,
-        tenant: record.head.tenant,
-        worker: record.worker ?? '',
-        generation: record.generation,
-      };
-      await gateway.services.report(holder, 'failed', {
-        ...record.state,
-        error: nodeLost.toBody(),
-        place: null,
-      });
+    case 'node_lost':
+      await settleService(gateway, record, 'failed', { error: nodeLost.toBody() });
       return;
-    }
     default:
       return verdict satisfies never;
   }

@@ -3,6 +3,7 @@ import { isDown } from '../../../shared/service-states.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { placeService } from './place.ts';
+import { forgetService } from './settle.ts';
 
 type Wish = Parameters<Gateway['services']['want']>[1];
 
@@ -24,7 +25,7 @@ export async function wish(
   // Nobody has it yet: what is to go goes at once, what is to run is placed.
   const now = await gateway.services.read(id);
   if (now === undefined) return;
-  if (what === 'removed') await gateway.services.gone(now, undefined);
+  if (what === 'removed') await forgetService(gateway, now);
   else if (what !== 'stopped') await placeService(gateway, now);
 }
 

@@ -108,6 +108,7 @@ export type NetworkId = string;
 export type Labels = Record<string, string>;
 
 export type EngineInfo = {
+  /** Of the engine with its data: the same after a restart, and no other engine's. */
   id: string;
   name: string;
   version: string;

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Service } from '../../../shared/contracts/service.ts';
-import type { EventType } from '../../../shared/contracts/webhook.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { ServiceStatus } from '../../../shared/service-states.ts';
+import { serviceEvent } from '../../../shared/stores/service-event.ts';
 import {
   emptyServiceState,
   type ServiceRecord,
@@ -79,13 +79,7 @@ export function createServiceKeeper(options: {
     if (record.status === status && isDeepStrictEqual(next, state)) return;
     state = next;
     const changed = { ...record, status, state };
-    const event =
-      status === record.status || status === 'starting'
-        ? undefined
-        : {
-            type: `service.${status}` as EventType,
-            body: eventBody(`service.${status}`, options.present(changed)),
-          };
+    const event = status === record.status ? undefined : serviceEvent(status, options.present(changed));
     const answer = await store.report(holder, status, state, event && { event });
     if (answer === 'lost') throw new Lost();
     record = changed;
@@ -288,6 +282,8 @@ export function createServiceKeeper(options: {
   }
 
   async function remove(): Promise<void> {
+    // First nobody is led there any more: what is sent to an address without its network leaves the machine.
+    await report(record.status, { place: null });
     await containers.remove(record);
     release();
     await report('removed', { place: null });
@@ -347,7 +343,3 @@ export function createServiceKeeper(options: {
 }
 
 class Lost extends Error {}
-
-function eventBody(type: string, service: Service): string {
-  return JSON.stringify({ type, timestamp: new Date().toISOString(), data: service });
-}

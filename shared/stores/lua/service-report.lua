@@ -1,9 +1,9 @@
--- What a worker says of a service that it holds. Events of a change that are due are recorded in this same step.
+-- What a worker says of a service that it holds; or a janitor, in the name of one that is dead, or of none (''). Events of a change that are due are recorded in this same step.
 -- KEYS service, outbox, outboxBodies, listeners, then the sets of endpoints that want to hear of it
 -- ARGV id, worker, generation, status, state, wakeChannel, now, onlyWhileWanted ('' for whatever is wanted), type ('' for no event), body,
 --      outboxWake, tenant
 local record = redis.call('HMGET', KEYS[1], 'worker', 'generation', 'status', 'wanted', 'state', 'hook')
-if record[1] ~= ARGV[2] or record[2] ~= ARGV[3] then return 'lost' end
+if (record[1] or '') ~= ARGV[2] or record[2] ~= ARGV[3] then return 'lost' end
 if ARGV[8] ~= '' and record[4] ~= ARGV[8] then return 'unwanted' end
 if record[3] == ARGV[4] and record[5] == ARGV[5] then return 'reported' end
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5])

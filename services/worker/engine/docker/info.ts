@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EngineInfo } from '../engine.ts';
 import { normalArchitecture } from '../platform.ts';
 import type { DockerClient } from './client.ts';
@@ -5,6 +6,7 @@ import { unexpected } from './errors.ts';
 
 type InfoAnswer = {
   ID: string;
+  DockerRootDir?: string;
   Driver: string;
   CgroupVersion?: string;
   OSType: string;
@@ -27,7 +29,7 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
   try {
     const [info, version] = await Promise.all([get<InfoAnswer>('/info'), get<VersionAnswer>('/version')]);
     return {
-      id: info.ID,
+      id: identity(info),
       name: productName(version.Components?.[0]?.Name),
       version: version.Version,
       apiVersion: version.ApiVersion,
@@ -44,6 +46,14 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
   } catch (error) {
     throw unexpected(error, 'describe itself');
   }
+}
+
+/**
+ * The engine's own id is no more than its key's: before Docker 23 that is one file of the machine, /etc/docker/key.json, and two
+ * engines on it say the same of themselves. What an engine has lies in its data folder.
+ */
+function identity({ ID, DockerRootDir = '' }: InfoAnswer): string {
+  return `${ID}-${createHash('sha256').update(DockerRootDir).digest('hex').slice(0, 8)}`;
 }
 
 /** Docker calls its own component just `Engine`; others that speak its API name themselves (`Podman Engine`). */

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { buildImage } from '../../infra/images/build.ts';
+import { loadImage } from '../../infra/images/load.ts';
+import { type OwnEngine, startEngine } from '../../infra/parts/own-engine.ts';
+import { silent } from '../../infra/parts/say.ts';
+import type { Lab } from './lab.ts';
+
+export type SecondEngine = {
+  dockerHost: string;
+  /** Ends it with its containers, as a machine does that is shut down in good order; what they wrote stays. */
+  halt(): Promise<void>;
+  /** The daemon alone, from one moment to the next: its containers go on, or end with it, as they do for real. */
+  kill(): Promise<void>;
+  /** The same engine again: its id, images, containers, volumes. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** A node beside the lab's own: an Engine with these images. Takes root. */
+export async function startSecondEngine(lab: Lab, name: string, images: string[]): Promise<SecondEngine> {
+  const start = () =>
+    startEngine({
+      socket: join(lab.dataDir, `${name}/docker.sock`),
+      dataRoot: join(lab.dataDir, `${name}/data`),
+      execRoot: join(lab.dataDir, `${name}/exec`),
+      pidfile: join(lab.dataDir, `${name}/dockerd.pid`),
+      logFile: join(lab.dataDir, `logs/${name}.log`),
+      second: true,
+      say: silent,
+    });
+  let engine: OwnEngine = await start();
+  for (const image of images)
+    await loadImage(await buildImage(image, lab.imageCache, silent), engine.dockerHost);
+  return {
+    dockerHost: engine.dockerHost,
+    halt: () => engine.stop(),
+    async kill() {
+      engine.child.kill('SIGKILL');
+      await engine.child.ended;
+    },
+    async start() {
+      engine = await start();
+    },
+    stop: () => engine.stop(),
+  };
+}
