@@ -16,12 +16,12 @@
 #include "user.h"
 #include "wire.h"
 
-enum { WITH_TTY = 1, WITH_STDIN = 2, EXEC_FIXED = 32, CPU_LOOK_US = 20000, END_OF_FILE = 4 };
 /*
  * So long a step's first frames wait for one another, as far as they are short: a program that only speaks and ends costs
  * every process between init and worker one turn in place of three, and none of them runs beside it.
  */
 enum { GATHER_US = 2000 };
+enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, EXEC_FIXED = 32, CPU_LOOK_US = 20000, END_OF_FILE = 4 };
 /* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
 enum { LOOK_MOST_US = 1000000000 };
 enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL };
@@ -146,6 +146,29 @@ static char **strings(char **at, char *end, uint32_t count) {
     return list;
 }
 
+/* The length of a variable's name, '=' included; without one the whole is compared. */
+static size_t name_length(const char *variable) {
+    const char *equals = strchr(variable, '=');
+    return equals ? (size_t)(equals - variable) + 1 : strlen(variable) + 1;
+}
+
+/* The given variables, and those of our own environment that are not among them. NULL without memory. */
+static char **with_ours(char **given, uint32_t count) {
+    size_t ours = 0;
+    while (environ[ours]) ours++;
+    char **list = calloc(count + ours + 1, sizeof *list);
+    if (!list) return NULL;
+    memcpy(list, given, count * sizeof *list);
+    size_t to = count;
+    for (char **one = environ; *one; one++) {
+        size_t length = name_length(*one);
+        uint32_t at = 0;
+        while (at < count && strncmp(given[at], *one, length)) at++;
+        if (at == count) list[to++] = *one;
+    }
+    return list;
+}
+
 static void set_nonblocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 struct ends {
@@ -218,6 +241,12 @@ void begin_step(unsigned char *payload, size_t length) {
     if (argc == 0 || argc > length || envc > length) broken("EXEC has no program, or says more strings than it has");
     char **argv = strings(&at, end, argc), **envp = strings(&at, end, envc);
     if (!argv || !envp || at != end) broken("EXEC says other strings than it has");
+    if (flags & WITH_OURS) {
+        char **given = envp;
+        envp = with_ours(given, envc);
+        free(given);
+        if (!envp) broken("no memory for the environment");
+    }
 
     struct ends ends;
     int report[2];

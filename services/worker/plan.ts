@@ -19,17 +19,24 @@ export function imageOf(request: RunRequest): string {
   return request.image ?? languageOf(request)?.image ?? '';
 }
 
-/** Pure. Throws a Problem `image_without_command`. */
-export function planRun(request: RunRequest, image: ImageInfo, folders: { path: string }[]): Plan {
+/**
+ * Pure. Throws a Problem `image_without_command`.
+ * @param folders null: within a container that somebody else made, whose environment and home it has, and no folder of ours
+ */
+export function planRun(request: RunRequest, image: ImageInfo, folders: { path: string }[] | null): Plan {
   const { limits } = request;
   const language = languageOf(request);
-  const env = programEnvironment(request, image, folders, language?.env);
+  const env =
+    folders === null
+      ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
+      : programEnvironment(request, image, folders, language?.env);
   const steps = stepsOf(request).map((step): ProgramStep => {
     const compile = step.name === compileStep;
     return {
       name: step.name,
       argv: [...(step.argv ?? commandOf(request, image)), ...step.args],
       env,
+      ownEnvironment: folders === null,
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? usualTerminal : undefined,

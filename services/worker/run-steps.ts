@@ -14,6 +14,7 @@ export type ProgramStep = {
   name: string;
   argv: string[];
   env: Record<string, string>;
+  ownEnvironment: boolean;
   stdin: Buffer | undefined;
   /** stdin stays open after that. */
   stdinOpen: boolean;
@@ -69,6 +70,7 @@ async function runStep(
     {
       argv: step.argv,
       env: step.env,
+      ownEnvironment: step.ownEnvironment,
       stdin: step.stdin !== undefined || step.stdinOpen,
       wallMs: step.wallMs,
       cpuMs: step.cpuMs,

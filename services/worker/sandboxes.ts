@@ -16,7 +16,12 @@ import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { createWarmPool, type Taken, type WarmProfile } from './sandbox/warm-pool.ts';
 
 /** A sandbox for one attempt. `release` destroys it and what was made beside it. */
-export type Opened = { sandbox: Sandbox; folders: { path: string }[]; release: () => Promise<void> };
+export type Opened = {
+  sandbox: Sandbox;
+  /** Null: it is within a container that somebody else made. */
+  folders: { path: string }[] | null;
+  release: () => Promise<void>;
+};
 
 /** One that was made ahead. */
 export type WarmOpened = Opened & {

@@ -84,7 +84,7 @@ export function ownerFrom(name: string, labels: Labels): Owner | null {
   // Once in use it has its run's name.
   if (warm && (name === warmName(warm) || name.startsWith(namePrefix)))
     return { of: 'warm', owner: { warm, worker, instance } };
-  if (service && tenant && name === serviceName(service)) {
+  if (service && tenant && [serviceName(service), filesContainer(service)].includes(name)) {
     const owner: ServiceOwner = { service, tenant, worker, instance };
     if (generation === undefined) return { of: 'service', owner };
     const number = Number(generation);
@@ -104,6 +104,11 @@ export function sandboxName(owner: Pick<SandboxOwner, 'run' | 'attempt'>): strin
 
 export function warmName(warm: string): string {
   return `${namePrefix}warm-${warm}`;
+}
+
+/** The container that brings a service its files, before the service's own. */
+export function filesContainer(service: string): string {
+  return `${serviceName(service)}-files`;
 }
 
 /** The name of a service's container, and of its network. */

@@ -9,10 +9,11 @@ import { engineVolumeName } from '../../../shared/stores/volumes.ts';
 import type { ContainerState, Engine, ImageInfo, LogLine } from '../engine/engine.ts';
 import type { ImageProvider } from '../image-provider.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
-import { serviceLabelsFor, serviceName } from '../sandbox/labels.ts';
+import { filesContainer, serviceLabelsFor, serviceName } from '../sandbox/labels.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import { bringFiles, filesVolume } from './service-files.ts';
 import { serviceSpecFor } from './service-spec.ts';
+import { removeStale } from './stale.ts';
 
 export type ServiceContainers = ReturnType<typeof createServiceContainers>;
 
@@ -111,6 +112,7 @@ export function createServiceContainers(options: {
       init: options.initVolume.init,
       seccompProfile: options.seccompProfile,
     });
+    await removeStale(engine, spec.name, labels);
     return { id: await engine.create(spec), digest: image.digest };
   }
 
@@ -150,6 +152,7 @@ export function createServiceContainers(options: {
       const container = await engine.inspect(nameOf(id));
       if (container?.running === true) await engine.stop(container.id, stopGraceMs);
       await engine.remove(nameOf(id));
+      await engine.remove(filesContainer(id));
       await networks.close(id);
       await engine.removeVolume(filesVolume(id));
     },

@@ -9,6 +9,7 @@ import { type Execution, executeRun } from '../execute-run.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
 import { createStop } from '../stop.ts';
+import { serviceWorkdir } from './service-spec.ts';
 
 /** A service in which a program runs is in use. */
 const touchMs = 1_000;
@@ -43,7 +44,7 @@ export function createServiceExec(options: {
           const touching = setInterval(() => services.touch(service).catch(() => {}), touchMs);
           return {
             sandbox,
-            folders: [],
+            folders: null,
             release: async () => {
               clearInterval(touching);
               await sandbox.remove();
@@ -75,18 +76,23 @@ export function createServiceExec(options: {
           new Problem('worker_lost', 'The worker was lost while the program ran: run it again.'),
         ));
       const container = await engine.inspect(serviceName(service));
-      const image = container === null ? null : await engine.inspectImage(container.image);
-      if (container?.running !== true || image === null)
+      const [image, record] = await Promise.all([
+        container === null ? null : engine.inspectImage(container.image),
+        services.read(service),
+      ]);
+      if (container?.running !== true || image === null || record === undefined)
         return void (await end(
           new Problem('container_lost', 'The service does not run any more: start it, then try again.'),
         ));
       const stop = createStop();
       active.add(holder, stop);
       try {
+        const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
+        const request = { ...claim.request, workdir };
         const attemptOf = {
           holder,
           head,
-          request: claim.request,
+          request,
           claimedAt,
           stop,
           programStarted: () => {},

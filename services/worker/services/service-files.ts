@@ -4,9 +4,10 @@ import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Engine, ImageInfo, Labels } from '../engine/engine.ts';
 import { workdirFor } from '../sandbox/folders.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
-import { serviceName } from '../sandbox/labels.ts';
+import { filesContainer } from '../sandbox/labels.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { startFailure } from '../sandbox/start-failure.ts';
+import { removeStale } from './stale.ts';
 
 const MiB = 1024 * 1024;
 
@@ -34,8 +35,10 @@ export async function bringFiles(options: {
   const volume = filesVolume(id);
   await engine.createVolume(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
   const { init } = options.initVolume;
+  const name = filesContainer(id);
+  await removeStale(engine, name, options.labels);
   const sandbox = await createSandbox(engine, {
-    name: `${serviceName(id)}-files`,
+    name,
     labels: options.labels,
     image: image.id,
     entrypoint: [init.path],
@@ -64,11 +67,9 @@ export async function bringFiles(options: {
   try {
     await sandbox.start();
     await sandbox.session.ready;
-    const files = request.files.map(planFile);
-    await sandbox.session.prepare(path, files);
-    // They were written one after another: when the last one is there, they all are.
-    const last = files.at(-1)?.path ?? '';
-    for await (const _ of sandbox.session.read(last));
+    await sandbox.session.prepare(path, request.files.map(planFile));
+    // One that could not be written fails what is asked next.
+    await sandbox.session.list(0);
   } catch (error) {
     throw startFailure(error) ?? error;
   } finally {

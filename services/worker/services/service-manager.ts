@@ -4,11 +4,14 @@ import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
 import type { Ledger } from '../ledger.ts';
+import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import type { ServiceContainers } from './service-containers.ts';
 import { createServiceKeeper, type ServiceKeeper } from './service-keeper.ts';
 
 /** Records are looked through so often; a command brings news at once. */
 const scanMs = 2_000;
+/** Another tool may have flushed the firewall: what guards the services is put back so often. */
+const guardMs = 60_000;
 
 export type ServiceManager = ReturnType<typeof createServiceManager>;
 
@@ -20,6 +23,7 @@ export function createServiceManager(options: {
   store: ServiceStore;
   workers: WorkerStore;
   containers: ServiceContainers;
+  networks: Pick<ServiceNetworks, 'unavailable'>;
   ledger: Ledger;
   present: (record: ServiceRecord) => Service;
   log: Log;
@@ -27,6 +31,7 @@ export function createServiceManager(options: {
   const { workerId, engineId, store, workers, log } = options;
   const keepers = new Map<string, ServiceKeeper>();
   let timer: NodeJS.Timeout | undefined;
+  let guard: NodeJS.Timeout | undefined;
   let scanning: Promise<void> | undefined;
   let stopped = false;
 
@@ -55,6 +60,12 @@ export function createServiceManager(options: {
     }
   }
 
+  async function guardOnce(): Promise<void> {
+    if (keepers.size === 0) return;
+    const reason = await options.networks.unavailable();
+    if (reason !== null) log.error({ reason }, 'the networks of services are not guarded');
+  }
+
   const scanOnce = () => {
     scanning ??= scan()
       .catch((error: Error) => log.warn({ reason: error.message }, 'services could not be looked for'))
@@ -68,6 +79,7 @@ export function createServiceManager(options: {
     start(): void {
       void scanOnce();
       timer = setInterval(scanOnce, scanMs);
+      guard = setInterval(guardOnce, guardMs);
     },
 
     /** Something is wanted of it. */
@@ -89,6 +101,7 @@ export function createServiceManager(options: {
     async stop(): Promise<void> {
       stopped = true;
       clearInterval(timer);
+      clearInterval(guard);
       await scanning;
       await Promise.all([...keepers.values()].map((keeper) => keeper.leave()));
     },

@@ -47,8 +47,8 @@ export function createServiceRequests(options: {
           if (source === undefined)
             throw new Problem('internal', 'The bytes of the file were lost on their way: try again.');
           await session.prepare('/', [{ path, data: await buffer(source), mode: 0o644 }]);
-          // Its answer comes after the file is written; it rejects when it could not be.
-          for await (const _ of session.read(path));
+          // One that could not be written fails what is asked next.
+          await session.list(0);
         } else {
           await session.prepare('/', []);
           if (act === 'read') await blobs.put(blob, session.read(path));

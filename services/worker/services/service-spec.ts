@@ -3,12 +3,22 @@ import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
 import { resolveCommand } from '../sandbox/command.ts';
 import type { SandboxInit, SandboxNetwork } from '../sandbox/container-spec.ts';
+import { workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 
 /** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'NET_BIND_SERVICE', 'KILL'];
 const MiB = 1024 * 1024;
 const log = { maxBytes: 10 * MiB, files: 2 };
+
+/** Where the service starts, and what runs inside of it: as the image says; with files where they are. */
+export function serviceWorkdir(
+  request: Pick<ServiceRequest, 'workdir' | 'files'>,
+  image: Pick<ImageInfo, 'workdir'>,
+): string {
+  if (request.files.length > 0) return workdirFor(request.workdir, image.workdir);
+  return request.workdir ?? (image.workdir || '/');
+}
 
 /** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
 export function serviceSpecFor(options: {
@@ -29,7 +39,7 @@ export function serviceSpecFor(options: {
     image: image.id,
     ...resolveCommand(request, image, request.image),
     env: request.env,
-    workdir: request.workdir ?? image.workdir,
+    workdir: serviceWorkdir(request, image),
     user: '',
     hostname: options.head.name,
     stdin: false,

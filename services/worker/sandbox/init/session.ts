@@ -38,6 +38,8 @@ export class SandboxLost extends Error {
 export type StepSpec = {
   argv: string[];
   env: Record<string, string>;
+  /** Beside that, what the init itself has: beside a service, the container's. */
+  ownEnvironment?: boolean;
   tty?: { cols: number; rows: number };
   /** Whether the program gets a stdin to read; else it reads /dev/null. */
   stdin: boolean;
@@ -407,7 +409,7 @@ function execFrame(step: StepSpec): Buffer {
   const strings = [...step.argv, ...env].map((text) => `${text}\0`).join('');
   return frame(
     'E',
-    u32((step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0)),
+    u32((step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0)),
     u32(step.wallMs),
     u32(step.cpuMs ?? 0),
     u64(step.outputBytes),
