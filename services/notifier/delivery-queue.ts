@@ -2,6 +2,7 @@ import { DelayedError, Job, Queue, Worker } from 'bullmq';
 import { deliveryQueueName, type Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
+import { within } from '../../shared/within.ts';
 import type { Deliver } from './deliver.ts';
 
 export type DeliveryQueue = ReturnType<typeof createDeliveryQueue>;
@@ -119,8 +120,3 @@ export function createDeliveryQueue(options: {
 
 /** BullMQ orders delayed jobs by their time, and those of the same ms by a number in the last 12 bits. */
 const dueAt = (score: string) => Number(score) / 0x1000;
-
-/** Waits for something, but not longer than `ms`. */
-async function within(ms: number, something: Promise<void>): Promise<void> {
-  await Promise.race([something, new Promise<void>((resolve) => setTimeout(resolve, ms).unref())]);
-}

@@ -75,8 +75,9 @@ test('kill -9 of Redis: what was answered with a 2xx ends, once, and nothing han
 });
 
 test('every program stops by itself while Redis is away', async () => {
+  const notifier = await runlet.startNotifier();
   await docker(lab.dockerHost, 'kill', '-s', 'KILL', redis.getId());
-  const programs = { gateway: runlet.gateway, worker: runlet.workers[0] };
+  const programs = { gateway: runlet.gateway, worker: runlet.workers[0], notifier };
   await Promise.all(Object.values(programs).map((program) => program?.stop()));
   const killed = Object.entries(programs).filter(([, program]) => program?.killed());
   await docker(lab.dockerHost, 'start', redis.getId());
