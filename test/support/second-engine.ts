@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage } from '../../infra/images/build.ts';
 import { loadImage } from '../../infra/images/load.ts';
@@ -18,11 +19,12 @@ export type SecondEngine = {
 
 /** A node beside the lab's own: an Engine with these images. Takes root. */
 export async function startSecondEngine(lab: Lab, name: string, images: string[]): Promise<SecondEngine> {
+  const execRoot = join(lab.dataDir, `${name}/exec`);
   const start = () =>
     startEngine({
       socket: join(lab.dataDir, `${name}/docker.sock`),
       dataRoot: join(lab.dataDir, `${name}/data`),
-      execRoot: join(lab.dataDir, `${name}/exec`),
+      execRoot,
       pidfile: join(lab.dataDir, `${name}/dockerd.pid`),
       logFile: join(lab.dataDir, `logs/${name}.log`),
       second: true,
@@ -35,8 +37,11 @@ export async function startSecondEngine(lab: Lab, name: string, images: string[]
     dockerHost: engine.dockerHost,
     halt: () => engine.stop(),
     async kill() {
+      const containerd = readFileSync(join(execRoot, 'containerd/containerd.pid'), 'utf8').trim();
       engine.child.kill('SIGKILL');
       await engine.child.ended;
+      // The kernel ends it with dockerd; the next one must not take it for its own.
+      while (existsSync(`/proc/${containerd}`)) await new Promise((resolve) => setTimeout(resolve, 20));
     },
     async start() {
       engine = await start();

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import { parseImageReference } from '../../../shared/images.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
@@ -21,6 +22,7 @@ export type ServiceContainers = ReturnType<typeof createServiceContainers>;
 const stopGraceMs = 10_000;
 /** A port that somebody else took between two looks: another is tried. */
 const mostPortTries = 10;
+const engineLookMs = 100;
 const lastWordsLines = 3;
 const lastWordsCharacters = 400;
 
@@ -144,6 +146,12 @@ export function createServiceContainers(options: {
     async ended(container: string): Promise<void> {
       const watch = await engine.wait(container, { until: 'stopped' });
       await watch.exited;
+    },
+
+    /** Rejects when the engine goes away within this time. */
+    async watchEngine(ms: number): Promise<void> {
+      for (const until = Date.now() + ms; Date.now() < until; await sleep(engineLookMs)) await engine.ping();
+      await engine.ping();
     },
 
     /** The container, its network, and the volume of its files; named volumes stay. */

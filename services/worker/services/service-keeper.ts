@@ -15,11 +15,15 @@ import type { Ledger, Reservation } from '../ledger.ts';
 import { untilReady } from './readiness.ts';
 import { createRestartPolicy } from './restart-policy.ts';
 import type { ServiceContainers } from './service-containers.ts';
+import { endProblem, ranMs } from './service-end.ts';
 
 /** A record may change without a hint: it is looked at so often. */
 const lookMs = 1_000;
 /** Used within so long of its idle time counts as used in time: gateways tell of calls once a second. */
 const idleSlackMs = 1_500;
+/** An end is believed to be its own when the engine lives on for so long: before a next start, and where none follows. */
+const settlingMs = 500;
+const settledMs = 3_000;
 
 export type ServiceKeeper = ReturnType<typeof createServiceKeeper>;
 
@@ -58,6 +62,8 @@ export function createServiceKeeper(options: {
   let settledFor = record.status === 'failed' || record.status === 'stopped' ? record.restart : -1;
   let readySince: number | undefined;
   let nextStartAt = 0;
+  /** Since the container was seen running. */
+  let engineWasAway = false;
   let woken = Promise.withResolvers<void>();
   let leaving = false;
   let interrupt = new AbortController();
@@ -179,30 +185,22 @@ export function createServiceKeeper(options: {
   }
 
   async function afterItsEnd(container: ContainerState): Promise<void> {
-    const ranMs =
-      Math.max(0, Date.parse(container.finishedAt ?? '') - Date.parse(container.startedAt ?? '')) || 0;
     const { exitCode } = container;
-    const next = policy.ended(exitCode, ranMs);
+    // An engine that is being stopped ends its containers first, and answers for as long as that takes.
+    if (!engineWasAway) await containers.watchEngine(policy.settles(exitCode) ? settledMs : settlingMs);
+    const withEngine = engineWasAway;
+    engineWasAway = false;
+    const next = withEngine ? policy.endedWithEngine() : policy.ended(exitCode, ranMs(container));
     readySince = undefined;
-    const tail = await containers.lastWords(container.id);
-    const how = container.oomKilled
-      ? `It was killed for want of memory (limits.memoryBytes is ${request.limits.memoryBytes})`
-      : `It ended by itself with exit code ${exitCode}`;
+    const lastWords = await containers.lastWords(container.id);
+    const error = endProblem(container, request, { withEngine, next, lastWords });
     if (!next.again) {
       release();
       settledFor = record.restart;
-      const error =
-        exitCode === 0 && !container.oomKilled
-          ? null
-          : new Problem('service_crashed', `${how}.${tail}`).toBody();
       await store.goIdle(holder, Number.MAX_SAFE_INTEGER, 'stopped');
       return report(error === null ? 'stopped' : 'failed', { exitCode, error, place: null });
     }
     nextStartAt = Date.now() + next.waitMs;
-    const error = new Problem(
-      'service_crashed',
-      `${how}; it is started again in ${(next.waitMs / 1000).toFixed(1)} s.${tail}`,
-    ).toBody();
     await report(next.looping ? 'crash_looping' : 'starting', {
       exitCode,
       error,
@@ -227,6 +225,7 @@ export function createServiceKeeper(options: {
       bouncedFor = record.bounce;
     }
     if (container?.running === true) {
+      engineWasAway = false;
       watchEnd(container.id);
       if (readySince === undefined || record.status !== 'ready') {
         if (!(await reserve())) return lookMs;
@@ -243,8 +242,8 @@ export function createServiceKeeper(options: {
       end !== notedEnd &&
       settledFor !== record.restart
     ) {
-      notedEnd = end;
       await afterItsEnd(container);
+      notedEnd = end;
     } else {
       notedEnd = end;
       if (!fresh && container === null && record.status === 'ready' && request.restart === 'never') {
@@ -316,6 +315,7 @@ export function createServiceKeeper(options: {
           await containers.remove(record).catch(() => {});
           return;
         }
+        if (error instanceof Problem && error.code === 'engine_unavailable') engineWasAway = true;
         log.warn({ reason: (error as Error).message }, 'service waits');
         await rest(lookMs);
       }
