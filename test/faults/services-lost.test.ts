@@ -46,7 +46,7 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
       'mkdir /tmp/www; head -c 16 /dev/urandom | md5sum > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait',
     ],
     port: 80,
-    limits: { memoryBytes: 2 ** 26 },
+    limits: { memoryBytes: 2 ** 25 },
     webhook: { url: `${receiver.url}/${name}`, secret },
     ...more,
   });
@@ -70,7 +70,10 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     const node = await runlet.startWorker({ RUNLET_WORKER_NAME: 'first' });
     const moving = await api.start(telling('moving'));
     const fixed = await api.start(telling('fixed', { volumes: [{ name: 'fixed-data', path: '/data' }] }));
-    expect([moving.status, fixed.status]).toEqual(['ready', 'ready']);
+    const rebooted = await api.start(
+      telling('rebooted', { volumes: [{ name: 'rebooted-data', path: '/data' }] }),
+    );
+    expect([moving.status, fixed.status, rebooted.status]).toEqual(['ready', 'ready', 'ready']);
     const [first, words] = [await word(moving), await word(fixed)];
     const fixedSince = await startedAt(lab.dockerHost, fixed);
     await runlet.startWorker({ RUNLET_WORKER_NAME: 'second', DOCKER_HOST: other.dockerHost });
@@ -105,6 +108,9 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     watching = false;
     await watch;
     expect(answered).toEqual([first.text, second.text]);
+    // As a machine does it that is shut down in good order.
+    await api.until('rebooted', ({ status }) => status === 'failed');
+    await docker(lab.dockerHost, 'stop', api.container(rebooted));
     const movedSince = await startedAt(other.dockerHost, moving);
 
     await runlet.startWorker({ RUNLET_WORKER_NAME: 'first' });
@@ -113,6 +119,8 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     const back = await api.until('fixed', ({ status }) => status === 'ready');
     expect(await runlet.workerName(back.worker)).toBe('first');
     expect(back.error).toBeNull();
+    const risen = await api.until('rebooted', ({ status }) => status === 'ready');
+    expect(risen).toMatchObject({ restarts: 1, error: null });
     expect(await startedAt(lab.dockerHost, fixed)).toBe(fixedSince);
     expect(await word(fixed)).toEqual(words);
     // Both nodes of the test are one machine, with one bridge of this name: that is gone now, so it is looked at and not called.
@@ -121,6 +129,7 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
 
     await api.remove('moving');
     await api.remove('fixed', '?volumes=true');
+    await api.remove('rebooted', '?volumes=true');
     await receiver.came(3, '/moving');
     await receiver.came(4, '/fixed');
     expect(told('moving')).toEqual([

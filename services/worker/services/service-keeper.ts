@@ -53,17 +53,19 @@ export function createServiceKeeper(options: {
   const log = options.log.child({ service: id });
   const policy = createRestartPolicy(request.restart);
   let record = options.record;
+  const nodeWasLost = record.state.error?.code === 'node_lost';
   let holder: ServiceHolder = { id, tenant, worker: workerId, generation: record.generation };
   let state: ServiceState = { ...emptyServiceState, ...record.state };
   let reservation: Reservation | undefined;
   /** The fresh start that was carried out last; of an adopted service all that were asked for before. */
   let startedFor = record.restart;
   /** What ended for good, until a fresh start is asked for. */
-  let settledFor = record.status === 'failed' || record.status === 'stopped' ? record.restart : -1;
+  let settledFor =
+    (record.status === 'failed' && !nodeWasLost) || record.status === 'stopped' ? record.restart : -1;
   let readySince: number | undefined;
   let nextStartAt = 0;
   /** Since the container was seen running. */
-  let engineWasAway = false;
+  let engineWasAway = nodeWasLost;
   let woken = Promise.withResolvers<void>();
   let leaving = false;
   let interrupt = new AbortController();
