@@ -47,8 +47,17 @@ export function createOutboxPump(options: {
     });
   }
 
+  /** The endpoints of the page under way: many events go to the same few. */
+  let known = new Map<string, ReturnType<WebhookStore['find']>>();
+
+  function find(id: string): ReturnType<WebhookStore['find']> {
+    const found = known.get(id) ?? webhooks.find(id);
+    known.set(id, found);
+    return found;
+  }
+
   async function endpoints(ids: string[]): Promise<Recipient[]> {
-    const found = await Promise.all(ids.map((id) => webhooks.find(id)));
+    const found = await Promise.all(ids.map(find));
     // One that was deleted since gets nothing; one that was disabled since gets a delivery that says so.
     return found.flatMap((one) => (one === undefined ? [] : [{ endpoint: one.id, url: one.url }]));
   }
@@ -114,6 +123,7 @@ export function createOutboxPump(options: {
     for (;;) {
       const members = await outbox.oldest(pageSize);
       if (members.length === 0 || stopped) return;
+      known = new Map();
       const made = (await Promise.all(members.map(one))).flat();
       await queue.add(made.map(({ id, key }) => ({ id, delayMs: receivers.expectedWaitMs(key, id) })));
     }
