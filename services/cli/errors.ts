@@ -36,13 +36,14 @@ export class InterruptedError extends Error {
 export function toProblem(error: unknown): ShownProblem {
   if (error instanceof ApiError) return error.problem;
   const detail = error instanceof Error ? error.message : String(error);
-  if (error instanceof UsageError) return local('usage', 'The command line is not valid', detail);
+  if (error instanceof UsageError) return ownProblem('usage', 'The command line is not valid', detail);
   if (error instanceof ConnectionError)
-    return local('connection_failed', 'The Runlet server cannot be reached', detail);
-  if (error instanceof InterruptedError) return local('interrupted', 'Interrupted', detail);
-  return local('cli_failed', 'The command failed', detail);
+    return ownProblem('connection_failed', 'The Runlet server cannot be reached', detail);
+  if (error instanceof InterruptedError) return ownProblem('interrupted', 'Interrupted', detail);
+  return ownProblem('cli_failed', 'The command failed', detail);
 }
 
-function local(code: string, title: string, detail: string): ShownProblem {
+/** A problem that the server did not tell of. */
+export function ownProblem(code: string, title: string, detail: string): ShownProblem {
   return { type: `https://runlet.dev/problems/${code}`, title, detail, code };
 }

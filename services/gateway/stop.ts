@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { RedisConnection } from '../../shared/redis.ts';
-import { within } from '../../shared/within.ts';
+import { farewellMs, within } from '../../shared/within.ts';
 import type { Gateway } from './gateway.ts';
 
 type Parts = {
@@ -11,7 +11,6 @@ type Parts = {
   janitor: { stop(): Promise<void> };
 };
 
-const farewellMs = 2_000;
 /** Time kept back at the end of the drain for answers to those who still wait. */
 const lastAnswersMs = 1_000;
 
@@ -48,7 +47,6 @@ export async function drain({ gateway, server, proxy, connections, janitor }: Pa
   clearTimeout(end);
   clearInterval(idle);
   await proxy.close();
-  // Redis may be away.
   await within(farewellMs, janitor.stop());
   await within(farewellMs, gateway.queue.close());
   for (const connection of connections) connection.disconnect();

@@ -12,7 +12,7 @@ import { previewer } from '../../shared/stores/run-preview.ts';
 import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { targetPolicy } from '../../shared/webhooks/target.ts';
-import { within } from '../../shared/within.ts';
+import { farewellMs, within } from '../../shared/within.ts';
 import { createDeliver } from './deliver.ts';
 import { createDeliveryQueue } from './delivery-queue.ts';
 import { notifierEnvironment } from './environment.ts';
@@ -91,7 +91,6 @@ sweep.start();
 const stopBeating = await notifiers.beat(id, log);
 log.info({ notifier: id }, 'ready');
 
-const farewellMs = 2_000;
 let stopping = false;
 async function stop(): Promise<void> {
   if (stopping) return;
@@ -101,7 +100,6 @@ async function stop(): Promise<void> {
   await within(farewellMs, pump.stop());
   await within(farewellMs, sweep.stop());
   await queue.close(env.RUNLET_DRAIN_MS, poster.close);
-  // Redis may be away: then this notifier is missed instead of leaving.
   await within(farewellMs, stopBeating());
   redis.disconnect();
   subscriber.disconnect();

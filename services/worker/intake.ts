@@ -55,14 +55,9 @@ export function createIntake(options: {
     const reservation = await reserve(job, head.request.limits);
     if (reservation === undefined) return;
     const begun = Promise.withResolvers<void>();
-    const done = carry(job, head, reservation, begun.resolve).finally(() => {
-      underWay.delete(done);
-      begun.resolve();
-    });
+    const done = carry(job, head, reservation, begun.resolve).finally(() => underWay.delete(done));
     underWay.add(done);
-    const timer = setTimeout(begun.resolve, warmStartMs);
-    await begun.promise;
-    clearTimeout(timer);
+    await within(warmStartMs, Promise.race([begun.promise, done]));
   }
 
   /** Room for the run; `undefined` when the job went back to the queue. */
@@ -203,9 +198,9 @@ export function createIntake(options: {
     /** As drain; what has not ended after `ms` is ended, and runs again elsewhere if its `retries` allow. */
     async shutDown(ms: number): Promise<void> {
       const drained = this.drain();
-      await Promise.race([drained, pause(ms)]);
+      await within(ms, drained);
       active.stopAll('shutdown');
-      await Promise.race([drained, pause(killGraceMs)]);
+      await within(killGraceMs, drained);
     },
 
     isOpen: () => open,

@@ -14,7 +14,7 @@ import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
-import { within } from '../../shared/within.ts';
+import { farewellMs, within } from '../../shared/within.ts';
 import { createActiveRuns } from './active-runs.ts';
 import { artifactCollector } from './artifacts.ts';
 import { attachInputFrom } from './attach-input.ts';
@@ -218,8 +218,6 @@ services.start();
 void warmLanguages(engine, engineInfo, sandboxes, log);
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
-/** Redis may be away: then this worker is missed instead of leaving. */
-const farewellMs = 2_000;
 let stopping = false;
 async function stop(): Promise<void> {
   if (stopping) return;

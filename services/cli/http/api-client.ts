@@ -1,5 +1,5 @@
 import { howToGetAKey } from '../config/config.ts';
-import { ApiError, type ConnectionError } from '../errors.ts';
+import { ApiError, type ConnectionError, ownProblem } from '../errors.ts';
 import { connectionError } from './connection-error.ts';
 import { problemFrom } from './problem-from.ts';
 import { type RetryOptions, withRetry } from './with-retry.ts';
@@ -96,22 +96,17 @@ async function readJson(response: Response, url: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch {
+    const detail = `${url} answers, but not with JSON. Check the address with \`runlet config\`.`;
     throw new ApiError({
-      type: 'https://runlet.dev/problems/not_runlet',
-      title: 'The answer is not Runlet’s',
+      ...ownProblem('not_runlet', 'The answer is not Runlet’s', detail),
       status: response.status,
-      detail: `${url} answers, but not with JSON. Check the address with \`runlet config\`.`,
-      code: 'not_runlet',
     });
   }
 }
 
 function noKey(): ApiError {
   return new ApiError({
-    type: 'https://runlet.dev/problems/unauthorized',
-    title: 'An API key is required',
+    ...ownProblem('unauthorized', 'An API key is required', `There is no API key. ${howToGetAKey}`),
     status: 401,
-    detail: `There is no API key. ${howToGetAKey}`,
-    code: 'unauthorized',
   });
 }

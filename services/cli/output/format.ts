@@ -1,3 +1,5 @@
+import { durationUnits } from '../parse/duration.ts';
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 export function formatBytes(bytes: number): string {
@@ -24,19 +26,11 @@ export function formatAge(time: string, now: number): string {
   return unit === '?' ? '-' : `${Math.floor(age / unitMs)}${unit}`;
 }
 
-const durationUnits: readonly [unitMs: number, unit: string][] = [
-  [86_400_000, 'd'],
-  [3_600_000, 'h'],
-  [60_000, 'm'],
-  [1000, 's'],
-  [1, 'ms'],
-];
-
 /** As parseDuration takes it: `1m30s`, `2h`. */
 export function formatDuration(ms: number): string {
   let left = ms;
   let text = '';
-  for (const [unitMs, unit] of durationUnits) {
+  for (const [unit, unitMs] of Object.entries(durationUnits).reverse()) {
     const count = Math.floor(left / unitMs);
     if (count > 0) text += `${count}${unit}`;
     left -= count * unitMs;

@@ -1,4 +1,11 @@
-const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** The units of a time, the shortest first, in ms. */
+export const durationUnits: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /**
  * `500ms`, `10s`, `1m30s`, `1.5h` in milliseconds. A bare number is refused: people who come from `docker stop -t`
@@ -9,7 +16,7 @@ export function parseDuration(text: string): number {
     throw new Error('Give a time with its unit, like 500ms, 10s, 1m30s or 2h.');
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
-    total += Number(amount) * (unitMs[unit ?? ''] ?? Number.NaN);
+    total += Number(amount) * (durationUnits[unit ?? ''] ?? Number.NaN);
   // 1.1s is 1100.0000000000002 in floating point; anything finer than a microsecond off is the user's.
   const whole = Math.round(total);
   if (Math.abs(total - whole) > 1e-3 || !Number.isSafeInteger(whole))

@@ -1,6 +1,6 @@
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, ownProblem } from '../errors.ts';
 import { waitFor } from './wait-for.ts';
 
 const mostWaitMs = 60_000;
@@ -14,11 +14,11 @@ export async function startService(context: Context, name: string): Promise<void
   const service = await waitFor(context, begun, mostWaitMs);
   if (service.status === 'ready' || (service.status === 'stopped' && service.exitCode === 0)) return;
   throw new ApiError(
-    service.error ?? {
-      type: 'https://runlet.dev/problems/service_not_ready',
-      title: 'The service is not ready',
-      detail: `It is ${service.status}: see \`runlet services ${name}\` and \`runlet logs ${name}\`.`,
-      code: 'service_not_ready',
-    },
+    service.error ??
+      ownProblem(
+        'service_not_ready',
+        'The service is not ready',
+        `It is ${service.status}: see \`runlet services ${name}\` and \`runlet logs ${name}\`.`,
+      ),
   );
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { Log } from '../../../shared/log.ts';
 import type { GatewayEnv } from './context.ts';
@@ -31,29 +30,21 @@ export function observe(log: Log, count: RequestObserver) {
     const method = knownMethods.has(c.req.method) ? c.req.method : 'other';
     count(c.var.route, method, status, ms / 1000);
     // Written after the answer, which would wait for it.
-    setImmediate(() => write(c, requestId, method, status, ms));
+    setImmediate(() => {
+      const fault = c.var.fault;
+      log[fault === undefined ? 'info' : toProblem(fault, '').code === 'internal' ? 'error' : 'warn'](
+        {
+          requestId,
+          method,
+          path: c.req.path.slice(0, 256),
+          route: c.var.route,
+          status,
+          ms: Math.round(ms * 100) / 100,
+          ...(c.var.identity && { tenant: c.var.identity.tenant, key: c.var.identity.keyId }),
+          ...(fault && { fault: fault.message, stack: fault.stack }),
+        },
+        'request',
+      );
+    });
   });
-
-  function write(
-    c: Context<GatewayEnv>,
-    requestId: string,
-    method: string,
-    status: number,
-    ms: number,
-  ): void {
-    const fault = c.var.fault;
-    log[fault === undefined ? 'info' : toProblem(fault, '').code === 'internal' ? 'error' : 'warn'](
-      {
-        requestId,
-        method,
-        path: c.req.path.slice(0, 256),
-        route: c.var.route,
-        status,
-        ms: Math.round(ms * 100) / 100,
-        ...(c.var.identity && { tenant: c.var.identity.tenant, key: c.var.identity.keyId }),
-        ...(fault && { fault: fault.message, stack: fault.stack }),
-      },
-      'request',
-    );
-  }
 }
