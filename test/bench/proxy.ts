@@ -5,16 +5,13 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { gatewayEnvironment, policyOf } from '../../services/gateway/environment.ts';
 import { serviceRequestSchema } from '../../shared/contracts/service.ts';
 import { newId } from '../../shared/ids.ts';
-import { keysFor } from '../../shared/keys.ts';
-import { createLog } from '../../shared/log.ts';
 import { networkNamespace } from '../../shared/network-namespace.ts';
-import { connectRedis } from '../../shared/redis.ts';
-import { sealerFor } from '../../shared/secrets.ts';
 import { emptyServiceState } from '../../shared/stores/service-record.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import type { Context } from './context.ts';
 import { median, type Row } from './measure.ts';
+import { storesOf } from './stores.ts';
 
 const connections = 32;
 const sliceMs = 500;
@@ -95,11 +92,9 @@ async function latency({ rounds }: Context, runlet: Runlet, thread: Worker, port
 
 /** A service whose container is what listens at this port, as a worker would say so. */
 async function waysTo(runlet: Runlet, port: number) {
-  const log = createLog('bench', 'silent');
-  const redis = connectRedis(runlet.env.RUNLET_REDIS_URL ?? '', 'loop', log);
-  const secret = runlet.env.RUNLET_SECRET_KEY ?? '';
-  const store = createServiceStore(redis, keysFor(runlet.prefix), sealerFor(secret));
-  const policy = policyOf(gatewayEnvironment.parse({ RUNLET_SECRET_KEY: secret }));
+  const { redis, keys, sealer } = storesOf(runlet);
+  const store = createServiceStore(redis, keys, sealer);
+  const policy = policyOf(gatewayEnvironment.parse({ RUNLET_SECRET_KEY: runlet.env.RUNLET_SECRET_KEY }));
   const request = serviceRequestSchema(policy).parse({ image: 'busybox', port, public: true });
   const head = { id: newId('svc'), tenant: 'default', name: `at-${port}-${Date.now()}`, createdAt: '' };
   const record = await store.create(head, request, 1_000);

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { Service } from '../../shared/contracts/service.ts';
+import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import type { Runlet } from '../support/runlet.ts';
@@ -17,17 +17,19 @@ export async function wake(context: Context): Promise<Row[]> {
 
 async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<Row[]> {
   const { dockerHost } = lab;
-  const service = await made(runlet);
+  const api = servicesOf(runlet, dockerHost);
+  const service = await api.start({ name: 'sleeper', image, port, keepAlive: 1_000 });
+  if (service.status !== 'ready') throw new Error(`${image}: ${JSON.stringify(service)}`);
   const peer = await docker(dockerHost, 'create', image);
   const ours: number[] = [];
   const bare: number[] = [];
   try {
     for (let i = 0; i < Math.max(3, Math.ceil(rounds / 2)); i += 1) {
-      await idle(runlet, service);
+      await api.until(service.name, ({ status }) => status === 'idle');
       await raw.calm(200);
       ours.push(
         await timed(async () => {
-          const answer = await runlet.call('GET', service.path ?? '');
+          const answer = await api.fetch(service);
           if (answer.status !== 200) throw new Error(`woken: ${answer.status} ${await answer.text()}`);
           await answer.body?.cancel();
         }),
@@ -43,7 +45,7 @@ async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<
     }
   } finally {
     await docker(dockerHost, 'rm', '-f', peer);
-    await runlet.call('DELETE', `/v1/services/${service.id}`);
+    await api.remove(service.name);
   }
   const [mine, its] = [median(ours), median(bare)];
   return [
@@ -56,22 +58,6 @@ async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<
       goal: '≤ +150 ms',
     },
   ];
-}
-
-async function made(runlet: Runlet): Promise<Service> {
-  const request = { name: 'sleeper', image, port, keepAlive: 1_000 };
-  const answer = await runlet.call('POST', '/v1/services', request, { prefer: 'wait=60' });
-  const service = (await answer.json()) as Service;
-  if (service.status !== 'ready') throw new Error(`${image}: ${JSON.stringify(service)}`);
-  return service;
-}
-
-async function idle(runlet: Runlet, { id }: Service): Promise<void> {
-  for (;;) {
-    const { status } = (await (await runlet.call('GET', `/v1/services/${id}`)).json()) as Service;
-    if (status === 'idle') return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 function answers(host: string): Promise<boolean> {

@@ -4,15 +4,12 @@ import { Worker } from 'node:worker_threads';
 import { Pool } from 'undici';
 import { type RunRequest, runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
-import { keysFor } from '../../shared/keys.ts';
-import { createLog } from '../../shared/log.ts';
-import { connectRedis } from '../../shared/redis.ts';
-import { sealerFor } from '../../shared/secrets.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import type { Context } from './context.ts';
 import { compared, type Row, throughput } from './measure.ts';
+import { storesOf } from './stores.ts';
 
 /** The notifier’s defaults: tries at once to one endpoint, and in all. */
 const lanesOf = { one: 8, all: 64 };
@@ -91,11 +88,6 @@ async function settledBody(runlet: Runlet, count: number): Promise<string> {
   const body = one && (await store.body(one));
   redis.disconnect();
   return body ?? '';
-}
-
-function storesOf(runlet: Runlet) {
-  const redis = connectRedis(runlet.env.RUNLET_REDIS_URL ?? '', 'loop', createLog('bench', 'silent'));
-  return { redis, keys: keysFor(runlet.prefix), sealer: sealerFor(runlet.env.RUNLET_SECRET_KEY ?? '') };
 }
 
 /** The same bodies to the same receiver, with nothing looked up, signed or noted. */

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
-import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -12,6 +11,7 @@ import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWebhookStore, mostWebhooks } from '../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
+import { runRequest } from '../support/run-request.ts';
 import { type LossyLine, startLossyLine } from './lossy-line.ts';
 
 // A client whose connection breaks sends anew what was not answered. Redis may have done it all the same: everything here happens twice.
@@ -64,13 +64,6 @@ const stores = (redis: RedisConnection) => ({
 const see = () => stores(direct);
 const stat = async (name: string) => Number(await direct.hget(keys.stats, name));
 
-const most = 1_000_000_000;
-const schema = runRequestSchema({
-  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
 const bounds = { tenantMost: 2, systemMost: 2, deliveriesMost: 2 };
 
 function store(redis: RedisConnection, idempotency?: { digest: string; field: string }) {
@@ -78,7 +71,7 @@ function store(redis: RedisConnection, idempotency?: { digest: string; field: st
   const now = new Date();
   const webhook = { url: 'https://own.example/', secret: newWebhookSecret() };
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
-  const request = schema.parse({ image: 'busybox', webhook });
+  const request = runRequest.parse({ image: 'busybox', webhook });
   return stores(redis).runs.create(head, request, bounds, { ...(idempotency && { idempotency }) });
 }
 const create = async (redis: RedisConnection) => (await store(redis)).id;

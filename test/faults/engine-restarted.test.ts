@@ -22,8 +22,7 @@ describe.runIf(userInfo().uid === 0)('the engine of services', () => {
     api = servicesOf(runlet, engine.dockerHost);
   });
   afterAll(async () => {
-    const { data } = await api.call<{ data: Service[] }>('GET', '/v1/services?limit=100');
-    for (const { id } of data) await api.remove(id, '?volumes=true');
+    await api.removeAll('?volumes=true');
     await runlet.stop();
     await engine.stop();
   });

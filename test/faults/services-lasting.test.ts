@@ -18,8 +18,7 @@ beforeAll(async () => {
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
-  const { data } = await api.call<{ data: Service[] }>('GET', '/v1/services?limit=100');
-  for (const { id } of data) await api.remove(id, '?volumes=true');
+  await api.removeAll('?volumes=true');
   await runlet.stop();
   if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });

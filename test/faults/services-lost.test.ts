@@ -30,8 +30,7 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     api = servicesOf(runlet, lab.dockerHost);
   });
   afterAll(async () => {
-    const { data } = await api.call<{ data: Service[] }>('GET', '/v1/services?limit=100');
-    for (const { id } of data) await api.remove(id);
+    await api.removeAll();
     await runlet.stop();
     await receiver.stop();
     await other.stop();

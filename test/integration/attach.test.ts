@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, expect, inject, test } from 'vitest';
-import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -15,20 +14,13 @@ import {
 } from '../../shared/stores/attach.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const log = createLog('test', 'silent');
 const redis = connectRedis(inject('lab').redisUrl, 'loop', log);
 const blocking = connectRedis(inject('lab').redisUrl, 'loop', log);
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const runs = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
-const most = 1_000_000_000;
-const schema = runRequestSchema({
-  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
-
 async function clear(): Promise<void> {
   const all = await redis.keys(`${keys.base}*`);
   if (all.length > 0) await redis.del(...all);
@@ -44,7 +36,7 @@ async function interactiveRun(): Promise<string> {
   const id = newId('run');
   const now = new Date();
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
-  const request = schema.parse({ image: 'busybox', interactive: true });
+  const request = runRequest.parse({ image: 'busybox', interactive: true });
   await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 1_000 });
   return id;
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -11,19 +10,13 @@ import { readOutput } from '../../shared/stores/run-events.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore, type Holder, type NewEvent } from '../../shared/stores/runs.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const log = createLog('test', 'silent');
 const redis = connectRedis(inject('lab').redisUrl, 'loop', log);
 const subscriber = connectRedis(inject('lab').redisUrl, 'loop', log);
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const store = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
-const most = 1_000_000_000;
-const schema = runRequestSchema({
-  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
 const state = { ...emptyState, exitCode: 0, finishedAt: '2026-01-01T00:00:00.000Z' };
 const channel = keys.ends('the-one-that-waits');
 const heard: (RunEnd | undefined)[] = [];
@@ -43,7 +36,7 @@ async function started(options: { ends?: string }): Promise<Holder> {
   const id = newId('run');
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
   const bounds = { tenantMost: 100, systemMost: 100, deliveriesMost: 100 };
-  await store.create(head, schema.parse({ image: 'busybox' }), bounds, options);
+  await store.create(head, runRequest.parse({ image: 'busybox' }), bounds, options);
   const claim = await store.claim(id, 'wrk');
   if (claim.verdict !== 'claimed') throw new Error(claim.verdict);
   return { runId: id, tenant: 'default', attempt: claim.attempt, worker: 'wrk' };

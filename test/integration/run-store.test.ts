@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, expect, inject, test } from 'vitest';
-import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -9,19 +8,12 @@ import { sealerFor } from '../../shared/secrets.ts';
 import { readEvents, readOutput } from '../../shared/stores/run-events.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore, type Holder } from '../../shared/stores/runs.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const store = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
 const bounds = { tenantMost: 5, systemMost: 8, deliveriesMost: 1_000 };
-
-const most = 1_000_000_000;
-const schema = runRequestSchema({
-  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
 
 async function clear(): Promise<void> {
   const all = await redis.keys(`${keys.base}*`);
@@ -34,7 +26,7 @@ afterAll(async () => {
 });
 
 async function create(more: Record<string, unknown> = {}, tenant = 'default'): Promise<string> {
-  const request = schema.parse({ image: 'busybox', env: { TOKEN: 'very-secret-value' }, ...more });
+  const request = runRequest.parse({ image: 'busybox', env: { TOKEN: 'very-secret-value' }, ...more });
   const now = new Date();
   const id = newId('run');
   await store.create({ id, tenant, createdAt: now.toISOString(), dueAt: now.getTime() }, request, bounds);

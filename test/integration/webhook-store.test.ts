@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { type RunRequest, runRequestSchema } from '../../shared/contracts/run-request.ts';
+import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import type { DeliveryAttempt, EventPattern } from '../../shared/contracts/webhook.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
@@ -17,6 +17,7 @@ import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWebhookStore, mostWebhooks } from '../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
@@ -25,14 +26,6 @@ const runs = createRunStore(redis, keys, sealer);
 const webhooks = createWebhookStore(redis, keys, sealer);
 const outbox = createOutboxStore(redis, keys, sealer);
 const deliveries = createDeliveryStore(redis, keys, sealer);
-
-const most = 1_000_000_000;
-const schema = runRequestSchema({
-  limits: { timeoutMs: most, memoryBytes: most, cpus: 8, pids: 100, outputBytes: most, diskBytes: most },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
 
 const allKeys = () => redis.keys(`${keys.base}*`);
 async function clear(): Promise<void> {
@@ -56,7 +49,7 @@ async function create(
   webhook?: RunRequest['webhook'],
   { tenant = 'default', deliveriesMost = 1_000 } = {},
 ): Promise<string> {
-  const request = schema.parse({ image: 'busybox', ...(webhook && { webhook }) });
+  const request = runRequest.parse({ image: 'busybox', ...(webhook && { webhook }) });
   const now = new Date();
   const id = newId('run');
   await runs.create(

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import type { Service } from '../../shared/contracts/service.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -17,8 +16,7 @@ beforeAll(async () => {
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
-  const { data } = await api.call<{ data: Service[] }>('GET', '/v1/services?limit=100');
-  for (const { id } of data) await api.remove(id);
+  await api.removeAll();
   await runlet.stop();
   if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });

@@ -26,6 +26,11 @@ export function servicesOf(runlet: Runlet, dockerHost: string) {
     async remove(name: string, query = ''): Promise<void> {
       await call('DELETE', `/v1/services/${name}${query}`);
     },
+    /** Every service there is. */
+    async removeAll(query = ''): Promise<void> {
+      const { data } = await call<{ data: Service[] }>('GET', '/v1/services?limit=100');
+      for (const { id } of data) await call('DELETE', `/v1/services/${id}${query}`);
+    },
     async until(name: string, holds: (service: Service) => boolean): Promise<Service> {
       for (;;) {
         const service = await call<Service>('GET', `/v1/services/${name}`);

@@ -51,8 +51,7 @@ beforeAll(async () => {
   });
 }, 600_000);
 afterAll(async () => {
-  const { data } = await api.call<{ data: Service[] }>('GET', '/v1/services?limit=100');
-  for (const { id } of data) await api.remove(id);
+  await api.removeAll();
   await receiver.stop();
   await runlet.stop();
   if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);

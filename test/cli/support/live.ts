@@ -1,4 +1,4 @@
-import type { Service } from '../../../shared/contracts/service.ts';
+import { servicesOf } from '../../services/support.ts';
 import { docker } from '../../support/docker.ts';
 import type { Lab } from '../../support/lab.ts';
 import { ensureImages } from '../../support/lab-images.ts';
@@ -18,6 +18,7 @@ export async function startLive(lab: Lab, images: string[]) {
       RUNLET_MAX_MEMORY_BYTES: String(2 ** 31),
     },
   });
+  const api = servicesOf(runlet, lab.dockerHost);
   const user = { RUNLET_API_KEY: runlet.apiKey };
   const on = ({ env, ...options }: CliOptions): CliOptions => ({
     url: runlet.url,
@@ -29,15 +30,10 @@ export async function startLive(lab: Lab, images: string[]) {
     port,
     cli: (args: string[], options: CliOptions = {}) => runCli(args, on(options)),
     start: (args: string[], options: CliOptions = {}) => startCli(args, on(options)),
-    async service(name: string): Promise<Service> {
-      return (await (await runlet.call('GET', `/v1/services/${name}`)).json()) as Service;
-    },
+    service: api.read,
     async stop(): Promise<void> {
       cleanUp();
-      const { data } = (await (await runlet.call('GET', '/v1/services?limit=100')).json()) as {
-        data: Service[];
-      };
-      for (const { id } of data) await runlet.call('DELETE', `/v1/services/${id}?volumes=true`);
+      await api.removeAll('?volumes=true');
       await runlet.stop();
       if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
     },
