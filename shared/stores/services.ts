@@ -8,6 +8,7 @@ import type { ServiceStatus, ServiceWanted } from '../service-states.ts';
 import { hookContext } from './outbox.ts';
 import { loadScript, text } from './scripts.ts';
 import {
+  emptyServiceState,
   parseService,
   parseServiceState,
   type ServiceHead,
@@ -106,13 +107,17 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return redis.zrange(keys.services, '0', '-1');
     },
 
-    /** False: somebody else was quicker. */
+    /**
+     * False: somebody else was quicker. On the same engine it is adopted as it is; on another one it is starting, and is reached
+     * again when its new worker says so.
+     */
     async assign(record: ServiceRecord, worker: string, engine: string): Promise<boolean> {
       const { id } = record.head;
+      const elsewhere: ServiceState = { ...emptyServiceState, restarts: record.state.restarts };
       const reply = await scripts.assign(
         redis,
         [keys.service(id)],
-        [record.generation, worker, engine, keys.serviceWake(id)],
+        [record.generation, worker, engine, keys.serviceWake(id), JSON.stringify(elsewhere)],
       );
       return text(reply) === 'assigned';
     },

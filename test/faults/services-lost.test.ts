@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
 import { payload } from '../../shared/contracts/webhook-payload.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
@@ -81,6 +81,10 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     // Whatever answers meanwhile is one of the two, and never the first again after the second.
     const answered: string[] = [];
     let watching = true;
+    onTestFinished(() => {
+      watching = false;
+      return watch;
+    });
     const watch = (async () => {
       while (watching) {
         const { status, text } = await word(moving);

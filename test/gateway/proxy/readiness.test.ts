@@ -191,6 +191,35 @@ test('removed: its name is nobody’s, and can be somebody’s again', async () 
   expect((await call(on.port, service.host)).body).toBe('here');
 });
 
+test('given to another engine it is starting until it is up there: what was its address is called no more', async () => {
+  const service = await on.service({ at: container.port, state: { restarts: 2 } });
+  expect((await call(on.port, service.host)).body).toBe('here');
+  const before = await on.gateway.services.read(service.id);
+  if (before === undefined) throw new Error('it is gone');
+  expect(await on.gateway.services.assign(before, 'wrk_other', 'another engine')).toBe(true);
+  expect(await on.gateway.services.read(service.id)).toMatchObject({
+    ...{ worker: 'wrk_other', engine: 'another engine', generation: 2, status: 'starting' },
+    state: { place: null, startedAt: null, readyAt: null, restarts: 2 },
+  });
+  const seen = container.seen.length;
+  const answer = call(on.port, service.host);
+  await sleep(300);
+  expect(container.seen).toHaveLength(seen);
+  const holder = { ...service.holder, worker: 'wrk_other', generation: 2 };
+  await on.gateway.services.report(holder, 'ready', service.state);
+  expect((await answer).body).toBe('here');
+});
+
+test('given to another worker of its engine it is served on', async () => {
+  const service = await on.service({ at: container.port });
+  const before = await on.gateway.services.read(service.id);
+  if (before === undefined) throw new Error('it is gone');
+  await on.gateway.services.assign(before, 'wrk_next', 'engine');
+  const { status, state } = before;
+  expect(await on.gateway.services.read(service.id)).toMatchObject({ worker: 'wrk_next', status, state });
+  expect((await call(on.port, service.host)).body).toBe('here');
+});
+
 test('a service without a port is not called by HTTP', async () => {
   const { host } = await on.service({ request: { port: undefined, tcpPorts: [3306] } });
   expect(problemIn(await call(on.port, host))).toMatchObject({ status: 404 });
