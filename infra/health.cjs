@@ -1,6 +1,8 @@
-// The health check of the containers that speak no HTTP. Such a program is of use while it can reach its Redis, a worker also
-// its Engine, so that is what is asked, each by one connection:  node infra/health.cjs redis engine
+// The health check of the containers. A program that speaks no HTTP is of use while it can reach its Redis, a worker also its
+// Engine, so that is what is asked, each by one connection:  node infra/health.cjs redis engine
+// A gateway is asked itself:  node infra/health.cjs gateway
 // Plain JavaScript without dependencies: it runs often.
+const { get } = require('node:http');
 const { connect } = require('node:net');
 
 const places = {
@@ -8,7 +10,9 @@ const places = {
   engine: [process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock', 2375],
 };
 
-Promise.all(process.argv.slice(2).map((name) => reaches(...places[name]))).then(
+Promise.all(
+  process.argv.slice(2).map((name) => (name === 'gateway' ? isHealthy() : reaches(...places[name]))),
+).then(
   () => process.exit(0),
   (error) => {
     console.error(error.message);
@@ -26,6 +30,21 @@ function reaches(address, defaultPort) {
       socket.destroy();
       resolve();
     });
+  });
+}
+
+function isHealthy() {
+  const { RUNLET_HOST = '127.0.0.1', RUNLET_PORT = '8080' } = process.env;
+  // Who listens at all addresses listens at loopback, too.
+  const host = ['0.0.0.0', '::'].includes(RUNLET_HOST) ? '127.0.0.1' : RUNLET_HOST;
+  return new Promise((resolve, reject) => {
+    const asked = get({ host, port: Number(RUNLET_PORT), path: '/healthz', timeout: 3_000 }, (answer) => {
+      answer.resume();
+      if (answer.statusCode === 200) resolve();
+      else reject(new Error(`the gateway answers ${answer.statusCode}`));
+    });
+    asked.once('timeout', () => asked.destroy(new Error('the gateway does not answer')));
+    asked.once('error', reject);
   });
 }
 

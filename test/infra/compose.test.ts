@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
 import { pushImage } from '../../infra/images/push.ts';
@@ -85,6 +88,15 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     rmSync(folder, { recursive: true, force: true });
   }, 120_000);
 
+  const gatewayPort = () => new URL(gateway).port;
+
+  /** As a browser does, which takes every name that ends in .localhost for this machine. */
+  const byName = (name: string) =>
+    new Promise<string>((resolve, reject) => {
+      const headers = { host: `${name}.localhost:${gatewayPort()}` };
+      get(gateway, { headers, agent: false }, (answer) => resolve(text(answer))).once('error', reject);
+    });
+
   const ready = async () => (await fetch(`${gateway}/readyz`).catch(() => undefined))?.status;
 
   const container = (service: string) => {
@@ -162,18 +174,75 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     await expect.poll(firstTry, { timeout: 30_000 }).toBe('blocked_address');
   });
 
-  it('gives no program of ours a capability, a writable root or another’s code, and publishes the gateway alone', async () => {
+  const call = (path: string, init: RequestInit = {}) =>
+    fetch(`${gateway}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: 'wait=60' },
+    });
+
+  it('keeps services, reached by name, and behind the firewall', async () => {
+    const made = await call('/v1/services', {
+      method: 'POST',
+      body: JSON.stringify({
+        ...{ name: 'web', image: 'busybox', port: 80, public: true, limits: { memoryBytes: 2 ** 25 } },
+        command: ['sh', '-c', 'mkdir /tmp/www; echo here > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait'],
+      }),
+    });
+    const service = (await made.json()) as { id: string };
+    expect(service).toMatchObject({ status: 'ready', error: null });
+    expect(await byName('web')).toBe('here\n');
+    // The address of its bridge is this machine's, where somebody listens on all addresses.
+    const heard: string[] = [];
+    const bystander = createServer((incoming, outgoing) => {
+      heard.push(incoming.url ?? '');
+      outgoing.end('open');
+    });
+    await new Promise<void>((resolve) => bystander.listen(0, '0.0.0.0', resolve));
+    const { port } = bystander.address() as AddressInfo;
+    const format = '{{ range .NetworkSettings.Networks }}{{ .Gateway }}{{ end }}';
+    const bridge = await docker(lab.dockerHost, 'inspect', '-f', format, `runlet-${service.id}`);
+    const address = `http://${bridge}:${port}`;
+    const tried = await call('/v1/services/web/exec', {
+      method: 'POST',
+      body: JSON.stringify({ command: ['wget', '-T', '3', '-q', '-O', '-', `${address}/by-service`] }),
+    });
+    expect(await tried.json()).toMatchObject({ status: 'failed', stdout: '' });
+    expect(await (await fetch(`${address}/by-host`)).text()).toBe('open');
+    expect(heard).toEqual(['/by-host']);
+    await new Promise((resolve) => bystander.close(resolve));
+    expect((await call('/v1/services/web', { method: 'DELETE' })).ok).toBe(true);
+  });
+
+  it('gives a run the way out that it asks for', async () => {
+    const { status, run } = await post('busybox', { network: 'egress', command: ['ip', 'route'] });
+    expect([status, run]).toMatchObject([200, { status: 'succeeded', error: null }]);
+    expect(run.stdout).toContain('default via ');
+  });
+
+  it('gives no program of ours a capability but the worker the firewall’s, a writable root or another’s code', async () => {
+    const netAdmin = '0000000000001000';
     for (const service of ['gateway', 'notifier', 'worker']) {
       const status = await inside(service, 'grep', '-E', '^(CapEff|CapBnd|NoNewPrivs)', '/proc/1/status');
+      const capabilities = service === 'worker' ? netAdmin : '0000000000000000';
       expect(status.replaceAll('\t', ' ').split('\n')).toEqual(
-        expect.arrayContaining(['CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'NoNewPrivs: 1']),
+        expect.arrayContaining([`CapEff: ${capabilities}`, `CapBnd: ${capabilities}`, 'NoNewPrivs: 1']),
       );
       await expect(inside(service, 'touch', '/app/written')).rejects.toThrow('Read-only file system');
       expect(await inside(service, 'ls', '/app/services')).toBe(service);
     }
     for (const service of ['gateway', 'notifier']) expect(await inside(service, 'id', '-u')).not.toBe('0');
-    for (const service of ['redis', 'notifier', 'worker'])
+  });
+
+  it('is reached by loopback alone, and its Redis by nothing but the socket', async () => {
+    for (const service of ['redis', 'notifier', 'worker', 'gateway'])
       expect(await docker(lab.dockerHost, 'port', await container(service))).toBe('');
+    expect(await inside('redis', 'cat', '/proc/net/dev')).not.toContain('eth0');
+    const others = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal, family }) => !internal && family === 'IPv4');
+    expect(others).not.toEqual([]);
+    for (const { address } of others)
+      await expect(fetch(`http://${address}:${gatewayPort()}/healthz`)).rejects.toThrow('fetch failed');
   });
 
   it('comes to be healthy in all its parts', async () => {
