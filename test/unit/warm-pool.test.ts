@@ -108,6 +108,25 @@ describe('the pool', () => {
     expect(making).toHaveLength(3);
   });
 
+  test('starts none beside a few runs in a row', async () => {
+    const { pool, profile, state, making, pass } = bench();
+    await pass(6_000);
+    state.busy = true;
+    pool.take(profile);
+    await pass(900);
+    expect(making).toHaveLength(0);
+    state.busy = false;
+    await pass(100);
+    expect(making).toHaveLength(1);
+    making[0]?.done();
+    await pass(6_000);
+    // A load that does not end is followed, one at a time.
+    state.busy = true;
+    pool.take(profile);
+    await pass(2_000);
+    expect(making).toHaveLength(2);
+  });
+
   test('gives its own to a run that waits also while it ends, and removes the rest', async () => {
     const { pool, profile, making, removed, pass } = bench();
     pool.take(profile);

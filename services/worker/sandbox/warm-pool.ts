@@ -54,7 +54,7 @@ const burstMs = 120_000;
 /** Nobody asked for so long: nothing is kept. */
 const idleMs = 600_000;
 const tickMs = 50;
-/** The pool grows at this pace while the engine is busy. */
+/** The pool grows at this pace while the engine is busy, and not sooner: a few runs in a row end without a start beside them. */
 const trickleMs = 1_000;
 /** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
 const giveWayMs = 5_000;
@@ -74,6 +74,7 @@ export function createWarmPool(options: WarmPoolOptions) {
   const held = new Set<string>();
   let making = 0;
   let madeAt = 0;
+  let quietAt = 0;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const underWay = new Set<Promise<void>>();
@@ -218,7 +219,9 @@ export function createWarmPool(options: WarmPoolOptions) {
     }
     const at = now();
     const busy = options.busy();
-    if (busy && (making > 0 || at - madeAt < (options.opening() ? giveWayMs : trickleMs))) return;
+    if (!busy) quietAt = at;
+    const wait = options.opening() ? giveWayMs : trickleMs;
+    if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
     while (making < (busy ? 1 : mostMaking)) {
       const next = [...shelves.values()]
         .map((shelf) => ({ shelf, lacks: target(shelf) - shelf.idle.length - unclaimed(shelf) }))
