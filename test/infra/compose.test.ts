@@ -185,7 +185,11 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
       method: 'POST',
       body: JSON.stringify({
         ...{ name: 'web', image: 'busybox', port: 80, public: true, limits: { memoryBytes: 2 ** 25 } },
-        command: ['sh', '-c', 'mkdir /tmp/www; echo here > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait'],
+        command: [
+          'sh',
+          '-c',
+          'mkdir /tmp/www; echo here > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait',
+        ],
       }),
     });
     const service = (await made.json()) as { id: string };
