@@ -1,182 +1,125 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { gatewayEnvironment, policyOf } from '../../services/gateway/environment.ts';
-import { serviceRequestSchema } from '../../shared/contracts/service.ts';
-import { newId } from '../../shared/ids.ts';
-import { networkNamespace } from '../../shared/network-namespace.ts';
-import { emptyServiceState } from '../../shared/stores/service-record.ts';
-import { createServiceStore } from '../../shared/stores/services.ts';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
-import type { Context } from './context.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { ensureTools } from '../../infra/parts/apt.ts';
+import { servicesOf } from '../services/support.ts';
+import { docker } from '../support/docker.ts';
+import { ensureLoaded } from '../support/lab-images.ts';
+import type { Runlet } from '../support/runlet.ts';
+import { type Context, withRunlet } from './context.ts';
 import { median, type Row } from './measure.ts';
-import { storesOf } from './stores.ts';
+
+const execute = promisify(execFile);
 
 const connections = 32;
-const sliceMs = 500;
-const body = 'hello world\n';
+const port = 80;
 
-/** What answers, and what asks, each in a thread of its own: `node`, a Node server; `bare`, one that reads no request at all. */
-type Role = { role: 'node' | 'bare' } | { role: 'load' };
-/** For `ms`: how many answers came, and, over one connection, how long each took. */
-type Load = { port: number; host: string; connections: number; ms: number };
-type Loaded = { answers: number; ms: number; times: number[] };
+/** A service as its user has it: in its container, on its network. */
+type Warm = { name: string; about: string; image: string; command?: string[] };
+
+const nodeServer = (work: string) => [
+  'node',
+  '-e',
+  `require('node:http').createServer((_, outgoing) => { ${work} outgoing.writeHead(200, { 'content-type': 'text/plain' }); outgoing.end('hello world\\n'); }).listen(${port})`,
+];
+
+const warm: Warm[] = [
+  { name: 'nginx', about: 'nginx', image: 'nginx:1.22' },
+  { name: 'node', about: 'a Node server', image: 'node:24-bookworm-slim', command: nodeServer('') },
+  {
+    name: 'page',
+    about: 'a Node server that renders a list of 100',
+    image: 'node:24-bookworm-slim',
+    command: nodeServer(
+      "let page = ''; for (let i = 0; i < 100; i += 1) page += '<li>' + new Date(i * 1e9).toUTCString() + '</li>';",
+    ),
+  },
+];
 
 /**
- * The gateway between a client and a service, against the same client at the same service. Direct and proxied in turn, in short slices, so
- * that a machine that is slower for a while is so for both.
+ * The gateway between wrk and a service, against the same wrk at the container itself. Direct and proxied in turn, in slices of a
+ * second, so that a machine that is slower for a while is so for both.
  */
 export async function serviceProxy(context: Context): Promise<Row[]> {
-  const runlet = await startRunlet(context.lab, { workers: 0 });
-  const threads = await Promise.all((['node', 'bare', 'load'] as const).map(startThread));
-  try {
-    const [node, bare, load] = threads;
-    if (node === undefined || bare === undefined || load === undefined) return [];
-    const measuring = (async () => [
-      ...(await throughput(context, runlet, load.thread, 'a Node server', node.port)),
-      ...(await throughput(context, runlet, load.thread, 'a server that reads nothing', bare.port)),
-      await latency(context, runlet, load.thread, node.port),
-    ])();
-    return await Promise.race([measuring, context.interrupted]);
-  } finally {
-    for (const { thread } of threads) await thread.terminate();
-    await runlet.stop();
-  }
+  const { lab, say } = context;
+  const [wrk = ''] = await ensureTools([{ names: ['wrk'], packages: ['wrk'] }], say);
+  for (const image of ['nginx', 'node']) await ensureLoaded(lab, image);
+  return withRunlet(context, {}, async (runlet) => {
+    const rows: Row[] = [];
+    for (const service of warm) {
+      say(`proxy: ${service.about} …`);
+      rows.push(...(await measured(context, runlet, wrk, service)));
+    }
+    return rows;
+  });
 }
 
-async function throughput(
-  { rounds }: Context,
+async function measured(
+  { lab: { dockerHost }, rounds }: Context,
   runlet: Runlet,
-  thread: Worker,
-  what: string,
-  port: number,
+  wrk: string,
+  { about, ...request }: Warm,
 ): Promise<Row[]> {
-  const { direct, proxied } = await waysTo(runlet, port);
-  const rates = { direct: [] as number[], proxied: [] as number[] };
-  for (let i = -4; i < Math.max(6, rounds); i += 1)
-    for (const way of ['direct', 'proxied'] as const) {
-      const { answers, ms } = await loaded(thread, { ...{ direct, proxied }[way], connections, ms: sliceMs });
-      // The first slices compile the code.
-      if (i >= 0) rates[way].push(answers / (ms / 1_000));
-    }
-  const [mine, peer] = [median(rates.proxied), median(rates.direct)];
-  return [
-    {
-      what: `proxy: requests over ${connections} connections to ${what}, vs direct`,
-      runlet: `${mine.toFixed(0)} /s`,
-      peer: `${peer.toFixed(0)} /s`,
-      ratio: (mine / peer).toFixed(2),
-      goal: '≥ 0.6',
-    },
-  ];
-}
-
-async function latency({ rounds }: Context, runlet: Runlet, thread: Worker, port: number): Promise<Row> {
-  const ways = await waysTo(runlet, port);
-  const times = { direct: [] as number[], proxied: [] as number[] };
-  for (let i = -2; i < Math.max(6, rounds); i += 1)
-    for (const way of ['direct', 'proxied'] as const) {
-      const slice = await loaded(thread, { ...ways[way], connections: 1, ms: sliceMs / 2 });
-      if (i >= 0) times[way].push(...slice.times);
-    }
-  const [mine, peer] = [median(times.proxied), median(times.direct)];
-  return {
-    what: 'proxy: p50 of a request over one connection, vs direct',
-    runlet: `${mine.toFixed(2)} ms`,
-    peer: `${peer.toFixed(2)} ms`,
-    ratio: `+${(mine - peer).toFixed(2)} ms`,
-    goal: '≤ +1 ms',
-  };
-}
-
-/** A service whose container is what listens at this port, as a worker would say so. */
-async function waysTo(runlet: Runlet, port: number) {
-  const { redis, keys, sealer } = storesOf(runlet);
-  const store = createServiceStore(redis, keys, sealer);
-  const policy = policyOf(gatewayEnvironment.parse({ RUNLET_SECRET_KEY: runlet.env.RUNLET_SECRET_KEY }));
-  const request = serviceRequestSchema(policy).parse({ image: 'busybox', port, public: true });
-  const head = { id: newId('svc'), tenant: 'default', name: `at-${port}-${Date.now()}`, createdAt: '' };
-  const record = await store.create(head, request, 1_000);
-  const worker = newId('wrk');
-  await store.assign(record, worker, 'bench');
-  const place = { netns: networkNamespace(), address: '127.0.0.1', host: '127.0.0.1', ports: {} };
-  const holder = { id: head.id, tenant: 'default', worker, generation: 1 };
-  await store.report(holder, 'ready', { ...emptyServiceState, place });
-  redis.disconnect();
-  const host = `${head.name}.localhost`;
-  return { direct: { port, host }, proxied: { port: Number(new URL(runlet.url).port), host } };
-}
-
-async function loaded(thread: Worker, load: Load): Promise<Loaded> {
-  thread.postMessage(load);
-  const [result] = (await once(thread, 'message')) as [Loaded];
-  return result;
-}
-
-async function startThread(role: Role['role']): Promise<{ thread: Worker; port: number }> {
-  const thread = new Worker(new URL(import.meta.url), { workerData: { role } satisfies Role });
-  const [{ port }] = (await once(thread, 'message')) as [{ port: number }];
-  return { thread, port };
-}
-
-// What the threads do.
-
-function listen(server: ReturnType<typeof createTcpServer>): void {
-  server.listen(0, '127.0.0.1', () =>
-    parentPort?.postMessage({ port: (server.address() as AddressInfo).port }),
-  );
-}
-
-/** One answer for each piece that comes: with one request at a time on a connection, that is one request. */
-function answerBlindly(socket: Socket): void {
-  const answer = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-  socket.setNoDelay(true);
-  socket.on('data', () => socket.write(answer)).on('error', () => socket.destroy());
-}
-
-/** Each connection asks again as soon as it has its answer. */
-async function ask({ port, host, connections: lanes, ms }: Load): Promise<Loaded> {
-  const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n`;
-  const times: number[] = [];
-  let answers = 0;
-  const sockets = Array.from({ length: lanes }, () => connect({ port, host: '127.0.0.1', noDelay: true }));
-  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-  const began = performance.now();
-  await Promise.all(
-    sockets.map(async (socket) => {
-      let asked = performance.now();
-      socket.on('data', (data) => {
-        if (data.toString('latin1', data.length - body.length) !== body)
-          throw new Error(`an answer that is none: ${data.toString('latin1').slice(0, 500)}`);
-        const now = performance.now();
-        answers += 1;
-        if (lanes === 1) times.push(now - asked);
-        asked = now;
-        if (now - began < ms) socket.write(request, 'latin1');
-        else socket.destroy();
-      });
-      socket.write(request, 'latin1');
-      await once(socket, 'close');
-    }),
-  );
-  return { answers, ms: performance.now() - began, times };
-}
-
-if (!isMainThread) {
-  const { role } = workerData as Role;
-  if (role === 'bare') listen(createTcpServer(answerBlindly));
-  else if (role === 'node')
-    listen(
-      createServer((_, outgoing) =>
-        outgoing.writeHead(200, { 'content-type': 'text/plain', 'content-length': body.length }).end(body),
-      ),
-    );
-  else {
-    parentPort?.postMessage({ port: 0 });
-    parentPort?.on(
-      'message',
-      (load: Load) => void ask(load).then((result) => parentPort?.postMessage(result)),
-    );
+  const api = servicesOf(runlet, dockerHost);
+  const service = await api.start({ ...request, port, public: true, keepAlive: 'forever' });
+  if (service.status !== 'ready') throw new Error(`${about}: ${JSON.stringify(service.error)}`);
+  const format = '{{ range .NetworkSettings.Networks }}{{ .IPAddress }}{{ end }}';
+  const address = await docker(dockerHost, 'inspect', '-f', format, api.container(service));
+  const host = `${service.name}.localhost`;
+  const ways = { direct: `http://${address}:${port}/`, proxied: `${runlet.url}/` };
+  try {
+    const many = await inTurn(rounds, ways, (url) => slice(wrk, url, host, connections));
+    const [rate, itsRate] = [median(many.proxied.rates), median(many.direct.rates)];
+    const one = await inTurn(rounds, ways, (url) => slice(wrk, url, host, 1));
+    const [ms, itsMs] = [median(one.proxied.p50s), median(one.direct.p50s)];
+    return [
+      {
+        what: `proxy: requests over ${connections} connections to ${about}, vs direct`,
+        runlet: `${rate.toFixed(0)} /s`,
+        peer: `${itsRate.toFixed(0)} /s`,
+        ratio: (rate / itsRate).toFixed(2),
+        goal: '≥ 0.6',
+      },
+      {
+        what: `proxy: p50 of a request over one connection to ${about}, vs direct`,
+        runlet: `${ms.toFixed(2)} ms`,
+        peer: `${itsMs.toFixed(2)} ms`,
+        ratio: `+${(ms - itsMs).toFixed(2)} ms`,
+        goal: '≤ +1 ms',
+      },
+    ];
+  } finally {
+    await api.remove(service.name);
   }
+}
+
+type Measured = { rates: number[]; p50s: number[] };
+
+async function inTurn(
+  rounds: number,
+  ways: { direct: string; proxied: string },
+  act: (url: string) => Promise<{ rate: number; p50: number }>,
+): Promise<{ direct: Measured; proxied: Measured }> {
+  const all = { direct: { rates: [], p50s: [] }, proxied: { rates: [], p50s: [] } } as Record<
+    keyof typeof ways,
+    Measured
+  >;
+  // The first two compile the code.
+  for (let i = -2; i < Math.max(2, Math.ceil(rounds / 4)); i += 1)
+    for (const way of ['direct', 'proxied'] as const) {
+      const { rate, p50 } = await act(ways[way]);
+      if (i < 0) continue;
+      all[way].rates.push(rate);
+      all[way].p50s.push(p50);
+    }
+  return all;
+}
+
+/** One second of wrk: answers a second, and how long the median of them took, in ms. */
+async function slice(wrk: string, url: string, host: string, lanes: number) {
+  const words = ['-t1', `-c${lanes}`, '-d1s', '--latency', '-H', `Host: ${host}`, url];
+  const { stdout } = await execute(wrk, words);
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url}: ${stdout}`);
+  const rate = Number(/^Requests\/sec:\s+([\d.]+)$/m.exec(stdout)?.[1]);
+  const [, p50, unit = ''] = /^\s+50%\s+([\d.]+)(us|ms|s)$/m.exec(stdout) ?? [];
+  return { rate, p50: Number(p50) * ({ us: 0.001, ms: 1, s: 1_000 }[unit] ?? Number.NaN) };
 }
