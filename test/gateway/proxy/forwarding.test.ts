@@ -249,6 +249,39 @@ describe.each(ways)('by the %s', (_, way) => {
     expect(container.connections() - before).toBe(1);
   });
 
+  test('of requests on one connection each gets its own answer, like the one before or not', async () => {
+    handler = (incoming, outgoing) => {
+      const answer = `${incoming.method} ${incoming.url} ${incoming.headers['x-word'] ?? '-'}`;
+      outgoing.setHeader('content-length', 20).setHeader('x-said', answer);
+      outgoing.end(incoming.method === 'HEAD' ? '' : answer.padEnd(20, '.'));
+    };
+    const { host } = await on.service({ at: container.port });
+    const line = Object.entries(way).map(([name, value]) => `${name}: ${value}\r\n`);
+    const ask = (method: string, path: string, word: string) =>
+      `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${line.join('')}X-Word: ${word}\r\n\r\n`;
+    const asked = [
+      ...[ask('GET', '/a', 'b'), ask('GET', '/a', 'b'), ask('HEAD', '/a', 'b'), ask('GET', '/a', 'b')],
+      ...[ask('GET', '/a', 'c'), ask('GET', '/b', 'c'), ask('HEAD', '/b', 'c'), ask('HEAD', '/b', 'c')],
+      ask('GET', '/end', 'c'),
+    ];
+    const text = await raw(on.port, asked.join(''), /GET \/end c\.+$/);
+    expect(
+      [...text.matchAll(/x-said: (.*)\r\n|(?<=\r\n\r\n)(\w+ \S+ \w)\.+/gi)].map(([, a, b]) => a ?? b),
+    ).toEqual([
+      ...['GET /a b', 'GET /a b', 'GET /a b', 'GET /a b', 'HEAD /a b', 'GET /a b', 'GET /a b'],
+      ...[
+        'GET /a c',
+        'GET /a c',
+        'GET /b c',
+        'GET /b c',
+        'HEAD /b c',
+        'HEAD /b c',
+        'GET /end c',
+        'GET /end c',
+      ],
+    ]);
+  });
+
   test('one that the container has closed meanwhile is nobody’s fault: the request is sent again', async () => {
     let requests = 0;
     handler = (incoming, outgoing) => {

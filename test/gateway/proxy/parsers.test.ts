@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAnswer } from '../../../services/gateway/services/proxy/answer-head.ts';
 import { ChunkReader } from '../../../services/gateway/services/proxy/chunks.ts';
-import { parsePlain } from '../../../services/gateway/services/proxy/plain-request.ts';
+import { plainRequests } from '../../../services/gateway/services/proxy/plain-request.ts';
 
 describe('chunks', () => {
   const chunk = fc.record({
@@ -211,7 +211,7 @@ describe('a plain request is read as Node’s parser reads it', () => {
         mostly('\r\n', fc.constant('\n')),
         async (method, path, version, lines, end) => {
           const text = [`${method} ${path} ${version}`, 'Host: a', ...lines, '', 'abc'].join(end);
-          const mine = parsePlain(Buffer.from(text, 'latin1'));
+          const mine = plainRequests()(Buffer.from(text, 'latin1'));
           if (mine === undefined) return;
           plain += 1;
           const theirs = await byNode(text);
@@ -258,7 +258,7 @@ describe('a plain request is read as Node’s parser reads it', () => {
     ['a bare LF', 'GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n'],
     ['an empty line before it', '\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('%s is Node’s to read', (_, text) => {
-    expect(parsePlain(Buffer.from(text, 'latin1'))).toBeUndefined();
+    expect(plainRequests()(Buffer.from(text, 'latin1'))).toBeUndefined();
   });
 });
 
@@ -267,7 +267,7 @@ test('what a head may hold at worst is read in no time to speak of', () => {
   for (const filler of [' ', '\t', ':', 'a', ',', '\r', ' ,']) {
     const long = filler.repeat(16_000 / filler.length);
     for (const name of ['Connection', 'TE', 'Cookie', 'Referer', 'Authorization', 'Keep-Alive', 'X'])
-      parsePlain(
+      plainRequests()(
         Buffer.from(`GET /?${'&'.repeat(100)} HTTP/1.1\r\nHost: ${name}: ${long}x\r\n\r\n`, 'latin1'),
       );
     parseAnswer(`HTTP/1.1 200 OK\r\nKeep-Alive: ${long}`, 'GET');

@@ -8,7 +8,7 @@ export type AnswerHead = {
   status: number;
   reason: string;
   /** Name, value, name, value: what goes on to the client. Fields of the connection (RFC 9110 §7.6.1) are left out. */
-  fields: string[];
+  fields: readonly string[];
   framing: Framing;
   /** Whether the connection can take another request. */
   keepAlive: boolean;
@@ -34,16 +34,17 @@ const lengths = new Set(
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 
 /** `undefined`: it is not HTTP/1, or says two things at once. @param head without its last empty line */
-export function parseAnswer(head: string, method: string): AnswerHead | undefined {
+export function parseAnswer(head: string, method: string): Readonly<AnswerHead> | undefined {
   const lineEnd = head.indexOf('\r\n');
   const line = statusLine.exec(lineEnd === -1 ? head : head.slice(0, lineEnd));
   const all = parseFields(head, lineEnd === -1 ? head.length : lineEnd + 2);
   if (line === null || all === undefined) return undefined;
   const status = Number(line[2]);
+  const fields: string[] = [];
   const answer: AnswerHead = {
     status,
     reason: line[3] ?? '',
-    fields: [],
+    fields,
     framing: 'close',
     keepAlive: line[1] === '1',
     keepAliveMs: undefined,
@@ -56,7 +57,7 @@ export function parseAnswer(head: string, method: string): AnswerHead | undefine
     const name = all[i] as string;
     const value = all[i + 1] as string;
     if (!lengths.has(name.length)) {
-      answer.fields.push(name, value);
+      fields.push(name, value);
       continue;
     }
     switch (name.toLowerCase()) {
@@ -77,7 +78,7 @@ export function parseAnswer(head: string, method: string): AnswerHead | undefine
         break;
       case 'content-length':
         if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== value)) return undefined;
-        if (length === undefined) answer.fields.push(name, value);
+        if (length === undefined) fields.push(name, value);
         length = value;
         break;
       case 'upgrade':
@@ -87,7 +88,7 @@ export function parseAnswer(head: string, method: string): AnswerHead | undefine
       case 'te':
         break;
       default:
-        answer.fields.push(name, value);
+        fields.push(name, value);
     }
   }
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return undefined;
@@ -100,11 +101,11 @@ export function parseAnswer(head: string, method: string): AnswerHead | undefine
   const drop = named ?? [];
   if (length !== undefined && (encoding !== undefined || status === 204)) drop.push('content-length');
   if (length !== undefined && encoding !== undefined) answer.keepAlive = false;
-  if (drop.length > 0) answer.fields = without(answer.fields, drop);
+  if (drop.length > 0) answer.fields = without(fields, drop);
   return answer;
 }
 
 /** Name, value, name, value, without those names. */
-export function without(fields: string[], names: string[]): string[] {
+export function without(fields: readonly string[], names: string[]): string[] {
   return fields.filter((_, i) => !names.includes((fields[i - (i % 2)] as string).toLowerCase()));
 }

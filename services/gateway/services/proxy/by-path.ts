@@ -13,7 +13,7 @@ const forOrigin = new Set([
 ]);
 
 /** @param authority the Host that the container was told */
-export function confine(fields: string[], prefix: string, authority: string): string[] {
+export function confine(fields: readonly string[], prefix: string, authority: string): string[] {
   // Beside a policy of its own: of several, each must allow (CSP3 §8.1).
   const confined = ['Content-Security-Policy', sandbox];
   for (let i = 0; i < fields.length; i += 2) {

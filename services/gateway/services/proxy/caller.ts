@@ -13,7 +13,7 @@ export interface Caller {
   readonly method: string;
   /** As it came. */
   readonly host: string;
-  readonly fields: RequestFields;
+  readonly fields: Readonly<RequestFields>;
   readonly address: string;
   /** Undefined: it is chunked. */
   readonly bodyLength: number | undefined;
@@ -29,9 +29,9 @@ export interface Caller {
   resume(): void;
 
   /** 1xx (RFC 9110 §15.2) */
-  inform(status: number, reason: string, fields: string[]): void;
+  inform(status: number, reason: string, fields: readonly string[]): void;
   /** @param length undefined: it ends with `end`. Null: an answer without a body, whatever its fields say */
-  answer(status: number, reason: string, fields: string[], length: number | null | undefined): void;
+  answer(status: number, reason: string, fields: readonly string[], length: number | null | undefined): void;
   /** False: there is no room for more until `clientDrained`. The chunk is lent: who keeps it copies it. */
   write(chunk: Buffer): boolean;
   /** Sends what is held back for what may follow at once. Answers as `write` does. */

@@ -1,15 +1,15 @@
 import { connect, type Socket } from 'node:net';
 import { type AnswerHead, type Framing, parseAnswer } from './answer-head.ts';
 import { ChunkReader } from './chunks.ts';
-import { headEnd } from './fields.ts';
+import { headEnd, readingOnce } from './fields.ts';
 
 /** What is told to who asked over a connection. After `ended` or `failed` nothing more is. */
 export type Asker = {
   /** 1xx (RFC 9110 §15.2), any number of them. */
-  informed(answer: AnswerHead): void;
+  informed(answer: Readonly<AnswerHead>): void;
   /** A 101, with what came after it. Without this it is garbled: nobody asked for it. */
-  switched?(answer: AnswerHead, rest: Buffer): void;
-  answered(answer: AnswerHead): void;
+  switched?(answer: Readonly<AnswerHead>, rest: Buffer): void;
+  answered(answer: Readonly<AnswerHead>): void;
   /** Lent: it is another one's when this returns. */
   data(chunk: Buffer): void;
   /** All that came at once has been told. */
@@ -55,6 +55,7 @@ export class Connection {
   /** While idle: not to be used after this, by performance.now(). */
   idleUntil = 0;
   connected = false;
+  private readonly readHead = readingOnce(parseAnswer);
   private readonly limits: Limits;
   private readonly release: (connection: Connection, reusable: boolean) => void;
   private asker: Asker | undefined;
@@ -66,7 +67,7 @@ export class Connection {
   private early: Buffer | undefined;
   private left = 0;
   private chunks: ChunkReader | undefined;
-  private answer: AnswerHead | undefined;
+  private answer: Readonly<AnswerHead> | undefined;
   private informed = 0;
   private cause = '';
   private readonly onData = (data: Buffer) => this.read(data);
@@ -200,7 +201,7 @@ export class Connection {
       this.early = all === data ? Buffer.from(data) : all;
       return undefined;
     }
-    const answer = parseAnswer(all.toString('latin1', 0, end), this.method);
+    const answer = this.readHead(all.toString('latin1', 0, end), this.method);
     if (answer === undefined) return this.garbled('its head is not HTTP/1.1');
     const rest = all.subarray(end + headEnd.length);
     if (answer.status === 101) {

@@ -18,9 +18,9 @@ export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { 
 export type Admitted = { known: Known; pass: Pass };
 
 /** What the container is sent, and what is done to what it answers. */
-export type Dressed = { head: string; dress: (fields: string[]) => string[] };
+export type Dressed = { head: string; dress: (fields: readonly string[]) => readonly string[] };
 
-const asItCame = (fields: string[]) => fields;
+const asItCame = (fields: readonly string[]) => fields;
 
 /** The way of a request up to its container. In steady use nothing on it waits. */
 export function entranceTo(parts: {

@@ -7,7 +7,7 @@ export type Exchanged = {
   /** The head of the request for the container. */
   head: string;
   /** Changes the fields of an answer on its way. */
-  dress: (fields: string[]) => string[];
+  dress: (fields: readonly string[]) => readonly string[];
   /** There was no answer, and the client has heard of nothing yet. Whoever is told answers in its place. */
   unanswered: (failure: Failure | 'full', untouched: boolean) => void;
   /** It is over, however. Called once, and not after `unanswered`. */

@@ -16,14 +16,14 @@ export type Outcome = {
 export class Handshake implements Asker {
   private readonly client: Socket;
   private readonly connection: Connection;
-  private readonly dress: (fields: string[]) => string[];
+  private readonly dress: (fields: readonly string[]) => readonly string[];
   private readonly outcome: Outcome;
   private begun = false;
 
   constructor(
     client: Socket,
     connection: Connection,
-    dress: (fields: string[]) => string[],
+    dress: (fields: readonly string[]) => readonly string[],
     outcome: Outcome,
   ) {
     this.client = client;

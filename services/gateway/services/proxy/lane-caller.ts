@@ -12,7 +12,7 @@ const smallBytes = 8 * 1024;
 export class LaneCaller implements Caller {
   readonly method: string;
   readonly host: string;
-  readonly fields: RequestFields;
+  readonly fields: Readonly<RequestFields>;
   readonly address: string;
   readonly bodyLength: number;
   gone = false;
@@ -88,11 +88,11 @@ export class LaneCaller implements Caller {
     this.events?.clientDrained();
   }
 
-  inform(status: number, reason: string, fields: string[]): void {
+  inform(status: number, reason: string, fields: readonly string[]): void {
     this.socket.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
-  answer(status: number, reason: string, fields: string[], length: number | null | undefined): void {
+  answer(status: number, reason: string, fields: readonly string[], length: number | null | undefined): void {
     this.chunked = length === undefined;
     // Before the whole request has come: the rest of it is nobody's, and the connection no more use.
     if (this.bodyLeft > 0) this.close = true;

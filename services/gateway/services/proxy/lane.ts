@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';
 import { LaneCaller } from './lane-caller.ts';
-import { type PlainRequest, parsePlain } from './plain-request.ts';
+import { type PlainRequest, plainRequests } from './plain-request.ts';
 
 /** As the server's own keepAliveTimeout: it is the client who closes. */
 const idleMs = 75_000;
@@ -57,6 +57,7 @@ class LaneConnection {
   readonly socket: Socket;
   /** By performance.now(); infinite while it is busy. */
   idleSince = performance.now();
+  private readonly read = plainRequests();
   private readonly handle: LaneHandler;
   /** It is the lane's no more. */
   private readonly leave: (toNode: boolean) => void;
@@ -107,7 +108,7 @@ class LaneConnection {
 
   /** A request begins with `data`. */
   private next(data: Buffer): void {
-    const request = parsePlain(data);
+    const request = this.read(data);
     const take = request && this.handle(request);
     if (take === undefined || request === undefined) {
       this.handOver(data);

@@ -15,7 +15,7 @@ export const addressOf = (socket: Socket) => socket.remoteAddress?.replace(/^::f
 export class NodeCaller implements Caller {
   readonly method: string;
   readonly host: string;
-  readonly fields: RequestFields;
+  readonly fields: Readonly<RequestFields>;
   readonly address: string;
   readonly bodyLength: number | undefined;
   private readonly request: IncomingMessage;
@@ -68,7 +68,7 @@ export class NodeCaller implements Caller {
     this.request.resume();
   }
 
-  inform(status: number, reason: string, fields: string[]): void {
+  inform(status: number, reason: string, fields: readonly string[]): void {
     // RFC 9110 §15.2
     if (this.request.httpVersionMinor === 0) return;
     if (status === 100) {
@@ -79,11 +79,11 @@ export class NodeCaller implements Caller {
     this.response.socket?.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
-  answer(status: number, reason: string, fields: string[]): void {
+  answer(status: number, reason: string, fields: readonly string[]): void {
     const { response } = this;
     // The container's own date goes on.
     response.sendDate = false;
-    response.writeHead(status, reason, fields);
+    response.writeHead(status, reason, [...fields]);
     this.unflushed = true;
   }
 

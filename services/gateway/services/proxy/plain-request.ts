@@ -1,15 +1,15 @@
 import { METHODS } from 'node:http';
-import { headEnd, parseFields } from './fields.ts';
+import { headEnd, parseFields, readingOnce } from './fields.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
 
-export type PlainRequest = {
+export type PlainRequest = Readonly<{
   method: string;
   target: string;
   host: string;
-  fields: RequestFields;
+  fields: Readonly<RequestFields>;
   bodyLength: number;
   headBytes: number;
-};
+}>;
 
 /** As Node's own bound. */
 const mostHeadBytes = 16 * 1024;
@@ -18,14 +18,21 @@ const methods = new Set(METHODS.filter((method) => method !== 'CONNECT'));
 const requestLine = /^([A-Z-]+) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
 
 /**
- * The request that `data` begins with, if it is one of the plain kind that most are: a whole head of HTTP/1.1, one Host, and no body
- * or one of a known length. `undefined` says nothing against it: whatever is unusual here is Node's parser's to read or to refuse, so
- * that this one can be small and strict.
+ * Reads the requests of one connection: the one that `data` begins with, if it is one of the plain kind that most are: a whole head of
+ * HTTP/1.1, one Host, and no body or one of a known length. `undefined` says nothing against it: whatever is unusual here is Node's
+ * parser's to read or to refuse, so that this one can be small and strict.
  */
-export function parsePlain(data: Buffer): PlainRequest | undefined {
-  const end = data.indexOf(headEnd);
-  if (end === -1 || end > mostHeadBytes) return undefined;
-  const head = data.toString('latin1', 0, end);
+export function plainRequests(): (data: Buffer) => PlainRequest | undefined {
+  const readHead = readingOnce(parseHead);
+  return (data) => {
+    const end = data.indexOf(headEnd);
+    if (end === -1 || end > mostHeadBytes) return undefined;
+    return readHead(data.toString('latin1', 0, end), undefined);
+  };
+}
+
+/** @param head without its last empty line */
+function parseHead(head: string): PlainRequest | undefined {
   const lineEnd = head.indexOf('\r\n');
   const line = requestLine.exec(lineEnd === -1 ? '' : head.slice(0, lineEnd));
   if (line === null) return undefined;
@@ -36,6 +43,6 @@ export function parsePlain(data: Buffer): PlainRequest | undefined {
   const { host, hosts, length = '0', lengths, coding, upgrade, expects } = fields;
   if (host === undefined || hosts > 1 || lengths > 1 || !/^\d{1,15}$/.test(length)) return undefined;
   if (coding !== undefined || upgrade !== undefined || expects) return undefined;
-  const headBytes = end + headEnd.length;
+  const headBytes = head.length + headEnd.length;
   return { method, target, host, fields, bodyLength: Number(length), headBytes };
 }
