@@ -103,8 +103,8 @@ async function inTurn(
     keyof typeof ways,
     Measured
   >;
-  // The first two compile the code.
-  for (let i = -2; i < Math.max(2, Math.ceil(rounds / 4)); i += 1)
+  // The first ones compile the code.
+  for (let i = -Math.min(2, rounds / 2); i < Math.max(1, rounds / 4); i += 1)
     for (const way of ['direct', 'proxied'] as const) {
       const { rate, p50 } = await act(ways[way]);
       if (i < 0) continue;
