@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { type Context, withRunlet } from './context.ts';
-import { compared, median, type Row, timed } from './measure.ts';
+import { compared, median, type Row } from './measure.ts';
 import { post } from './post.ts';
+import { timedProcess } from './spawner.ts';
 
 const cases = 50;
 const source = `#include <cstdio>
@@ -26,8 +26,9 @@ export async function judge(context: Context): Promise<Row[]> {
   const { lab, raw, rounds } = context;
   await ensureLoaded(lab, 'gcc');
   const folder = mkdtempSync(join(tmpdir(), 'runlet-judge-'));
-  const program = join(folder, 'program');
   writeFileSync(join(folder, 'main.cpp'), source);
+  writeFileSync(join(folder, 'input'), input);
+  const script = `g++ -O2 -std=gnu++20 -o program main.cpp; for i in $(seq ${cases}); do ./program < input; done`;
   const request = {
     language: 'c++',
     code: source,
@@ -40,12 +41,7 @@ export async function judge(context: Context): Promise<Row[]> {
       await post(runlet, { language: 'c++', code: source });
       for (let turn = 0; turn < Math.max(1, Math.min(5, rounds / 8)); turn += 1) {
         await raw.calm();
-        bare.push(
-          await timed(async () => {
-            execFileSync('g++', ['-O2', '-std=gnu++20', '-o', program, join(folder, 'main.cpp')]);
-            for (let i = 0; i < cases; i += 1) execFileSync(program, { input });
-          }),
-        );
+        bare.push((await timedProcess(['sh', '-euc', script], {}, folder)).ms);
         const { ms, run } = await post(runlet, request);
         if (run.steps.length !== cases + 1) throw new Error(`${run.steps.length} steps`);
         ours.push(ms);

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { type Context, withRunlet } from './context.ts';
 import { hellos } from './hellos.ts';
 import { compared, median, percentile, type Row } from './measure.ts';
 import { post, type Sample, warmOf } from './post.ts';
+import { timedProcess } from './spawner.ts';
 
 /** Between two of them the pool replaces what was used. */
 const spacingMs = 300;
@@ -36,7 +36,7 @@ export async function languages(context: Context): Promise<Row[]> {
         await raw.calm(spacingMs);
         const sample = await post(runlet, { language: one.name, code });
         if (sample.run.stdout !== 'hi\n') throw new Error(`${one.name} printed ${sample.run.stdout}`);
-        const ms = bareRun(one, code);
+        const ms = await bareRun(one, code);
         // The first of each brings its image's files into memory.
         if (round === 0) continue;
         ours.push(sample);
@@ -90,7 +90,7 @@ function apart(all: Measured[]): Measured[] {
 }
 
 /** What the language's command lines take on this machine itself; `undefined` where it lacks their programs. */
-function bareRun(one: Language, code: string): number | undefined {
+async function bareRun(one: Language, code: string): Promise<number | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'runlet-bare-'));
   const own = (text: string) => text.replaceAll('/tmp', `${folder}/tmp`);
   try {
@@ -99,13 +99,16 @@ function bareRun(one: Language, code: string): number | undefined {
     const { compile, run } = commandLines(one, { entry: one.fileName, files: [one.fileName] });
     const lines = [...(compile ? [compile] : []), run].map((argv) => argv.map(own));
     if (!lines.every(([program = '']) => program.startsWith('/') || findTool(program))) return undefined;
-    const env = { ...process.env, ...mapped(one.env, own) };
-    const began = performance.now();
-    const results = lines.map(([program = '', ...args]) =>
-      spawnSync(program, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' }),
-    );
-    const ms = performance.now() - began;
-    return results.at(-1)?.stdout === 'hi\n' ? ms : undefined;
+    let ms = 0;
+    let stdout = '';
+    for (const argv of lines) {
+      const timed = await timedProcess(argv, mapped(one.env, own), folder);
+      ms += timed.ms;
+      stdout = timed.stdout;
+    }
+    return stdout === 'hi\n' ? ms : undefined;
+  } catch {
+    return undefined;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const execute = promisify(execFile);
+import { timedProcess } from './spawner.ts';
 
 /** Milliseconds that one call takes. */
 export async function timed(act: () => Promise<unknown>): Promise<number> {
@@ -11,9 +8,9 @@ export async function timed(act: () => Promise<unknown>): Promise<number> {
 }
 
 /** What a user would type in our place; the words after `docker run`. */
-export function timedDocker(dockerHost: string, words: string[]): Promise<number> {
-  const env = { ...process.env, DOCKER_HOST: dockerHost };
-  return timed(() => execute('docker', ['run', '--rm', '--network', 'none', ...words], { env }));
+export async function timedDocker(dockerHost: string, words: string[]): Promise<number> {
+  const argv = ['docker', 'run', '--rm', '--network', 'none', ...words];
+  return (await timedProcess(argv, { DOCKER_HOST: dockerHost })).ms;
 }
 
 /** The value below which this share of the samples lies (nearest rank). */

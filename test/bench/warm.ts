@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import type { Runlet } from '../support/runlet.ts';
 import { type Context, withRunlet } from './context.ts';
-import { alone, compared, median, type Row, timed, timedDocker } from './measure.ts';
+import { alone, compared, median, type Row, timedDocker } from './measure.ts';
 import { post, type Sample, warmOf } from './post.ts';
+import { timedProcess } from './spawner.ts';
 import { type Subject, subjects } from './subjects.ts';
 
 export async function warm(context: Context): Promise<Row[]> {
@@ -15,18 +15,6 @@ export async function warm(context: Context): Promise<Row[]> {
     }
     return rows;
   });
-}
-
-function bareRun(argv: string[]): Promise<number> {
-  return timed(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
-        child.stdout.resume();
-        child.once('error', reject);
-        child.once('close', () => resolve());
-      }),
-  );
 }
 
 /** One at a time, in batches that the pool can serve, with the peers turn by turn in the same minutes. */
@@ -43,7 +31,8 @@ export async function warmLatency(context: Context, runlet: Runlet, subject: Sub
     await raw.calm();
     for (let i = 0; i < batch; i += 1) ours.push(await post(runlet, subject.request));
     await raw.calm();
-    for (let i = 0; i < batch && subject.bare !== undefined; i += 1) bare.push(await bareRun(subject.bare));
+    for (let i = 0; i < batch && subject.bare !== undefined; i += 1)
+      bare.push((await timedProcess(subject.bare)).ms);
     for (let i = 0; i < 2; i += 1) docker.push(await timedDocker(lab.dockerHost, subject.docker));
   }
   const what = `warm ${subject.name}`;
