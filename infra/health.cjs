@@ -5,14 +5,13 @@
 const { get } = require('node:http');
 const { connect } = require('node:net');
 
-const places = {
-  redis: [process.env.RUNLET_REDIS_URL ?? 'redis://127.0.0.1:6379', 6379],
-  engine: [process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock', 2375],
+const checks = {
+  redis: () => reaches(process.env.RUNLET_REDIS_URL ?? 'redis://127.0.0.1:6379', 6379),
+  engine: () => reaches(process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock', 2375),
+  gateway: isHealthy,
 };
 
-Promise.all(
-  process.argv.slice(2).map((name) => (name === 'gateway' ? isHealthy() : reaches(...places[name]))),
-).then(
+Promise.all(process.argv.slice(2).map((name) => checks[name]())).then(
   () => process.exit(0),
   (error) => {
     console.error(error.message);

@@ -45,8 +45,8 @@ function send(runlet: Runlet, body: string): Promise<{ status: number; text: str
       /^HTTP\/1\.1 (\d+) [\s\S]*\r\ncontent-length: (\d+)(?:\r\n|$)/i.exec(
         answer.toString('latin1', 0, end),
       ) ?? [];
+    if (length === undefined) return reject(new Error(answer.toString('latin1')));
     const text = answer.subarray(end + 4);
-    if (length === undefined) reject(new Error(answer.toString('latin1')));
     if (text.length < Number(length)) return;
     socket.off('data', read).off('error', reject).off('close', over);
     socket.unref();

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ensureTools } from '../../infra/parts/apt.ts';
 import { servicesOf } from '../services/support.ts';
-import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import type { Runlet } from '../support/runlet.ts';
 import { type Context, withRunlet } from './context.ts';
@@ -16,21 +15,27 @@ const port = 80;
 /** A service as its user has it: in its container, on its network. */
 type Warm = { name: string; about: string; image: string; command?: string[] };
 
-const nodeServer = (work: string) => [
+/** @param page an expression */
+const nodeServer = (page: string) => [
   'node',
   '-e',
-  `require('node:http').createServer((_, outgoing) => { ${work} outgoing.writeHead(200, { 'content-type': 'text/plain' }); outgoing.end('hello world\\n'); }).listen(${port})`,
+  `require('node:http').createServer((_, outgoing) => { outgoing.writeHead(200, { 'content-type': 'text/html' }); outgoing.end(${page}); }).listen(${port})`,
 ];
 
 const warm: Warm[] = [
   { name: 'nginx', about: 'nginx', image: 'nginx:1.22' },
-  { name: 'node', about: 'a Node server', image: 'node:24-bookworm-slim', command: nodeServer('') },
+  {
+    name: 'node',
+    about: 'a Node server',
+    image: 'node:24-bookworm-slim',
+    command: nodeServer("'hello world'"),
+  },
   {
     name: 'page',
     about: 'a Node server that renders a list of 100',
     image: 'node:24-bookworm-slim',
     command: nodeServer(
-      "let page = ''; for (let i = 0; i < 100; i += 1) page += '<li>' + new Date(i * 1e9).toUTCString() + '</li>';",
+      "Array.from({ length: 100 }, (_, i) => '<li>' + new Date(i * 1e9).toUTCString() + '</li>').join('')",
     ),
   },
 ];
@@ -54,16 +59,15 @@ export async function serviceProxy(context: Context): Promise<Row[]> {
 }
 
 async function measured(
-  { lab: { dockerHost }, rounds }: Context,
+  { lab, raw, rounds }: Context,
   runlet: Runlet,
   wrk: string,
   { about, ...request }: Warm,
 ): Promise<Row[]> {
-  const api = servicesOf(runlet, dockerHost);
+  const api = servicesOf(runlet, lab.dockerHost);
   const service = await api.start({ ...request, port, public: true, keepAlive: 'forever' });
   if (service.status !== 'ready') throw new Error(`${about}: ${JSON.stringify(service.error)}`);
-  const format = '{{ range .NetworkSettings.Networks }}{{ .IPAddress }}{{ end }}';
-  const address = await docker(dockerHost, 'inspect', '-f', format, api.container(service));
+  const address = await raw.addressOf(api.container(service));
   const host = `${service.name}.localhost`;
   const ways = { direct: `http://${address}:${port}/`, proxied: `${runlet.url}/` };
   try {

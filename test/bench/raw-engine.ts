@@ -66,11 +66,11 @@ export function rawEngine(dockerHost: string) {
       await call('POST', `/containers/${id}/kill`);
       await call('POST', `/containers/${id}/wait`);
     },
-    /** Of a container on the default bridge. */
+    /** Of a container on one network. @param id its name will do */
     async addressOf(id: string): Promise<string> {
       const { json } = await call('GET', `/containers/${id}/json`);
       const { Networks } = json.NetworkSettings as { Networks: Record<string, { IPAddress: string }> };
-      return Networks.bridge?.IPAddress ?? '';
+      return Object.values(Networks)[0]?.IPAddress ?? '';
     },
     async remove(id: string): Promise<void> {
       await call('DELETE', `/containers/${id}?v=1&force=1`);

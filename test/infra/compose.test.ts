@@ -1,20 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { get } from 'node:http';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import { waitUntil } from '../../infra/parts/pids.ts';
 import { freePort } from '../../infra/parts/ports.ts';
 import type { RunResult } from '../../infra/parts/run.ts';
 import { silent } from '../../infra/parts/say.ts';
+import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
-import { verified } from '../support/receiver.ts';
+import { startReceiver, verified } from '../support/receiver.ts';
+import { callerOf, type Runlet } from '../support/runlet.ts';
 import { composeCommand, composeProject } from './support/compose.ts';
 import { root } from './support/npm-start.ts';
 import { receivedBy, receiverService } from './support/receiver-service.ts';
@@ -88,6 +89,7 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     rmSync(folder, { recursive: true, force: true });
   }, 120_000);
 
+  const call: Runlet['call'] = (...request) => callerOf(gateway, key)(...request);
   const gatewayPort = () => new URL(gateway).port;
 
   /** As a browser does, which takes every name that ends in .localhost for this machine. */
@@ -110,11 +112,7 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     docker(lab.dockerHost, 'exec', await container(service), ...command);
 
   const post = async (image: string, more: Record<string, unknown> = {}) => {
-    const response = await fetch(`${gateway}/v1/runs`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, prefer: 'wait=30', 'content-type': 'application/json' },
-      body: JSON.stringify({ image, ...more }),
-    });
+    const response = await call('POST', '/v1/runs', { image, ...more }, { prefer: 'wait=30' });
     return { status: response.status, run: (await response.json()) as { id: string; stdout: string } };
   };
 
@@ -174,47 +172,32 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
     await expect.poll(firstTry, { timeout: 30_000 }).toBe('blocked_address');
   });
 
-  const call = (path: string, init: RequestInit = {}) =>
-    fetch(`${gateway}${path}`, {
-      ...init,
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: 'wait=60' },
-    });
-
   it('keeps services, reached by name, and behind the firewall', async () => {
-    const made = await call('/v1/services', {
-      method: 'POST',
-      body: JSON.stringify({
-        ...{ name: 'web', image: 'busybox', port: 80, public: true, limits: { memoryBytes: 2 ** 25 } },
-        command: [
-          'sh',
-          '-c',
-          'mkdir /tmp/www; echo here > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait',
-        ],
-      }),
+    const api = servicesOf({ url: gateway, apiKey: key, call }, lab.dockerHost);
+    const service = await api.start({
+      ...{ name: 'web', image: 'busybox', port: 80, public: true, limits: { memoryBytes: 2 ** 25 } },
+      command: [
+        'sh',
+        '-c',
+        'mkdir /tmp/www; echo here > /tmp/www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /tmp/www & wait',
+      ],
     });
-    const service = (await made.json()) as { id: string };
     expect(service).toMatchObject({ status: 'ready', error: null });
     expect(await byName('web')).toBe('here\n');
     // The address of its bridge is this machine's, where somebody listens on all addresses.
-    const heard: string[] = [];
-    const bystander = createServer((incoming, outgoing) => {
-      heard.push(incoming.url ?? '');
-      outgoing.end('open');
-    });
-    await new Promise<void>((resolve) => bystander.listen(0, '0.0.0.0', resolve));
-    const { port } = bystander.address() as AddressInfo;
+    const bystander = await startReceiver('0.0.0.0');
+    onTestFinished(bystander.stop);
+    bystander.answer((_, response) => response.end('open'));
     const format = '{{ range .NetworkSettings.Networks }}{{ .Gateway }}{{ end }}';
-    const bridge = await docker(lab.dockerHost, 'inspect', '-f', format, `runlet-${service.id}`);
-    const address = `http://${bridge}:${port}`;
-    const tried = await call('/v1/services/web/exec', {
-      method: 'POST',
-      body: JSON.stringify({ command: ['wget', '-T', '3', '-q', '-O', '-', `${address}/by-service`] }),
+    const bridge = await docker(lab.dockerHost, 'inspect', '-f', format, api.container(service));
+    const address = `http://${bridge}:${bystander.port}`;
+    const tried = await api.act('web', 'exec', {
+      command: ['wget', '-T', '3', '-q', '-O', '-', `${address}/by-service`],
     });
-    expect(await tried.json()).toMatchObject({ status: 'failed', stdout: '' });
+    expect(tried).toMatchObject({ status: 'failed', stdout: '' });
     expect(await (await fetch(`${address}/by-host`)).text()).toBe('open');
-    expect(heard).toEqual(['/by-host']);
-    await new Promise((resolve) => bystander.close(resolve));
-    expect((await call('/v1/services/web', { method: 'DELETE' })).ok).toBe(true);
+    expect(bystander.received.map(({ path }) => path)).toEqual(['/by-host']);
+    await api.remove('web');
   });
 
   it('gives a run the way out that it asks for', async () => {

@@ -3,7 +3,7 @@ import { docker } from '../support/docker.ts';
 import type { Runlet } from '../support/runlet.ts';
 
 /** The API of services as a client uses it. */
-export function servicesOf(runlet: Runlet, dockerHost: string) {
+export function servicesOf(runlet: Pick<Runlet, 'url' | 'apiKey' | 'call'>, dockerHost: string) {
   async function call<T>(
     method: string,
     path: string,

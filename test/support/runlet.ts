@@ -43,6 +43,20 @@ export type Runlet = {
 
 const terminal = /^(succeeded|failed|timed_out|out_of_memory|output_limit|cancelled|errored|expired)$/;
 
+/** Calls the API of a gateway that is there. */
+export const callerOf =
+  (url: string, apiKey: string): Runlet['call'] =>
+  (method, path, body, headers = {}) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+
 /** A whole Runlet of real processes, apart from any other: own prefix, own port, own data folder. */
 export async function startRunlet(
   lab: { redisUrl: string; dockerHost: string },
@@ -88,16 +102,7 @@ export async function startRunlet(
   env.RUNLET_PORT = new URL(url).port;
   for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
 
-  const call: Runlet['call'] = (method, path, body, headers = {}) =>
-    fetch(`${url}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${apiKey}`,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
+  const call = callerOf(url, apiKey);
   const ended = async (id: string): Promise<Run> => {
     for (;;) {
       const response = await call('GET', `/v1/runs/${id}`);
