@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { newId } from '../../shared/ids.ts';
 import type { Log } from '../../shared/log.ts';
-import { Problem } from '../../shared/problems.ts';
+import { Problem, type ProblemCode } from '../../shared/problems.ts';
 import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
@@ -73,10 +73,16 @@ export async function createSandboxes(options: {
 
   /** Someone may have pruned the engine's volumes: the init is brought anew, once. */
   async function makeStarted(spec: ContainerSpec): Promise<Sandbox> {
+    let missing = false;
+    const note = (code: ProblemCode) => (error: unknown) => {
+      missing = error instanceof Problem && error.code === code;
+      throw error;
+    };
     const attempt = async () => {
-      const sandbox = await createSandbox(engine, spec);
+      // A create refuses a file that is not there; it makes a volume that is not there, empty: then there is no init.
+      const sandbox = await createSandbox(engine, spec).catch(note('start_failed'));
       try {
-        await sandbox.start();
+        await sandbox.start().catch(note('command_not_found'));
         return sandbox;
       } catch (error) {
         await sandbox.remove().catch(() => {});
@@ -86,7 +92,6 @@ export async function createSandboxes(options: {
     try {
       return await attempt();
     } catch (error) {
-      const missing = error instanceof Problem && error.code === 'command_not_found';
       if (!missing) throw error;
       log.warn({ volume: init.volume.name }, 'the sandbox init is missing on the engine; bringing it anew');
       await initVolume.provide();

@@ -67,6 +67,15 @@ test('files go in and artifacts come out, bit for bit', async () => {
   expect((await runlet.call('GET', `/v1/runs/${run.id}/artifacts/out/link`)).status).toBe(404);
 });
 
+test('what it calls localhost, or by its own name, is itself', async () => {
+  const get = (host: string) => `wget -qO- http://${host}:8080/`;
+  const run = await sh(
+    `echo mine > index.html; httpd -p 8080 -h /work; ${['localhost', '127.0.0.1', '"[::1]"', '$(hostname)'].map(get).join('; ')}; echo x > /etc/hosts`,
+  );
+  expect(run.stdout).toBe('mine\n'.repeat(4));
+  expect(run.stderr).toMatch(/can't create \/etc\/hosts: Read-only file system/);
+});
+
 test('a megabyte of stdin and a mebibyte of random stdout arrive bit for bit', async () => {
   const data = randomBytes(1_000_000);
   const run = await sh('sha256sum >&2; head -c 1048576 /dev/urandom | tee /work/x; sha256sum < /work/x >&2', {

@@ -94,6 +94,12 @@ describe('where it is executed', () => {
   });
 });
 
+const init = {
+  volume: { name: 'runlet-init-1', path: '/.runlet', readOnly: true },
+  path: '/.runlet/init',
+  hosts: { source: '/volumes/init/hosts', path: '/etc/hosts' },
+};
+
 describe('the container that is asked for', () => {
   it('is as hard as it gets, whatever the request', () => {
     const body = containerBody(specOf({ stdin: 'x', writable: true })) as {
@@ -140,7 +146,6 @@ describe('the container that is asked for', () => {
   });
 
   it('is as hard under gVisor, but for the init: root of that kernel, to be out of its programs’ reach', () => {
-    const init = { volume: { name: 'v', path: '/.runlet', readOnly: true }, path: '/.runlet/init' };
     const asked = request({ isolation: 'gvisor' });
     const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
     const plain = sandboxSpecFor(request({}), image, { name: 'n', labels: {} }, policy, init);
@@ -215,10 +220,6 @@ describe('the container that is asked for', () => {
   });
 
   it('starts with the init, which comes in a volume that cannot be written to', () => {
-    const init = {
-      volume: { name: 'runlet-init-1', path: '/.runlet', readOnly: true },
-      path: '/.runlet/init',
-    };
     const asked = request({ command: ['x'], limits: { pids: 7 } });
     const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
     expect(containerBody(spec)).toMatchObject({
@@ -227,10 +228,29 @@ describe('the container that is asked for', () => {
       OpenStdin: true,
       StdinOnce: true,
       HostConfig: {
-        Mounts: [{ Type: 'volume', Source: 'runlet-init-1', Target: '/.runlet', ReadOnly: true }],
+        Mounts: [
+          { Type: 'volume', Source: 'runlet-init-1', Target: '/.runlet', ReadOnly: true },
+          { Type: 'bind', Source: '/volumes/init/hosts', Target: '/etc/hosts', ReadOnly: true },
+        ],
         // The init is one of them.
         PidsLimit: 8,
       },
+    });
+  });
+
+  it('without a network has none of the engine’s; with one it has the engine’s hosts file', () => {
+    const asked = request({ network: 'egress' });
+    const identity = { name: 'n', labels: {} };
+    const body = containerBody(
+      sandboxSpecFor(asked, image, identity, policy, init, { name: 'net', dns: ['192.0.2.1'] }),
+    );
+    expect(body).toMatchObject({
+      NetworkDisabled: false,
+      HostConfig: { NetworkMode: 'net', Dns: ['192.0.2.1'], Mounts: [{ Type: 'volume' }] },
+    });
+    expect(containerBody(specOf())).toMatchObject({
+      NetworkDisabled: true,
+      HostConfig: { NetworkMode: 'none' },
     });
   });
 

@@ -50,7 +50,11 @@ export function request(fields: Record<string, unknown>): RunRequest {
   return schema.parse({ image: 'busybox', ...fields });
 }
 
-const noInit = { volume: { name: 'none', path: '/.runlet', readOnly: true }, path: '/.runlet/init' };
+const noInit = {
+  volume: { name: 'none', path: '/.runlet', readOnly: true },
+  path: '/.runlet/init',
+  hosts: { source: '/none', path: '/etc/hosts' },
+};
 
 /** A sandbox's container whose first process is the program itself: what holds for it holds for all that is in it. */
 export function containerSpecFor(
@@ -68,6 +72,7 @@ export function containerSpecFor(
     env: programEnvironment(asked, image, spec.tmpfs),
     stdin: asked.stdin !== undefined,
     volumes: [],
+    files: [],
     pids: asked.limits.pids,
   };
 }

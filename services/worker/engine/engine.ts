@@ -83,9 +83,9 @@ export interface Engine {
 
   /**
    * A named volume that holds these files; one that is there and filled stays as it is, so the name should say the
-   * content (a digest). It outlives the worker, like an image.
+   * content (a digest). It outlives the worker, like an image. Answers the folder of the engine's machine that it is.
    */
-  provideVolume(spec: VolumeSpec, signal?: AbortSignal): Promise<void>;
+  provideVolume(spec: VolumeSpec, signal?: AbortSignal): Promise<string>;
   /** An empty named volume; one that is there already stays as it is, with its labels. */
   createVolume(name: string, labels: Labels, signal?: AbortSignal): Promise<void>;
   /** Quiet when there is none; a Problem `conflict` while a container uses it. */
@@ -176,6 +176,9 @@ export type Rlimit = { name: string; soft: number; hard: number };
  */
 export type VolumeMount = { name: string; path: string; readOnly: boolean; copy?: boolean };
 
+/** A file of the engine's machine, read-only at a path of the container; `start_failed` at the create when it is not there. */
+export type FileMount = { source: string; path: string };
+
 export type UpdatableLimits = Pick<ContainerSpec, 'memoryBytes' | 'pids' | 'cpus'>;
 
 export type VolumeSpec = {
@@ -201,13 +204,17 @@ export type ContainerSpec = {
   hostname: string;
   /** Whether the program gets a stdin to read; else it reads an end at once. */
   stdin: boolean;
-  /** `none`, or the name of a network. */
+  /**
+   * `none`, or the name of a network. With none there is the loopback and no more: no network of the engine's, and neither
+   * a hosts file nor resolvers but what `files` brings.
+   */
   network: string;
   /** Resolvers; empty: the engine's own choice. */
   dns: string[];
   readOnlyRoot: boolean;
   tmpfs: Tmpfs[];
   volumes: VolumeMount[];
+  files: FileMount[];
   /** Swap included: there is none beyond it. */
   memoryBytes: number;
   pids: number;

@@ -1,6 +1,7 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import type {
   ContainerSpec,
+  FileMount,
   ImageInfo,
   Labels,
   Rlimit,
@@ -36,8 +37,8 @@ const oomScoreAdj = 500;
 /** What of a request shapes its container. All else is the program's: see program.ts. */
 export type SandboxShape = Pick<RunRequest, 'limits' | 'isolation' | 'writable' | 'workdir'>;
 
-/** The init that is PID 1 of every sandbox, and the volume that brings it. */
-export type SandboxInit = { volume: VolumeMount; path: string };
+/** The init that is PID 1 of every sandbox, the volume that brings it, and the hosts file of one without a network. */
+export type SandboxInit = { volume: VolumeMount; path: string; hosts: FileMount };
 
 /**
  * One sandbox's container: everything that may happen in it is said here. Pure.
@@ -72,6 +73,7 @@ export function sandboxSpecFor(
     readOnlyRoot: !shape.writable,
     tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user)),
     volumes: [init.volume],
+    files: network === undefined ? [init.hosts] : [],
     ...updatableLimits(limits),
     shmBytes: Math.min(maxShmBytes, limits.diskBytes),
     rlimits: rlimitsFor(shape),

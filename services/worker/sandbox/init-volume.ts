@@ -2,11 +2,19 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Problem } from '../../../shared/problems.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { SandboxInit } from './container-spec.ts';
+import { type SandboxInit, sandboxHostname } from './container-spec.ts';
 
 const label = 'dev.runlet.init';
 const folder = '/.runlet';
 const file = 'init';
+const hostsFile = 'hosts';
+
+/** The engine makes none for a sandbox without a network. `localhost` and the sandbox's own name lead to its loopback. */
+const hosts = [
+  `127.0.0.1\tlocalhost ${sandboxHostname}`,
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  '',
+].join('\n');
 
 /** Several workers of one engine may be at it together: one of them removes what the other was about to use. */
 const tries = 5;
@@ -14,7 +22,7 @@ const tries = 5;
 export type InitVolume = {
   readonly init: SandboxInit;
   /** Makes the volume anew where it is missing or empty (somebody pruned the engine's volumes). */
-  provide(): Promise<void>;
+  provide(): Promise<unknown>;
 };
 
 /** The volume that brings the sandbox init to an engine, named by its content: a new init is a new volume. */
@@ -29,11 +37,15 @@ export async function initVolume(engine: Engine, architecture: string, program: 
     throw new Error(
       `The sandbox init at ${program} is for ${built}, the engine is ${architecture}. Build it there, and name it by RUNLET_SANDBOX_INIT.`,
     );
-  const digest = createHash('sha256').update(data).digest('hex').slice(0, 16);
+  const digest = createHash('sha256').update(data).update(hosts).digest('hex').slice(0, 16);
   const name = `runlet-init-${digest}`;
-  const spec = { name, labels: { [label]: digest }, files: [{ name: file, mode: 0o555, data }] };
+  const files = [
+    { name: file, mode: 0o555, data },
+    { name: hostsFile, mode: 0o444, data: Buffer.from(hosts) },
+  ];
+  const spec = { name, labels: { [label]: digest }, files };
 
-  async function provide(): Promise<void> {
+  async function provide(): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await engine.provideVolume(spec);
@@ -45,8 +57,13 @@ export async function initVolume(engine: Engine, architecture: string, program: 
     }
   }
 
-  await provide();
-  return { init: { volume: { name, path: folder, readOnly: true }, path: `${folder}/${file}` }, provide };
+  const onEngine = await provide();
+  const init = {
+    volume: { name, path: folder, readOnly: true },
+    path: `${folder}/${file}`,
+    hosts: { source: `${onEngine}/${hostsFile}`, path: '/etc/hosts' },
+  };
+  return { init, provide };
 }
 
 /** As in image manifests, from the ELF header's e_machine (at byte 18). */

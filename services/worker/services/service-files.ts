@@ -53,6 +53,7 @@ export async function bringFiles(options: {
     readOnlyRoot: true,
     tmpfs: [],
     volumes: [init.volume, { name: volume, path, readOnly: false, copy: true }],
+    files: [],
     memoryBytes: 64 * MiB,
     pids: 16,
     cpus: 1,

@@ -56,6 +56,7 @@ export function serviceSpecFor(options: {
         copy: true,
       })),
     ],
+    files: [],
     memoryBytes: limits.memoryBytes,
     pids: limits.pids,
     cpus: limits.cpus,

@@ -19,7 +19,9 @@ export function containerBody(spec: ContainerSpec): object {
     AttachStdout: true,
     AttachStderr: true,
     Healthcheck: { Test: ['NONE'] },
-    NetworkDisabled: false,
+    // Docker's network "none" is a network too: to attach the container to it, dockerd executes itself anew in each start
+    // and keeps books on it. Without, a start, its end and its removal cost half (175 ms of CPU → 90, of runc on two cores).
+    NetworkDisabled: spec.network === 'none',
     ...(spec.service && { ExposedPorts: exposedPorts(spec.service) }),
     HostConfig: {
       AutoRemove: false,
@@ -36,13 +38,21 @@ export function containerBody(spec: ContainerSpec): object {
           `rw,exec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=1777,uid=${uid},gid=${gid}`,
         ]),
       ),
-      Mounts: spec.volumes.map(({ name, path, readOnly, copy = false }) => ({
-        Type: 'volume',
-        Source: name,
-        Target: path,
-        ReadOnly: readOnly,
-        VolumeOptions: { NoCopy: !copy },
-      })),
+      Mounts: [
+        ...spec.volumes.map(({ name, path, readOnly, copy = false }) => ({
+          Type: 'volume',
+          Source: name,
+          Target: path,
+          ReadOnly: readOnly,
+          VolumeOptions: { NoCopy: !copy },
+        })),
+        ...spec.files.map(({ source, path }) => ({
+          Type: 'bind',
+          Source: source,
+          Target: path,
+          ReadOnly: true,
+        })),
+      ],
       ...resourcesFor(spec),
       ShmSize: spec.shmBytes,
       Ulimits: spec.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),

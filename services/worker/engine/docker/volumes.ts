@@ -18,7 +18,7 @@ export async function provideVolume(
   client: DockerClient,
   spec: VolumeSpec,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const image = `${spec.name}:volume`;
   try {
     await client.call({
@@ -28,7 +28,7 @@ export async function provideVolume(
       tar: await archiveOf(spec.files),
       signal,
     });
-    await postVolume(client, spec.name, spec.labels, signal);
+    const volume = await postVolume(client, spec.name, spec.labels, signal);
     const made = await client.call<{ Id: string }>({
       method: 'POST',
       path: '/containers/create',
@@ -42,6 +42,7 @@ export async function provideVolume(
     });
     await removeContainer(client, made.Id, signal);
     await removeImage(client, image, signal);
+    return volume.Mountpoint;
   } catch (error) {
     throw unexpected(error, `fill the volume ${spec.name}`);
   }
@@ -66,7 +67,7 @@ function postVolume(
   name: string,
   labels: Labels,
   signal?: AbortSignal,
-): Promise<unknown> {
+): Promise<{ Mountpoint: string }> {
   const body = { Name: name, Labels: labels };
   return client.call({ method: 'POST', path: '/volumes/create', body, signal });
 }
