@@ -19,9 +19,9 @@ function bench(options: { most?: number } = {}) {
     pressed: () => false,
     log: createLog('test', 'silent'),
   });
-  const profile: WarmProfile = {
-    key: 'k',
-    image: 'busybox',
+  const profileOf = (image: string): WarmProfile => ({
+    key: image,
+    image,
     isolation: 'container',
     network: 'none',
     make: (id) =>
@@ -31,14 +31,22 @@ function bench(options: { most?: number } = {}) {
         const sandbox = { session: { closed }, remove } as unknown as Sandbox;
         making.push({ id, done: () => resolve(sandbox), fail: () => reject(new Error('no')) });
       }),
-  };
+  });
+  const profile = { ...profileOf('busybox'), key: 'k' };
   onTestFinished(async () => {
     for (const one of making) one.done();
     await pool.stop();
   });
   pool.start();
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-  return { pool, profile, state, making, removed, pass };
+  /** All that the pool begins, it gets. */
+  const settle = async () => {
+    for (let i = 0; i < 40; i += 1) {
+      await pass(100);
+      for (const one of making) one.done();
+    }
+  };
+  return { pool, profile, profileOf, settle, state, making, removed, pass };
 }
 
 describe('the pool', () => {
@@ -125,6 +133,23 @@ describe('the pool', () => {
     pool.take(profile);
     await pass(2_000);
     expect(making).toHaveLength(2);
+  });
+
+  test('shares its places, when they are too few, equally among those that want more', async () => {
+    const { pool, profileOf, settle } = bench();
+    const counts = () => Object.fromEntries(pool.picture().map(({ image, count }) => [image, count]));
+    const want = async (image: string, count: number) => {
+      for (let i = 0; i < count; i += 1) pool.take(profileOf(image));
+      await settle();
+    };
+    await want('a', 8);
+    expect(counts()).toEqual({ a: 8 });
+    await want('b', 12);
+    expect(counts()).toEqual({ a: 4, b: 8 - 4 });
+    await want('c', 2);
+    expect(counts()).toEqual({ a: 3, b: 3, c: 2 });
+    for (let i = 0; i < 10; i += 1) await want(`d${i}`, 1);
+    expect(counts()).toEqual(Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`d${i + 2}`, 1])));
   });
 
   test('gives its own to a run that waits also while it ends, and removes the rest', async () => {

@@ -65,7 +65,8 @@ const mostShelves = 256;
 
 /**
  * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
- * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more.
+ * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more;
+ * within `most` for all together, see `shares`.
  */
 export function createWarmPool(options: WarmPoolOptions) {
   const { log } = options;
@@ -135,6 +136,29 @@ export function createWarmPool(options: WarmPoolOptions) {
     return Math.max(1, Math.ceil((rate * shelf.makeMs * 1.5) / 1000), Math.ceil(burst));
   }
 
+  /**
+   * How many of each there shall be. Where all that is wanted is more than the pool may hold, nobody is cut who wants no
+   * more than an equal share, and what is left is shared equally by the others (max-min fairness): the images of a minute
+   * ago leave room to those of now.
+   */
+  function shares(): Map<Shelf, number> {
+    let left = options.most;
+    const wanted = [...shelves.values()]
+      .map((shelf) => ({ shelf, count: target(shelf) }))
+      .filter(({ count }) => count > 0)
+      // Where there is not one for each, it is for those that were wanted last.
+      .sort((a, b) => b.shelf.seenAt - a.shelf.seenAt)
+      .slice(0, left)
+      .sort((a, b) => a.count - b.count);
+    return new Map(
+      wanted.map(({ shelf, count }, at) => {
+        const share = Math.min(count, Math.floor(left / (wanted.length - at)));
+        left -= share;
+        return [shelf, share];
+      }),
+    );
+  }
+
   /** In the making, and for nobody yet. */
   const unclaimed = (shelf: Shelf) => shelf.making - shelf.waiting.length;
 
@@ -150,15 +174,10 @@ export function createWarmPool(options: WarmPoolOptions) {
     underWay.add(removal);
   }
 
-  /** Takes the oldest idle ones of those that have more than they need; of anybody, oldest first, if that is not enough. */
-  function shed(count: number, all: boolean): void {
+  /** Takes the oldest idle ones of those that have more than `keep` says. */
+  function shed(count: number, keep: (shelf: Shelf) => number): void {
     const spare = [...shelves.values()].flatMap((shelf) =>
-      (all ? shelf.idle : shelf.idle.slice(0, Math.max(0, shelf.idle.length - target(shelf)))).map(
-        (entry) => ({
-          shelf,
-          entry,
-        }),
-      ),
+      shelf.idle.slice(0, Math.max(0, shelf.idle.length - keep(shelf))).map((entry) => ({ shelf, entry })),
     );
     for (const { shelf, entry } of spare.sort((a, b) => a.entry.since - b.entry.since).slice(0, count)) {
       shelf.idle.splice(shelf.idle.indexOf(entry), 1);
@@ -208,15 +227,11 @@ export function createWarmPool(options: WarmPoolOptions) {
       if (target(shelf) === 0 && shelf.idle.length === 0 && shelf.making === 0) shelves.delete(key);
     }
     if (options.pressed()) {
-      shed(1, true);
+      shed(1, () => 0);
       return;
     }
-    shed(options.most, false);
-    const over = idleCount() + making - options.most;
-    if (over > 0) {
-      shed(over, true);
-      return;
-    }
+    const share = shares();
+    shed(options.most, (shelf) => share.get(shelf) ?? 0);
     const at = now();
     const busy = options.busy();
     if (!busy) quietAt = at;
@@ -224,7 +239,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
     while (making < (busy ? 1 : mostMaking)) {
       const next = [...shelves.values()]
-        .map((shelf) => ({ shelf, lacks: target(shelf) - shelf.idle.length - unclaimed(shelf) }))
+        .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
         // The emptiest first, then the one that lacks most.
         .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
