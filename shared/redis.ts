@@ -62,6 +62,18 @@ function open(url: string, options: Options): RedisConnection {
   });
 }
 
+/**
+ * What `act` sends over the connection, and what follows from it before the event loop turns, leaves in one write: Redis carries
+ * it out in one go, and writes once to its disk. To a cluster each leaves by itself.
+ */
+export function inOneWrite<T>(connection: RedisConnection, act: () => T): T {
+  const stream = connection instanceof Redis ? connection.stream : undefined;
+  if (!stream) return act();
+  stream.cork();
+  setImmediate(() => stream.uncork());
+  return act();
+}
+
 /** Waits until Redis answers, or fails with a sentence that names the address without its password. */
 export async function waitForRedis(
   connection: RedisConnection,

@@ -1,7 +1,7 @@
 import type { RunRequest } from './contracts/run-request.ts';
 import { commandLines, findLanguage, type Language, languageOfFile } from './languages/index.ts';
 import { Problem } from './problems.ts';
-import { compileStep } from './stores/run-record.ts';
+import { compileStep, type RunHead, type RunOutline } from './stores/run-record.ts';
 
 /** What a request means: its files as bytes, its steps as command lines. Pure; the worker carries it out. */
 
@@ -36,17 +36,29 @@ export const planFile = ({ path, content, encoding, mode }: RunRequest['files'][
   mode: Number.parseInt(mode, 8),
 });
 
+export function outlineOf({ id, tenant, createdAt, dueAt, request }: RunHead): RunOutline {
+  const { image, language, pull, limits, isolation, network, writable, workdir } = request;
+  const shape = { image, language, pull, limits, isolation, network, writable, workdir };
+  const compile = commandsOf(request)?.compile;
+  const firstStep = compile === undefined ? runStepName(request, 0) : compileStep;
+  return { id, tenant, createdAt, dueAt, request: shape, firstStep };
+}
+
 /** In the order in which they run. */
 export function stepsOf(request: RunRequest): PlannedStep[] {
-  if (request.language === undefined) return runSteps(request, undefined);
-  const language = languageOf(request.language);
-  const files = filesOf(request).map(({ path }) => path);
-  const entry = entryOf(language, files);
-  const { compile, run } = commandLines(language, { entry, files });
+  const { compile, run } = commandsOf(request) ?? {};
   const steps = runSteps(request, run);
   if (compile === undefined) return steps;
   const quiet = { args: [], stdin: undefined, stdinOpen: false, tty: false };
   return [{ name: compileStep, argv: compile, ...quiet }, ...steps];
+}
+
+/** The language's command lines; `undefined` where the request names none. */
+function commandsOf({ language: wanted, code, files: given }: RunRequest) {
+  if (wanted === undefined) return undefined;
+  const language = languageOf(wanted);
+  const files = code === undefined ? given.map(({ path }) => path) : [language.fileName];
+  return commandLines(language, { entry: entryOf(language, files), files });
 }
 
 /** The file of the language's usual name; else the first that is one of its sources, whatever data stands before it. */
@@ -66,12 +78,17 @@ function languageOf(wanted: string): Language {
   return found.language;
 }
 
+const runStepName = ({ inputs }: RunRequest, index: number) =>
+  inputs.length === 0 ? 'run' : `run[${index}]`;
+
 function runSteps(request: RunRequest, argv: string[] | undefined): PlannedStep[] {
   const { args, inputs, interactive, tty } = request;
   if (inputs.length === 0)
-    return [{ name: 'run', argv, args, stdin: bytes(request), stdinOpen: interactive, tty }];
+    return [
+      { name: runStepName(request, 0), argv, args, stdin: bytes(request), stdinOpen: interactive, tty },
+    ];
   return inputs.map((input, index) => ({
-    name: `run[${index}]`,
+    name: runStepName(request, index),
     argv,
     args: [...args, ...(input.args ?? [])],
     stdin: bytes(input),

@@ -21,6 +21,7 @@ import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createEndings } from './runs/endings.ts';
+import { createRefusals } from './runs/refusals.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -45,6 +46,7 @@ export function createGateway(parts: {
     ...parts,
     runs: createRunStore(redis, keys, sealer),
     endings: createEndings(parts.wakeups, keys),
+    refusals: createRefusals(),
     idempotency: createIdempotencyStore(redis, keys),
     apiKeys: createApiKeyStore(redis, keys),
     workers: createWorkerStore(redis, keys),

@@ -2,12 +2,19 @@ import { Queue } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
+import type { RunOutline } from '../../shared/stores/run-record.ts';
 
-export type QueuedRun = { id: string; priority: number; delayMs: number };
+export type QueuedRun = {
+  id: string;
+  priority: number;
+  delayMs: number;
+  /** Spares the worker a question; a job without it is as good. */
+  outline?: RunOutline;
+};
 
 export type RunQueue = ReturnType<typeof createRunQueue>;
 
-/** The gateway's side of the queue of runs. A job carries only the run's id, and the id is the job's own too. */
+/** The gateway's side of the queue of runs. A job carries the run's id and outline, nothing of its program; its id is the run's. */
 export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
   const queue = new Queue(runQueueName, {
     connection: redis,
@@ -17,9 +24,9 @@ export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
   });
   queue.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
 
-  const jobOf = ({ id, priority, delayMs }: QueuedRun) => ({
+  const jobOf = ({ id, priority, delayMs, outline }: QueuedRun) => ({
     name: 'run',
-    data: { id },
+    data: { id, outline },
     opts: {
       jobId: id,
       // BullMQ: 1 is the first. The contract: 100 is the first.

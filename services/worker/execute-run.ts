@@ -3,9 +3,15 @@ import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { parseImageReference } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import { stepsOf } from '../../shared/run-plan.ts';
+import { outlineOf } from '../../shared/run-plan.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
-import { emptyState, newStep, type RunHead, type RunState } from '../../shared/stores/run-record.ts';
+import {
+  emptyState,
+  newStep,
+  type RunHead,
+  type RunOutline,
+  type RunState,
+} from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { CollectArtifacts } from './artifacts.ts';
 import type { AttachInput } from './attach-input.ts';
@@ -36,6 +42,8 @@ export type Attempt = {
   programStarted: () => void;
   /** Called when no program of the run runs any more: its CPUs are free, its memory is not yet. */
   programsEnded: () => void;
+  /** Called when its end is written, whatever there is left to clear away. */
+  written: () => void;
 };
 
 export type Execution = {
@@ -58,35 +66,29 @@ const sizeCheckMs = 1_000;
 export type Foreseen = { opened: WarmOpened; image: ImageInfo; state: RunState };
 
 /**
- * Looks for a warm sandbox for a run that is about to be claimed: then claim and start are one write. The head's secrets are
- * masked, and nothing of them counts here.
+ * Looks for a warm sandbox for a run that is about to be claimed: then claim and start are one write.
  */
-export function foresee(execution: Execution, head: RunHead, claimedAt: number): Foreseen | undefined {
-  const { request } = head;
+export function foresee(execution: Execution, outline: RunOutline, claimedAt: number): Foreseen | undefined {
+  const { request } = outline;
   if (request.pull !== 'missing') return undefined;
   const reference = imageOf(request);
   const familiar = parseImageReference(reference)?.familiar ?? reference;
   const image = execution.images.recall(familiar);
   const opened = image && execution.sandboxes.takeWarm(request, image, familiar);
   if (image === undefined || opened === undefined) return undefined;
-  const state = firstState(head, claimedAt);
+  const state = firstState(outline, claimedAt);
   state.image = { reference, digest: image.digest };
   state.startedWarm = true;
   state.startedAt = new Date().toISOString();
-  state.steps = firstStep(request);
+  state.steps = [newStep(outline.firstStep)];
   return { opened, image, state };
 }
 
-function firstState(head: RunHead, claimedAt: number): RunState {
+function firstState({ dueAt }: Pick<RunHead, 'dueAt'>, claimedAt: number): RunState {
   const state = structuredClone(emptyState);
-  state.timings.queuedMs = Math.max(0, claimedAt - head.dueAt);
+  state.timings.queuedMs = Math.max(0, claimedAt - dueAt);
   return state;
 }
-
-const firstStep = (request: RunRequest) =>
-  stepsOf(request)
-    .slice(0, 1)
-    .map((step) => newStep(step.name));
 
 export async function executeRun(
   execution: Execution,
@@ -119,6 +121,7 @@ export async function executeRun(
     state.timings.totalMs = Math.max(0, now - Date.parse(head.createdAt));
     const last = { sequence: `o${sequence + 1}`, entries: rest };
     const done = await runs.finish(holder, verdict.status, state, keptBytes, head.createdAt, last);
+    attempt.written();
     return done ? 'finished' : 'lost';
   };
   const ended = (status: TerminalStatus) => finish({ status, exitCode: null, signal: null });
@@ -132,7 +135,7 @@ export async function executeRun(
       opened = await execution.sandboxes.open(attempt, image);
       stop.signal.throwIfAborted();
       state.startedAt = new Date().toISOString();
-      state.steps = firstStep(request);
+      state.steps = [newStep(outlineOf(head).firstStep)];
       const moved = await runs.move(holder, 'running', state);
       if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     } else await foreseen?.opened.adopt(holder);

@@ -1,6 +1,7 @@
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import { emptyState, type RunHead } from '../../shared/stores/run-record.ts';
+import { outlineOf } from '../../shared/run-plan.ts';
+import { emptyState, type RunOutline } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../shared/stores/workers.ts';
 import { within } from '../../shared/within.ts';
@@ -22,6 +23,15 @@ const againAfterMs = 1_000;
  * cores they would come out of the start. A start that takes longer than this is not waited for.
  */
 const warmStartMs = 25;
+
+/**
+ * Where nobody waited before this run, there mostly is nobody behind it: the next is looked for when this one has ended, or after
+ * this time. Else the look, with its write to Redis's disk, comes in between the end of a short program and the word of it.
+ */
+const aloneMs = 10;
+
+/** What `take` wants to hear of a run: it has no warm sandbox to start in; its program has started; its end is written. */
+type Signs = { cold: () => void; started: () => void; written: () => void };
 
 /** A run that is shut down has so long to be killed, recorded and removed; then the reaper of the next worker does it. */
 const killGraceMs = 5_000;
@@ -50,14 +60,24 @@ export function createIntake(options: {
     const job = await queue.next();
     if (job === undefined) return;
     if (!open) return job.handBack();
-    const head = await runs.head(job.runId);
-    if (head === undefined) return job.complete();
-    const reservation = await reserve(job, head.request.limits);
+    const outline = job.outline ?? (await outlineOfStored(job.runId));
+    if (outline === undefined) return job.complete();
+    const reservation = await reserve(job, outline.request.limits);
     if (reservation === undefined) return;
-    const begun = Promise.withResolvers<void>();
-    const done = carry(job, head, reservation, begun.resolve).finally(() => underWay.delete(done));
+    const { promise: mayLook, resolve: lookOn } = Promise.withResolvers<void>();
+    const started = () => {
+      if (!job.alone) lookOn();
+    };
+    const done = carry(job, outline, reservation, { cold: lookOn, started, written: lookOn }).finally(() =>
+      underWay.delete(done),
+    );
     underWay.add(done);
-    await within(warmStartMs, Promise.race([begun.promise, done]));
+    await within(job.alone ? aloneMs : warmStartMs, Promise.race([mayLook, done]));
+  }
+
+  async function outlineOfStored(runId: string): Promise<RunOutline | undefined> {
+    const head = await runs.head(runId);
+    return head && outlineOf(head);
   }
 
   /** Room for the run; `undefined` when the job went back to the queue. */
@@ -122,12 +142,12 @@ export function createIntake(options: {
 
   async function carry(
     job: HeldJob,
-    head: RunHead,
+    outline: RunOutline,
     reservation: Reservation,
-    begun: () => void,
+    signs: Signs,
   ): Promise<void> {
     try {
-      const outcome = await attempt(head, reservation, begun);
+      const outcome = await attempt(outline, reservation, signs);
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
@@ -138,17 +158,18 @@ export function createIntake(options: {
     }
   }
 
-  async function attempt(head: RunHead, reservation: Reservation, begun: () => void) {
-    const runId = head.id;
+  async function attempt(outline: RunOutline, reservation: Reservation, signs: Signs) {
+    const runId = outline.id;
     const claimedAt = Date.now();
-    const foreseen = foresee(options.execution, head, claimedAt);
-    if (foreseen === undefined) begun();
+    const foreseen = foresee(options.execution, outline, claimedAt);
+    if (foreseen === undefined) signs.cold();
     const claim = await runs.claim(runId, workerId, foreseen?.state).catch(async (error) => {
       await foreseen?.opened.release();
       throw error;
     });
     if (claim.verdict !== 'claimed') void foreseen?.opened.release().catch(() => {});
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
+    const { head } = claim;
     const holder: Holder = { runId, tenant: head.tenant, attempt: claim.attempt, worker: workerId };
     if (claim.verdict !== 'claimed') {
       const lost = claim.verdict === 'lost';
@@ -167,7 +188,16 @@ export function createIntake(options: {
     try {
       const programsEnded = () => reservation.releaseCpus();
       const { request } = claim;
-      const attempt = { holder, head, request, claimedAt, stop, programStarted: begun, programsEnded };
+      const attempt = {
+        holder,
+        head,
+        request,
+        claimedAt,
+        stop,
+        programStarted: signs.started,
+        programsEnded,
+        written: signs.written,
+      };
       return await executeRun(options.execution, attempt, foreseen);
     } finally {
       active.remove(runId);

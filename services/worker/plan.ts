@@ -15,7 +15,7 @@ export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[]
 const usualTerminal = { cols: 80, rows: 24 };
 
 /** The image that a request names, or that of its language. */
-export function imageOf(request: RunRequest): string {
+export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string {
   return request.image ?? languageOf(request)?.image ?? '';
 }
 
@@ -53,7 +53,7 @@ function commandOf(request: RunRequest, image: ImageInfo): string[] {
   return [...entrypoint, ...command];
 }
 
-function languageOf(request: RunRequest): Language | undefined {
+function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
   const found = request.language === undefined ? undefined : findLanguage(request.language);
   return found !== undefined && !('fault' in found) ? found.language : undefined;
 }

@@ -2,11 +2,16 @@ import { type Job, Worker } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
+import type { RunOutline } from '../../shared/stores/run-record.ts';
 import { within } from '../../shared/within.ts';
 
 /** A job in this worker's hands. Exactly one of its three ends is called. */
 export type HeldJob = {
   runId: string;
+  /** As the job carries it, if it does. */
+  outline: RunOutline | undefined;
+  /** Nobody else was waiting when it came. */
+  alone: boolean;
   /** The run has ended (or is gone): the job is done. */
   complete(): Promise<void>;
   /** Back to the queue, at its old place: another worker may take it. */
@@ -53,6 +58,7 @@ export function createRunQueue(options: {
   // Job id → token. A token is new for each fetch, so that two fetches of one job are told apart.
   const held = new Map<string, string>();
   let fetches = 0;
+  let foundNone = false;
 
   const renewal = setInterval(async () => {
     if (held.size === 0) return;
@@ -75,7 +81,9 @@ export function createRunQueue(options: {
     async next(): Promise<HeldJob | undefined> {
       fetches += 1;
       const token = `${workerId}:${fetches}`;
-      const job: Job<{ id: string }> | undefined = await bull.getNextJob(token);
+      const job: Job<{ id: string; outline?: RunOutline }> | undefined = await bull.getNextJob(token);
+      const alone = foundNone;
+      foundNone = job?.id === undefined;
       if (job?.id === undefined) return undefined;
       const id = job.id;
       held.set(id, token);
@@ -90,6 +98,8 @@ export function createRunQueue(options: {
       };
       return {
         runId: job.data.id,
+        outline: job.data.outline,
+        alone,
         complete: () => end(() => job.moveToCompleted(null, token, false)),
         handBack: () => end(() => job.moveToWait(token)),
         delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),

@@ -16,6 +16,18 @@ export type RunHead = {
   service?: string;
 };
 
+/**
+ * What a worker must know of a run to have room and a sandbox for it; nothing of its program. It is in the run's job too:
+ * to ask for it first was a round trip of every run.
+ */
+export type RunOutline = Pick<RunHead, 'id' | 'tenant' | 'createdAt' | 'dueAt'> & {
+  request: Pick<
+    RunRequest,
+    'image' | 'language' | 'pull' | 'limits' | 'isolation' | 'network' | 'writable' | 'workdir'
+  >;
+  firstStep: string;
+};
+
 export type StepState = Omit<Step, 'stdout' | 'stderr'>;
 export type StoredArtifact = Run['artifacts'][number];
 

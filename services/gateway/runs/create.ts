@@ -6,7 +6,7 @@ import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { endedRun, loadRun } from './load.ts';
 import type { Answer } from './once.ts';
-import { enqueue, storeRun, withMadeSecret } from './submit.ts';
+import { submitRun, withMadeSecret } from './submit.ts';
 import { watchOther, watchRun } from './watch.ts';
 
 const nothing = new Map();
@@ -25,7 +25,7 @@ export async function createRun(
   let watch = waitMs > 0 ? watchRun(gateway, id) : undefined;
   try {
     const began = performance.now();
-    const stored = await storeRun(gateway, {
+    const stored = await submitRun(gateway, {
       id,
       tenant,
       request,
@@ -38,7 +38,6 @@ export async function createRun(
       watch.stop();
       watch = watchOther(gateway, stored.id);
     }
-    await enqueue(gateway, [stored]);
     const answer = (status: number, run: Run): Answer => ({
       status,
       body: JSON.stringify(withMadeSecret(run, stored)),

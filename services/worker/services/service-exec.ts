@@ -97,6 +97,7 @@ export function createServiceExec(options: {
           stop,
           programStarted: () => {},
           programsEnded: () => {},
+          written: () => {},
         };
         await executeRun(executionIn(service, container.id, image), attemptOf, undefined);
       } finally {
