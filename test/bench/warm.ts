@@ -1,14 +1,20 @@
 import type { Runlet } from '../support/runlet.ts';
 import { type Context, withRunlet } from './context.ts';
-import { alone, compared, median, type Row, timedDocker } from './measure.ts';
+import { alone, compared, median, type Row, throughput, timedDocker } from './measure.ts';
 import { post, type Sample, warmOf } from './post.ts';
 import { timedProcess } from './spawner.ts';
-import { type Subject, subjects } from './subjects.ts';
+import { type Subject, shell, subjects } from './subjects.ts';
+
+/** Until V8 has compiled the way of a run, and no first request's work is left: a server lives for days. */
+const runsBefore = 200;
 
 export async function warm(context: Context): Promise<Row[]> {
   const all = await subjects(context);
   return withRunlet(context, {}, async (runlet) => {
     const rows: Row[] = [];
+    const before = Math.min(runsBefore, 5 * context.rounds);
+    context.say(`warm: ${before} runs that are not counted …`);
+    await throughput(4, before, () => post(runlet, shell.request));
     for (const subject of all) {
       context.say(`warm ${subject.name} …`);
       rows.push(...(await warmLatency(context, runlet, subject)));
