@@ -22,6 +22,8 @@ test('a tenant over its quota hears 429, a full system 503; room that is made is
   const full = await other('POST', '/v1/runs', image);
   expect(full.headers.get('retry-after')).toMatch(/^\d+$/);
   await problemOf(full, 503, 'overloaded');
+  // Those that were refused have left no job, the first of them neither.
+  expect(Object.values(await on.gateway.queue.depth()).reduce((sum, count) => sum + count)).toBe(5);
 
   await runOf(await on.call('POST', `/v1/runs/${runs[0]?.id}/cancel`), 202);
   const batch = await on.call('POST', '/v1/runs/batch', { runs: [image, image] });

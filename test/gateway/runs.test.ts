@@ -25,8 +25,43 @@ test('a run is stored, has a place, and a job', async () => {
   expect(await runOf(await on.call('GET', `/v1/runs/${run.id}`), 200)).toEqual(run);
   expect(await on.gateway.queue.having([run.id])).toEqual(new Set([run.id]));
   const job = await on.redis.hgetall(`${on.keys.bull}:runs:${run.id}`);
-  expect(JSON.parse(job.data ?? '')).toEqual({ id: run.id });
+  expect(JSON.parse(job.data ?? '')).toEqual({
+    id: run.id,
+    outline: {
+      id: run.id,
+      tenant: 'default',
+      createdAt: run.createdAt,
+      dueAt: Date.parse(run.createdAt),
+      firstStep: 'run',
+      request: {
+        image: 'hello-world',
+        pull: 'missing',
+        isolation: 'container',
+        network: 'none',
+        writable: false,
+        limits: expect.objectContaining({ timeoutMs: 10_000 }),
+      },
+    },
+  });
   expect(job.priority).toBe('94');
+});
+
+test('a job says nothing of the program, only what comes first of it', async () => {
+  const files = [{ path: 'main.cpp', content: 'int its_own;' }];
+  const program = { language: 'c++', files, stdin: 'its_own', args: ['its_own'], env: { A: 'its_own' } };
+  const run = await runOf(await on.call('POST', '/v1/runs', { ...program, inputs: [] }), 202);
+  const job = await on.redis.hgetall(`${on.keys.bull}:runs:${run.id}`);
+  expect(JSON.stringify(job)).not.toContain('its_own');
+  expect(JSON.parse(job.data ?? '').outline).toMatchObject({
+    firstStep: 'compile',
+    request: { language: 'c++' },
+  });
+});
+
+test('a run whose scripts Redis has forgotten is stored, and has its job', async () => {
+  await on.redis.script('FLUSH');
+  const run = await runOf(await on.call('POST', '/v1/runs', image), 202);
+  expect(await on.gateway.queue.having([run.id])).toEqual(new Set([run.id]));
 });
 
 test('a delay is the job’s delay', async () => {
