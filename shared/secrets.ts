@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+} from 'node:crypto';
 
 /** Seals data at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from `RUNLET_SECRET_KEY`. */
 export type Sealer = {
@@ -11,7 +18,8 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 export function sealerFor(secretKey: string): Sealer {
-  const key = Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32));
+  // An object, not bytes: Node would make one of them for each box, which is more work than to seal it.
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32)));
   return {
     seal(plain, context) {
       const nonce = randomBytes(nonceBytes);
