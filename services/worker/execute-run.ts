@@ -134,6 +134,7 @@ export async function executeRun(
       began = performance.now();
       opened = await execution.sandboxes.open(attempt, image);
       stop.signal.throwIfAborted();
+      state.startedWarm = opened.warm;
       state.startedAt = new Date().toISOString();
       state.steps = [newStep(outlineOf(head).firstStep)];
       const moved = await runs.move(holder, 'running', state);

@@ -20,6 +20,8 @@ export type Opened = {
   sandbox: Sandbox;
   /** Null: it is within a container that somebody else made. */
   folders: { path: string }[] | null;
+  /** It was ready before the run came. */
+  warm: boolean;
   release: () => Promise<void>;
 };
 
@@ -132,7 +134,7 @@ export async function createSandboxes(options: {
           await sandbox.remove();
           throw error;
         }
-        return { ...sandbox, warm: true };
+        return sandbox;
       },
     };
     return { profile, limits: updatable };
@@ -154,6 +156,7 @@ export async function createSandboxes(options: {
     return {
       sandbox,
       folders: foldersOf(request, image),
+      warm: true,
       adopt: ({ runId, attempt }) => {
         // For those who look at the engine: nothing depends on it.
         const name = sandboxName({ run: runId, attempt });
@@ -179,7 +182,7 @@ export async function createSandboxes(options: {
     const opened = fromPool(taken, wanted.limits, request, image);
     try {
       await opened.adopt(holder);
-      return opened;
+      return { ...opened, warm: !taken.waited };
     } catch (error) {
       await opened.release();
       throw error;
@@ -204,6 +207,7 @@ export async function createSandboxes(options: {
       return {
         sandbox,
         folders: foldersOf(request, image),
+        warm: false,
         release: async () => {
           try {
             await disposer.dispose(() => sandbox.remove());

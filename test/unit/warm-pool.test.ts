@@ -72,14 +72,14 @@ describe('the pool', () => {
     const first = pool.next('k');
     expect(await pool.next('k')).toBeUndefined();
     making[0]?.done();
-    expect((await first)?.id).toBe('wrm_1');
+    expect(await first).toMatchObject({ id: 'wrm_1', waited: true });
     expect(pool.picture()).toEqual([]);
     // That one was for nobody else: the pool's own is still to come.
     await pass(100);
     expect(making.map(({ id }) => id)).toContain('wrm_2');
     making[1]?.done();
     await pass(0);
-    expect((await pool.next('k'))?.id).toBe('wrm_2');
+    expect(await pool.next('k')).toMatchObject({ id: 'wrm_2', waited: false });
   });
 
   test('lets a run that waits make its own when that fails', async () => {

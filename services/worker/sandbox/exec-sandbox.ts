@@ -59,7 +59,6 @@ export async function openExecSandbox(
   }
   return {
     session,
-    warm: false,
     // None of its own: it shares the service's.
     limits: { memoryBytes: 0, cpus: 0, pids: 0 },
     start: async () => {},

@@ -5,8 +5,6 @@ import { createInitSession, type InitSession } from './init/session.ts';
 export type Sandbox = {
   /** The init's side of it; frames may be sent before the start. */
   session: InitSession;
-  /** Whether it was made ahead. */
-  warm: boolean;
   /** What it was made with. */
   limits: UpdatableLimits;
   /** Starts the container. Rejects with a Problem when it cannot be started. */
@@ -48,7 +46,6 @@ export async function createSandbox(engine: Engine, spec: ContainerSpec): Promis
     };
     return {
       session,
-      warm: false,
       limits: { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids },
       start: () => engine.start(id),
       update: (limits) => engine.update(id, limits),

@@ -271,12 +271,14 @@ export function createWarmPool(options: WarmPoolOptions) {
      * For a run that `take` had none for: the next one that becomes ready, which is sooner than one of its own, and spares
      * the engine a start beside it. None where none is in the making, or it fails.
      */
-    async next(key: string): Promise<Taken | undefined> {
+    async next(key: string): Promise<(Taken & { waited: boolean }) | undefined> {
       const shelf = shelves.get(key);
       if (stopped || shelf === undefined) return undefined;
       const ready = shelf.idle.pop();
-      if (ready !== undefined || unclaimed(shelf) === 0) return ready;
-      return new Promise((resolve) => shelf.waiting.push(resolve));
+      if (ready !== undefined) return { ...ready, waited: false };
+      if (unclaimed(shelf) === 0) return undefined;
+      const made = await new Promise<Taken | undefined>((resolve) => shelf.waiting.push(resolve));
+      return made && { ...made, waited: true };
     },
 
     /** Keeps at least one of these, asked for or not. */

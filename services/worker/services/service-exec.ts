@@ -45,6 +45,7 @@ export function createServiceExec(options: {
           return {
             sandbox,
             folders: null,
+            warm: false,
             release: async () => {
               clearInterval(touching);
               await sandbox.remove();
