@@ -105,7 +105,7 @@ export function keysFor(prefix: string) {
 
 export type Keys = ReturnType<typeof keysFor>;
 
-/** The queue of runs; a job carries the run’s id and outline. */
+/** The queue of runs; a job carries the run's id and outline. */
 export const runQueueName = 'runs';
 
 /** The queue of webhook deliveries; a job carries only the delivery's id. */

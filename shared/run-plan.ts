@@ -39,10 +39,12 @@ export const planFile = ({ path, content, encoding, mode }: RunRequest['files'][
 export function outlineOf({ id, tenant, createdAt, dueAt, request }: RunHead): RunOutline {
   const { image, language, pull, limits, isolation, network, writable, workdir } = request;
   const shape = { image, language, pull, limits, isolation, network, writable, workdir };
-  const compile = commandsOf(request)?.compile;
-  const firstStep = compile === undefined ? runStepName(request, 0) : compileStep;
-  return { id, tenant, createdAt, dueAt, request: shape, firstStep };
+  return { id, tenant, createdAt, dueAt, request: shape, firstStep: firstStepOf(request) };
 }
+
+/** The name of the first, without a look into a file. */
+export const firstStepOf = (request: RunRequest): string =>
+  commandsOf(request)?.compile === undefined ? runStepName(request, 0) : compileStep;
 
 /** In the order in which they run. */
 export function stepsOf(request: RunRequest): PlannedStep[] {

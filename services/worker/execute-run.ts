@@ -3,7 +3,7 @@ import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { parseImageReference } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import { outlineOf } from '../../shared/run-plan.ts';
+import { firstStepOf } from '../../shared/run-plan.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
 import {
   emptyState,
@@ -136,7 +136,7 @@ export async function executeRun(
       stop.signal.throwIfAborted();
       state.startedWarm = opened.warm;
       state.startedAt = new Date().toISOString();
-      state.steps = [newStep(outlineOf(head).firstStep)];
+      state.steps = [newStep(firstStepOf(request))];
       const moved = await runs.move(holder, 'running', state);
       if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     } else await foreseen?.opened.adopt(holder);

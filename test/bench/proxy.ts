@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ensureTools } from '../../infra/parts/apt.ts';
+import { waitUntil } from '../../infra/parts/pids.ts';
 import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
@@ -131,20 +132,15 @@ async function nginxProxyOf(dockerHost: string, address: string) {
   const id = await docker(dockerHost, ...words, '--entrypoint', 'sh', 'nginx:1.22', '-c', start);
   const url = `http://127.0.0.1:${at}/`;
   const stop = async () => void (await docker(dockerHost, 'rm', '-f', id));
-  try {
-    for (let left = 100; ; left -= 1) {
-      const answer = await fetch(url).catch(() => undefined);
-      if (answer?.ok) return { url, stop };
-      if (left === 0) throw new Error(`nginx as a proxy: ${await docker(dockerHost, 'logs', id)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const answers = async () => (await fetch(url).catch(() => undefined))?.ok === true;
+  if (await waitUntil(answers, 5_000)) return { url, stop };
+  const said = await docker(dockerHost, 'logs', id);
+  await stop();
+  throw new Error(`nginx as a proxy does not answer: ${said}`);
 }
 
-type Way = 'direct' | 'proxied' | 'nginx';
+const everyWay = ['direct', 'proxied', 'nginx'] as const;
+type Way = (typeof everyWay)[number];
 type Measured = { rates: number[]; p50s: number[] };
 
 async function inTurn(
@@ -152,12 +148,11 @@ async function inTurn(
   ways: Record<Way, string>,
   act: (url: string) => Promise<{ rate: number; p50: number }>,
 ): Promise<Record<Way, Measured>> {
-  const names: Way[] = ['direct', 'proxied', 'nginx'];
   const none = () => ({ rates: [], p50s: [] });
   const all: Record<Way, Measured> = { direct: none(), proxied: none(), nginx: none() };
   // The first ones compile the code.
   for (let i = -Math.min(2, rounds / 2); i < Math.max(1, rounds / 4); i += 1)
-    for (const way of names) {
+    for (const way of everyWay) {
       const { rate, p50 } = await act(ways[way]);
       if (i < 0) continue;
       all[way].rates.push(rate);

@@ -44,24 +44,23 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
     await enqueue(gateway, [stored]);
     return stored;
   }
-  const [storing, adding] = inOneWrite(gateway.redis, () => {
-    const stored = prepared.store();
-    let added = false;
-    const job = enqueue(gateway, [{ id: head.id, outcome: 'created', record: prepared.record }]).then(() => {
+  let added = false;
+  const [storing, adding] = inOneWrite(gateway.redis, () => [
+    prepared.store(),
+    enqueue(gateway, [{ id: head.id, outcome: 'created', record: prepared.record }]).then(() => {
       added = true;
-    });
-    // Stored after its job: a script that Redis had forgotten was sent anew. Some worker may have found no run by then.
-    const again = stored.then((one) => (added ? enqueue(gateway, [one]) : undefined));
-    return [stored, Promise.all([job, again])] as const;
-  });
-  adding.catch(() => {});
+    }),
+  ]);
   try {
     const stored = await storing;
+    // Stored after its job: a script that Redis had forgotten was sent anew. Some worker may have found no run by then.
+    if (added) await enqueue(gateway, [stored]);
     await adding;
     return stored;
   } catch (error) {
     if (error instanceof Problem) {
       gateway.refusals.note();
+      await adding;
       await gateway.queue.remove(head.id).catch(() => {});
     }
     throw error;
