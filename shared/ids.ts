@@ -1,10 +1,15 @@
 import { uuidv7 } from 'uuidv7';
 
-export type IdPrefix = 'run' | 'svc' | 'whk' | 'del' | 'key' | 'pul' | 'wrk' | 'wrm' | 'evt' | 'ntf';
+export type IdPrefix = 'run' | 'svc' | 'whk' | 'del' | 'key' | 'pul' | 'wrk' | 'wrm' | 'evt' | 'ntf' | 'trf';
 
 /** A new id: prefix, then a UUIDv7 without dashes (RFC 9562 §5.7), so that ids sort by the time they were made. */
 export function newId(prefix: IdPrefix): string {
   return `${prefix}_${uuidv7().replaceAll('-', '')}`;
+}
+
+/** When an id was made, in ms since 1970: the first 48 bits of a UUIDv7 (RFC 9562 §5.7). */
+export function madeAt(id: string): number {
+  return Number.parseInt(id.slice(id.indexOf('_') + 1).slice(0, 12), 16);
 }
 
 /** True for a string of the shape that `newId` makes; anything else never reaches a key. */

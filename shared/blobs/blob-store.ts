@@ -34,6 +34,9 @@ export const runBlobs = (tenant: string, runId: string) => `${tenant}/${runId}`;
 export const artifactKey = (tenant: string, runId: string, attempt: number, index: number) =>
   `${runBlobs(tenant, runId)}/${attempt}-${index}`;
 
+/** A service's file between gateway and worker, which are done with it within minutes. `id`: of kind `trf`. */
+export const transferKey = (tenant: string, id: string) => `${tenant}/${id}`;
+
 /** A view of a store in which every key begins with `scope`: several Runlets may share a bucket. */
 export function scoped(store: BlobStore, scope: string): BlobStore {
   checkKey(scope);

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { chmod, mkdir, open, opendir, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, opendir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
 
 /** Drafts lie beside everything else, under a name that no key can have. */
 const draftsFolder = '.drafts';
+/** Nobody writes any more to a draft that was not written to for so long: its process was killed. */
+const draftMs = 24 * 3_600_000;
 
 /**
  * Gateway and worker may be two users of one group (docker-compose.yml): the worker's files are read by the gateway, and
@@ -25,12 +27,18 @@ export function folderBlobStore(folder: string): BlobStore {
     return join(folder, ...key.split('/'));
   };
 
+  const drafts = join(folder, draftsFolder);
+  let swept = false;
+
   return {
     async put(key, source) {
       const path = pathOf(key);
-      const draft = join(folder, draftsFolder, randomBytes(12).toString('hex'));
+      const draft = join(drafts, randomBytes(12).toString('hex'));
       await mkdir(folder, { recursive: true, mode: modes.top });
-      await makeFolders(folder, dirname(draft));
+      await makeFolders(folder, drafts);
+      // Once for each process: a killed one has a successor.
+      if (!swept) await removeOld(drafts);
+      swept = true;
       const { chunks, result } = measured(chunksOf(source));
       try {
         const file = await open(draft, 'wx', modes.file);
@@ -70,6 +78,15 @@ export function folderBlobStore(folder: string): BlobStore {
       for await (const { name } of entries) if (name !== draftsFolder) yield name;
     },
   };
+}
+
+async function removeOld(drafts: string): Promise<void> {
+  for (const name of await readdir(drafts)) {
+    const path = join(drafts, name);
+    // Gone or placed in between by whoever else shares the folder.
+    const found = await lstat(path).catch(absent);
+    if (found !== undefined && found.mtimeMs < Date.now() - draftMs) await rm(path, { force: true });
+  }
 }
 
 /** Puts the draft in its place; again where the folder was removed in between (the run was forgotten, or swept). */

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBlobSweep } from '../../services/gateway/janitor/blobs.ts';
 import { createJanitor } from '../../services/gateway/janitor/janitor.ts';
-import { artifactKey, runBlobs } from '../../shared/blobs/blob-store.ts';
+import { artifactKey, runBlobs, transferKey } from '../../shared/blobs/blob-store.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import { newId } from '../../shared/ids.ts';
 import { type Call, problemOf, runOf, startGateway, type TestGateway } from './support.ts';
@@ -150,4 +150,13 @@ test('what a crash left behind is swept, what belongs to a run stays', async () 
   expect(await blobsOf('default')).toContain('run_new');
   await sweep(Date.now() + 2 * 3_600_000);
   expect(await blobsOf('default')).toEqual([run.id]);
+});
+
+test('a file on its way to a service is left to those who move it, and swept when they are gone', async () => {
+  const key = transferKey('default', newId('trf'));
+  await on.gateway.blobs.put(key, Buffer.from('x'));
+  await createBlobSweep(on.gateway)(Date.now());
+  expect(await on.gateway.blobs.get(key).then((bytes) => bytes?.toArray())).toEqual([Buffer.from('x')]);
+  await createBlobSweep(on.gateway)(Date.now() + 2 * 3_600_000);
+  expect(await on.gateway.blobs.get(key)).toBeUndefined();
 });

@@ -7,6 +7,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -153,6 +154,17 @@ test('a folder follows no link, and leaves no draft behind', async () => {
     ),
   ).rejects.toThrow('broken off');
   expect(readdirSync(join(folder, '.drafts'))).toEqual([]);
+});
+
+test('drafts of a killed process go with the first put of a later one, those of others stay', async () => {
+  const folder = join(root, 'killed');
+  const drafts = join(folder, '.drafts');
+  mkdirSync(drafts, { recursive: true });
+  for (const name of ['old', 'new']) writeFileSync(join(drafts, name), 'x');
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+  utimesSync(join(drafts, 'old'), twoDaysAgo, twoDaysAgo);
+  await folderBlobStore(folder).put(keyOf(0), Buffer.from('x'));
+  expect(readdirSync(drafts)).toEqual(['new']);
 });
 
 test('a folder is for its group where it was given to one, for nobody else, whatever the umask', async () => {

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { transferKey } from '../../../shared/blobs/blob-store.ts';
 import { pathFault } from '../../../shared/contracts/run-files.ts';
+import { newId } from '../../../shared/ids.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
@@ -29,12 +30,7 @@ export function mountFiles(app: App, gateway: Gateway): void {
     if (fault !== undefined) throw badField('path', fault);
     const worker = holderOf(record);
     await wish(gateway, record, 'used');
-    return {
-      record,
-      file,
-      worker,
-      blob: `${record.head.tenant}/${record.head.id}/${randomBytes(12).toString('hex')}`,
-    };
+    return { record, file, worker, blob: transferKey(record.head.tenant, newId('trf')) };
   }
 
   const ask = (
