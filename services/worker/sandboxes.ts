@@ -14,6 +14,7 @@ import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { createWarmPool, type Taken, type WarmProfile } from './sandbox/warm-pool.ts';
+import { warmUp } from './sandbox/warm-up.ts';
 
 /** A sandbox for one attempt. `release` destroys it and what was made beside it. */
 export type Opened = {
@@ -136,6 +137,7 @@ export async function createSandboxes(options: {
         }
         return sandbox;
       },
+      warmUp: ({ session }) => warmUp(session, init.path, image, reference),
     };
     return { profile, limits: updatable };
   }

@@ -27,6 +27,11 @@ export const language = commands.extend({
   image: word,
   /** Commands instead of the usual ones where a file of this name is among those given: a project of the language's own tool. */
   projects: z.record(word, commands.partial()).default({}),
+  /**
+   * A command that starts the interpreter and nothing else, and leaves no file: it is run in sandboxes that are made ahead.
+   * Worth it where it takes a few ms; each such sandbox costs that much more to make.
+   */
+  warmUp: argv.optional(),
   /** The least time that a compile gets, whatever the run's own limit. */
   compileTimeoutMs: z.int().positive().default(30_000),
   env: z.record(z.string(), z.string()).default({}),

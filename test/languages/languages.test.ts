@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { findLanguage } from '../../shared/languages/index.ts';
+import { findLanguage, listLanguages } from '../../shared/languages/index.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -41,6 +41,16 @@ describe('a program of several files in', () => {
     expect(run.steps.map(({ stderr }) => stderr).join('')).toBe('');
     expect(run.stdout).toBe(expected);
     expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: null });
+  });
+});
+
+describe('what starts the interpreter in sandboxes made ahead succeeds, and leaves nothing, in', () => {
+  const quick = listLanguages().filter(({ warmUp, image }) => warmUp !== undefined && images.includes(image));
+
+  test.each(quick)('$name', async ({ image, warmUp = [], env }) => {
+    const command = ['sh', '-c', '"$@" && ls -A /tmp /work', 'sh', ...warmUp];
+    const run = await runlet.run({ image, command, env });
+    expect(run).toMatchObject({ stdout: '/tmp:\n\n/work:\n', stderr: '', exitCode: 0 });
   });
 });
 

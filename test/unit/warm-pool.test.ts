@@ -10,6 +10,7 @@ function bench(options: { most?: number } = {}) {
   const state = { busy: false, opening: false };
   const removed: string[] = [];
   const making: { id: string; done: () => void; fail: () => void }[] = [];
+  const warming: { done: () => void; fail: () => void }[] = [];
   let ids = 0;
   const pool = createWarmPool({
     newId: () => `wrm_${++ids}`,
@@ -31,10 +32,18 @@ function bench(options: { most?: number } = {}) {
         const sandbox = { session: { closed }, remove } as unknown as Sandbox;
         making.push({ id, done: () => resolve(sandbox), fail: () => reject(new Error('no')) });
       }),
+    warmUp: async () => {},
   });
+  let over = false;
+  const slowly: WarmProfile['warmUp'] = () =>
+    new Promise((done, reject) => {
+      warming.push({ done, fail: () => reject(new Error('lost')) });
+      if (over) done();
+    });
   const profile = { ...profileOf('busybox'), key: 'k' };
   onTestFinished(async () => {
-    for (const one of making) one.done();
+    over = true;
+    for (const one of [...making, ...warming]) one.done();
     await pool.stop();
   });
   pool.start();
@@ -46,7 +55,7 @@ function bench(options: { most?: number } = {}) {
       for (const one of making) one.done();
     }
   };
-  return { pool, profile, profileOf, settle, state, making, removed, pass };
+  return { pool, profile, profileOf, slowly, settle, state, making, warming, removed, pass };
 }
 
 describe('the pool', () => {
@@ -90,6 +99,39 @@ describe('the pool', () => {
     making[0]?.fail();
     expect(await waits).toBeUndefined();
     expect(pool.holds('wrm_1')).toBe(false);
+  });
+
+  test('warms one up for whoever comes, not for a run that waits', async () => {
+    const { pool, profile, slowly, making, warming, pass } = bench();
+    pool.take({ ...profile, warmUp: slowly });
+    await pass(100);
+    const waits = pool.next('k');
+    making[0]?.done();
+    expect(await waits).toMatchObject({ id: 'wrm_1' });
+    expect(warming).toHaveLength(0);
+    await pass(100);
+    making[1]?.done();
+    await pass(0);
+    expect([warming.length, pool.picture()]).toEqual([1, []]);
+    const late = pool.next('k');
+    warming[0]?.done();
+    expect(await late).toMatchObject({ id: 'wrm_2', waited: true });
+  });
+
+  test('removes one that was lost while it was warmed up, and goes on after a while', async () => {
+    const { pool, profile, slowly, making, warming, removed, pass } = bench();
+    pool.take({ ...profile, warmUp: slowly });
+    await pass(100);
+    making[0]?.done();
+    await pass(0);
+    const waits = pool.next('k');
+    warming[0]?.fail();
+    expect(await waits).toBeUndefined();
+    expect(removed).toEqual(['wrm_1']);
+    await pass(0);
+    expect(pool.holds('wrm_1')).toBe(false);
+    await pass(11_000);
+    expect(making.map(({ id }) => id)).toEqual(['wrm_1', 'wrm_2']);
   });
 
   test('starts none beside a run’s own start, but after a while', async () => {

@@ -9,6 +9,8 @@ export type WarmProfile = {
   network: string;
   /** Makes one, started and ready for its first step. */
   make(id: string): Promise<Sandbox>;
+  /** Has one do a first time what every run does, before anybody asks for it; left out where somebody waits. */
+  warmUp(sandbox: Sandbox): Promise<void>;
 };
 
 export type WarmPoolOptions = {
@@ -193,9 +195,13 @@ export function createWarmPool(options: WarmPoolOptions) {
     madeAt = began;
     held.add(id);
     try {
-      const sandbox = await shelf.profile.make(id);
-      shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
+      const sandbox = await shelf.profile.make(id).catch((error) => {
+        held.delete(id);
+        throw error;
+      });
       const entry = { id, sandbox, since: now() };
+      if (shelf.waiting.length === 0) await warmUp(shelf, entry);
+      shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
       const waiter = shelf.waiting.shift();
       if (waiter !== undefined) return waiter(entry);
       if (stopped) return destroy(entry);
@@ -207,7 +213,6 @@ export function createWarmPool(options: WarmPoolOptions) {
         destroy(entry);
       });
     } catch (error) {
-      held.delete(id);
       shelf.notBefore = now() + afterFailureMs;
       log.warn(
         { image: shelf.profile.image, reason: (error as Error).message },
@@ -218,6 +223,15 @@ export function createWarmPool(options: WarmPoolOptions) {
       shelf.making -= 1;
       // After one that failed: the last to come makes its own.
       while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
+    }
+  }
+
+  async function warmUp({ profile }: Shelf, entry: Entry): Promise<void> {
+    try {
+      await profile.warmUp(entry.sandbox);
+    } catch (error) {
+      destroy(entry);
+      throw error;
     }
   }
 

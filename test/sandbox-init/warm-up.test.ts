@@ -1,0 +1,37 @@
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { InitSession, StepEnd } from '../../services/worker/sandbox/init/session.ts';
+import { warmUp } from '../../services/worker/sandbox/warm-up.ts';
+import { canRun, sh, startInit } from './support.ts';
+
+describe.skipIf(!canRun)('a sandbox that is made ahead', () => {
+  async function warmed(reference: string, env: string[] = []) {
+    const init = await startInit();
+    onTestFinished(init.stop);
+    await init.session.prepare(init.workdir, []);
+    const ends: Promise<StepEnd>[] = [];
+    const exec: InitSession['exec'] = (...step) => {
+      const running = init.session.exec(...step);
+      ends.push(running.ended);
+      return running;
+    };
+    await warmUp({ exec }, join(dirname(init.workdir), 'init'), { env }, reference);
+    const left = (await sh(init.session, 'ls -A')).text;
+    return { ends: await Promise.allSettled(ends), left };
+  }
+  const exited = (exitCode: number) => ({ status: 'fulfilled', value: { cause: 'exited', exitCode } });
+
+  test('runs its init once more, which ends at once', async () => {
+    expect(await warmed('busybox')).toMatchObject({ ends: [exited(64)], left: '' });
+  });
+
+  test('runs the interpreter of its language', async () => {
+    expect(await warmed('debian:bookworm-slim')).toMatchObject({ ends: [exited(0)], left: '' });
+  });
+
+  test('is as good as ever where the interpreter is not in it', async () => {
+    const { ends, left } = await warmed('debian:bookworm-slim', ['PATH=/nowhere']);
+    expect(ends).toMatchObject([{ status: 'rejected', reason: { name: 'StartFailed' } }]);
+    expect(left).toBe('');
+  });
+});
