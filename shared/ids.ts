@@ -9,7 +9,8 @@ export function newId(prefix: IdPrefix): string {
 
 /** When an id was made, in ms since 1970: the first 48 bits of a UUIDv7 (RFC 9562 §5.7). */
 export function madeAt(id: string): number {
-  return Number.parseInt(id.slice(id.indexOf('_') + 1).slice(0, 12), 16);
+  const at = id.indexOf('_') + 1;
+  return Number.parseInt(id.slice(at, at + 12), 16);
 }
 
 /** True for a string of the shape that `newId` makes; anything else never reaches a key. */

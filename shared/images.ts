@@ -50,3 +50,7 @@ export function parseImageReference(text: string): ImageReference | undefined {
   const shown = registry === defaultRegistry ? repository.replace(/^library\//, '') : `${registry}/${path}`;
   return { registry, repository, tag, digest, familiar: `${shown}${suffix}` };
 }
+
+/** A reference with its default tag, as an engine wants it and names it; what is none (an image's id) as it is. */
+export const familiarName = (reference: string): string =>
+  parseImageReference(reference)?.familiar ?? reference;

@@ -1,6 +1,6 @@
 import type { PullEvent, PullLayer } from '../../shared/contracts/events.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
-import { parseImageReference } from '../../shared/images.ts';
+import { familiarName } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import { firstStepOf } from '../../shared/run-plan.ts';
@@ -72,7 +72,7 @@ export function foresee(execution: Execution, outline: RunOutline, claimedAt: nu
   const { request } = outline;
   if (request.pull !== 'missing') return undefined;
   const reference = imageOf(request);
-  const familiar = parseImageReference(reference)?.familiar ?? reference;
+  const familiar = familiarName(reference);
   const image = execution.images.recall(familiar);
   const opened = image && execution.sandboxes.takeWarm(request, image, familiar);
   if (image === undefined || opened === undefined) return undefined;
@@ -239,7 +239,7 @@ function usageOf(state: RunState): RunState['usage'] {
 async function bringImage(execution: Execution, attempt: Attempt, state: RunState): Promise<ImageInfo> {
   const { holder, request, stop } = attempt;
   const reference = imageOf(request);
-  const familiar = parseImageReference(reference)?.familiar ?? reference;
+  const familiar = familiarName(reference);
   state.image = { reference, digest: null };
   const progress = pullReporter(execution.runs, holder, familiar);
   const { image, pullMs } = await execution.images.provide(familiar, request.pull, holder.tenant, {

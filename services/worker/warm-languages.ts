@@ -1,5 +1,5 @@
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
-import { parseImageReference } from '../../shared/images.ts';
+import { familiarName } from '../../shared/images.ts';
 import { listLanguages } from '../../shared/languages/index.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Engine, EngineInfo } from './engine/engine.ts';
@@ -34,7 +34,7 @@ export async function warmLanguages(
   sandboxes.pool.unpinAll();
   for (const { name, image: reference } of listLanguages()) {
     try {
-      const familiar = parseImageReference(reference)?.familiar ?? reference;
+      const familiar = familiarName(reference);
       const image = await engine.inspectImage(familiar);
       if (image === null || checkPlatform(image, info, familiar) !== null) continue;
       sandboxes.pin(schema.parse({ language: name, code: ' ' }), image, familiar);

@@ -1,4 +1,4 @@
-import { parseImageReference } from '../../../shared/images.ts';
+import { familiarName } from '../../../shared/images.ts';
 import { type Language, listLanguages } from '../../../shared/languages/index.ts';
 import type { ImageInfo } from '../engine/engine.ts';
 import { type InitSession, StartFailed } from './init/session.ts';
@@ -10,7 +10,7 @@ const outputBytes = 4_096;
 
 const byImage = new Map<string, Language[]>();
 for (const language of listLanguages()) {
-  const image = parseImageReference(language.image)?.familiar ?? language.image;
+  const image = familiarName(language.image);
   if (language.warmUp !== undefined) byImage.set(image, [...(byImage.get(image) ?? []), language]);
 }
 

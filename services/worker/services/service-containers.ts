@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
-import { parseImageReference } from '../../../shared/images.ts';
+import { familiarName } from '../../../shared/images.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { ServicePlace, ServiceRecord } from '../../../shared/stores/service-record.ts';
@@ -53,7 +53,7 @@ export function createServiceContainers(options: {
 
   async function imageOf(record: ServiceRecord): Promise<ImageInfo> {
     const { request, tenant } = record.head;
-    const reference = parseImageReference(request.image)?.familiar ?? request.image;
+    const reference = familiarName(request.image);
     const never = new AbortController();
     const { image } = await images.provide(reference, request.pull, tenant, {
       beforePull: async () => {},

@@ -1,4 +1,4 @@
-import { parseImageReference } from '../../../../shared/images.ts';
+import { familiarName, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ImageInfo, ImageSummary } from '../engine.ts';
 import { normalArchitecture } from '../platform.ts';
@@ -39,11 +39,6 @@ type InspectAnswer = {
   } | null;
 };
 
-/** A reference with its default tag, as the engine wants it; an image's id as it is. */
-function engineName(reference: string): string {
-  return parseImageReference(reference)?.familiar ?? reference;
-}
-
 export async function inspectImage(
   client: DockerClient,
   reference: string,
@@ -51,7 +46,7 @@ export async function inspectImage(
 ): Promise<ImageInfo | null> {
   let found: InspectAnswer;
   try {
-    const path = `/images/${engineName(reference)}/json`;
+    const path = `/images/${familiarName(reference)}/json`;
     found = await client.call<InspectAnswer>({ method: 'GET', path, signal });
   } catch (error) {
     if (isRefusal(error, 404)) return null;
@@ -113,7 +108,7 @@ export async function removeImage(
   try {
     await client.call({
       method: 'DELETE',
-      path: `/images/${engineName(reference)}`,
+      path: `/images/${familiarName(reference)}`,
       signal,
       deadlineMs: 60_000,
     });
