@@ -42,6 +42,13 @@ export function outlineOf({ id, tenant, createdAt, dueAt, request }: RunHead): R
   return { id, tenant, createdAt, dueAt, request: shape, firstStep: firstStepOf(request) };
 }
 
+/**
+ * What makes two runs alike to a worker that wants to start them: as it stands at the end of the data of their jobs, which is
+ * `{id, outline}` as JSON.
+ */
+export const kindOf = ({ request, firstStep }: Pick<RunOutline, 'request' | 'firstStep'>): string =>
+  `${JSON.stringify({ request, firstStep }).slice(1)}}`;
+
 /** The name of the first, without a look into a file. */
 export const firstStepOf = (request: RunRequest): string =>
   commandsOf(request)?.compile === undefined ? runStepName(request, 0) : compileStep;

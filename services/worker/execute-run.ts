@@ -49,7 +49,7 @@ export type Attempt = {
 export type Execution = {
   runs: RunStore;
   images: ImageProvider;
-  sandboxes: Pick<Sandboxes, 'takeWarm' | 'open'>;
+  sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open'>;
   collectArtifacts: CollectArtifacts;
   attachInput: AttachInput;
   log: Log;
@@ -69,19 +69,41 @@ export type Foreseen = { opened: WarmOpened; image: ImageInfo; state: RunState }
  * Looks for a warm sandbox for a run that is about to be claimed: then claim and start are one write.
  */
 export function foresee(execution: Execution, outline: RunOutline, claimedAt: number): Foreseen | undefined {
-  const { request } = outline;
+  const found = imageAtHand(execution, outline);
+  const opened = found && execution.sandboxes.takeWarm(outline.request, found.image, found.familiar);
+  if (found === undefined || opened === undefined) return undefined;
+  const state = warmState(found, outline.firstStep);
+  state.timings.queuedMs = Math.max(0, claimedAt - outline.dueAt);
+  state.startedAt = new Date(claimedAt).toISOString();
+  return { opened, image: found.image, state };
+}
+
+/** The state in which a run like this would start, but for its times; `undefined` where no warm sandbox is ready for it. */
+export function foreseeAny(
+  execution: Execution,
+  kind: Pick<RunOutline, 'request' | 'firstStep'>,
+): RunState | undefined {
+  const found = imageAtHand(execution, kind);
+  if (found === undefined || !execution.sandboxes.hasWarm(kind.request, found.image)) return undefined;
+  return warmState(found, kind.firstStep);
+}
+
+type AtHand = { reference: string; familiar: string; image: ImageInfo };
+
+function imageAtHand({ images }: Execution, { request }: Pick<RunOutline, 'request'>): AtHand | undefined {
   if (request.pull !== 'missing') return undefined;
   const reference = imageOf(request);
   const familiar = familiarName(reference);
-  const image = execution.images.recall(familiar);
-  const opened = image && execution.sandboxes.takeWarm(request, image, familiar);
-  if (image === undefined || opened === undefined) return undefined;
-  const state = firstState(outline, claimedAt);
+  const image = images.recall(familiar);
+  return image && { reference, familiar, image };
+}
+
+function warmState({ reference, image }: AtHand, firstStep: string): RunState {
+  const state = structuredClone(emptyState);
   state.image = { reference, digest: image.digest };
   state.startedWarm = true;
-  state.startedAt = new Date().toISOString();
-  state.steps = [newStep(outline.firstStep)];
-  return { opened, image, state };
+  state.steps = [newStep(firstStep)];
+  return state;
 }
 
 function firstState({ dueAt }: Pick<RunHead, 'dueAt'>, claimedAt: number): RunState {

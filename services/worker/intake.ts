@@ -8,6 +8,7 @@ import { within } from '../../shared/within.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { type Execution, executeRun, foresee } from './execute-run.ts';
 import type { Ledger, Need, Reservation } from './ledger.ts';
+import { createRunFetcher, type Fetched } from './run-fetcher.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 import { createStop } from './stop.ts';
 
@@ -41,6 +42,8 @@ export function createIntake(options: {
   workerId: string;
   queue: RunQueue;
   runs: RunStore;
+  /** The same over the connection on which the queue waits. */
+  ahead: RunStore;
   workers: WorkerStore;
   ledger: Ledger;
   active: ActiveRuns;
@@ -54,25 +57,49 @@ export function createIntake(options: {
   let loop: Promise<void> = Promise.resolve();
   const underWay = new Set<Promise<void>>();
 
+  const fetcher = createRunFetcher({
+    queue,
+    runs: options.ahead,
+    workerId,
+    ledger,
+    execution: options.execution,
+    log,
+  });
+
   async function take(): Promise<void> {
     if (!options.ready()) return pause(200);
     if (!ledger.fits(smallest)) return ledger.room(waitHereMs);
-    const job = await queue.next();
-    if (job === undefined) return;
-    if (!open) return job.handBack();
+    let fetched = await fetcher.next();
+    if (fetched === undefined) return;
+    const { job } = fetched;
+    if (!open && fetched.claim === undefined) return job.handBack();
     const outline = job.outline ?? (await outlineOfStored(job.runId));
     if (outline === undefined) return job.complete();
-    const reservation = await reserve(job, outline.request.limits);
+    const need = outline.request.limits;
+    let reservation = ledger.take(need);
+    if (reservation === undefined) {
+      await takeBack(fetched);
+      fetched = { job };
+      reservation = await reserve(job, need);
+    }
     if (reservation === undefined) return;
     const { promise: mayLook, resolve: lookOn } = Promise.withResolvers<void>();
     const started = () => {
       if (!job.alone) lookOn();
     };
-    const done = carry(job, outline, reservation, { cold: lookOn, started, written: lookOn }).finally(() =>
-      underWay.delete(done),
+    const done = carry(fetched, outline, reservation, { cold: lookOn, started, written: lookOn }).finally(
+      () => underWay.delete(done),
     );
     underWay.add(done);
     await within(job.alone ? aloneMs : warmStartMs, Promise.race([mayLook, done]));
+  }
+
+  /** What was ready for it when the wait began is not there any more: its program is yet to be started. */
+  async function takeBack({ claim }: Fetched): Promise<void> {
+    if (claim?.verdict !== 'claimed') return;
+    const { head, attempt } = claim;
+    const holder = { runId: head.id, tenant: head.tenant, attempt, worker: workerId };
+    await runs.move(holder, 'queued', emptyState);
   }
 
   async function outlineOfStored(runId: string): Promise<RunOutline | undefined> {
@@ -141,13 +168,14 @@ export function createIntake(options: {
   }
 
   async function carry(
-    job: HeldJob,
+    fetched: Fetched,
     outline: RunOutline,
     reservation: Reservation,
     signs: Signs,
   ): Promise<void> {
+    const { job } = fetched;
     try {
-      const outcome = await attempt(outline, reservation, signs);
+      const outcome = await attempt(fetched, outline, reservation, signs);
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
@@ -158,15 +186,18 @@ export function createIntake(options: {
     }
   }
 
-  async function attempt(outline: RunOutline, reservation: Reservation, signs: Signs) {
+  async function attempt(fetched: Fetched, outline: RunOutline, reservation: Reservation, signs: Signs) {
     const runId = outline.id;
     const claimedAt = Date.now();
     const foreseen = foresee(options.execution, outline, claimedAt);
     if (foreseen === undefined) signs.cold();
-    const claim = await runs.claim(runId, workerId, foreseen?.state).catch(async (error) => {
-      await foreseen?.opened.release();
-      throw error;
-    });
+    else fetcher.note(outline);
+    const claim =
+      fetched.claim ??
+      (await runs.claim(runId, workerId, foreseen?.state, fetched.claimedAt).catch(async (error) => {
+        await foreseen?.opened.release();
+        throw error;
+      }));
     if (claim.verdict !== 'claimed') void foreseen?.opened.release().catch(() => {});
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
     const { head } = claim;
@@ -183,6 +214,7 @@ export function createIntake(options: {
       await runs.finish(holder, lost ? 'errored' : 'cancelled', state, 0, head.createdAt);
       return 'finished';
     }
+    if (foreseen === undefined) await takeBack(fetched);
     const stop = createStop();
     active.add(holder, stop);
     try {

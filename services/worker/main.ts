@@ -54,6 +54,7 @@ const instance = await claimInstance(redis, keys);
 
 const sealer = sealerFor(env.RUNLET_SECRET_KEY);
 const runs = createRunStore(redis, keys, sealer);
+const ahead = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
 const workers = createWorkerStore(redis, keys);
 const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST });
 const engineInfo = await engine.info();
@@ -111,6 +112,7 @@ const images = createImageProvider({
 });
 const queue = createRunQueue({
   redis,
+  ahead,
   keys,
   workerId,
   log,
@@ -139,6 +141,7 @@ const intake = createIntake({
   workerId,
   queue,
   runs,
+  ahead: createRunStore(ahead, keys, sealer),
   workers,
   ledger,
   active,

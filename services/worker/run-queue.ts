@@ -1,9 +1,11 @@
-import { type Job, Worker } from 'bullmq';
+import { Job, Worker } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
 import type { RunOutline } from '../../shared/stores/run-record.ts';
+import type { Fetch } from '../../shared/stores/runs.ts';
 import { within } from '../../shared/within.ts';
+import { createWaitingFetch, type RunJob } from './waiting-fetch.ts';
 
 /** A job in this worker's hands. Exactly one of its three ends is called. */
 export type HeldJob = {
@@ -26,6 +28,9 @@ export type HeldJob = {
  */
 const lockMs = 10_000;
 
+/** A blocked fetch comes up for air so often; a job wakes it at once. */
+const waitSeconds = 1;
+
 export type RunQueue = ReturnType<typeof createRunQueue>;
 
 /**
@@ -34,15 +39,17 @@ export type RunQueue = ReturnType<typeof createRunQueue>;
  */
 export function createRunQueue(options: {
   redis: RedisConnection;
+  /** A connection of its own: what is sent over it waits until a job is there (waiting-fetch.ts). */
+  ahead: RedisConnection;
   keys: Keys;
   workerId: string;
   log: Log;
   /** The lock of these runs was lost: somebody else may be running them. */
   onLockLost: (runIds: string[]) => void;
 }) {
-  const { log, workerId } = options;
+  const { log, workerId, redis } = options;
   const bull = new Worker(runQueueName, null, {
-    connection: options.redis,
+    connection: redis,
     prefix: options.keys.bull,
     autorun: false,
     name: workerId,
@@ -50,15 +57,22 @@ export function createRunQueue(options: {
     stalledInterval: lockMs / 2,
     // How often a run may be lost is decided by its record (claim.lua), not by the queue.
     maxStalledCount: 1_000_000,
-    // A blocked fetch comes up for air so often; a job wakes it at once.
-    drainDelay: 1,
+    drainDelay: waitSeconds,
   });
-  bull.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
+  const waiting = createWaitingFetch(
+    options.ahead,
+    runQueueName,
+    { prefix: options.keys.bull, name: workerId, lockDuration: lockMs },
+    bull,
+  );
+  for (const one of [bull, waiting.asker])
+    one.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
 
   // Job id → token. A token is new for each fetch, so that two fetches of one job are told apart.
   const held = new Map<string, string>();
   let fetches = 0;
   let foundNone = false;
+  let someDelayed = false;
 
   const renewal = setInterval(async () => {
     if (held.size === 0) return;
@@ -71,45 +85,91 @@ export function createRunQueue(options: {
     }
   }, lockMs / 3);
 
+  const ofAny = '<id>';
+  const names = {
+    active: bull.toKey('active'),
+    lock: bull.toKey(`${ofAny}:lock`),
+    job: bull.toKey(ofAny),
+  };
+  const delayedKey = bull.toKey('delayed');
+
+  async function fetch(token: string, along: (fetch: Fetch) => void): Promise<RunJob | undefined> {
+    if (foundNone && !someDelayed) {
+      const { job, delayed } = await waiting.fetch(token, waitSeconds, () => along({ token, ...names }));
+      someDelayed = delayed > 0;
+      return job;
+    }
+    // BullMQ knows how to wait for a time.
+    const [job, delayed] = await Promise.all([
+      bull.getNextJob(token, { block: foundNone }),
+      redis.zcard(delayedKey),
+    ]);
+    someDelayed = delayed > 0;
+    return job;
+  }
+
+  /** After a pause of this process, or of Redis, its answer may be older than the lock of which it tells. */
+  async function isOurs(id: string, token: string, asked: number): Promise<boolean> {
+    if (performance.now() - asked < lockMs / 2) return true;
+    return (await bull.extendJobLocks([id], [token], lockMs)).length === 0;
+  }
+
+  function hold(job: RunJob, id: string, token: string, alone: boolean): HeldJob {
+    held.set(id, token);
+    const end = async (how: () => Promise<unknown>) => {
+      held.delete(id);
+      try {
+        await how();
+      } catch (error) {
+        // The lock was lost on the way: the job is somebody else's, and the record's fence decides.
+        log.warn({ run: id, reason: (error as Error).message }, 'job could not be ended');
+      }
+    };
+    return {
+      runId: job.data.id,
+      outline: job.data.outline,
+      alone,
+      complete: () => end(() => job.moveToCompleted(null, token, false)),
+      handBack: () => end(() => job.moveToWait(token)),
+      delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),
+    };
+  }
+
   return {
     async open(): Promise<void> {
-      await bull.waitUntilReady();
+      await Promise.all([bull.waitUntilReady(), waiting.asker.waitUntilReady()]);
       await bull.startStalledCheckTimer();
     },
 
-    /** The next job that is due; `undefined` after a while without one. */
-    async next(): Promise<HeldJob | undefined> {
+    /**
+     * The next job that is due; `undefined` after a while without one.
+     *
+     * @param along called when nobody was waiting, as soon as this fetch is on its way: what it sends over `ahead` is carried out right
+     *   after it
+     */
+    async next(along: (fetch: Fetch) => void): Promise<HeldJob | undefined> {
       fetches += 1;
       const token = `${workerId}:${fetches}`;
-      const job: Job<{ id: string; outline?: RunOutline }> | undefined = await bull.getNextJob(token);
+      const asked = performance.now();
       const alone = foundNone;
+      const job = await fetch(token, along);
       foundNone = job?.id === undefined;
-      if (job?.id === undefined) return undefined;
-      const id = job.id;
-      held.set(id, token);
-      const end = async (how: () => Promise<unknown>) => {
-        held.delete(id);
-        try {
-          await how();
-        } catch (error) {
-          // The lock was lost on the way: the job is somebody else's, and the record's fence decides.
-          log.warn({ run: id, reason: (error as Error).message }, 'job could not be ended');
-        }
-      };
-      return {
-        runId: job.data.id,
-        outline: job.data.outline,
-        alone,
-        complete: () => end(() => job.moveToCompleted(null, token, false)),
-        handBack: () => end(() => job.moveToWait(token)),
-        delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),
-      };
+      if (job?.id === undefined || !(await isOurs(job.id, token, asked))) return undefined;
+      return hold(job, job.id, token, alone);
+    },
+
+    /** A job that Redis gave to this fetch, although its answer did not say so: a connection broke, and it was asked again. */
+    async held(runId: string, { token }: Fetch): Promise<HeldJob | undefined> {
+      const job: RunJob | undefined = await Job.fromId(bull, runId);
+      if (job === undefined || !(await isOurs(runId, token, Number.NEGATIVE_INFINITY))) return undefined;
+      return hold(job, runId, token, true);
     },
 
     async close(): Promise<void> {
       clearInterval(renewal);
-      // worker.close() may wait for ever for its blocked connection.
-      await within(2_000, bull.close(true));
+      // worker.close() may wait for ever for a blocked connection.
+      await within(2_000, Promise.all([bull.close(true), waiting.close()]));
+      options.ahead.disconnect();
     },
   };
 }

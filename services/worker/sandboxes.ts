@@ -241,6 +241,12 @@ export async function createSandboxes(options: {
       return taken && fromPool(taken, wanted.limits, request, image);
     },
 
+    /** Whether one is ready for such a request. */
+    hasWarm(request: SandboxShape & { network: string }, image: ImageInfo): boolean {
+      const wanted = profileFor(request, image, '');
+      return wanted !== undefined && pool.has(wanted.profile.key);
+    },
+
     /** One for a run that none was ready for. */
     async open(attempt: Attempt, image: ImageInfo): Promise<Opened> {
       checkIsolation(attempt.request.isolation);

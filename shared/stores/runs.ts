@@ -21,6 +21,7 @@ import { loadScript, text } from './scripts.ts';
 const scripts = {
   create: loadScript('create'),
   claim: loadScript('claim'),
+  claimFetched: loadScript('fetched', 'claim'),
   move: loadScript('move'),
   append: loadScript('append'),
   finish: loadScript('finish'),
@@ -32,12 +33,17 @@ const scripts = {
 /** Who writes: the fence of every move. */
 export type Holder = { runId: string; tenant: string; attempt: number; worker: string };
 
-export type Claim =
+export type Claim = HeldClaim | { verdict: 'gone' } | { verdict: 'ended' };
+export type HeldClaim =
   | { verdict: 'claimed'; attempt: number; head: RunHead; request: RunRequest }
   | { verdict: 'cancelled'; attempt: number; head: RunHead }
-  | { verdict: 'lost'; attempt: number; head: RunHead }
-  | { verdict: 'gone' }
-  | { verdict: 'ended' };
+  | { verdict: 'lost'; attempt: number; head: RunHead };
+
+/** A worker's fetch of the next job that has just been sent: what its lock will say, and BullMQ's names (with `<id>` for a job's id). */
+export type Fetch = { token: string; active: string; lock: string; job: string };
+
+/** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, but for its times. */
+export type Start = { kind: string; state: RunState };
 
 export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; step?: string; data: Buffer | string };
 
@@ -60,6 +66,17 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
   const specContext = (id: string) => `spec:${id}`;
   const subscribersOfRuns = (tenant: string) =>
     patternsFor('run.finished').map((pattern) => keys.subscribers(tenant, pattern));
+
+  function claimOf(answer: unknown): Claim {
+    const [said, attempt, head, spec] = answer as [unknown, unknown, unknown, Buffer];
+    const verdict = text(said);
+    if (verdict === 'ended') return { verdict };
+    if (verdict !== 'claimed' && verdict !== 'cancelled' && verdict !== 'lost') return { verdict: 'gone' };
+    const held = { attempt: Number(attempt), head: JSON.parse(text(head)) as RunHead };
+    if (verdict !== 'claimed') return { verdict, ...held };
+    const request = JSON.parse(sealer.open(spec, specContext(held.head.id))) as RunRequest;
+    return { verdict, ...held, request };
+  }
 
   return {
     /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
@@ -145,27 +162,55 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     },
 
     /** Takes a run; with `running`, the state in which it starts, it is moved to `running` in the same step. */
-    async claim(id: string, worker: string, running?: RunState): Promise<Claim> {
+    async claim(id: string, worker: string, running?: RunState, now = Date.now()): Promise<Claim> {
       const event = JSON.stringify({ status: 'running', at: new Date().toISOString() });
-      const reply = (await scripts.claim(
-        redis,
-        [keys.run(id), keys.spec(id), keys.events(id)],
-        [
-          worker,
-          Date.now(),
-          mostBounces,
-          ...(running === undefined
-            ? []
-            : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
-        ],
-      )) as unknown[];
-      const verdict = text(reply[0]);
-      if (verdict === 'gone' || verdict === 'ended') return { verdict };
-      const head = JSON.parse(text(reply[2])) as RunHead;
-      const attempt = Number(reply[1]);
-      if (verdict !== 'claimed') return { verdict: verdict as 'cancelled' | 'lost', attempt, head };
-      const request = JSON.parse(sealer.open(reply[3] as Buffer, specContext(id))) as RunRequest;
-      return { verdict, attempt, head, request };
+      return claimOf(
+        await scripts.claim(
+          redis,
+          [keys.run(id), keys.spec(id), keys.events(id)],
+          [
+            worker,
+            now,
+            mostBounces,
+            ...(running === undefined
+              ? []
+              : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
+          ],
+        ),
+      );
+    },
+
+    /**
+     * As `claim`, of the run whose job this worker's fetch brings, if it is of one of these kinds: sent right behind the fetch, over the
+     * same connection. `undefined`: nothing is claimed.
+     */
+    async claimFetched(
+      fetch: Fetch,
+      worker: string,
+      starts: Start[],
+      now: number,
+    ): Promise<HeldClaim | undefined> {
+      const ofAny = '<id>';
+      const claim = claimOf(
+        await scripts.claimFetched(
+          redis,
+          [fetch.active],
+          [
+            fetch.token,
+            fetch.lock,
+            fetch.job,
+            keys.run(ofAny),
+            keys.spec(ofAny),
+            keys.events(ofAny),
+            keys.wake(ofAny),
+            worker,
+            now,
+            mostBounces,
+            ...starts.flatMap(({ kind, state }) => [kind, JSON.stringify(state)]),
+          ],
+        ),
+      );
+      return 'head' in claim ? claim : undefined;
     },
 
     /** Moves between active states. `lost`: another attempt holds the run. `cancelled`: somebody wants it to end. */

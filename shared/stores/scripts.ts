@@ -6,12 +6,14 @@ export type ScriptArgument = string | number | Buffer;
 
 /**
  * One atomic Lua script. Sent by its SHA-1; the text goes over the wire only when Redis does not know it (after a
- * restart, or on a new node).
+ * restart, or on a new node). Made of one file, or of several that stand one after another.
  */
 export type Script = (redis: RedisConnection, keys: string[], args: ScriptArgument[]) => Promise<unknown>;
 
-export function loadScript(name: string): Script {
-  const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+export function loadScript(...parts: string[]): Script {
+  const text = parts
+    .map((name) => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'))
+    .join('');
   const sha = createHash('sha1').update(text).digest('hex');
   return async (redis, keys, args) => {
     try {

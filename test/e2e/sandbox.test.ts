@@ -192,6 +192,27 @@ test('a sandbox made ahead is nobody’s but its run’s, and keeps that run’s
   expect(many.stderr).toMatch(/fork/);
 });
 
+test('a run whose warm sandbox has just gone starts in another', async () => {
+  // The first tells of the image, the second that it is wanted.
+  for (let i = 0; i < 2; i += 1) await sh('true');
+  await warmRun('true');
+  const [worker] = ((await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] }).data;
+  const warmOnes = ['--filter', 'label=dev.runlet.warm', '--filter', `label=dev.runlet.worker=${worker?.id}`];
+  for (let i = 0; i < 3; i += 1) {
+    while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    // By then one like it is looked out for.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await docker(
+      lab.dockerHost,
+      'rm',
+      '-f',
+      ...(await docker(lab.dockerHost, 'ps', '-q', ...warmOnes)).split('\n'),
+    );
+    const run = await sh('echo there');
+    expect(run).toMatchObject({ status: 'succeeded', attempt: 1, stdout: 'there\n' });
+  }
+});
+
 test('an interactive run reads what attached clients send, on pipes and on a terminal', async () => {
   const created = (await (
     await runlet.call('POST', '/v1/runs', {

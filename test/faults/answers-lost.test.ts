@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { createRunQueue as gatewayQueue } from '../../services/gateway/run-queue.ts';
+import { createRunQueue } from '../../services/worker/run-queue.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, type RedisConnection } from '../../shared/redis.ts';
+import { kindOf, outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { createDeliveryStore, type NewEvent, type StoredDelivery } from '../../shared/stores/deliveries.ts';
 import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
-import { createRunStore } from '../../shared/stores/runs.ts';
+import { createRunStore, type Fetch, type HeldClaim } from '../../shared/stores/runs.ts';
 import { createWebhookStore, mostWebhooks } from '../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { runRequest } from '../support/run-request.ts';
@@ -163,6 +166,43 @@ test('a run is claimed once: no attempt of it counts as lost', async () => {
   expect(await direct.xlen(keys.events(id))).toBe(2);
   // It is really lost when it is claimed once more.
   expect(await see().runs.claim(id, 'w1', emptyState)).toMatchObject({ verdict: 'lost' });
+});
+
+test('a run whose job was fetched is claimed once, and its job is held', async () => {
+  const ahead = connectRedis(line.url, 'loop', log);
+  const queue = createRunQueue({ redis: direct, ahead, keys, workerId: 'w1', log, onLockLost: () => {} });
+  const adding = gatewayQueue(direct, keys, log);
+  await queue.open();
+  try {
+    // Redis must know the scripts; and it takes a first look to know that nobody is there.
+    await adding.add({ id: 'none', priority: 50, delayMs: 0 });
+    await (await queue.next(() => {}))?.complete();
+    await queue.next(() => {});
+    const request = runRequest.parse({ image: 'busybox' });
+    const now = new Date();
+    const head = { id: newId('run'), tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
+    const outline = outlineOf({ ...head, request });
+    const starts = [{ kind: kindOf(outline), state: emptyState }];
+    const { promise: asked, resolve } = Promise.withResolvers<[Fetch, Promise<HeldClaim | undefined>]>();
+    const came = queue.next((fetch) =>
+      resolve([fetch, stores(ahead).runs.claimFetched(fetch, 'w1', starts, now.getTime())]),
+    );
+    const [fetch, claim] = await asked;
+    await see().runs.create(head, request, bounds);
+    line.loseNext();
+    await adding.add({ id: head.id, priority: 50, delayMs: 0, outline });
+    expect(await claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id: head.id } });
+    const job = (await came) ?? (await queue.held(head.id, fetch));
+    expect(job?.runId).toBe(head.id);
+    // One event for each of the two moves: it was stored, it runs.
+    expect(await direct.xlen(keys.events(head.id))).toBe(2);
+    await job?.complete();
+    expect(await adding.having([head.id])).toEqual(new Set());
+    expect(await queue.held(head.id, fetch)).toBeUndefined();
+  } finally {
+    await queue.close();
+    await adding.close();
+  }
 });
 
 test('a run goes on to the next state once', async () => {

@@ -78,6 +78,27 @@ test('a worker that is told to stop and cannot finish in time gives its run back
   await runlet.startWorker({ RUNLET_WORKER_NAME: 'last' });
 });
 
+test('a worker that hangs may have been given a run; it goes on elsewhere, and is not begun when the worker wakes', async () => {
+  const echo = { image: 'busybox', command: ['echo', 'once'], retries: 1 };
+  // Then such a run is claimed along with its job.
+  while (!(await runlet.run(echo)).startedWarm) await new Promise((resolve) => setTimeout(resolve, 500));
+  // By then another is warm, and looked out for.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const hanging = runlet.workers.at(-1)?.pid ?? 0;
+  process.kill(hanging, 'SIGSTOP');
+  try {
+    const id = await post(echo);
+    await runlet.startWorker({ RUNLET_WORKER_NAME: 'awake' });
+    const run = await runlet.ended(id);
+    expect(run).toMatchObject({ status: 'succeeded', stdout: 'once\n' });
+    expect(await runlet.workerName(run.worker)).toBe('awake');
+  } finally {
+    process.kill(hanging, 'SIGCONT');
+  }
+  await runlet.workers.at(-1)?.stop();
+  expect(await runlet.run(echo)).toMatchObject({ status: 'succeeded', attempt: 1, stdout: 'once\n' });
+});
+
 test('kill -9 of the gateway right after a 202: the run still ends', async () => {
   const id = await post({ image: 'busybox', command: ['echo', 'kept'] });
   await runlet.gateway.stop('SIGKILL');

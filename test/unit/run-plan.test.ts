@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import { findLanguage, listLanguages } from '../../shared/languages/index.ts';
-import { filesOf, stepsOf } from '../../shared/run-plan.ts';
+import { filesOf, kindOf, outlineOf, stepsOf } from '../../shared/run-plan.ts';
 
 const most = 1_000_000_000;
 const max = {
@@ -126,4 +126,23 @@ describe('defaults that depend on the request', () => {
     const short = runRequestSchema({ ...policy, limits: { ...max, timeoutMs: 60_000 } });
     expect(short.parse({ image: 'a', interactive: true }).limits.timeoutMs).toBe(60_000);
   });
+});
+
+test('runs of one kind have jobs that end alike, and no others', () => {
+  const dataOf = (id: string, fields: Record<string, unknown>) => {
+    const request = parse(fields);
+    const outline = outlineOf({ id, tenant: 't', createdAt: id, dueAt: 1, request });
+    return { kind: kindOf(outline), data: JSON.stringify({ id, outline }) };
+  };
+  const one = dataOf('a', { image: 'busybox', command: ['true'], env: { A: '1' } });
+  const alike = dataOf('b', { image: 'busybox', command: ['false'], stdin: 'x' });
+  expect(alike.data.endsWith(one.kind)).toBe(true);
+  expect(alike.kind).toBe(one.kind);
+  const others = [
+    { image: 'alpine' },
+    { image: 'busybox', limits: { pids: 7 } },
+    { image: 'busybox', workdir: '/x' },
+  ];
+  for (const other of [...others, { image: 'busybox', inputs: [{ stdin: '1' }] }])
+    expect(dataOf('c', other).data.endsWith(one.kind), JSON.stringify(other)).toBe(false);
 });

@@ -281,6 +281,8 @@ export function createWarmPool(options: WarmPoolOptions) {
       return shelf.idle.pop();
     },
 
+    has: (key: string) => !stopped && (shelves.get(key)?.idle.length ?? 0) > 0,
+
     /**
      * For a run that `take` had none for: the next one that becomes ready, which is sooner than one of its own, and spares
      * the engine a start beside it. None where none is in the making, or it fails.

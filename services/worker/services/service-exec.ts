@@ -39,6 +39,7 @@ export function createServiceExec(options: {
       },
       sandboxes: {
         takeWarm: () => undefined,
+        hasWarm: () => false,
         async open() {
           const sandbox = await openExecSandbox(engine, container, options.initPath);
           const touching = setInterval(() => services.touch(service).catch(() => {}), touchMs);
