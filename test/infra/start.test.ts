@@ -67,6 +67,14 @@ describe('npm start', () => {
     expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);
   });
 
+  it('ends when npm is told to', async () => {
+    const npm = npmStart(home, {}, ['npm', 'start']);
+    await npm.said(ready);
+    npm.process.kill('SIGTERM');
+    await npm.ended;
+    expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);
+  });
+
   it('refuses a data folder that another one uses, and says which process that is', async () => {
     const first = npmStart(home);
     await first.said(ready);

@@ -67,9 +67,13 @@ export interface Started {
   ended: Promise<number | null>;
 }
 
-/** What the npm script `start` runs. */
-export function npmStart(home: Home, env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn('sh', ['infra/start.sh'], { cwd: root, env: { ...home.env, ...env } });
+/** What the npm script `start` runs; or with its words, npm itself. */
+export function npmStart(
+  home: Home,
+  env: NodeJS.ProcessEnv = {},
+  [command, ...words]: [string, ...string[]] = ['sh', 'infra/start.sh'],
+): Started {
+  const child = spawn(command, words, { cwd: root, env: { ...home.env, ...env } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
