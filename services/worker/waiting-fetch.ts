@@ -54,7 +54,13 @@ export function createWaitingFetch(
       seconds: number,
       along: () => void,
     ): Promise<{ job: RunJob | undefined; delayed: number }> {
-      const silence = setTimeout(() => connection.disconnect(true), seconds * 1000 + silentMs);
+      const silence = setTimeout(
+        () => {
+          // While it is being made anew it must be left alone: ioredis would give it up.
+          if (connection.status === 'ready') connection.disconnect(true);
+        },
+        seconds * 1000 + silentMs,
+      );
       try {
         const [, job, count] = await inOneWrite(connection, () => {
           const woken = connection.bzpopmin(marker, seconds);

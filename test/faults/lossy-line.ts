@@ -5,6 +5,8 @@ export type LossyLine = {
   url: string;
   /** The next answer is lost, and the connection with it: what was sent was carried out, and nobody is told so. */
   loseNext(): void;
+  /** Connections that are there now stay, and say nothing any more: as if a firewall had forgotten them. */
+  freeze(): void;
   /** How many answers were lost. */
   lost(): number;
   stop(): Promise<void>;
@@ -14,6 +16,7 @@ export type LossyLine = {
 export async function startLossyLine(redisUrl: string): Promise<LossyLine> {
   const path = redisUrl.replace(/^unix:\/\//, '');
   const sockets = new Set<Socket>();
+  let frozen = new Set<Socket>();
   let losing = false;
   let lost = 0;
   const server = createServer((client) => {
@@ -32,6 +35,7 @@ export async function startLossyLine(redisUrl: string): Promise<LossyLine> {
     }
     client.pipe(redis);
     redis.on('data', (answer: Buffer) => {
+      if (frozen.has(redis)) return;
       if (!losing) return client.write(answer);
       losing = false;
       lost += 1;
@@ -43,6 +47,9 @@ export async function startLossyLine(redisUrl: string): Promise<LossyLine> {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     loseNext: () => {
       losing = true;
+    },
+    freeze: () => {
+      frozen = new Set(sockets);
     },
     lost: () => lost,
     stop: () => {

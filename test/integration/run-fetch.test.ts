@@ -11,7 +11,8 @@ import { kindOf, outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { readEvents } from '../../shared/stores/run-events.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
-import { createRunStore, type HeldClaim, type RunStore } from '../../shared/stores/runs.ts';
+import { createRunStore, type Fetch, type HeldClaim, type RunStore } from '../../shared/stores/runs.ts';
+import { startLossyLine } from '../faults/lossy-line.ts';
 import { runRequest } from '../support/run-request.ts';
 
 const { redisUrl } = inject('lab');
@@ -26,8 +27,8 @@ const bounds = { tenantMost: 50, systemMost: 50, deliveriesMost: 1_000 };
 /** A worker's side of the queue, as its main wires it. */
 type Fetcher = { name: string; queue: RunQueue; ahead: RunStore };
 const fetchers: Fetcher[] = [];
-async function fetcher(name: string): Promise<Fetcher> {
-  const ahead = connectRedis(redisUrl, 'loop', log);
+async function fetcher(name: string, url = redisUrl): Promise<Fetcher> {
+  const ahead = connectRedis(url, 'loop', log);
   const queue = createRunQueue({ redis, ahead, keys, workerId: name, log, onLockLost: () => {} });
   await queue.open();
   const one = { name, queue, ahead: createRunStore(ahead, keys, sealer) };
@@ -159,7 +160,7 @@ test('only what was fetched by this fetch is claimed', async () => {
 });
 
 test('of several that wait each run comes to one', async () => {
-  const all = await Promise.all(['w1', 'w2', 'w3'].map(fetcher));
+  const all = await Promise.all(['w1', 'w2', 'w3'].map((name) => fetcher(name)));
   const got: string[] = [];
   const attempts: (number | undefined)[] = [];
   const ids = new Set<string>();
@@ -195,6 +196,31 @@ test('a run that is to wait comes when its time has come, and those after it', a
   const { id, job } = await whileItWaits(one, [busybox], submit);
   expect(job.runId).toBe(id);
   await job.complete();
+});
+
+test('a run that came while its worker’s connection had fallen silent is not lost', async () => {
+  const line = await startLossyLine(redisUrl);
+  const { queue, ahead } = await fetcher('w1', line.url);
+  let asked: { fetch: Fetch; claim: Promise<HeldClaim | undefined> } | undefined;
+  const wait = () =>
+    queue.next((fetch) => {
+      const claim = ahead.claimFetched(fetch, 'w1', [{ kind: busybox, state }], Date.now());
+      asked = { fetch, claim };
+    });
+  // At the first it is not known yet that nobody is there; then Redis comes to know the scripts.
+  for (let i = 0; i < 2; i += 1) await wait();
+  const came = wait();
+  while (asked === undefined) await new Promise((resolve) => setImmediate(resolve));
+  line.freeze();
+  const id = await submit();
+  const job = await came;
+  const { fetch, claim } = asked;
+  expect(await claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id } });
+  const held = job ?? (await queue.held(id, fetch));
+  expect(held?.runId).toBe(id);
+  await held?.complete();
+  await queue.close();
+  await line.stop();
 });
 
 test('times are written as JavaScript writes them', async () => {
