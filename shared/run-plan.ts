@@ -1,7 +1,7 @@
 import type { RunRequest } from './contracts/run-request.ts';
 import { commandLines, findLanguage, type Language, languageOfFile } from './languages/index.ts';
 import { Problem } from './problems.ts';
-import { compileStep, type RunHead, type RunOutline } from './stores/run-record.ts';
+import { compileStep, type RunHead, type RunKind, type RunOutline } from './stores/run-record.ts';
 
 /** What a request means: its files as bytes, its steps as command lines. Pure; the worker carries it out. */
 
@@ -46,7 +46,7 @@ export function outlineOf({ id, tenant, createdAt, dueAt, request }: RunHead): R
  * What makes two runs alike to a worker that wants to start them: as it stands at the end of the data of their jobs, which is
  * `{id, outline}` as JSON.
  */
-export const kindOf = ({ request, firstStep }: Pick<RunOutline, 'request' | 'firstStep'>): string =>
+export const kindOf = ({ request, firstStep }: RunKind): string =>
   `${JSON.stringify({ request, firstStep }).slice(1)}}`;
 
 /** The name of the first, without a look into a file. */

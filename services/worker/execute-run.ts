@@ -9,6 +9,7 @@ import {
   emptyState,
   newStep,
   type RunHead,
+  type RunKind,
   type RunOutline,
   type RunState,
 } from '../../shared/stores/run-record.ts';
@@ -79,10 +80,7 @@ export function foresee(execution: Execution, outline: RunOutline, claimedAt: nu
 }
 
 /** The state in which a run like this would start, but for its times; `undefined` where no warm sandbox is ready for it. */
-export function foreseeAny(
-  execution: Execution,
-  kind: Pick<RunOutline, 'request' | 'firstStep'>,
-): RunState | undefined {
+export function foreseeAny(execution: Execution, kind: RunKind): RunState | undefined {
   const found = imageAtHand(execution, kind);
   if (found === undefined || !execution.sandboxes.hasWarm(kind.request, found.image)) return undefined;
   return warmState(found, kind.firstStep);
@@ -90,7 +88,7 @@ export function foreseeAny(
 
 type AtHand = { reference: string; familiar: string; image: ImageInfo };
 
-function imageAtHand({ images }: Execution, { request }: Pick<RunOutline, 'request'>): AtHand | undefined {
+function imageAtHand({ images }: Execution, { request }: RunKind): AtHand | undefined {
   if (request.pull !== 'missing') return undefined;
   const reference = imageOf(request);
   const familiar = familiarName(reference);

@@ -1,6 +1,7 @@
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import { outlineOf } from '../../shared/run-plan.ts';
+import type { HeldClaim, RunClaims } from '../../shared/stores/run-claims.ts';
 import { emptyState, type RunOutline } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../shared/stores/workers.ts';
@@ -42,8 +43,8 @@ export function createIntake(options: {
   workerId: string;
   queue: RunQueue;
   runs: RunStore;
-  /** The same over the connection on which the queue waits. */
-  ahead: RunStore;
+  /** Over the connection on which the queue waits. */
+  ahead: RunClaims;
   workers: WorkerStore;
   ledger: Ledger;
   active: ActiveRuns;
@@ -59,7 +60,7 @@ export function createIntake(options: {
 
   const fetcher = createRunFetcher({
     queue,
-    runs: options.ahead,
+    claims: options.ahead,
     workerId,
     ledger,
     execution: options.execution,
@@ -97,10 +98,15 @@ export function createIntake(options: {
   /** What was ready for it when the wait began is not there any more: its program is yet to be started. */
   async function takeBack({ claim }: Fetched): Promise<void> {
     if (claim?.verdict !== 'claimed') return;
-    const { head, attempt } = claim;
-    const holder = { runId: head.id, tenant: head.tenant, attempt, worker: workerId };
-    await runs.move(holder, 'queued', emptyState);
+    await runs.move(holderOf(claim), 'queued', emptyState);
   }
+
+  const holderOf = ({ head, attempt }: HeldClaim): Holder => ({
+    runId: head.id,
+    tenant: head.tenant,
+    attempt,
+    worker: workerId,
+  });
 
   async function outlineOfStored(runId: string): Promise<RunOutline | undefined> {
     const head = await runs.head(runId);
@@ -154,15 +160,13 @@ export function createIntake(options: {
     if (larger) return job.delay(100);
     const claim = await runs.claim(job.runId, workerId);
     if (claim.verdict !== 'gone' && claim.verdict !== 'ended') {
-      const { head, attempt } = claim;
       const { memoryBytes, cpus } = ledger.capacity;
       const error = new Problem(
         'insufficient_capacity',
         `The run asks for ${need.memoryBytes} bytes and ${need.cpus} CPUs; the largest worker has ${memoryBytes} and ${cpus}: lower limits.memoryBytes or limits.cpus.`,
       ).toBody();
-      const holder = { runId: head.id, tenant: head.tenant, attempt, worker: workerId };
       const state = { ...emptyState, error, finishedAt: new Date().toISOString() };
-      await runs.finish(holder, 'errored', state, 0, head.createdAt);
+      await runs.finish(holderOf(claim), 'errored', state, 0, claim.head.createdAt);
     }
     await job.complete();
   }
@@ -201,7 +205,7 @@ export function createIntake(options: {
     if (claim.verdict !== 'claimed') void foreseen?.opened.release().catch(() => {});
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
     const { head } = claim;
-    const holder: Holder = { runId, tenant: head.tenant, attempt: claim.attempt, worker: workerId };
+    const holder = holderOf(claim);
     if (claim.verdict !== 'claimed') {
       const lost = claim.verdict === 'lost';
       const error = lost

@@ -10,6 +10,7 @@ import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
+import { createRunClaims } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
@@ -141,7 +142,7 @@ const intake = createIntake({
   workerId,
   queue,
   runs,
-  ahead: createRunStore(ahead, keys, sealer),
+  ahead: createRunClaims(ahead, keys, sealer),
   workers,
   ledger,
   active,

@@ -1,15 +1,13 @@
 import type { Log } from '../../shared/log.ts';
 import { kindOf } from '../../shared/run-plan.ts';
-import type { RunOutline } from '../../shared/stores/run-record.ts';
-import type { Fetch, HeldClaim, RunStore } from '../../shared/stores/runs.ts';
+import type { Fetch, HeldClaim, RunClaims } from '../../shared/stores/run-claims.ts';
+import type { RunKind } from '../../shared/stores/run-record.ts';
 import { type Execution, foreseeAny } from './execute-run.ts';
 import type { Ledger } from './ledger.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 
 /** So many kinds of runs are looked out for: of each, the state in which it would start goes to Redis with every wait. */
 const mostKinds = 8;
-
-type Kind = Pick<RunOutline, 'request' | 'firstStep'>;
 
 export type Fetched = {
   job: HeldJob;
@@ -27,15 +25,15 @@ export type Fetched = {
 export function createRunFetcher(options: {
   queue: Pick<RunQueue, 'next' | 'held'>;
   /** On the connection that waits. */
-  runs: Pick<RunStore, 'claimFetched'>;
+  claims: Pick<RunClaims, 'claimFetched'>;
   workerId: string;
   ledger: Pick<Ledger, 'fits'>;
   execution: Execution;
   log: Log;
 }) {
-  const { queue, runs, ledger, execution } = options;
+  const { queue, claims, ledger, execution } = options;
   /** The latest last. */
-  const kinds = new Map<string, Kind>();
+  const kinds = new Map<string, RunKind>();
 
   const likely = () =>
     [...kinds].flatMap(([kind, one]) => {
@@ -49,7 +47,7 @@ export function createRunFetcher(options: {
     const starts = likely();
     if (starts.length === 0) return undefined;
     const claimedAt = Date.now();
-    const claim = runs.claimFetched(fetch, options.workerId, starts, claimedAt).catch((error: Error) => {
+    const claim = claims.claimFetched(fetch, options.workerId, starts, claimedAt).catch((error: Error) => {
       options.log.warn({ reason: error.message }, 'a claim was not answered');
       return undefined;
     });
@@ -58,7 +56,7 @@ export function createRunFetcher(options: {
 
   return {
     /** A run found a warm sandbox: one like it may follow. */
-    note({ request, firstStep }: RunOutline): void {
+    note({ request, firstStep }: RunKind): void {
       const kind = kindOf({ request, firstStep });
       kinds.delete(kind);
       kinds.set(kind, { request, firstStep });
@@ -68,12 +66,11 @@ export function createRunFetcher(options: {
 
     /** The next one that is due; `undefined` after a while without one. */
     async next(): Promise<Fetched | undefined> {
-      let asked: Asked | undefined;
+      const asked: { along?: Asked | undefined } = {};
       const job = await queue.next((fetch) => {
-        asked = ask(fetch);
+        asked.along = ask(fetch);
       });
-      // TypeScript does not see that it was called.
-      const along = asked as Asked | undefined;
+      const { along } = asked;
       const claim = await along?.claim;
       if (along === undefined) return job && { job };
       const { claimedAt } = along;

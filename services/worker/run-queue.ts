@@ -2,8 +2,8 @@ import { Job, Worker } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
+import type { Fetch } from '../../shared/stores/run-claims.ts';
 import type { RunOutline } from '../../shared/stores/run-record.ts';
-import type { Fetch } from '../../shared/stores/runs.ts';
 import { within } from '../../shared/within.ts';
 import { createWaitingFetch, type RunJob } from './waiting-fetch.ts';
 
@@ -93,19 +93,10 @@ export function createRunQueue(options: {
   };
   const delayedKey = bull.toKey('delayed');
 
-  async function fetch(token: string, along: (fetch: Fetch) => void): Promise<RunJob | undefined> {
-    if (foundNone && !someDelayed) {
-      const { job, delayed } = await waiting.fetch(token, waitSeconds, () => along({ token, ...names }));
-      someDelayed = delayed > 0;
-      return job;
-    }
+  function fetch(token: string, along: (fetch: Fetch) => void): Promise<RunJob | undefined> {
     // BullMQ knows how to wait for a time.
-    const [job, delayed] = await Promise.all([
-      bull.getNextJob(token, { block: foundNone }),
-      redis.zcard(delayedKey),
-    ]);
-    someDelayed = delayed > 0;
-    return job;
+    if (!foundNone || someDelayed) return bull.getNextJob(token, { block: foundNone });
+    return waiting.fetch(token, waitSeconds, () => along({ token, ...names }));
   }
 
   /** After a pause of this process, or of Redis, its answer may be older than the lock of which it tells. */
@@ -154,6 +145,7 @@ export function createRunQueue(options: {
       const alone = foundNone;
       const job = await fetch(token, along);
       foundNone = job?.id === undefined;
+      if (foundNone) someDelayed = (await redis.zcard(delayedKey)) > 0;
       if (job?.id === undefined || !(await isOurs(job.id, token, asked))) return undefined;
       return hold(job, job.id, token, alone);
     },
@@ -168,7 +160,7 @@ export function createRunQueue(options: {
     async close(): Promise<void> {
       clearInterval(renewal);
       // worker.close() may wait for ever for a blocked connection.
-      await within(2_000, Promise.all([bull.close(true), waiting.close()]));
+      await within(2_000, Promise.all([bull.close(true), waiting.asker.close(true)]));
       options.ahead.disconnect();
     },
   };

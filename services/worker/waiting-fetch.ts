@@ -39,7 +39,6 @@ export function createWaitingFetch(
 ) {
   const asker = new Asker(queueName, { ...options, connection, autorun: false }, ender);
   const marker = ender.toKey('marker');
-  const delayed = ender.toKey('delayed');
 
   return {
     asker,
@@ -47,13 +46,8 @@ export function createWaitingFetch(
     /**
      * @param seconds the longest wait
      * @param along called as soon as the question is sent: what it sends over the same connection is carried out right after it
-     * @returns the job, and how many there are whose time is yet to come
      */
-    async fetch(
-      token: string,
-      seconds: number,
-      along: () => void,
-    ): Promise<{ job: RunJob | undefined; delayed: number }> {
+    async fetch(token: string, seconds: number, along: () => void): Promise<RunJob | undefined> {
       const silence = setTimeout(
         () => {
           // While it is being made anew it must be left alone: ioredis would give it up.
@@ -62,25 +56,17 @@ export function createWaitingFetch(
         seconds * 1000 + silentMs,
       );
       try {
-        const [, job, count] = await inOneWrite(connection, () => {
+        const [, job] = await inOneWrite(connection, () => {
           const woken = connection.bzpopmin(marker, seconds);
           const asked: Promise<RunJob | undefined> = asker.getNextJob(token, { block: false });
-          const { promise, resolve } = Promise.withResolvers<number>();
           // BullMQ has some promises to await before it sends.
-          process.nextTick(() => {
-            along();
-            resolve(connection.zcard(delayed));
-          });
-          return Promise.all([woken, asked, promise]);
+          process.nextTick(along);
+          return Promise.all([woken, asked]);
         });
-        return { job, delayed: count };
+        return job;
       } finally {
         clearTimeout(silence);
       }
-    },
-
-    async close(): Promise<void> {
-      await asker.close(true);
     },
   };
 }

@@ -20,7 +20,10 @@ export type RunHead = {
  * What a worker must know of a run to have room and a sandbox for it; nothing of its program. It is in the run's job too:
  * to ask for it first was a round trip of every run.
  */
-export type RunOutline = Pick<RunHead, 'id' | 'tenant' | 'createdAt' | 'dueAt'> & {
+export type RunOutline = Pick<RunHead, 'id' | 'tenant' | 'createdAt' | 'dueAt'> & RunKind;
+
+/** What runs have in common that one worker can start alike. */
+export type RunKind = {
   request: Pick<
     RunRequest,
     'image' | 'language' | 'pull' | 'limits' | 'isolation' | 'network' | 'writable' | 'workdir'

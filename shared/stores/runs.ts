@@ -7,6 +7,7 @@ import type { RedisConnection } from '../redis.ts';
 import { type ActiveStatus, isTerminal, type RunStatus, type TerminalStatus } from '../run-states.ts';
 import type { Sealer } from '../secrets.ts';
 import { hookContext } from './outbox.ts';
+import { createRunClaims, specContext } from './run-claims.ts';
 import {
   emptyState,
   exitEventOf,
@@ -20,8 +21,6 @@ import { loadScript, text } from './scripts.ts';
 
 const scripts = {
   create: loadScript('create'),
-  claim: loadScript('claim'),
-  claimFetched: loadScript('fetched', 'claim'),
   move: loadScript('move'),
   append: loadScript('append'),
   finish: loadScript('finish'),
@@ -33,18 +32,6 @@ const scripts = {
 /** Who writes: the fence of every move. */
 export type Holder = { runId: string; tenant: string; attempt: number; worker: string };
 
-export type Claim = HeldClaim | { verdict: 'gone' } | { verdict: 'ended' };
-export type HeldClaim =
-  | { verdict: 'claimed'; attempt: number; head: RunHead; request: RunRequest }
-  | { verdict: 'cancelled'; attempt: number; head: RunHead }
-  | { verdict: 'lost'; attempt: number; head: RunHead };
-
-/** A worker's fetch of the next job that has just been sent: what its lock will say, and BullMQ's names (with `<id>` for a job's id). */
-export type Fetch = { token: string; active: string; lock: string; job: string };
-
-/** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, but for its times. */
-export type Start = { kind: string; state: RunState };
-
 export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; step?: string; data: Buffer | string };
 
 const triple = ({ type, step, data }: NewEvent) => [
@@ -53,9 +40,6 @@ const triple = ({ type, step, data }: NewEvent) => [
   data,
 ];
 
-/** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
-const mostBounces = 5;
-
 /** Upper bounds, in ms, of the histogram of a run's whole time. */
 export const durationBuckets = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
 
@@ -63,22 +47,12 @@ export type RunStore = ReturnType<typeof createRunStore>;
 
 /** Every read and write of a run. All moves are atomic and fenced by (status, attempt, worker). */
 export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
-  const specContext = (id: string) => `spec:${id}`;
   const subscribersOfRuns = (tenant: string) =>
     patternsFor('run.finished').map((pattern) => keys.subscribers(tenant, pattern));
 
-  function claimOf(answer: unknown): Claim {
-    const [said, attempt, head, spec] = answer as [unknown, unknown, unknown, Buffer];
-    const verdict = text(said);
-    if (verdict === 'ended') return { verdict };
-    if (verdict !== 'claimed' && verdict !== 'cancelled' && verdict !== 'lost') return { verdict: 'gone' };
-    const held = { attempt: Number(attempt), head: JSON.parse(text(head)) as RunHead };
-    if (verdict !== 'claimed') return { verdict, ...held };
-    const request = JSON.parse(sealer.open(spec, specContext(held.head.id))) as RunRequest;
-    return { verdict, ...held, request };
-  }
-
   return {
+    ...createRunClaims(redis, keys, sealer),
+
     /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
     async create(
       head: Omit<RunHead, 'request'>,
@@ -159,58 +133,6 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     async ids(tenant: string, before: string | undefined, count: number): Promise<string[]> {
       const from = before === undefined ? '+' : `(${before}`;
       return redis.zrevrangebylex(keys.tenantRuns(tenant), from, '-', 'LIMIT', 0, count);
-    },
-
-    /** Takes a run; with `running`, the state in which it starts, it is moved to `running` in the same step. */
-    async claim(id: string, worker: string, running?: RunState, now = Date.now()): Promise<Claim> {
-      const event = JSON.stringify({ status: 'running', at: new Date().toISOString() });
-      return claimOf(
-        await scripts.claim(
-          redis,
-          [keys.run(id), keys.spec(id), keys.events(id)],
-          [
-            worker,
-            now,
-            mostBounces,
-            ...(running === undefined
-              ? []
-              : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
-          ],
-        ),
-      );
-    },
-
-    /**
-     * As `claim`, of the run whose job this worker's fetch brings, if it is of one of these kinds: sent right behind the fetch, over the
-     * same connection. `undefined`: nothing is claimed.
-     */
-    async claimFetched(
-      fetch: Fetch,
-      worker: string,
-      starts: Start[],
-      now: number,
-    ): Promise<HeldClaim | undefined> {
-      const ofAny = '<id>';
-      const claim = claimOf(
-        await scripts.claimFetched(
-          redis,
-          [fetch.active],
-          [
-            fetch.token,
-            fetch.lock,
-            fetch.job,
-            keys.run(ofAny),
-            keys.spec(ofAny),
-            keys.events(ofAny),
-            keys.wake(ofAny),
-            worker,
-            now,
-            mostBounces,
-            ...starts.flatMap(({ kind, state }) => [kind, JSON.stringify(state)]),
-          ],
-        ),
-      );
-      return 'head' in claim ? claim : undefined;
     },
 
     /** Moves between active states. `lost`: another attempt holds the run. `cancelled`: somebody wants it to end. */

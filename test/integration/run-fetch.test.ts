@@ -9,9 +9,15 @@ import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
 import { kindOf, outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
+import {
+  createRunClaims,
+  type Fetch,
+  type HeldClaim,
+  type RunClaims,
+} from '../../shared/stores/run-claims.ts';
 import { readEvents } from '../../shared/stores/run-events.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
-import { createRunStore, type Fetch, type HeldClaim, type RunStore } from '../../shared/stores/runs.ts';
+import { createRunStore } from '../../shared/stores/runs.ts';
 import { startLossyLine } from '../faults/lossy-line.ts';
 import { runRequest } from '../support/run-request.ts';
 
@@ -25,13 +31,13 @@ const gateway = gatewayQueue(redis, keys, log);
 const bounds = { tenantMost: 50, systemMost: 50, deliveriesMost: 1_000 };
 
 /** A worker's side of the queue, as its main wires it. */
-type Fetcher = { name: string; queue: RunQueue; ahead: RunStore };
+type Fetcher = { name: string; queue: RunQueue; ahead: RunClaims };
 const fetchers: Fetcher[] = [];
 async function fetcher(name: string, url = redisUrl): Promise<Fetcher> {
   const ahead = connectRedis(url, 'loop', log);
   const queue = createRunQueue({ redis, ahead, keys, workerId: name, log, onLockLost: () => {} });
   await queue.open();
-  const one = { name, queue, ahead: createRunStore(ahead, keys, sealer) };
+  const one = { name, queue, ahead: createRunClaims(ahead, keys, sealer) };
   fetchers.push(one);
   return one;
 }
@@ -45,18 +51,19 @@ afterAll(async () => {
   redis.disconnect();
 });
 
-async function submit(more: Record<string, unknown> = {}): Promise<string> {
+/** `before`: called when the run is stored, and its job is not yet added. */
+async function submit(
+  more: Record<string, unknown> = {},
+  before: (id: string) => Promise<unknown> = async () => {},
+): Promise<string> {
   const request = runRequest.parse({ image: 'busybox', env: { TOKEN: 'very-secret-value' }, ...more });
+  const { delayMs } = request;
   const id = newId('run');
   const now = new Date();
-  const head = {
-    id,
-    tenant: 'default',
-    createdAt: now.toISOString(),
-    dueAt: now.getTime() + request.delayMs,
-  };
+  const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() + delayMs };
   await store.create(head, request, bounds);
-  await gateway.add({ id, priority: 50, delayMs: request.delayMs, outline: outlineOf({ ...head, request }) });
+  await before(id);
+  await gateway.add({ id, priority: 50, delayMs, outline: outlineOf({ ...head, request }) });
   return id;
 }
 
@@ -94,7 +101,7 @@ async function whileItWaits(one: Fetcher, kinds: string[], act: () => Promise<st
 
 test('a run of a kind that can be started is claimed along with the fetch of its job', async () => {
   const before = Date.now();
-  const { id, job, claim } = await whileItWaits(await fetcher('w1'), ['other', busybox], submit);
+  const { id, job, claim } = await whileItWaits(await fetcher('w1'), ['other', busybox], () => submit());
   expect(job).toMatchObject({ runId: id, alone: true });
   expect(claim).toMatchObject({
     verdict: 'claimed',
@@ -129,19 +136,9 @@ test('a run of another kind is fetched, and not claimed', async () => {
 });
 
 test('a run that is to be cancelled is not said to be running', async () => {
-  const { id, job, claim } = await whileItWaits(await fetcher('w1'), [busybox], async () => {
-    const request = runRequest.parse({ image: 'busybox' });
-    const head = {
-      id: newId('run'),
-      tenant: 'default',
-      createdAt: new Date().toISOString(),
-      dueAt: Date.now(),
-    };
-    await store.create(head, request, bounds);
-    await store.cancel(head.id);
-    await gateway.add({ id: head.id, priority: 50, delayMs: 0, outline: outlineOf({ ...head, request }) });
-    return head.id;
-  });
+  const { id, job, claim } = await whileItWaits(await fetcher('w1'), [busybox], () =>
+    submit({}, store.cancel),
+  );
   expect(claim).toMatchObject({ verdict: 'cancelled', head: { id } });
   expect(await store.status(id)).toBe('queued');
   await job.complete();
@@ -149,8 +146,8 @@ test('a run that is to be cancelled is not said to be running', async () => {
 
 test('only what was fetched by this fetch is claimed', async () => {
   const [one, other] = [await fetcher('w1'), await fetcher('w2')];
-  const taken = await whileItWaits(one, [], submit);
-  const names = Promise.withResolvers<Parameters<Parameters<RunQueue['next']>[0]>[0]>();
+  const taken = await whileItWaits(one, [], () => submit());
+  const names = Promise.withResolvers<Fetch>();
   // Two waits: at the first it is not known yet that nobody is there.
   await other.queue.next(names.resolve);
   await other.queue.next(names.resolve);
@@ -193,7 +190,7 @@ test('a run that is to wait comes when its time has come, and those after it', a
     expect(job.outline?.dueAt).toBeLessThanOrEqual(Date.now());
     await job.complete();
   }
-  const { id, job } = await whileItWaits(one, [busybox], submit);
+  const { id, job } = await whileItWaits(one, [busybox], () => submit());
   expect(job.runId).toBe(id);
   await job.complete();
 });
