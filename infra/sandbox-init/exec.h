@@ -1,20 +1,25 @@
-/* What happens between fork and exec, and the terminals of programs that want one. */
+/* From an order to a running program: its streams, its process, and what happens between fork and exec. */
 #ifndef EXEC_H
 #define EXEC_H
 
-struct stdio {
-    int in, out, err;
-    /* `in` is the terminal that shall control the program. */
+#include <sys/types.h>
+
+#include "order.h"
+
+/* Our ends of a program's streams; -1: there is none. */
+struct streams {
+    int in, out, err; /* a terminal is both `in` and `out` */
+    int held;         /* the program's end of its terminal */
     int tty;
 };
 
-struct terminal {
-    int master, slave;
-};
-
-/* In the child: never returns. What kept the program from being executed is written to `report`, as an int. */
-void become(char **argv, char **envp, const struct stdio *io, int report) __attribute__((noreturn));
-/* -1 with errno when there is none to be had. */
-int open_terminal(struct terminal *terminal);
+/*
+ * A child that is about to be the program; `report` is for `executed`. Ends the container when there is no process to be had:
+ * nothing could be run in it any more.
+ */
+pid_t start_program(const struct order *order, struct streams *streams, int *report, int to_be_held);
+/* What kept it from executing the program, as an errno; 0: it has. Closes `report`. */
+int executed(int report);
+void close_streams(struct streams *streams);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "hold.h"
 #include "processes.h"
 #include "step.h"
 #include "user.h"
@@ -20,7 +21,7 @@
 static unsigned char *in;
 static size_t in_size, in_from, in_to;
 
-static size_t longest(char type) { return type == 'E' ? EXEC_MOST : FRAME_MOST; }
+static size_t longest(char type) { return type == 'E' || type == 'H' ? EXEC_MOST : FRAME_MOST; }
 
 static void need(size_t length, size_t least) {
     if (length < least) broken("a frame is too short");
@@ -35,7 +36,7 @@ static char *text(unsigned char *payload, size_t from, size_t length) {
 
 static void handle(char type, unsigned char *payload, size_t length) {
     unsigned char behind = payload[length];
-    int between = strchr("WFDLGU", type) != NULL;
+    int between = strchr("WFDHLGU", type) != NULL;
     if (between && step_runs()) broken("a frame that belongs between steps came while one runs");
     if (type != 'D' && file_left() > 0) broken("a FILE is not complete");
     switch (type) {
@@ -52,6 +53,9 @@ static void handle(char type, unsigned char *payload, size_t length) {
         break;
     case 'E':
         begin_step(payload, length);
+        break;
+    case 'H':
+        hold_program(payload, length);
         break;
     case 'I':
         step_stdin(payload, length);

@@ -19,6 +19,13 @@ uint64_t cpu_us_of(const struct rusage *usage) {
            (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
 }
 
+uint64_t cpu_us_until_now(pid_t pid) {
+    clockid_t clock;
+    struct timespec spent;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &spent) != 0) return 0;
+    return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
 int read_file(const char *path, char *into, size_t most) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;

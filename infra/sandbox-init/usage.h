@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 uint64_t now_us(void);
 uint64_t cpu_us_of(const struct rusage *usage);
+/* Of one process that has not ended. */
+uint64_t cpu_us_until_now(pid_t pid);
 /* The beginning of a file of the kernel's, as a string; 0 when there is none. */
 int read_file(const char *path, char *into, size_t most);
 /* Processes that the kernel has killed so far for the container's memory limit; -1 where it cannot be read. */

@@ -50,7 +50,7 @@ export type Attempt = {
 export type Execution = {
   runs: RunStore;
   images: ImageProvider;
-  sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open'>;
+  sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open' | 'learn'>;
   collectArtifacts: CollectArtifacts;
   attachInput: AttachInput;
   log: Log;
@@ -162,6 +162,8 @@ export async function executeRun(
     } else await foreseen?.opened.adopt(holder);
     stop.signal.throwIfAborted();
     const plan = planRun(request, image, opened.folders);
+    const [first] = plan.steps;
+    if (first !== undefined) execution.sandboxes.learn(request, image, first);
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
     if (stop.cause() === 'lock_lost') return 'lost';

@@ -53,7 +53,8 @@ function commandOf(request: RunRequest, image: ImageInfo): string[] {
   return [...entrypoint, ...command];
 }
 
-function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
+/** `undefined` where it names none, or one that this worker does not have. */
+export function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
   const found = request.language === undefined ? undefined : findLanguage(request.language);
   return found !== undefined && !('fault' in found) ? found.language : undefined;
 }

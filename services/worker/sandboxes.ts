@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem, type ProblemCode } from '../../shared/problems.ts';
 import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
+import { languageOf } from './plan.ts';
+import type { ProgramStep } from './run-steps.ts';
 import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/container-spec.ts';
 import { createDisposer } from './sandbox/disposer.ts';
 import type { Egress } from './sandbox/egress.ts';
+import { createExpectations, type ExpectedProgram } from './sandbox/expected-program.ts';
 import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
 import { gvisorRuntime } from './sandbox/gvisor.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
@@ -32,6 +36,8 @@ export type WarmOpened = Opened & {
   adopt(owner: { runId: string; attempt: number }): Promise<void>;
 };
 
+type WarmShape = SandboxShape & Pick<RunRequest, 'network' | 'language'>;
+
 export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
 
 /** Makes the sandboxes of attempts: warm where one is ready, else cold, network included. */
@@ -55,6 +61,7 @@ export async function createSandboxes(options: {
   const policy = { user: env.RUNLET_RUN_USER, seccompProfile, gvisorRuntime };
   const { init } = initVolume;
   let coldUnderWay = 0;
+  const expectations = createExpectations();
 
   const disposer = createDisposer({ busy: () => coldUnderWay > 0 || options.busy(), wanted: options.wanted });
   const pool = createWarmPool({
@@ -104,7 +111,7 @@ export async function createSandboxes(options: {
 
   /** What a warm sandbox for this request would be like; `undefined` when none can serve it. */
   function profileFor(
-    shape: SandboxShape & { network: string },
+    shape: WarmShape,
     image: ImageInfo,
     reference: string,
   ): { profile: WarmProfile; limits: UpdatableLimits } | undefined {
@@ -119,8 +126,9 @@ export async function createSandboxes(options: {
     const updatable = updatableLimits(limits);
     // runsc cannot change the limits of a container that runs (google/gvisor#9554): there they are made with it.
     const fixed = isolation === 'gvisor' ? ` ${JSON.stringify(updatable)}` : '';
+    const key = `${image.id} ${isolation} ${limits.diskBytes}${fixed}`;
     const profile: WarmProfile = {
-      key: `${image.id} ${isolation} ${limits.diskBytes}${fixed}`,
+      key,
       image: reference,
       isolation,
       network: 'none',
@@ -137,13 +145,23 @@ export async function createSandboxes(options: {
         }
         return sandbox;
       },
-      warmUp: ({ session }) => warmUp(session, init.path, image, reference),
+      warmUp: ({ session }) => warmUp(session, init.path, image, reference, expectedFor(shape, image)),
     };
     return { profile, limits: updatable };
   }
 
   const foldersOf = (shape: SandboxShape, image: ImageInfo) =>
     sandboxSpecFor(shape, image, { name: '', labels: {} }, policy, init).tmpfs;
+
+  const usualFolders = (shape: SandboxShape, image: ImageInfo) =>
+    foldersOf({ ...shape, workdir: undefined }, image);
+
+  function expectedFor(shape: WarmShape, image: ImageInfo): ExpectedProgram | undefined {
+    const language = languageOf(shape);
+    // Debian's runsc does not tell a tracer of the calls of what it traces.
+    if (language === undefined || shape.isolation === 'gvisor') return undefined;
+    return expectations.expect(language, image, usualFolders(shape, image));
+  }
 
   /** One of the pool's, in the hands of a run with these limits. */
   function fromPool(
@@ -230,11 +248,7 @@ export async function createSandboxes(options: {
     hurry: disposer.hurry,
 
     /** One that was made ahead, if there is one for this request; whoever takes it releases it. */
-    takeWarm(
-      request: SandboxShape & { network: string },
-      image: ImageInfo,
-      reference: string,
-    ): WarmOpened | undefined {
+    takeWarm(request: WarmShape, image: ImageInfo, reference: string): WarmOpened | undefined {
       const wanted = profileFor(request, image, reference);
       if (wanted === undefined) return undefined;
       const taken = pool.take(wanted.profile);
@@ -242,7 +256,7 @@ export async function createSandboxes(options: {
     },
 
     /** Whether one is ready for such a request. */
-    hasWarm(request: SandboxShape & { network: string }, image: ImageInfo): boolean {
+    hasWarm(request: WarmShape, image: ImageInfo): boolean {
       const wanted = profileFor(request, image, '');
       return wanted !== undefined && pool.has(wanted.profile.key);
     },
@@ -258,8 +272,16 @@ export async function createSandboxes(options: {
       }
     },
 
+    /** Tells what a run starts: the next one of its language is likely to be alike. */
+    learn(request: WarmShape, image: ImageInfo, { argv, env, tty, stdin, stdinOpen }: ProgramStep): void {
+      const language = languageOf(request);
+      if (language === undefined) return;
+      const began = { argv, env, stdin: stdin !== undefined || stdinOpen, ...(tty && { tty }) };
+      expectations.learn(language, image, usualFolders(request, image), began);
+    },
+
     /** Keeps one sandbox of this image at hand, with these limits. */
-    pin(shape: SandboxShape & { network: string }, image: ImageInfo, reference: string): void {
+    pin(shape: WarmShape, image: ImageInfo, reference: string): void {
       const wanted = profileFor(shape, image, reference);
       if (wanted !== undefined) pool.pin(wanted.profile);
     },

@@ -32,6 +32,13 @@ export const language = commands.extend({
    * Worth it where it takes a few ms; each such sandbox costs that much more to make.
    */
   warmUp: argv.optional(),
+  /**
+   * The program of a sandbox that is made ahead is started before its code comes, and held as it first names this path
+   * (`{file}`: the entry file) to the kernel. Up to there it must look at nothing that a run brings, and not at the clock: a
+   * program that can ask how long it has been running (Bash's SECONDS, Node's performance.now, Perl's $^T) would find the time
+   * that it was held.
+   */
+  hold: word.optional(),
   /** The least time that a compile gets, whatever the run's own limit. */
   compileTimeoutMs: z.int().positive().default(30_000),
   env: z.record(z.string(), z.string()).default({}),

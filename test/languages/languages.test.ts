@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { findLanguage, listLanguages } from '../../shared/languages/index.ts';
+import { commandLines, findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -51,6 +52,43 @@ describe('what starts the interpreter in sandboxes made ahead succeeds, and leav
     const command = ['sh', '-c', '"$@" && ls -A /tmp /work', 'sh', ...warmUp];
     const run = await runlet.run({ image, command, env });
     expect(run).toMatchObject({ stdout: '/tmp:\n\n/work:\n', stderr: '', exitCode: 0 });
+  });
+});
+
+describe('in a sandbox made ahead the program has been started, and does not know how long ago, in', () => {
+  const held = listLanguages().filter(({ hold, image }) => hold !== undefined && images.includes(image));
+  /** For how many seconds the program believes that it has run, where its language can tell. */
+  const clocks: Record<string, string> = {
+    bash: 'echo "$SECONDS"',
+    lua: 'print(0)',
+    perl: 'print time - $^T, "\\n"',
+    php: '<?php echo time() - $_SERVER["REQUEST_TIME"], "\\n";',
+    python: 'print(0)',
+    ruby: 'puts 0',
+    tcl: 'puts 0',
+  };
+
+  async function untilOneWaits({ image, fileName, ...language }: Language): Promise<void> {
+    const { run } = commandLines({ image, fileName, ...language }, { entry: fileName, files: [fileName] });
+    const made = ['ps', '-q', '--filter', 'label=dev.runlet.warm', '--filter', `ancestor=${image}`];
+    for (;;) {
+      const ids = (await docker(lab.dockerHost, ...made)).split('\n').filter((id) => id !== '');
+      // One may go while it is looked at.
+      const all = ids.map((id) => docker(lab.dockerHost, 'top', id).catch(() => ''));
+      const lines = (await Promise.all(all)).flatMap((processes) => processes.trim().split('\n'));
+      if (lines.some((line) => line.endsWith(` ${run.join(' ')}`))) return;
+      await sleep(100);
+    }
+  }
+
+  test.each(held)('$name', { timeout: 60_000 }, async (language) => {
+    const request = { language: language.name, code: clocks[language.name] };
+    expect((await runlet.run(request)).status).toBe('succeeded');
+    await untilOneWaits(language);
+    await sleep(4_000);
+    const { startedWarm, stdout, steps } = await runlet.run(request);
+    expect({ startedWarm, stderr: steps[0]?.stderr }).toEqual({ startedWarm: true, stderr: '' });
+    expect(Number(stdout)).toBeLessThan(3);
   });
 });
 

@@ -116,21 +116,36 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
 
   const file = (name: string, mode: number, data: Buffer) =>
     Buffer.concat([frame('F', u32(mode), u64(data.length), Buffer.from(name)), frame('D', data)]);
-  const exec = fc
-    .record({
-      flags: fc.nat(3),
-      wallMs: fc.constantFrom(0, 20, 1000, 0xffff_ffff),
-      cpuMs: fc.constantFrom(0, 0, 10, 0xffff_ffff),
-      outputBytes: fc.constantFrom(0n, 1n, 5000n, 0xffff_ffff_ffff_ffffn),
-      argv: program,
-      env: fc.constantFrom([], ['PATH=/usr/bin:/bin'], ['PATH='], ['PATH=:', '=', 'A=b']),
-    })
-    .map(({ flags, wallMs, cpuMs, outputBytes, argv, env }) => {
-      const strings = Buffer.from([...argv, ...env].map((text) => `${text}\0`).join(''));
-      const bound = Buffer.alloc(8);
-      bound.writeBigUInt64LE(outputBytes);
-      const counts = [u32(argv.length), u32(env.length)];
-      return frame('E', u32(flags), u32(wallMs), u32(cpuMs), bound, u16(80), u16(24), ...counts, strings);
+  const ordered = (flags: number, ...until: string[]) =>
+    fc
+      .record({
+        flags: fc.nat(flags),
+        wallMs: fc.constantFrom(0, 20, 1000, 0xffff_ffff),
+        cpuMs: fc.constantFrom(0, 0, 10, 0xffff_ffff),
+        outputBytes: fc.constantFrom(0n, 1n, 5000n, 0xffff_ffff_ffff_ffffn),
+        argv: program,
+        env: fc.constantFrom([], ['PATH=/usr/bin:/bin'], ['PATH='], ['PATH=:', '=', 'A=b']),
+      })
+      .map(({ flags, wallMs, cpuMs, outputBytes, argv, env }) => {
+        const strings = Buffer.from([...argv, ...env, ...until].map((text) => `${text}\0`).join(''));
+        const bound = Buffer.alloc(8);
+        bound.writeBigUInt64LE(outputBytes);
+        const counts = [u32(argv.length), u32(env.length)];
+        const type = until.length > 0 ? 'H' : 'E';
+        return frame(type, u32(flags), u32(wallMs), u32(cpuMs), bound, u16(80), u16(24), ...counts, strings);
+      });
+  // 8: the program that is held, if there is one.
+  const exec = fc.tuple(ordered(3), fc.boolean()).map(([one, held]) => {
+    if (held) one.writeUInt32LE(one.readUInt32LE(5) | 8, 5);
+    return one;
+  });
+  const hold = fc
+    .constantFrom('./a', 'nothing-of-this-name', '/dev/null')
+    .chain((until) => ordered(2, until))
+    .map((one) => {
+      // Without a terminal.
+      one.writeUInt32LE(one.readUInt32LE(5) & ~1, 5);
+      return one;
     });
   const content = fc.oneof(
     { weight: 5, arbitrary: anyBytes(3000) },
@@ -143,6 +158,8 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
       { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
       { weight: 1, arbitrary: paths.map((one) => frame('G', Buffer.from(one))) },
       { weight: 1, arbitrary: paths.map((one) => frame('U', Buffer.from(one))) },
+      // Beside a service nothing is held.
+      { weight: beside ? 0 : 1, arbitrary: hold },
     );
   const anyTime = fc.oneof(
     { weight: 3, arbitrary: anyBytes(5000).map((data) => frame('I', data)) },
@@ -234,7 +251,7 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
   });
 
   test('takes frames of any type, length and content', async () => {
-    const type = fc.constantFrom(...'WFDEIZSRKLGUrsxob\0');
+    const type = fc.constantFrom(...'WFDEHIZSRKLGUrsxob\0');
     const any = fc
       .tuple(type, fc.oneof(fc.constant(null), anyNumber), anyBytes(200))
       .map(([one, length, data]) => {
@@ -264,6 +281,7 @@ const anyEnd = fc
 /** What an init might say, and what it never would. */
 const anyInitFrame = fc.oneof(
   { weight: 3, arbitrary: fc.constant(frame('s')) },
+  { weight: 1, arbitrary: fc.nat(1).map((held) => frame('h', Buffer.from([held]))) },
   { weight: 3, arbitrary: anyEnd },
   {
     weight: 3,

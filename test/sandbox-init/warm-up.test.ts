@@ -1,11 +1,12 @@
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { ExpectedProgram } from '../../services/worker/sandbox/expected-program.ts';
 import type { InitSession, StepEnd } from '../../services/worker/sandbox/init/session.ts';
 import { warmUp } from '../../services/worker/sandbox/warm-up.ts';
 import { canRun, sh, startInit } from './support.ts';
 
 describe.skipIf(!canRun)('a sandbox that is made ahead', () => {
-  async function warmed(reference: string, env: string[] = []) {
+  async function warmed(reference: string, env: string[] = [], expected?: ExpectedProgram) {
     const init = await startInit();
     onTestFinished(init.stop);
     await init.session.prepare(init.workdir, []);
@@ -15,14 +16,33 @@ describe.skipIf(!canRun)('a sandbox that is made ahead', () => {
       ends.push(running.ended);
       return running;
     };
-    await warmUp({ exec }, join(dirname(init.workdir), 'init'), { env }, reference);
+    await warmUp(
+      { ...init.session, exec },
+      join(dirname(init.workdir), 'init'),
+      { env, workdir: init.workdir },
+      reference,
+      expected,
+    );
+    const waiting = init.processes().length;
     const left = (await sh(init.session, 'ls -A')).text;
-    return { ends: await Promise.allSettled(ends), left };
+    return { ends: await Promise.allSettled(ends), waiting, left };
   }
   const exited = (exitCode: number) => ({ status: 'fulfilled', value: { cause: 'exited', exitCode } });
 
   test('runs its init once more, which ends at once', async () => {
     expect(await warmed('busybox')).toMatchObject({ ends: [exited(64)], left: '' });
+  });
+
+  test('holds the program that is expected, and runs nothing', async () => {
+    const expected = { argv: ['sh', 'main.sh'], env: { PATH: '/usr/bin:/bin' }, stdin: false };
+    const warm = await warmed('debian:bookworm-slim', [], { ...expected, until: 'main.sh' });
+    expect(warm).toEqual({ ends: [], waiting: 1, left: '' });
+  });
+
+  test('runs the interpreter where the program cannot be held', async () => {
+    const expected = { argv: ['true'], env: { PATH: '/usr/bin:/bin' }, stdin: false, until: 'main.sh' };
+    const warm = await warmed('debian:bookworm-slim', [], expected);
+    expect(warm).toMatchObject({ ends: [exited(0)], waiting: 0, left: '' });
   });
 
   test('runs the interpreter of its language', async () => {

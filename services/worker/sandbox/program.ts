@@ -6,6 +6,9 @@ import { homeFor } from './folders.ts';
 /** Docker's own, for images that name none. */
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** A request that says nothing of it. */
+export const plain = { env: {}, tty: false };
+
 /** The environment of a run's programs: the image's, then what every sandbox has, then the request's. Pure. */
 export function programEnvironment(
   request: Pick<RunRequest, 'env' | 'tty'>,

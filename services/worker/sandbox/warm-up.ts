@@ -1,8 +1,10 @@
 import { familiarName } from '../../../shared/images.ts';
 import { type Language, listLanguages } from '../../../shared/languages/index.ts';
 import type { ImageInfo } from '../engine/engine.ts';
+import type { ExpectedProgram } from './expected-program.ts';
+import { workdirFor } from './folders.ts';
 import { type InitSession, StartFailed } from './init/session.ts';
-import { programEnvironment } from './program.ts';
+import { plain, programEnvironment } from './program.ts';
 
 /** One that takes longer is ended, and no harm done: a run may have come that waits for the sandbox. */
 const wallMs = 500;
@@ -27,18 +29,23 @@ for (const language of listLanguages()) {
  * Rejects when the sandbox is lost.
  */
 export async function warmUp(
-  session: Pick<InitSession, 'exec'>,
+  session: Pick<InitSession, 'exec' | 'hold' | 'prepare'>,
   initPath: string,
-  image: Pick<ImageInfo, 'env'>,
+  image: Pick<ImageInfo, 'env' | 'workdir'>,
   reference: string,
+  expected?: ExpectedProgram,
 ): Promise<void> {
+  if (expected !== undefined) {
+    await session.prepare(workdirFor(undefined, image.workdir), []);
+    if (await session.hold(expected, expected.until)) return;
+  }
   const languages = byImage.get(reference) ?? [];
   const programs =
     languages.length > 0
       ? languages.map(({ warmUp: argv = [], env }) => ({ argv, env }))
       : [{ argv: [initPath], env: {} }];
   for (const { argv, env: ofLanguage } of programs) {
-    const env = programEnvironment({ env: {}, tty: false }, image, [], ofLanguage);
+    const env = programEnvironment(plain, image, [], ofLanguage);
     const step = { argv, env, stdin: false, wallMs, cpuMs: null, outputBytes };
     // Any image may be called by that name: one without the interpreter is as good as ever.
     await session.exec(step, () => {}).ended.catch(unlessNotStarted);

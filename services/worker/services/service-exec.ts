@@ -40,6 +40,7 @@ export function createServiceExec(options: {
       sandboxes: {
         takeWarm: () => undefined,
         hasWarm: () => false,
+        learn: () => {},
         async open() {
           const sandbox = await openExecSandbox(engine, container, options.initPath);
           const touching = setInterval(() => services.touch(service).catch(() => {}), touchMs);

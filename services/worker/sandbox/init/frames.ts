@@ -10,6 +10,7 @@ export type FailedStep = 'workdir' | 'file' | 'exec' | 'start' | 'get' | 'unlink
 export type InitFrame =
   | { type: 'ready'; version: number }
   | { type: 'started' }
+  | { type: 'held'; held: boolean }
   | { type: 'failed'; what: FailedStep; errno: number; text: string }
   | { type: 'stdout' | 'stderr' | 'data'; data: Buffer }
   | { type: 'taken'; bytes: number }
@@ -78,6 +79,9 @@ function parse(type: number, payload: Buffer): InitFrame {
     case 's':
       exactly(0);
       return { type: 'started' };
+    case 'h':
+      exactly(1);
+      return { type: 'held', held: payload.readUInt8(0) === 1 };
     case 'n': {
       atLeast(5);
       const what = whats[payload.readUInt8(0) - 1];

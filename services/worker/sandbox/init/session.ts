@@ -93,6 +93,9 @@ export function createInitSession(attachment: Attachment) {
   let waiting: Waiting | undefined;
   /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
   let failure: StartFailed | undefined;
+  /** The program that waits, started but for its work; and the folder it was started in. */
+  let held: { start: Start; workdir: string } | undefined;
+  let workdir = '';
   let complaint = '';
   /** What came before READY: an engine's word on why there is no init. */
   let opening = '';
@@ -194,16 +197,43 @@ export function createInitSession(attachment: Attachment) {
     closed: closed.promise,
 
     /** Sets the work folder and brings files into it. What cannot be done fails what is asked next. */
-    async prepare(workdir: string, files: { path: string; data: Buffer; mode: number }[]): Promise<void> {
+    async prepare(folder: string, files: { path: string; data: Buffer; mode: number }[]): Promise<void> {
+      workdir = folder;
       gather();
       send(frame('W', Buffer.from(workdir)));
       for (const { path, data, mode } of files) {
+        if (path.startsWith('.')) held = undefined;
         send(frame('F', u32(mode), u64(data.length), Buffer.from(path)));
         for (const piece of dataFrames('D', data)) {
           send(piece);
           await room();
         }
       }
+    },
+
+    /**
+     * Starts a program ahead of its step, and keeps it before its first system call that is given the path `until`. `exec` of
+     * the same program lets it go on; one of any other ends it first. So does the same one where it might have found something
+     * else on its way: in another folder, or with files whose path begins with a dot, where interpreters look for their
+     * user's own. Resolves to whether it is held.
+     */
+    hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin'>, until: string): Promise<boolean> {
+      return new Promise((resolve, reject) => {
+        const start = startOf(step);
+        const handler: Waiting = {
+          onLost: reject,
+          onFrame(one) {
+            if (one.type === 'taken') return;
+            if (one.type !== 'held') throw new ProtocolViolation(`${one.type} in answer to a hold`);
+            done(handler);
+            takeFailure();
+            held = one.held ? { start, workdir } : undefined;
+            resolve(one.held);
+          },
+        };
+        exchange(handler);
+        send(orderFrame('H', start, unlimited, until));
+      });
     },
 
     exec(step: StepSpec, onOutput: (chunk: OutputChunk) => Promise<void> | void): RunningStep {
@@ -266,7 +296,10 @@ export function createInitSession(attachment: Attachment) {
       };
       exchange(handler);
       gather();
-      send(execFrame(step));
+      const start = startOf(step);
+      const isHeld = held?.workdir === workdir && isSameStart(held.start, start);
+      held = undefined;
+      send(orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step));
 
       const tell = (data: Buffer) => {
         if (running) send(data);
@@ -404,22 +437,48 @@ export function createInitSession(attachment: Attachment) {
   };
 }
 
-function execFrame(step: StepSpec): Buffer {
+const theHeld = 8;
+const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
+
+/** What a program is given as it starts, and cannot be given anew: as EXEC and HOLD say it. */
+type Start = { flags: number; argc: number; envc: number; strings: Buffer };
+
+function startOf(step: Omit<StepSpec, keyof typeof unlimited>): Start {
   const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
-  const strings = [...step.argv, ...env].map((text) => `${text}\0`).join('');
+  return {
+    flags: (step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0),
+    argc: step.argv.length,
+    envc: env.length,
+    strings: ended([...step.argv, ...env]),
+  };
+}
+
+const isSameStart = (a: Start, b: Start) =>
+  a.flags === b.flags && a.argc === b.argc && a.envc === b.envc && a.strings.equals(b.strings);
+
+function orderFrame(
+  type: 'E' | 'H',
+  { flags, argc, envc, strings }: Start,
+  { wallMs, cpuMs, outputBytes, tty }: Pick<StepSpec, keyof typeof unlimited | 'tty'>,
+  ...more: string[]
+): Buffer {
   return frame(
-    'E',
-    u32((step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0)),
-    u32(step.wallMs),
-    u32(step.cpuMs ?? 0),
-    u64(step.outputBytes),
-    u16(step.tty?.cols ?? 0),
-    u16(step.tty?.rows ?? 0),
-    u32(step.argv.length),
-    u32(env.length),
-    Buffer.from(strings),
+    type,
+    u32(flags),
+    u32(wallMs),
+    u32(cpuMs ?? 0),
+    u64(outputBytes),
+    u16(tty?.cols ?? 0),
+    u16(tty?.rows ?? 0),
+    u32(argc),
+    u32(envc),
+    strings,
+    ended(more),
   );
 }
+
+/** Each ended by a NUL. */
+const ended = (strings: string[]) => Buffer.from(strings.map((text) => `${text}\0`).join(''));
 
 function* pieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += 64 * 1024) yield data.subarray(at, at + 64 * 1024);

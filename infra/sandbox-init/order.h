@@ -1,0 +1,21 @@
+/* What is to be executed, and how: the payload of EXEC and of HOLD. */
+#ifndef ORDER_H
+#define ORDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, THE_HELD = 8 };
+
+struct order {
+    uint32_t flags;
+    uint64_t wall_us, cpu_most_us, output_most;
+    uint16_t cols, rows;
+    char **argv, **envp, **rest;
+};
+
+/* With `rest` more strings behind the environment. All are used where they stand. Ends the container when they make no sense. */
+void read_order(struct order *order, unsigned char *payload, size_t length, uint32_t rest);
+void free_order(struct order *order);
+
+#endif
