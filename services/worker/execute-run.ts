@@ -162,12 +162,13 @@ export async function executeRun(
     } else await foreseen?.opened.adopt(holder);
     stop.signal.throwIfAborted();
     const plan = planRun(request, image, opened.folders);
-    const [first] = plan.steps;
-    if (first !== undefined) execution.sandboxes.learn(request, image, first);
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
     if (stop.cause() === 'lock_lost') return 'lost';
-    return await finish(verdict);
+    const outcome = await finish(verdict);
+    const [first] = plan.steps;
+    if (first !== undefined) execution.sandboxes.learn(request, image, first);
+    return outcome;
   } catch (error) {
     const reason = stop.cause();
     if (reason === 'lock_lost') return 'lost';

@@ -154,7 +154,7 @@ export async function createSandboxes(options: {
     sandboxSpecFor(shape, image, { name: '', labels: {} }, policy, init).tmpfs;
 
   const usualFolders = (shape: SandboxShape, image: ImageInfo) =>
-    foldersOf({ ...shape, workdir: undefined }, image);
+    foldersOf({ ...shape, workdir: workFolder }, image);
 
   function expectedFor(shape: WarmShape, image: ImageInfo): ExpectedProgram | undefined {
     const language = languageOf(shape);

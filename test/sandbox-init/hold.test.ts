@@ -160,6 +160,15 @@ describe.skipIf(!canRun)('a sandbox init holds a program', () => {
     expect(init.processes()).toEqual([]);
   });
 
+  test('nor where its folder cannot be', async () => {
+    const init = await ownInit();
+    await init.session.prepare('/proc/nothing', []);
+    expect(await init.session.hold(bash, 'main.sh')).toBe(false);
+    await init.session.prepare(init.workdir, [waits]);
+    expect(await isCarriedOutBy(init, 0, bash.argv)).toBe(false);
+    expect(init.processes()).toEqual([]);
+  });
+
   test('and starts it anew when it was killed meanwhile', async () => {
     const init = await ownInit();
     const pid = await holding(init);

@@ -23,7 +23,12 @@ describe('what is expected of the next run', () => {
   };
 
   test('is the program of its language, as a run starts it that gives its code alone', () => {
-    expect(usual).toMatchObject({ argv: ['python3', 'main.py'], stdin: false, until: 'main.py' });
+    expect(usual).toMatchObject({
+      argv: ['python3', 'main.py'],
+      stdin: false,
+      workdir: '/work',
+      until: 'main.py',
+    });
     expect(usual?.env).toMatchObject({ PATH: '/usr/local/bin:/usr/bin', LANG: 'C.UTF-8', HOME: '/work' });
     expect(foresee(language('bash'), image, folders)).toMatchObject({ until: '/dev/tty' });
   });

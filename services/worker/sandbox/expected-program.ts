@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { commandLines, type Language } from '../../../shared/languages/index.ts';
 import type { ImageInfo, Tmpfs } from '../engine/engine.ts';
+import { workFolder } from './folders.ts';
 import type { StepSpec } from './init/session.ts';
 import { plain, programEnvironment } from './program.ts';
 
 /** A program that is started before its run comes, and held; see `hold` in init/session.ts. */
 export type ExpectedProgram = UsualProgram & Pick<StepSpec, 'stdin'>;
 
-type UsualProgram = Pick<StepSpec, 'argv' | 'env'> & { until: string };
+type UsualProgram = Pick<StepSpec, 'argv' | 'env'> & { workdir: string; until: string };
 
 /**
  * What the next run of a language will start, told from the latest one: the sandboxes that are made ahead for it have that
@@ -57,6 +58,7 @@ function usualProgram(
   return {
     argv: commandLines(language, { entry: fileName, files: [fileName] }).run,
     env: programEnvironment(plain, image, folders, env),
+    workdir: workFolder,
     until: hold === '{file}' ? fileName : hold,
   };
 }

@@ -2,7 +2,6 @@ import { familiarName } from '../../../shared/images.ts';
 import { type Language, listLanguages } from '../../../shared/languages/index.ts';
 import type { ImageInfo } from '../engine/engine.ts';
 import type { ExpectedProgram } from './expected-program.ts';
-import { workdirFor } from './folders.ts';
 import { type InitSession, StartFailed } from './init/session.ts';
 import { plain, programEnvironment } from './program.ts';
 
@@ -24,6 +23,8 @@ for (const language of listLanguages()) {
  *
  *   sh in busybox 6.3 → 5.6 ms   hello-world 5.6 → 5.0   bash 7.2 → 6.6   python 17.2 → 15.7
  *
+ * Where it is known what the next run will start, that is started and held instead, which has the same effects.
+ *
  * Nothing comes of it but caches of the kernel: a step leaves no process, and these programs write no file. The pool leaves it out
  * where a run waits already.
  * Rejects when the sandbox is lost.
@@ -31,12 +32,12 @@ for (const language of listLanguages()) {
 export async function warmUp(
   session: Pick<InitSession, 'exec' | 'hold' | 'prepare'>,
   initPath: string,
-  image: Pick<ImageInfo, 'env' | 'workdir'>,
+  image: Pick<ImageInfo, 'env'>,
   reference: string,
   expected?: ExpectedProgram,
 ): Promise<void> {
   if (expected !== undefined) {
-    await session.prepare(workdirFor(undefined, image.workdir), []);
+    await session.prepare(expected.workdir, []);
     if (await session.hold(expected, expected.until)) return;
   }
   const languages = byImage.get(reference) ?? [];

@@ -226,9 +226,9 @@ export function createInitSession(attachment: Attachment) {
             if (one.type === 'taken') return;
             if (one.type !== 'held') throw new ProtocolViolation(`${one.type} in answer to a hold`);
             done(handler);
-            takeFailure();
-            held = one.held ? { start, workdir } : undefined;
-            resolve(one.held);
+            const isThere = takeFailure() === undefined;
+            held = one.held && isThere ? { start, workdir } : undefined;
+            resolve(held !== undefined);
           },
         };
         exchange(handler);
