@@ -16,7 +16,7 @@
 #include "wire.h"
 
 /*
- * So long a step's first frames wait for one another, as far as they are short: a program that only speaks and ends costs
+ * So long a step's first frames wait for one another, and its output to be read: a program that only speaks and ends costs
  * every process between init and worker one turn in place of three, and none of them runs beside it.
  */
 enum { GATHER_US = 2000 };
@@ -263,11 +263,19 @@ void step_tick(int reaping) {
     }
 }
 
+int step_gathers_ms(void) {
+    if (!step_runs() || step.ended || step.streams.tty) return 0;
+    uint64_t spent = now_us() - step.began_us;
+    return spent < GATHER_US ? (int)((GATHER_US - spent + 999) / 1000) : 0;
+}
+
 int step_poll(struct pollfd *fds, int *timeout) {
     int count = 0;
     *timeout = -1;
     if (!step_runs()) return 0;
-    int room = room_for_output();
+    /* What a program says at first is read when it has ended, or then: init need not wake up for each word. */
+    int gather = step_gathers_ms();
+    int room = !gather && room_for_output();
     short out = step.streams.tty && step.streams.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
     if (step.streams.out >= 0 && (room || out))
         fds[count++] = (struct pollfd){.fd = step.streams.out, .events = (short)(out | (room ? POLLIN : 0))};
@@ -282,13 +290,8 @@ int step_poll(struct pollfd *fds, int *timeout) {
         if (left > LOOK_MOST_US) left = LOOK_MOST_US;
         *timeout = (int)((left + 999) / 1000);
     }
+    if (gather && (*timeout < 0 || *timeout > gather)) *timeout = gather;
     return count;
-}
-
-int step_gathers_ms(void) {
-    if (!step_runs() || step.ended || step.streams.tty) return 0;
-    uint64_t spent = now_us() - step.began_us;
-    return spent < GATHER_US ? (int)((GATHER_US - spent + 999) / 1000) : 0;
 }
 
 void step_ready(const struct pollfd *fds, int count) {
