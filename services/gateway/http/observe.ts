@@ -28,9 +28,9 @@ export function observe(log: Log, count: RequestObserver) {
 
     const ms = performance.now() - began;
     const method = knownMethods.has(c.req.method) ? c.req.method : 'other';
-    count(c.var.route, method, status, ms / 1000);
-    // Written after the answer, which would wait for it.
+    // After the answer, which would wait for it.
     setImmediate(() => {
+      count(c.var.route, method, status, ms / 1000);
       const fault = c.var.fault;
       log[fault === undefined ? 'info' : toProblem(fault, '').code === 'internal' ? 'error' : 'warn'](
         {
