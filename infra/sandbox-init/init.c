@@ -187,15 +187,15 @@ int main(int argc, char **argv) {
     unsigned char version = VERSION;
     send_frame('r', &version, 1);
     for (;;) {
-        int gather = output_waits() > 0 && output_waits() < PIECE ? step_gathers_ms() : 0;
-        if (!gather) write_output(0);
+        int gather = step_gathers_ms();
+        int keeps = gather && output_waits() < PIECE;
+        if (!keeps) write_output(0);
         struct pollfd fds[6];
         int timeout;
-        int count = step_poll(fds + 3, &timeout);
-        if (gather && (timeout < 0 || timeout > gather)) timeout = gather;
+        int count = step_poll(fds + 3, &timeout, gather);
         fds[0] = (struct pollfd){.fd = 0, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = ended, .events = POLLIN};
-        fds[2] = (struct pollfd){.fd = !gather && output_waits() ? 1 : -1, .events = POLLOUT};
+        fds[2] = (struct pollfd){.fd = !keeps && output_waits() ? 1 : -1, .events = POLLOUT};
         if (poll(fds, 3 + (nfds_t)count, timeout) < 0) {
             if (errno == EINTR) continue;
             return 71;

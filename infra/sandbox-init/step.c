@@ -269,12 +269,11 @@ int step_gathers_ms(void) {
     return spent < GATHER_US ? (int)((GATHER_US - spent + 999) / 1000) : 0;
 }
 
-int step_poll(struct pollfd *fds, int *timeout) {
+int step_poll(struct pollfd *fds, int *timeout, int gather) {
     int count = 0;
     *timeout = -1;
     if (!step_runs()) return 0;
     /* What a program says at first is read when it has ended, or then: init need not wake up for each word. */
-    int gather = step_gathers_ms();
     int room = !gather && room_for_output();
     short out = step.streams.tty && step.streams.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
     if (step.streams.out >= 0 && (room || out))

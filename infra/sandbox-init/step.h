@@ -15,10 +15,10 @@ void step_signal(int number);
 void step_resize(uint16_t cols, uint16_t rows);
 void step_kill(void);
 
-/* Fills in what to wait for (at most 3) and until when, in ms; -1: for ever. */
-int step_poll(struct pollfd *fds, int *timeout);
-/* For how many ms more what the step has said may wait for the rest; 0: it goes at once. */
+/* For how many ms more what the step says may wait for the rest; 0: it goes at once. */
 int step_gathers_ms(void);
+/* Fills in what to wait for (at most 3) and until when, in ms; -1: for ever. `gather`: as above, and not read until then. */
+int step_poll(struct pollfd *fds, int *timeout, int gather);
 void step_ready(const struct pollfd *fds, int count);
 /* A child has ended, or time has passed. Sends EXIT when all is over. */
 void step_tick(int reap);

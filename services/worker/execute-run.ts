@@ -20,7 +20,7 @@ import type { ImageInfo } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
 import { createOutputSink } from './output-sink.ts';
 import { imageOf, type Plan, planRun } from './plan.ts';
-import { OutOfMemory, runSteps, type StepsVerdict } from './run-steps.ts';
+import { OutOfMemory, runSteps, type StepsVerdict, stepSpecOf } from './run-steps.ts';
 import { startFailure } from './sandbox/start-failure.ts';
 import type { Opened, Sandboxes, WarmOpened } from './sandboxes.ts';
 import { type Stop, Stopped } from './stop.ts';
@@ -167,7 +167,7 @@ export async function executeRun(
     if (stop.cause() === 'lock_lost') return 'lost';
     const outcome = await finish(verdict);
     const [first] = plan.steps;
-    if (first !== undefined) execution.sandboxes.learn(request, image, first);
+    if (first !== undefined) execution.sandboxes.learn(request, image, stepSpecOf(first));
     return outcome;
   } catch (error) {
     const reason = stop.cause();

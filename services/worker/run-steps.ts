@@ -4,7 +4,7 @@ import type { TerminalStatus } from '../../shared/run-states.ts';
 import { compileStep, newStep, type RunState, type StepState } from '../../shared/stores/run-record.ts';
 import type { OutputSink } from './output-sink.ts';
 import { judgeExit } from './sandbox/exit.ts';
-import type { RunningStep, StepEnd } from './sandbox/init/session.ts';
+import type { RunningStep, StepEnd, StepSpec } from './sandbox/init/session.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { startFailure } from './sandbox/start-failure.ts';
 import { type Stop, Stopped } from './stop.ts';
@@ -23,6 +23,18 @@ export type ProgramStep = {
   cpuMs: number | null;
   outputBytes: number;
 };
+
+/** What the init is told of it. */
+export const stepSpecOf = (step: ProgramStep): StepSpec => ({
+  argv: step.argv,
+  env: step.env,
+  ownEnvironment: step.ownEnvironment,
+  stdin: step.stdin !== undefined || step.stdinOpen,
+  wallMs: step.wallMs,
+  cpuMs: step.cpuMs,
+  outputBytes: step.outputBytes,
+  ...(step.tty && { tty: step.tty }),
+});
 
 export type StepsVerdict = { status: TerminalStatus; exitCode: number | null; signal: string | null };
 
@@ -66,19 +78,7 @@ async function runStep(
   { sandbox, state, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
 ): Promise<StepsVerdict> {
   let full = false;
-  const running = sandbox.session.exec(
-    {
-      argv: step.argv,
-      env: step.env,
-      ownEnvironment: step.ownEnvironment,
-      stdin: step.stdin !== undefined || step.stdinOpen,
-      wallMs: step.wallMs,
-      cpuMs: step.cpuMs,
-      outputBytes: step.outputBytes,
-      ...(step.tty && { tty: step.tty }),
-    },
-    (chunk) => sink.accept(chunk),
-  );
+  const running = sandbox.session.exec(stepSpecOf(step), (chunk) => sink.accept(chunk));
   sink.begin(step.name, step.outputBytes, () => {
     full = true;
     running.kill();

@@ -7,13 +7,13 @@ import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } fr
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
 import { languageOf } from './plan.ts';
-import type { ProgramStep } from './run-steps.ts';
 import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/container-spec.ts';
 import { createDisposer } from './sandbox/disposer.ts';
 import type { Egress } from './sandbox/egress.ts';
 import { createExpectations, type ExpectedProgram } from './sandbox/expected-program.ts';
 import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
 import { gvisorRuntime } from './sandbox/gvisor.ts';
+import type { StepSpec } from './sandbox/init/session.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
@@ -273,11 +273,9 @@ export async function createSandboxes(options: {
     },
 
     /** Tells what a run starts: the next one of its language is likely to be alike. */
-    learn(request: WarmShape, image: ImageInfo, { argv, env, tty, stdin, stdinOpen }: ProgramStep): void {
+    learn(request: WarmShape, image: ImageInfo, first: StepSpec): void {
       const language = languageOf(request);
-      if (language === undefined) return;
-      const began = { argv, env, stdin: stdin !== undefined || stdinOpen, ...(tty && { tty }) };
-      expectations.learn(language, image, usualFolders(request, image), began);
+      if (language !== undefined) expectations.learn(language, image, usualFolders(request, image), first);
     },
 
     /** Keeps one sandbox of this image at hand, with these limits. */

@@ -11,6 +11,7 @@ import {
   canRun,
   eventually,
   type Init,
+  ownInit as ownInitOf,
   run,
   sh,
   startInit,
@@ -39,12 +40,7 @@ describe.skipIf(!canRun)('an init beside a service', () => {
 
   const python = (script: string, changes = {}) => run(init.session, ['python3', '-c', script], changes);
 
-  async function ownInit(): Promise<Init> {
-    const own = await startInit({ beside: true });
-    onTestFinished(own.stop);
-    await own.session.prepare(own.workdir, []);
-    return own;
-  }
+  const ownInit = () => ownInitOf({ beside: true });
 
   /** One more in the same container. */
   async function another(of: Init) {

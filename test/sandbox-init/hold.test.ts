@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SandboxLost } from '../../services/worker/sandbox/init/session.ts';
 import {
   begin,
@@ -6,9 +6,9 @@ import {
   cpuTicks,
   eventually,
   type Init,
+  ownInit,
   run,
   sh,
-  startInit,
   step,
   wellEnded,
 } from './support.ts';
@@ -20,13 +20,6 @@ const waits = script('echo here; read -r line; echo "$line"');
 
 describe.skipIf(!canRun)('a sandbox init holds a program', () => {
   const bash = step(['bash', 'main.sh'], { stdin: true });
-
-  async function ownInit(options?: Parameters<typeof startInit>[0]): Promise<Init> {
-    const init = await startInit(options);
-    onTestFinished(init.stop);
-    await init.session.prepare(init.workdir, []);
-    return init;
-  }
 
   async function holding(init: Init, held = bash, until = 'main.sh'): Promise<number> {
     expect(await init.session.hold(held, until)).toBe(true);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
-import { begin, canRun, type Init, places, run, sh, startInit, wellEnded } from './support.ts';
+import { begin, canRun, type Init, ownInit, places, run, sh, startInit, wellEnded } from './support.ts';
 
 /** What a hostile program reaches for, tried one after another; each says the error's name, or `allowed`. */
 const attempts = `
@@ -237,9 +237,7 @@ os._exit(9)`;
   test.each([0, 8])(
     'that leaves init %i descriptors gets no further step, and no endless wait',
     async (most) => {
-      const own = await startInit({ beside });
-      onTestFinished(own.stop);
-      await own.session.prepare(own.workdir, []);
+      const own = await ownInit({ beside });
       const script = `import resource; resource.prlimit(${own.innerPid}, resource.RLIMIT_NOFILE, (${most}, ${most}))`;
       await run(own.session, ['python3', '-c', script]).catch(() => {});
       await expect(run(own.session, ['true'])).rejects.toThrow(most > 0 ? StartFailed : SandboxLost);

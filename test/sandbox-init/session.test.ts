@@ -10,6 +10,7 @@ import {
   cpuTicks,
   eventually,
   type Init,
+  ownInit as ownInitOf,
   places,
   type Ran,
   run,
@@ -33,12 +34,7 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
     await init.stop();
   });
 
-  async function ownInit(options?: Parameters<typeof startInit>[0]): Promise<Init> {
-    const own = await startInit({ beside, ...options });
-    onTestFinished(own.stop);
-    await own.session.prepare(own.workdir, []);
-    return own;
-  }
+  const ownInit = (options?: Parameters<typeof startInit>[0]) => ownInitOf({ beside, ...options });
 
   const python = (script: string, changes = {}) => run(init.session, ['python3', '-c', script], changes);
 

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Attachment } from '../../services/worker/engine/engine.ts';
 import {
   createInitSession,
@@ -136,6 +137,14 @@ export async function startInit(options?: Parameters<typeof launcher>[0]): Promi
       remove();
     },
   };
+}
+
+/** One for this test alone, in its work folder. */
+export async function ownInit(options?: Parameters<typeof startInit>[0]): Promise<Init> {
+  const own = await startInit(options);
+  onTestFinished(own.stop);
+  await own.session.prepare(own.workdir, []);
+  return own;
 }
 
 /** A child's pipes as what an engine gives. */

@@ -1,15 +1,13 @@
 import { dirname, join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ExpectedProgram } from '../../services/worker/sandbox/expected-program.ts';
 import type { InitSession, StepEnd } from '../../services/worker/sandbox/init/session.ts';
 import { warmUp } from '../../services/worker/sandbox/warm-up.ts';
-import { canRun, sh, startInit } from './support.ts';
+import { canRun, ownInit, sh } from './support.ts';
 
 describe.skipIf(!canRun)('a sandbox that is made ahead', () => {
   async function warmed(reference: string, env: string[] = [], expected?: Omit<ExpectedProgram, 'workdir'>) {
-    const init = await startInit();
-    onTestFinished(init.stop);
-    await init.session.prepare(init.workdir, []);
+    const init = await ownInit();
     const ends: Promise<StepEnd>[] = [];
     const exec: InitSession['exec'] = (...step) => {
       const running = init.session.exec(...step);
