@@ -1,8 +1,9 @@
 import type { LookupFunction } from 'node:net';
-import { Agent, type Dispatcher, errors } from 'undici';
+import { Agent, buildConnector, type Dispatcher, errors } from 'undici';
 import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
 import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
 import { extractOf } from './extract.ts';
+import { limitAnswers } from './limit-answers.ts';
 import { type Address, checkedAddresses, type LookUp } from './resolve.ts';
 import { TryAbandoned, TryFailed } from './try-failed.ts';
 
@@ -95,15 +96,20 @@ function pinnedAgent(addresses: Address[], timeoutMs: number): Agent {
     if (wanted.all === true) callback(null, addresses);
     else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
   };
+  // A receiver that chose HTTP/2 would choose its limits too: none of those below holds there.
+  const connect = buildConnector({ lookup, autoSelectFamily: true, timeout: timeoutMs, allowH2: false });
   return new Agent({
-    connect: { lookup, autoSelectFamily: true, timeout: timeoutMs },
+    connect: (target, callback) =>
+      connect(target, (...made) => {
+        if (made[0] === null) limitAnswers(made[1]);
+        callback(...made);
+      }),
     keepAliveTimeout: keptMs,
     keepAliveMaxTimeout: keptMs,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     maxHeaderSize: mostHeaderBytes,
     pipelining: 1,
-    // A receiver that chose HTTP/2 would choose its limits too: none of those above holds there.
     allowH2: false,
   });
 }

@@ -1,0 +1,26 @@
+import type { Socket } from 'node:net';
+import { errors } from 'undici';
+
+/** Far more than the headers and the extract of a body, with all that is buffered on the way. */
+const mostBytes = 1024 * 1024;
+
+/**
+ * Breaks a connection off on which a request is answered with more than a mebibyte: the parser counts the bytes of headers, but not the
+ * empty lines that RFC 9112 (2.2) has it skip before them, and a receiver may send those as fast as the wire takes them, for as long as
+ * a try may last.
+ *
+ * An answer begins with the first bytes that come after a request was written, so a connection that is kept may have any number of them.
+ */
+export function limitAnswers(socket: Socket): void {
+  let written = 0;
+  let before = 0;
+  let read = 0;
+  socket.on('readable', () => {
+    if (socket.bytesWritten !== written) {
+      written = socket.bytesWritten;
+      before = read;
+    }
+    read = socket.bytesRead;
+    if (read - before > mostBytes) socket.destroy(new errors.HeadersOverflowError());
+  });
+}
