@@ -85,7 +85,8 @@ async function removeOld(drafts: string): Promise<void> {
     const path = join(drafts, name);
     // Gone or placed in between by whoever else shares the folder.
     const found = await lstat(path).catch(absent);
-    if (found !== undefined && found.mtimeMs < Date.now() - draftMs) await rm(path, { force: true });
+    // What cannot be removed (another user's, for one) is no reason to keep a run from its artifacts: a later process tries again.
+    if (found !== undefined && found.mtimeMs < Date.now() - draftMs) await rm(path).catch(() => {});
   }
 }
 

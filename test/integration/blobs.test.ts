@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -165,6 +166,19 @@ test('drafts of a killed process go with the first put of a later one, those of 
   utimesSync(join(drafts, 'old'), twoDaysAgo, twoDaysAgo);
   await folderBlobStore(folder).put(keyOf(0), Buffer.from('x'));
   expect(readdirSync(drafts)).toEqual(['new']);
+});
+
+test('an old draft that cannot be removed keeps no blob from its place', async () => {
+  const folder = join(root, 'stuck');
+  const drafts = join(folder, '.drafts');
+  // No file, so it is not removed as one; nor can a draft of another user be, in a folder whose sticky bit is set.
+  for (const name of ['a', 'c']) mkdirSync(join(drafts, name), { recursive: true });
+  writeFileSync(join(drafts, 'b'), 'x');
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+  for (const name of ['a', 'b', 'c']) utimesSync(join(drafts, name), twoDaysAgo, twoDaysAgo);
+  await folderBlobStore(folder).put(keyOf(0), Buffer.from('x'));
+  expect(readFileSync(join(folder, keyOf(0)), 'utf8')).toBe('x');
+  expect(readdirSync(drafts)).toEqual(['a', 'c']);
 });
 
 test('a folder is for its group where it was given to one, for nobody else, whatever the umask', async () => {
