@@ -113,6 +113,9 @@ static void send_entry(const struct stat *found, const char *path) {
     send_frame('l', payload, 12 + length);
 }
 
+/* Whether something below the work folder was left out. */
+static unsigned char list_cut;
+
 /* Takes `folder`. False when the bound is reached. */
 static int list_folder(int folder, char *path, size_t length, int depth, uint32_t *room) {
     DIR *entries = fdopendir(folder);
@@ -125,20 +128,27 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
         size_t named = strlen(entry->d_name);
         struct stat found;
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (length + named + 2 > PATH_MOST) continue;
+        if (length + named + 2 > PATH_MOST) {
+            list_cut = 1;
+            continue;
+        }
         if (fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) continue;
         memcpy(path + length, entry->d_name, named + 1);
         /* Folders count too: empty ones without end would keep us for ever. */
         if (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)) {
             if (*room == 0) {
                 more = 0;
+                list_cut = 1;
                 break;
             }
             *room -= 1;
         }
         if (S_ISREG(found.st_mode)) send_entry(&found, path);
         if (!S_ISDIR(found.st_mode)) continue;
-        if (depth == DEPTH_MOST) continue;
+        if (depth == DEPTH_MOST) {
+            list_cut = 1;
+            continue;
+        }
         int inner = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (inner < 0) continue;
         path[length + named] = '/';
@@ -151,8 +161,9 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
 void list_files(uint32_t most) {
     char path[PATH_MOST];
     int folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    unsigned char cut = folder >= 0 && !list_folder(folder, path, 0, 0, &most);
-    send_frame('z', &cut, 1);
+    list_cut = 0;
+    if (folder >= 0) list_folder(folder, path, 0, 0, &most);
+    send_frame('z', &list_cut, 1);
     write_output(1);
 }
 

@@ -3,27 +3,31 @@ import { parseGlobs } from '../../shared/globs.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { RunState } from '../../shared/stores/run-record.ts';
 import type { Holder } from '../../shared/stores/runs.ts';
-import type { InitSession } from './sandbox/init/session.ts';
+import { type InitSession, StartFailed } from './sandbox/init/session.ts';
+import type { Stop } from './stop.ts';
 
 export type CollectArtifacts = (
   holder: Holder,
   session: InitSession,
   globs: string[],
   state: RunState,
+  stop: Stop,
 ) => Promise<void>;
 
 /** A work folder with more files than this is not looked through further. */
 const mostListed = 20_000;
 
 /**
- * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached; then the run's
- * `error` says so, whatever its status.
+ * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound or
+ * because the run's own user may not read it, the run's `error` says so, whatever its status.
+ *
+ * A run that is cancelled meanwhile is not waited for. One whose worker is shutting down is: its program has ended, and need not run again.
  */
 export function artifactCollector(
   blobs: BlobStore,
   bounds: { count: number; bytes: number },
 ): CollectArtifacts {
-  return async (holder, session, globs, state) => {
+  return async (holder, session, globs, state, stop) => {
     const wanted = parseGlobs(globs);
     const { files, truncated } = await session.list(mostListed);
     const found = files
@@ -31,20 +35,71 @@ export function artifactCollector(
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
     let left = bounds.bytes;
     let over = truncated;
+    const unreadable: StartFailed[] = [];
+    const broken = brokenOff(stop);
     for (const { path, sizeBytes } of found) {
       if (state.artifacts.length >= bounds.count || sizeBytes > left) {
         over = true;
         break;
       }
       const key = artifactKey(holder.tenant, holder.runId, holder.attempt, state.artifacts.length);
-      const kept = await blobs.put(key, session.read(path));
-      left -= kept.sizeBytes;
-      state.artifacts.push({ path, ...kept });
+      const source = readable(session, path);
+      try {
+        const kept = await Promise.race([blobs.put(key, source.bytes()), broken]);
+        left -= kept.sizeBytes;
+        state.artifacts.push({ path, ...kept });
+      } catch (error) {
+        const failure = source.failure();
+        if (failure === undefined) throw error;
+        unreadable.push(failure);
+      }
     }
-    if (over)
+    const [first] = unreadable;
+    const why = [
+      ...(over
+        ? [
+            `at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${mostListed} files looked at, no more than 64 folders deep. Name fewer.`,
+          ]
+        : []),
+      ...(first === undefined
+        ? []
+        : [
+            `${unreadable.length === 1 ? '' : `${unreadable.length} files, among them `}${first.text} could not be read by the run’s user. Have the program leave them readable.`,
+          ]),
+    ];
+    if (why.length > 0)
       state.error = new Problem(
         'artifact_limit',
-        `Not all artifacts were kept: at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${mostListed} files looked at. Name fewer.`,
+        `Not all artifacts were kept: ${why.join(' And ')}`,
       ).toBody();
   };
+}
+
+/** A file's bytes; `failure` says why it could not be read, whatever became of that error on its way through a blob store. */
+function readable(session: InitSession, path: string) {
+  let failure: StartFailed | undefined;
+  return {
+    async *bytes(): AsyncGenerator<Buffer> {
+      try {
+        yield* session.read(path);
+      } catch (error) {
+        if (error instanceof StartFailed && error.what === 'get') failure = error;
+        throw error;
+      }
+    },
+    failure: () => failure,
+  };
+}
+
+/** Rejects when nobody waits for the run's artifacts any more. */
+function brokenOff(stop: Stop): Promise<never> {
+  const broken = new Promise<never>((_, reject) => {
+    const look = () => {
+      if (stop.cause() !== 'shutdown') reject(stop.signal.reason);
+    };
+    if (stop.signal.aborted) look();
+    else stop.signal.addEventListener('abort', look, { once: true });
+  });
+  broken.catch(() => {});
+  return broken;
 }

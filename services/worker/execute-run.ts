@@ -52,6 +52,8 @@ export type Execution = {
   images: ImageProvider;
   sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open' | 'learn'>;
   collectArtifacts: CollectArtifacts;
+  /** What a run may leave in Redis, however many steps it has. */
+  mostOutputBytes: number;
   attachInput: AttachInput;
   log: Log;
 };
@@ -121,6 +123,7 @@ export async function executeRun(
   let opened: Opened | undefined = foreseen?.opened;
   let sequence = 0;
   const sink = createOutputSink({
+    mostBytes: execution.mostOutputBytes,
     append: (entries) => {
       sequence += 1;
       return runs.append(holder, `o${sequence}`, entries);
@@ -240,7 +243,7 @@ async function carryOut(
         `The run wrote more than limits.diskBytes (${request.limits.diskBytes}) to its root filesystem.`,
       ).toBody();
     if (stop.cause() === undefined && request.artifacts.length > 0)
-      await execution.collectArtifacts(holder, sandbox.session, request.artifacts, state);
+      await execution.collectArtifacts(holder, sandbox.session, request.artifacts, state, stop);
     return verdict;
   } catch (error) {
     throw startFailure(error) ?? error;

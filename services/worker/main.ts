@@ -130,6 +130,7 @@ const execution = {
     count: env.RUNLET_MAX_ARTIFACTS,
     bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
   }),
+  mostOutputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
   attachInput: attachInputFrom({
     redis,
     connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),

@@ -22,10 +22,12 @@ type Pending = { type: 'stdout' | 'stderr'; step: string; data: Buffer };
 export type OutputSink = ReturnType<typeof createOutputSink>;
 
 /**
- * Takes a run's output in order, step by step, keeps exactly the first bytes of each step up to its limit, and writes it
- * to the run's stream: one write on its way at a time, what comes meanwhile goes with the next.
+ * Takes a run's output in order, step by step, keeps exactly the first bytes of each step up to its limit and to what is left of the
+ * run's, and writes it to the run's stream: one write on its way at a time, what comes meanwhile goes with the next.
  */
 export function createOutputSink(options: {
+  /** Of all steps together: a run may have a thousand of them, each with a limit of its own. */
+  mostBytes: number;
   append: (entries: NewEvent[]) => Promise<boolean>;
   onLost: () => void;
 }) {
@@ -93,7 +95,7 @@ export function createOutputSink(options: {
     /** What comes from now on is this step's; `whenFull` is called once when there is more than `limitBytes` of it. */
     begin(name: string, limitBytes: number, whenFull: () => void): void {
       step = name;
-      room = limitBytes;
+      room = Math.min(limitBytes, options.mostBytes - keptBytes);
       truncated = false;
       onLimit = whenFull;
     },

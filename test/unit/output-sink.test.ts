@@ -9,6 +9,7 @@ async function through(chunks: Chunk[], limitBytes: number) {
   const events: NewEvent[] = [];
   let limits = 0;
   const sink = createOutputSink({
+    mostBytes: Number.POSITIVE_INFINITY,
     append: async (entries) => {
       await Promise.resolve();
       events.push(...entries);
@@ -88,6 +89,7 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
   let waiting = 0;
   const release: (() => void)[] = [];
   const sink = createOutputSink({
+    mostBytes: Number.POSITIVE_INFINITY,
     append: async () => {
       await new Promise<void>((resolve) => release.push(resolve));
       return true;
@@ -128,6 +130,7 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
 test('each step has its limit and its name, and no step begins inside a character of another', async () => {
   const events: NewEvent[] = [];
   const sink = createOutputSink({
+    mostBytes: Number.POSITIVE_INFINITY,
     append: async (entries) => events.push(...entries) > 0,
     onLost: () => {},
   });
@@ -155,4 +158,28 @@ test('incompleteTail', () => {
   expect(incompleteTail(smile.subarray(0, 1))).toBe(1);
   expect(incompleteTail(Buffer.from([0xff]))).toBe(0);
   expect(incompleteTail(Buffer.from([0x80, 0x80, 0x80]))).toBe(0);
+});
+
+test('all steps together keep no more than the run may, and whoever is over it is told', async () => {
+  const events: NewEvent[] = [];
+  const sink = createOutputSink({
+    mostBytes: 10,
+    append: async (entries) => events.push(...entries) > 0,
+    onLost: () => {},
+  });
+  const over: string[] = [];
+  for (const [name, text] of [
+    ['run[0]', 'abcdef'],
+    ['run[1]', 'ghijkl'],
+    ['run[2]', ''],
+    ['run[3]', 'm'],
+  ] as const) {
+    sink.begin(name, 6, () => over.push(name));
+    await sink.accept({ stream: 'stdout', data: Buffer.from(text) });
+    sink.endStep();
+  }
+  const { keptBytes, rest } = await sink.end();
+  expect(of([...events, ...rest], 'stdout').toString()).toBe('abcdefghij');
+  expect(keptBytes).toBe(10);
+  expect(over).toEqual(['run[1]', 'run[3]']);
 });

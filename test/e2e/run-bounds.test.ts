@@ -1,0 +1,125 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { gone } from '../support/docker.ts';
+import { type Runlet, startRunlet } from '../support/runlet.ts';
+
+/** What a run may leave behind: its output in Redis, its artifacts in the blob store. */
+const lab = inject('lab');
+
+const shell = (script: string, more: Record<string, unknown> = {}) => ({
+  image: 'busybox',
+  workdir: '/work',
+  command: ['sh', '-c', script],
+  ...more,
+});
+
+describe('bounds', () => {
+  let runlet: Runlet;
+  beforeAll(async () => {
+    runlet = await startRunlet(lab, {
+      env: {
+        RUNLET_MAX_OUTPUT_BYTES: '10000',
+        RUNLET_MAX_ARTIFACTS: '3',
+        RUNLET_MAX_ARTIFACT_BYTES: '10000',
+      },
+    });
+  });
+  afterAll(() => runlet.stop());
+
+  const kept = async (script: string, artifacts: string[]) => {
+    const run = await runlet.run(shell(script, { artifacts }));
+    return { ...run, paths: run.artifacts.map(({ path }) => path) };
+  };
+
+  test('all steps of a run together keep no more output than a run may', async () => {
+    const run = await runlet.run(
+      shell('head -c 4000 /dev/zero | tr "\\0" x', {
+        inputs: Array.from({ length: 5 }, () => ({})),
+        limits: { outputBytes: 5000 },
+      }),
+    );
+    expect(run.stdout).toBe('x'.repeat(10_000));
+    expect(run.steps.map(({ status }) => status)).toEqual([
+      'succeeded',
+      'succeeded',
+      'output_limit',
+      'output_limit',
+      'output_limit',
+    ]);
+    expect(run).toMatchObject({ status: 'output_limit', outputTruncated: true });
+  });
+
+  test('a step that says nothing succeeds whatever those before it have said', async () => {
+    const run = await runlet.run(
+      shell('cat', {
+        inputs: [{ stdin: 'x'.repeat(10_000) }, { stdin: '' }],
+        limits: { outputBytes: 10_000 },
+      }),
+    );
+    expect(run.stdout).toHaveLength(10_000);
+    expect(run).toMatchObject({ status: 'succeeded', outputTruncated: false });
+  });
+
+  test('so many artifacts are kept, in the order of their paths', async () => {
+    const run = await kept('for i in 4 2 3 1; do echo $i > $i; done', ['*']);
+    expect(run.paths).toEqual(['1', '2', '3']);
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: { code: 'artifact_limit' } });
+    expect(run.error?.detail).toContain('at most 3 files and 10000 bytes');
+  });
+
+  test('so many bytes of artifacts are kept', async () => {
+    const run = await kept('head -c 6000 /dev/zero > a; head -c 6000 /dev/zero > b; exit 3', ['*']);
+    expect(run.paths).toEqual(['a']);
+    expect(run).toMatchObject({ status: 'failed', exitCode: 3, error: { code: 'artifact_limit' } });
+    expect(await kept('head -c 10000 /dev/zero > a', ['*'])).toMatchObject({ paths: ['a'], error: null });
+  });
+
+  test('a file that its user may not read is left out, and the run is what it was', async () => {
+    const run = await kept('for i in a b c; do echo $i > $i; done; chmod 0 b', ['*']);
+    expect(run.paths).toEqual(['a', 'c']);
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: { code: 'artifact_limit' } });
+    expect(run.error?.detail).toMatch(/ b could not be read/);
+  });
+
+  test('files that lie too deep to be found are spoken of', async () => {
+    const run = await kept('echo x > a; for i in $(seq 70); do mkdir d; cd d; done; echo y > b', ['**']);
+    expect(run.paths).toEqual(['a']);
+    expect(run).toMatchObject({ status: 'succeeded', error: { code: 'artifact_limit' } });
+    expect(run.error?.detail).toContain('64 folders');
+  });
+});
+
+describe('a blob store that does not answer', () => {
+  let runlet: Runlet;
+  let store: Server;
+  let asked = Promise.withResolvers<void>();
+  beforeAll(async () => {
+    store = createServer(() => asked.resolve());
+    await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+    runlet = await startRunlet(lab, {
+      env: {
+        RUNLET_S3_ENDPOINT: `http://127.0.0.1:${(store.address() as AddressInfo).port}`,
+        RUNLET_S3_BUCKET: 'artifacts',
+        RUNLET_S3_ACCESS_KEY_ID: 'key',
+        RUNLET_S3_SECRET_ACCESS_KEY: 'secret',
+      },
+    });
+  });
+  afterAll(async () => {
+    await runlet.stop();
+    store.closeAllConnections();
+    await new Promise((resolve) => store.close(resolve));
+  });
+
+  test('keeps no run from being cancelled, with its container', async () => {
+    asked = Promise.withResolvers();
+    const wanted = shell('echo said; echo kept > a', { artifacts: ['a'] });
+    const { id } = (await (await runlet.call('POST', '/v1/runs', wanted)).json()) as { id: string };
+    await asked.promise;
+    expect((await runlet.call('POST', `/v1/runs/${id}/cancel`)).status).toBe(202);
+    const run = await runlet.ended(id);
+    expect(run).toMatchObject({ status: 'cancelled', stdout: 'said\n', artifacts: [] });
+    await gone(lab.dockerHost, [id]);
+  });
+});
