@@ -44,8 +44,6 @@ static void end_all(void) {
     while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR);
 }
 
-void let_go(pid_t pid) { ptrace(PTRACE_DETACH, pid, NULL, NULL); }
-
 /* What has become of it, -1 when it took too long. SIGCHLD is blocked: it is waited for, not handled. */
 static int next_stop(pid_t pid, int *status, uint64_t until_us) {
     sigset_t child;
@@ -152,10 +150,18 @@ pid_t take_held(struct streams *streams, uint64_t *cpu_us) {
         forget();
         return 0;
     }
-    *streams = held.streams;
-    *cpu_us = cpu_us_until_now(pid);
-    held.pid = 0;
+    uint64_t used_us = cpu_us_until_now(pid);
     act_as_init();
+    /* The kernel takes its memory before it can be waited for: then it can only be let go of no more. */
+    if (ptrace(PTRACE_DETACH, pid, NULL, NULL) != 0) {
+        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) {}
+        act_as_program();
+        forget();
+        return 0;
+    }
+    *streams = held.streams;
+    *cpu_us = used_us;
+    held.pid = 0;
     return pid;
 }
 

@@ -10,9 +10,8 @@
 
 /* The payload of HOLD; answers it. For a PID 1, while no step runs. */
 void hold_program(unsigned char *payload, size_t length);
-/* The one that is held, its streams and the CPU time that it has used; 0: there is none. It goes on with `let_go`. */
+/* Lets the one go on that is held; its streams, and the CPU time that it had used. 0: there is none any more. */
 pid_t take_held(struct streams *streams, uint64_t *cpu_us);
-void let_go(pid_t pid);
 /* It never was, and what it may have started neither. */
 void drop_held(void);
 /* A child has ended that no step knows of. */

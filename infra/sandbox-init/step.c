@@ -139,11 +139,9 @@ void begin_step(unsigned char *payload, size_t length) {
     read_order(&order, payload, length, 0);
     step.oom_before = oom_kills();
     step.cpu_before_us = 0;
+    step.began_us = now_us();
     pid_t pid = order.flags & THE_HELD ? take_held(&step.streams, &step.cpu_before_us) : 0;
-    if (pid) {
-        step.began_us = now_us();
-        let_go(pid);
-    } else {
+    if (!pid) {
         drop_held();
         pid = start_program(&order, &step.streams, &report, 0);
         step.began_us = now_us();
@@ -207,6 +205,12 @@ static void reap(void) {
             continue;
         }
         flags = WNOHANG;
+        if (WIFSTOPPED(status)) {
+            /* It has made this process its tracer, without being asked to. Left alone it would stop for ever; let go of, it might stop again
+             * and again, and keep us from its limits. */
+            kill(pid, SIGKILL);
+            continue;
+        }
         step.cpu_us += cpu_us_of(&usage);
         /* What starting ahead took is not the step's. */
         if (pid == step.pid) step.cpu_us -= step.cpu_us < step.cpu_before_us ? step.cpu_us : step.cpu_before_us;
@@ -273,11 +277,15 @@ int step_poll(struct pollfd *fds, int *timeout, int gather) {
     int count = 0;
     *timeout = -1;
     if (!step_runs()) return 0;
-    /* What a program says at first is read when it has ended, or then: init need not wake up for each word. */
-    int room = !gather && room_for_output();
+    int room = room_for_output();
+    /*
+     * What a program says at first is read when it has ended, or then: init need not wake up for each word. But for stderr's: what was
+     * written to two pipes has no order any more, so the one that speaks seldom is read as it speaks, and what stdout said before it.
+     */
+    int listens = room && !gather;
     short out = step.streams.tty && step.streams.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
-    if (step.streams.out >= 0 && (room || out))
-        fds[count++] = (struct pollfd){.fd = step.streams.out, .events = (short)(out | (room ? POLLIN : 0))};
+    if (step.streams.out >= 0 && (listens || out))
+        fds[count++] = (struct pollfd){.fd = step.streams.out, .events = (short)(out | (listens ? POLLIN : 0))};
     if (step.streams.err >= 0 && room) fds[count++] = (struct pollfd){.fd = step.streams.err, .events = POLLIN};
     /* Without anything to write its other end's closing is of no interest: EPIPE tells. */
     if (!step.streams.tty && step.streams.in >= 0 && waiting_from < waiting_to)
@@ -294,11 +302,16 @@ int step_poll(struct pollfd *fds, int *timeout, int gather) {
 }
 
 void step_ready(const struct pollfd *fds, int count) {
+    int listened = 0;
     for (int i = 0; i < count; i++) {
+        if (fds[i].fd == step.streams.out) listened = 1;
         if (!fds[i].revents) continue;
         if (fds[i].fd == step.streams.in && (!step.streams.tty || fds[i].revents & ~POLLIN)) feed();
         if (!room_for_output()) continue;
         if (fds[i].fd == step.streams.out && fds[i].revents & ~POLLOUT) read_stream(&step.streams.out, 'o');
-        else if (fds[i].fd == step.streams.err) read_stream(&step.streams.err, 'e');
+        else if (fds[i].fd == step.streams.err) {
+            if (!listened && step.streams.out >= 0) read_stream(&step.streams.out, 'o');
+            if (room_for_output()) read_stream(&step.streams.err, 'e');
+        }
     }
 }

@@ -179,6 +179,20 @@ os._exit(5)`;
     await nextStepIsRight();
   });
 
+  test('that would be traced by the init is ended, and what it has used is counted once', async () => {
+    const script = `${attempts}
+import time
+while time.process_time() < 0.5: pass
+call(libc.ptrace, 0, 0, 0, 0)
+os.write(1, str(time.process_time()).encode())
+os.kill(os.getpid(), signal.SIGCHLD)
+signal.pause()`;
+    const { end, text } = await python(script);
+    expect(end).toMatchObject({ cause: 'exited', signal: 9 });
+    expect(end.cpuMs).toBeLessThan(1.5 * 1000 * Number(text));
+    await nextStepIsRight();
+  });
+
   test('that stops itself is ended by the clock, and by KILL', async () => {
     expect((await sh(init.session, 'kill -STOP $$', { wallMs: 200 })).end).toMatchObject({
       cause: 'wall',
