@@ -3,6 +3,7 @@ import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { parseImageReference } from '../../shared/images.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { RegistryStore } from '../../shared/stores/registries.ts';
+import { howToBuild, withHowToBuild } from './built-images.ts';
 import type { Engine, EngineInfo, ImageInfo } from './engine/engine.ts';
 import { checkPlatform } from './engine/platform.ts';
 
@@ -53,7 +54,7 @@ export function createImageProvider(options: {
         });
         options.onPulled();
       } catch (error) {
-        if (!timeout.aborted) throw error;
+        if (!timeout.aborted) throw withHowToBuild(error, reference);
         throw new Problem(
           'pull_timeout',
           `${reference} was not pulled within ${options.pullTimeoutMs} ms: try again, or raise RUNLET_PULL_TIMEOUT_MS.`,
@@ -154,7 +155,7 @@ export function createImageProvider(options: {
         if (policy === 'never')
           throw new Problem(
             'image_not_present',
-            `${reference} is not on this worker and pull is "never": pull it first, or use pull "missing".`,
+            `${reference} is not on this worker and pull is "never". ${howToBuild(reference) ?? 'Pull it first, or use pull "missing".'}`,
           );
         const began = performance.now();
         await hooks.beforePull();

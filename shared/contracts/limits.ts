@@ -24,12 +24,12 @@ export function limitsSchema(max: LimitMaxima) {
     .strictObject({
       timeoutMs: withDefault(1, max.timeoutMs, 10_000).meta({
         description:
-          'Wall time in ms, from the program’s start; of each step by itself. An interactive run has an hour, unless it says otherwise.',
+          'Wall time in ms, from the program’s start; of each step by itself. A step `compile` has at least 30 s, and more where its language needs it. An interactive run has an hour, unless it says otherwise.',
       }),
-      cpuTimeMs: whole(1, max.timeoutMs)
-        .nullable()
-        .default(null)
-        .meta({ description: 'CPU time of the program in ms; enforced in whole seconds, rounded up.' }),
+      cpuTimeMs: whole(1, max.timeoutMs).nullable().default(null).meta({
+        description:
+          'CPU time in ms of all processes of a step together; looked at every 20 ms. Of each step by itself; a step `compile` has no such limit.',
+      }),
       memoryBytes: withDefault(8 * MiB, max.memoryBytes, 256 * MiB).meta({
         description: 'Memory with swap; files in the work folder and /tmp count.',
       }),
@@ -42,7 +42,7 @@ export function limitsSchema(max: LimitMaxima) {
       pids: withDefault(1, max.pids, 64).meta({ description: 'Processes and threads at one time.' }),
       outputBytes: withDefault(1, max.outputBytes, MiB).meta({
         description:
-          'stdout and stderr together; what comes after is cut and the run ends as `output_limit`.',
+          'stdout and stderr together, of each step by itself: what comes after is cut, and the step ends as `output_limit`. Beside that, all steps of a run together keep at most the operator’s RUNLET_MAX_OUTPUT_BYTES.',
       }),
       diskBytes: withDefault(MiB, max.diskBytes, 64 * MiB).meta({
         description: 'Size of each writable folder: the work folder, /tmp, the image’s VOLUMEs.',

@@ -3,6 +3,7 @@ import { globFault } from '../globs.ts';
 import { parseImageReference } from '../images.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
+import { imagesToBuild } from './run-language.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
 /** What the operator lets a request ask for. */
@@ -70,8 +71,7 @@ export function runFields(policy: RunPolicy) {
       .max(128)
       .optional()
       .meta({
-        description:
-          'Instead of `image`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs `code` or `files`.',
+        description: `Instead of \`image\`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs \`code\` or \`files\`. A range is compared with the version listed there, which is that of the image that Runlet builds; an official image may have another patch, so name none: \`python@3.11\`. ${imagesToBuild}`,
         examples: ['python', 'python@3.11'],
       }),
     code: z
@@ -94,7 +94,7 @@ export function runFields(policy: RunPolicy) {
     env: environment.default({}).meta({ description: 'Values are secrets: no answer shows them.' }),
     workdir: absolutePath.optional().meta({
       description:
-        'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always).',
+        'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always). Of these only /work, /tmp, what lies inside of the two, and the image’s VOLUMEs themselves are writable: elsewhere a program can start, but `files` end the run as `start_failed`. So name one, as in "/work", where the image has another WORKDIR and files are given. `writable` changes that only for folders that are open to the run’s user.',
     }),
     inputs: z.array(input).max(1000).default([]).meta({
       description:

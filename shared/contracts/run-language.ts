@@ -1,5 +1,12 @@
 import { findLanguage, type Language, listLanguages } from '../languages/index.ts';
 
+const built = listLanguages().flatMap(({ title, builtAs }) =>
+  builtAs === undefined ? [] : [{ title, builtAs }],
+);
+
+/** For documentation: what an operator has to do for languages whose image cannot be pulled. */
+export const imagesToBuild = `No public registry has the images of ${built.map(({ title }) => title).join(', ')}: \`npm run images -- ${built.map(({ builtAs }) => builtAs).join(' ')}\` builds them.`;
+
 /** The language that a request names, or why there is none. */
 export function languageFor(
   wanted: string,

@@ -14,8 +14,11 @@ export const step = z
     stdout: z.string(),
     stderr: z.string(),
     wallMs: ms,
-    cpuMs: ms,
-    maxMemoryBytes: z.number().nullable(),
+    cpuMs: ms.meta({ description: 'Of all its processes together.' }),
+    maxMemoryBytes: z.number().nullable().meta({
+      description:
+        'The largest resident size that any one of its processes had; not their sum, which `limits.memoryBytes` is about.',
+    }),
   })
   .meta({ id: 'Step' });
 
@@ -37,7 +40,13 @@ export const run = z
     worker: z.string().nullable(),
     timings: z.object({ queuedMs: ms, pullMs: ms, startMs: ms, runMs: ms, totalMs: ms }),
     startedWarm: z.boolean(),
-    usage: z.object({ cpuMs: ms, maxMemoryBytes: z.number().nullable() }),
+    usage: z.object({
+      cpuMs: ms.meta({ description: 'Of all steps together.' }),
+      maxMemoryBytes: z
+        .number()
+        .nullable()
+        .meta({ description: 'The largest of its steps’: of one process, not of all that ran at a time.' }),
+    }),
     artifacts: z.array(z.object({ path: z.string(), sizeBytes: z.int(), sha256: z.string() })),
     error: problemBody.nullable(),
     createdAt: time,

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import semver from 'semver';
+import { familiarName } from '../images.ts';
 import { type Language, language } from './language.ts';
 
 export type { Language } from './language.ts';
@@ -14,9 +15,12 @@ const all: Language[] = readdirSync(folder)
 
 const byName = new Map<string, Language>();
 const byExtension = new Map<string, Language>();
+const builtImages = new Map<string, { title: string; builtAs: string }>();
 for (const one of all) {
   for (const name of [one.name, ...one.aliases]) claim(byName, name, one);
   for (const extension of one.extensions) claim(byExtension, extension, one);
+  const { title, builtAs } = one;
+  if (builtAs !== undefined) builtImages.set(familiarName(one.image), { title, builtAs });
 }
 
 /** Two data files that want the same name are a mistake of whoever wrote the second. */
@@ -46,6 +50,11 @@ export function findLanguage(spec: string): Found {
 /** By a file's extension; `undefined` where no language has it. */
 export function languageOfFile(fileName: string): Language | undefined {
   return byExtension.get(posix.extname(fileName).slice(1).toLowerCase());
+}
+
+/** Of a language's image that no public registry has: whose it is, and by what name infra/images builds it. */
+export function builtImage(reference: string): { title: string; builtAs: string } | undefined {
+  return builtImages.get(familiarName(reference));
 }
 
 /** The command lines for a program of these files (paths relative to the work folder). Pure. */

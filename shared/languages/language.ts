@@ -16,7 +16,10 @@ const commands = z.strictObject({ compile: argv.optional(), run: argv });
 export const language = commands.extend({
   name: z.string().regex(/^[a-z][a-z0-9+#-]*$/),
   title: word,
-  /** Of what the image has, as semver; a patch that is not pinned by the image is 0. */
+  /**
+   * Of what is in the image that Runlet builds, as semver; its patch is 0 where Debian's updates change it. The tags of official
+   * images move on: theirs may have another patch, so that a range should name none.
+   */
   version: z.string().regex(/^\d+\.\d+\.\d+$/),
   aliases: z.array(word).default([]),
   /** Without the dot. A file's language is known by it. */
@@ -25,6 +28,8 @@ export const language = commands.extend({
   fileName: word,
   /** The official image where there is one; infra/images has a definition of the same name for sites without a registry. */
   image: word,
+  /** Only where no public registry has the image: by what name infra/images builds it, as in `npm run images -- lua`. */
+  builtAs: word.optional(),
   /** Commands instead of the usual ones where a file of this name is among those given: a project of the language's own tool. */
   projects: z.record(word, commands.partial()).default({}),
   /**

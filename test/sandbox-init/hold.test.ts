@@ -162,6 +162,16 @@ describe.skipIf(!canRun)('a sandbox init holds a program', () => {
     expect(init.processes()).toEqual([]);
   });
 
+  test('nor where it is more than can be told', async () => {
+    const init = await ownInit();
+    const first = await holding(init);
+    const env = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`V${i}`, 'x'.repeat(120_000)]));
+    expect(await init.session.hold({ ...bash, env }, 'main.sh')).toBe(false);
+    await init.session.prepare(init.workdir, [waits]);
+    expect(await isCarriedOutBy(init, first, bash.argv)).toBe(false);
+    expect(init.processes()).toEqual([]);
+  });
+
   test('and starts it anew when it was killed meanwhile', async () => {
     const init = await ownInit();
     const pid = await holding(init);

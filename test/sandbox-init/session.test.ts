@@ -723,6 +723,39 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
       expect((await sh(own.session, 'echo next')).text).toBe('next\n');
     });
 
+    test('its arguments or its environment are more than can be told, and it is as it was before', async () => {
+      const own = await ownInit();
+      const many = Array.from({ length: 40 }, () => 'x'.repeat(120_000));
+      const env = Object.fromEntries(many.map((value, i) => [`V${i}`, value]));
+      const tooLong = { what: 'exec', errno: 7, text: 'true' };
+      // Told, and refused by the kernel; then one that cannot be told.
+      expect(await failureOf(run(own.session, ['true', ...many.slice(0, 30)]))).toEqual(tooLong);
+      const refused = begin(own.session, ['true', ...many], { stdin: true });
+      await refused.stdin.write(Buffer.alloc(1024 * 1024));
+      refused.stdin.end();
+      expect(await failureOf(refused.result)).toEqual(tooLong);
+      expect(await failureOf(run(own.session, ['true'], { env }))).toEqual(tooLong);
+      expect((await sh(own.session, 'echo next')).text).toBe('next\n');
+
+      await own.session.prepare(own.workdir, [{ path: 'a', data: Buffer.from('x'), mode: 0o644 }]);
+      await own.session.prepare(own.workdir, [{ path: 'a/b', data: Buffer.from('x'), mode: 0o644 }]);
+      // That it lacks its files comes first here too, and is of this step alone.
+      expect(await failureOf(run(own.session, ['true', ...many]))).toMatchObject({
+        what: 'file',
+        text: 'a/b',
+      });
+      expect((await sh(own.session, 'cat a')).text).toBe('x');
+    });
+
+    test.each([-1, 0, 1])('its arguments are %i bytes more than can be told', async (more) => {
+      const own = await ownInit();
+      // EXEC_MOST of the init, without an EXEC's fixed part.
+      const room = 4 * 1024 * 1024 - 32 - Buffer.byteLength('true\0');
+      const argument = 'x'.repeat(room + more - 1);
+      expect(await failureOf(run(own.session, ['true', argument], { env: {} }))).toMatchObject({ errno: 7 });
+      expect((await sh(own.session, 'echo next')).text).toBe('next\n');
+    });
+
     test('its work folder cannot be', async () => {
       const own = await startInit({ beside });
       onTestFinished(own.stop);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { knownImages, readDefinition } from '../../infra/images/definition.ts';
@@ -92,6 +93,28 @@ describe('languages', () => {
   it('have an image that can be built here', () => {
     const buildable = knownImages().map(readDefinition).flatMap(familiarNames);
     for (const { image } of listLanguages()) expect(buildable).toContain(image);
+  });
+
+  it('say how their image is built where no public registry has it', () => {
+    for (const { name, image, builtAs } of listLanguages()) {
+      // Names of our own; all others are those of official images.
+      expect([name, builtAs !== undefined]).toEqual([name, image.startsWith('runlet-')]);
+      if (builtAs !== undefined) expect(familiarNames(readDefinition(builtAs))).toContain(image);
+    }
+  });
+
+  it('whose image no public registry has are named where the others’ are said to be official', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const built = listLanguages().flatMap(({ builtAs }) => builtAs ?? []);
+    expect(readme).toContain(`\`npm run images -- ${built.join(' ')}\``);
+  });
+
+  it('are found by their major version, and with its minor one', () => {
+    for (const { name, version } of listLanguages()) {
+      const [major, minor] = version.split('.');
+      expect(named(`${name}@${major}.${minor}`)?.name).toBe(name);
+      expect(named(`${name}@${major}`)?.name).toBe(name);
+    }
   });
 
   it('never give a placeholder of a file’s name another meaning', () => {

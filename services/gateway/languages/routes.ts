@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { imagesToBuild } from '../../../shared/contracts/run-language.ts';
 import { listLanguages } from '../../../shared/languages/index.ts';
 import { ok } from '../http/answers.ts';
 import { bearer, jsonResponse, problems } from '../http/describe.ts';
@@ -27,6 +28,7 @@ export function mountLanguages(app: App): void {
         security: bearer,
         operationId: 'listLanguages',
         summary: 'List the languages that code can be run in',
+        description: `A worker pulls their images where it does not have them. ${imagesToBuild}`,
         responses: {
           200: jsonResponse('All of them.', z.object({ data: z.array(listed) }).meta({ id: 'LanguageList' })),
           ...problems(400),

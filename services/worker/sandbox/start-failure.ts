@@ -54,7 +54,10 @@ function execFailure(command: string, errno: number, why: string): Problem {
       `${named} exists in the image but cannot be executed by the run’s user. Check its mode, or start it by its interpreter.`,
     );
   if (errno === E2BIG)
-    return new Problem('start_failed', 'Command line and environment are too long together. Shorten them.');
+    return new Problem(
+      'start_failed',
+      'Command line and environment are too long: one of their strings, or all of them together. Shorten them, or send what is long as a file or as stdin.',
+    );
   if (errno === ENOEXEC)
     return new Problem(
       'start_failed',

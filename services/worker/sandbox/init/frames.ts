@@ -38,6 +38,8 @@ export type StepEnd = {
 
 const headerBytes = 5;
 const frameMost = 64 * 1024;
+/** What EXEC and HOLD may have instead: what is longer ends the sandbox (EXEC_MOST in infra/sandbox-init/wire.h). */
+const orderMost = 4 * 1024 * 1024;
 /** The longest path that an init names. */
 const pathMost = 4096;
 const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
@@ -162,6 +164,9 @@ export function frame(type: string, ...parts: Buffer[]): Buffer {
   );
   return Buffer.concat([header, ...parts]);
 }
+
+/** Of an EXEC or HOLD: the strings in it are the caller's, and may be any number. No other frame can be too long. */
+export const canBeSent = (order: Buffer): boolean => order.length - headerBytes <= orderMost;
 
 /** Data in as many frames of this type as it takes. */
 export function* dataFrames(type: string, data: Buffer): Generator<Buffer> {

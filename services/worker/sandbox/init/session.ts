@@ -1,6 +1,8 @@
+import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { Attachment, OutputChunk } from '../../engine/engine.ts';
 import {
+  canBeSent,
   createFrameParser,
   dataFrames,
   type FailedStep,
@@ -220,19 +222,23 @@ export function createInitSession(attachment: Attachment) {
     hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin'>, until: string): Promise<boolean> {
       return new Promise((resolve, reject) => {
         const start = startOf(step);
+        const order = orderFrame('H', start, unlimited, until);
+        const isSent = canBeSent(order);
         const handler: Waiting = {
           onLost: reject,
           onFrame(one) {
             if (one.type === 'taken') return;
-            if (one.type !== 'held') throw new ProtocolViolation(`${one.type} in answer to a hold`);
+            const isHeld = one.type === 'held' && one.held;
+            if (one.type !== (isSent ? 'held' : 'list_end'))
+              throw new ProtocolViolation(`${one.type} in answer to a hold`);
             done(handler);
             const isThere = takeFailure() === undefined;
-            held = one.held && isThere ? { start, workdir } : undefined;
+            held = isHeld && isThere ? { start, workdir } : undefined;
             resolve(held !== undefined);
           },
         };
         exchange(handler);
-        send(orderFrame('H', start, unlimited, until));
+        send(isSent ? order : nothing);
       });
     },
 
@@ -241,7 +247,11 @@ export function createInitSession(attachment: Attachment) {
       const ended = Promise.withResolvers<StepEnd>();
       started.promise.catch(() => {});
       ended.promise.catch(() => {});
-      let running = true;
+      const start = startOf(step);
+      const isHeld = held?.workdir === workdir && isSameStart(held.start, start);
+      const order = orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step);
+      const isSent = canBeSent(order);
+      let running = isSent;
       let hasStarted = false;
       /** It runs without the files or the folder that it was to have, and is being killed: nobody hears of it. */
       let vain: StartFailed | undefined;
@@ -289,6 +299,12 @@ export function createInitSession(attachment: Attachment) {
               if (vain !== undefined) return fail(vain);
               over();
               return ended.resolve(one.end);
+            case 'list_end':
+              if (isSent) throw new ProtocolViolation('a list while a step runs');
+              // As the kernel would say it.
+              return fail(
+                takeFailure() ?? new StartFailed('exec', constants.errno.E2BIG, step.argv[0] ?? ''),
+              );
             default:
               throw new ProtocolViolation(`${one.type} while a step runs`);
           }
@@ -296,10 +312,8 @@ export function createInitSession(attachment: Attachment) {
       };
       exchange(handler);
       gather();
-      const start = startOf(step);
-      const isHeld = held?.workdir === workdir && isSameStart(held.start, start);
       held = undefined;
-      send(orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step));
+      send(isSent ? order : nothing);
 
       const tell = (data: Buffer) => {
         if (running) send(data);
@@ -438,6 +452,11 @@ export function createInitSession(attachment: Attachment) {
 }
 
 const theHeld = 8;
+/**
+ * Sent in the place of what cannot be: a LIST of nothing. By its answer all has been heard that failed before; and who
+ * waits for a sandbox that is lost hears of that.
+ */
+const nothing = frame('L', u32(0));
 const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
 
 /** What a program is given as it starts, and cannot be given anew: as EXEC and HOLD say it. */
