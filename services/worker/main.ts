@@ -39,7 +39,7 @@ import { createSandboxes } from './sandboxes.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceExec } from './services/service-exec.ts';
 import { createServiceRequests } from './services/service-requests.ts';
-import { warmLanguages } from './warm-languages.ts';
+import { languageWarmer } from './warm-languages.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
@@ -99,10 +99,11 @@ const sandboxes = await createSandboxes({
   memoryPressed: engine.local ? memoryWatch() : () => false,
   log,
 });
+const warmLanguages = languageWarmer({ engine, info: engineInfo, sandboxes, log });
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();
-  void warmLanguages(engine, engineInfo, sandboxes, log);
+  void warmLanguages();
 }
 const images = createImageProvider({
   engine,
@@ -220,7 +221,7 @@ const stopWatching = await watchCancels({
 intake.start();
 sandboxes.pool.start();
 services.start();
-void warmLanguages(engine, engineInfo, sandboxes, log);
+void warmLanguages();
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
 let stopping = false;

@@ -38,6 +38,9 @@ export type WarmOpened = Opened & {
 
 type WarmShape = SandboxShape & Pick<RunRequest, 'network' | 'language'>;
 
+/** What a sandbox is kept at hand for: an image, and the limits that it is made with. */
+export type Pin = { shape: WarmShape; image: ImageInfo; reference: string };
+
 export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
 
 /** Makes the sandboxes of attempts: warm where one is ready, else cold, network included. */
@@ -278,10 +281,10 @@ export async function createSandboxes(options: {
       if (language !== undefined) expectations.learn(language, image, usualFolders(request, image), first);
     },
 
-    /** Keeps one sandbox of this image at hand, with these limits. */
-    pin(shape: WarmShape, image: ImageInfo, reference: string): void {
-      const wanted = profileFor(shape, image, reference);
-      if (wanted !== undefined) pool.pin(wanted.profile);
+    /** Keeps one sandbox at hand for each of these, and for no others without demand. */
+    pinOnly(pins: Pin[]): void {
+      const wanted = pins.flatMap(({ shape, image, reference }) => profileFor(shape, image, reference) ?? []);
+      pool.pinOnly(wanted.map(({ profile }) => profile));
     },
   };
 }

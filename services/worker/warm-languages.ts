@@ -4,7 +4,7 @@ import { listLanguages } from '../../shared/languages/index.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Engine, EngineInfo } from './engine/engine.ts';
 import { checkPlatform } from './engine/platform.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import type { Pin, Sandboxes } from './sandboxes.ts';
 
 /** What a request for a language comes with when it says nothing about limits. */
 const schema = runRequestSchema({
@@ -22,24 +22,59 @@ const schema = runRequestSchema({
 });
 
 /**
- * Keeps a sandbox ready for each language whose image lies on the engine; called anew when its images change. No image is
- * pulled for it: a node has the languages that its users use.
+ * Keeps a sandbox ready for each language whose image lies on the engine. The function that it answers looks at the images: to be
+ * called at the start and whenever they changed; it resolves when they have been looked at since. No image is pulled for it: a
+ * node has the languages that its users use.
  */
-export async function warmLanguages(
-  engine: Engine,
-  info: EngineInfo,
-  sandboxes: Sandboxes,
-  log: Log,
-): Promise<void> {
-  sandboxes.pool.unpinAll();
-  for (const { name, image: reference } of listLanguages()) {
-    try {
-      const familiar = familiarName(reference);
-      const image = await engine.inspectImage(familiar);
-      if (image === null || checkPlatform(image, info, familiar) !== null) continue;
-      sandboxes.pin(schema.parse({ language: name, code: ' ' }), image, familiar);
-    } catch (error) {
-      log.warn({ language: name, reason: (error as Error).message }, 'language is not kept warm');
-    }
+export function languageWarmer(options: {
+  engine: Pick<Engine, 'inspectImage'>;
+  info: Pick<EngineInfo, 'os' | 'architecture'>;
+  sandboxes: Pick<Sandboxes, 'pinOnly'>;
+  log: Log;
+}): () => Promise<void> {
+  const { engine, info, sandboxes, log } = options;
+  /** By language, as they were pinned last. */
+  let pins = new Map<string, Pin>();
+  let underWay: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
+
+  async function pinFor(name: string, reference: string): Promise<Pin | undefined> {
+    const familiar = familiarName(reference);
+    const image = await engine.inspectImage(familiar);
+    if (image === null || checkPlatform(image, info, familiar) !== null) return undefined;
+    return { shape: schema.parse({ language: name, code: ' ' }), image, reference: familiar };
   }
+
+  /** Takes a while: until all languages have been looked at, the pool keeps what it has. */
+  async function look(): Promise<void> {
+    const found = new Map<string, Pin>();
+    for (const { name, image: reference } of listLanguages()) {
+      let pin = pins.get(name);
+      try {
+        pin = await pinFor(name, reference);
+      } catch (error) {
+        // Which says nothing of the image: what is kept warm stays so.
+        const reason = (error as Error).message;
+        log.warn({ language: name, keptWarm: pin !== undefined, reason }, 'language could not be looked at');
+      }
+      if (pin !== undefined) found.set(name, pin);
+    }
+    pins = found;
+    sandboxes.pinOnly([...found.values()]);
+  }
+
+  return function warmLanguages(): Promise<void> {
+    if (underWay === undefined) {
+      underWay = look().finally(() => {
+        underWay = undefined;
+      });
+      return underWay;
+    }
+    // What has just changed may have been looked at already: once more after that, for all who ask until then.
+    following ??= underWay.then(() => {
+      following = undefined;
+      return warmLanguages();
+    });
+    return following;
+  };
 }

@@ -1,62 +1,5 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Sandbox } from '../../services/worker/sandbox/sandbox.ts';
-import { createWarmPool, type WarmProfile } from '../../services/worker/sandbox/warm-pool.ts';
-import { createLog } from '../../shared/log.ts';
-
-/** A pool over sandboxes that are made when the test says so, and no other time than its own. */
-function bench(options: { most?: number } = {}) {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
-  onTestFinished(() => void vi.useRealTimers());
-  const state = { busy: false, opening: false };
-  const removed: string[] = [];
-  const making: { id: string; done: () => void; fail: () => void }[] = [];
-  const warming: { done: () => void; fail: () => void }[] = [];
-  let ids = 0;
-  const pool = createWarmPool({
-    newId: () => `wrm_${++ids}`,
-    most: options.most ?? 8,
-    busy: () => state.busy,
-    opening: () => state.opening,
-    pressed: () => false,
-    log: createLog('test', 'silent'),
-  });
-  const profileOf = (image: string): WarmProfile => ({
-    key: image,
-    image,
-    isolation: 'container',
-    network: 'none',
-    make: (id) =>
-      new Promise((resolve, reject) => {
-        const remove = async () => void removed.push(id);
-        const closed = new Promise<undefined>(() => {});
-        const sandbox = { session: { closed }, remove } as unknown as Sandbox;
-        making.push({ id, done: () => resolve(sandbox), fail: () => reject(new Error('no')) });
-      }),
-    warmUp: async () => {},
-  });
-  let over = false;
-  const slowly: WarmProfile['warmUp'] = () =>
-    new Promise((done, reject) => {
-      warming.push({ done, fail: () => reject(new Error('lost')) });
-      if (over) done();
-    });
-  const profile = { ...profileOf('busybox'), key: 'k' };
-  onTestFinished(async () => {
-    over = true;
-    for (const one of [...making, ...warming]) one.done();
-    await pool.stop();
-  });
-  pool.start();
-  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-  /** All that the pool begins, it gets. */
-  const settle = async () => {
-    for (let i = 0; i < 40; i += 1) {
-      await pass(100);
-      for (const one of making) one.done();
-    }
-  };
-  return { pool, profile, profileOf, slowly, settle, state, making, warming, removed, pass };
-}
+import { describe, expect, test } from 'vitest';
+import { bench } from './support/warm-bench.ts';
 
 describe('the pool', () => {
   test('makes what was wanted, gives each once, and keeps its number', async () => {
@@ -178,8 +121,7 @@ describe('the pool', () => {
   });
 
   test('shares its places, when they are too few, equally among those that want more', async () => {
-    const { pool, profileOf, settle } = bench();
-    const counts = () => Object.fromEntries(pool.picture().map(({ image, count }) => [image, count]));
+    const { pool, profileOf, settle, counts } = bench();
     const want = async (image: string, count: number) => {
       for (let i = 0; i < count; i += 1) pool.take(profileOf(image));
       await settle();
@@ -207,5 +149,67 @@ describe('the pool', () => {
     await stopped;
     expect(removed).toEqual(['wrm_2']);
     expect(await pool.next('k')).toBeUndefined();
+  });
+
+  test('keeps one of each that is pinned, whenever its pins are set anew, and gives back what is pinned no more', async () => {
+    const { pool, profileOf, settle, counts, making, removed, pass } = bench();
+    const pin = (...images: string[]) => pool.pinOnly(images.map(profileOf));
+    pin('a', 'b', 'c');
+    await settle();
+    expect(counts()).toEqual({ a: 1, b: 1, c: 1 });
+    for (let i = 0; i < 5; i += 1) {
+      pin('a', 'b', 'c');
+      await pass(100);
+    }
+    expect([removed, making.length]).toEqual([[], 3]);
+    pin('b', 'd');
+    await settle();
+    expect(counts()).toEqual({ b: 1, d: 1 });
+    expect(removed).toEqual(['wrm_1', 'wrm_3']);
+    // Who asks for more than that is given more, pinned or not.
+    pool.take(profileOf('b'));
+    pool.take(profileOf('b'));
+    pool.take(profileOf('d'));
+    pin();
+    await settle();
+    expect(counts()).toEqual({ b: 2, d: 1 });
+  });
+});
+
+describe('a machine that is short of memory', () => {
+  test('gets back what waits, the oldest first, and nothing is made until there is enough', async () => {
+    const { pool, profile, profileOf, settle, counts, state, making, removed, pass } = bench();
+    pool.pinOnly([profileOf('pinned')]);
+    for (let i = 0; i < 3; i += 1) pool.take(profile);
+    await settle();
+    expect(counts()).toEqual({ pinned: 1, busybox: 3 });
+    const made = making.map(({ id }) => id);
+    state.pressed = true;
+    await pass(50);
+    expect(removed).toHaveLength(1);
+    await pass(10_000);
+    expect(removed).toEqual(made);
+    expect(pool.picture()).toEqual([]);
+    // A run makes its own.
+    expect(pool.take(profile)).toBeUndefined();
+    expect(await pool.next('k')).toBeUndefined();
+    await pass(10_000);
+    expect(making).toHaveLength(made.length);
+    state.pressed = false;
+    await settle();
+    expect(counts()).toEqual({ pinned: 1, busybox: 3 });
+  });
+
+  test('gets back also one that was in the making, unless a run waits for it', async () => {
+    const { pool, profile, state, making, removed, pass } = bench();
+    pool.take(profile);
+    pool.take(profile);
+    await pass(100);
+    const waits = pool.next('k');
+    state.pressed = true;
+    for (const one of making) one.done();
+    expect((await waits)?.id).toBe('wrm_1');
+    await pass(100);
+    expect([removed, making.length, pool.picture()]).toEqual([['wrm_2'], 2, []]);
   });
 });

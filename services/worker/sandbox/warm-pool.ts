@@ -190,29 +190,20 @@ export function createWarmPool(options: WarmPoolOptions) {
   async function make(shelf: Shelf): Promise<void> {
     const id = options.newId();
     const began = now();
+    let entry: Entry | undefined;
     making += 1;
     shelf.making += 1;
     madeAt = began;
     held.add(id);
     try {
-      const sandbox = await shelf.profile.make(id).catch((error) => {
-        held.delete(id);
-        throw error;
-      });
-      const entry = { id, sandbox, since: now() };
-      if (shelf.waiting.length === 0) await warmUp(shelf, entry);
+      const sandbox = await shelf.profile.make(id);
+      entry = { id, sandbox, since: now() };
+      if (shelf.waiting.length === 0) await shelf.profile.warmUp(sandbox);
       shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
-      const waiter = shelf.waiting.shift();
-      if (waiter !== undefined) return waiter(entry);
-      if (stopped) return destroy(entry);
-      shelf.idle.push(entry);
-      void sandbox.session.closed.then(() => {
-        const at = shelf.idle.indexOf(entry);
-        if (at < 0) return;
-        shelf.idle.splice(at, 1);
-        destroy(entry);
-      });
+      hand(shelf, entry);
     } catch (error) {
+      if (entry === undefined) held.delete(id);
+      else destroy(entry);
       shelf.notBefore = now() + afterFailureMs;
       log.warn(
         { image: shelf.profile.image, reason: (error as Error).message },
@@ -226,13 +217,22 @@ export function createWarmPool(options: WarmPoolOptions) {
     }
   }
 
-  async function warmUp({ profile }: Shelf, entry: Entry): Promise<void> {
-    try {
-      await profile.warmUp(entry.sandbox);
-    } catch (error) {
+  /** To the run that has waited longest, or to whoever comes. */
+  function hand(shelf: Shelf, entry: Entry): void {
+    const waiter = shelf.waiting.shift();
+    if (waiter !== undefined) waiter(entry);
+    else if (stopped) destroy(entry);
+    else shelve(shelf, entry);
+  }
+
+  function shelve(shelf: Shelf, entry: Entry): void {
+    shelf.idle.push(entry);
+    void entry.sandbox.session.closed.then(() => {
+      const at = shelf.idle.indexOf(entry);
+      if (at < 0) return;
+      shelf.idle.splice(at, 1);
       destroy(entry);
-      throw error;
-    }
+    });
   }
 
   function tick(): void {
@@ -297,13 +297,13 @@ export function createWarmPool(options: WarmPoolOptions) {
       return made && { ...made, waited: true };
     },
 
-    /** Keeps at least one of these, asked for or not. */
-    pin(profile: WarmProfile): void {
-      shelfFor(profile).pinned = true;
-    },
-
-    unpinAll(): void {
+    /**
+     * Keeps at least one of each of these, asked for or not, and none of others without demand. All of them in one step: a tick
+     * that found some of them unpinned would take their sandboxes down.
+     */
+    pinOnly(profiles: WarmProfile[]): void {
       for (const shelf of shelves.values()) shelf.pinned = false;
+      for (const profile of profiles) shelfFor(profile).pinned = true;
     },
 
     forget(id: string): void {
