@@ -5,54 +5,82 @@ import { findTool } from '../../infra/parts/tools.ts';
 import { commandLines, findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
 import type { Lab } from '../support/lab.ts';
 import { loadImages } from '../support/lab-images.ts';
-import { type Context, withRunlet } from './context.ts';
+import type { Runlet } from '../support/runlet.ts';
+import { type Context, withoutPool, withRunlet } from './context.ts';
 import { hellos } from './hellos.ts';
-import { compared, median, percentile, type Row } from './measure.ts';
+import { alone, compared, median, type Row } from './measure.ts';
 import { post, type Sample, warmOf } from './post.ts';
 import { timedProcess } from './spawner.ts';
+import { shell } from './subjects.ts';
 
 /** Between two of them the pool replaces what was used. */
 const spacingMs = 300;
 
-type Measured = { one: Language; code: string; ours: Sample[]; bare: number[] };
+type Measured = { one: Language; code: string; warm: Sample[]; bare: number[]; cold: Sample[] };
 
 /**
  * `hi` in every language whose image can be had here, compiler included: each in its turn, as requests for many languages
  * come, so that the pool holds one of each and no more. Beside it the same command lines on this machine, where it has
- * the programs.
+ * the programs; and a few of the same requests where there is no pool.
  */
 export async function languages(context: Context): Promise<Row[]> {
-  const { lab, raw, rounds, say } = context;
+  const { lab, say } = context;
   const all: Measured[] = [];
   for (const one of chosen(context.languages)) {
     const code = hellos[one.name];
     if (code === undefined) throw new Error(`test/bench/hellos.ts has nothing for ${one.name}`);
-    if (await canHave(lab, one, say)) all.push({ one, code, ours: [], bare: [] });
+    if (await canHave(lab, one, say)) all.push({ one, code, warm: [], bare: [], cold: [] });
   }
-  return withRunlet(context, {}, async (runlet) => {
-    for (let round = 0; round <= Math.ceil(rounds / 4); round += 1) {
-      say(`languages, round ${round} …`);
-      for (const { one, code, ours, bare } of apart(all)) {
-        await raw.calm(spacingMs);
-        const sample = await post(runlet, { language: one.name, code });
-        if (sample.run.stdout !== 'hi\n') throw new Error(`${one.name} printed ${sample.run.stdout}`);
-        const ms = await bareRun(one, code);
-        // The first of each brings its image's files into memory.
-        if (round === 0) continue;
-        ours.push(sample);
-        if (ms !== undefined) bare.push(ms);
-      }
-    }
-    return all.map(row);
-  });
+  if (all.length === 0) return [];
+  await withRunlet(context, {}, (runlet) => warm(context, runlet, all));
+  await withRunlet(context, withoutPool, (runlet) => cold(context, runlet, all));
+  return all.flatMap(rowsOf);
 }
 
-function row({ one, ours, bare }: Measured): Row {
-  const took = ours.map(({ ms }) => ms);
-  const compiled = one.compile === undefined ? '' : ', compiled';
-  const what = `language ${one.name} p50 (${warmOf(ours)}; p95 ${percentile(took, 0.95).toFixed(1)} ms${compiled})`;
-  if (bare.length > 0) return compared(`${what}, vs the same bare`, [median(took), median(bare)], 'ms');
-  return { what, runlet: `${median(took).toFixed(1)} ms`, peer: '', ratio: '', goal: '' };
+async function warm({ raw, rounds, say }: Context, runlet: Runlet, all: Measured[]): Promise<void> {
+  for (let round = 0; round <= Math.ceil(rounds / 4); round += 1) {
+    say(`languages, round ${round} …`);
+    for (const { one, code, warm, bare } of apart(all)) {
+      await raw.calm(spacingMs);
+      const sample = await greeting(runlet, one, code);
+      const ms = await bareRun(one, code);
+      // The first of each brings its image's files into memory.
+      if (round === 0) continue;
+      warm.push(sample);
+      if (ms !== undefined) bare.push(ms);
+    }
+  }
+}
+
+/** Few: each takes as long as many warm ones. The images' files are in memory by now. */
+async function cold({ raw, rounds, say }: Context, runlet: Runlet, all: Measured[]): Promise<void> {
+  for (let i = 0; i < 5; i += 1) await post(runlet, shell.request);
+  for (let round = 1; round <= Math.max(3, Math.ceil(rounds / 8)); round += 1) {
+    say(`languages, cold, round ${round} …`);
+    for (const { one, code, cold } of all) {
+      await raw.drained();
+      cold.push(await greeting(runlet, one, code));
+    }
+  }
+}
+
+async function greeting(runlet: Runlet, { name }: Language, code: string): Promise<Sample> {
+  const sample = await post(runlet, { language: name, code });
+  if (sample.run.stdout !== 'hi\n') throw new Error(`${name} printed ${sample.run.stdout}`);
+  return sample;
+}
+
+function rowsOf({ one, warm, bare, cold }: Measured): Row[] {
+  const what = `language ${one.name}${one.compile === undefined ? '' : ', compiled'}`;
+  const warmMs = warm.map(({ ms }) => ms);
+  const coldMs = cold.map(({ ms }) => ms);
+  return [
+    alone(`${what} (${warmOf(warm)})`, warmMs),
+    ...(bare.length === 0
+      ? []
+      : [compared(`${what} p50, vs the same bare`, [median(warmMs), median(bare)], 'ms')]),
+    alone(`cold ${what} (${cold.length} runs)`, coldMs),
+  ];
 }
 
 function chosen(names: string[]): readonly Language[] {

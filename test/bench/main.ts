@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { startLab } from '../support/lab.ts';
 import type { Context } from './context.ts';
-import { printTable, type Row } from './measure.ts';
+import type { Row } from './measure.ts';
 import { parts } from './parts.ts';
 import { rawEngine } from './raw-engine.ts';
+import { cellsOf, printTable } from './table.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,8 @@ if (values.help) {
       'npm run bench -- [--rounds 40] [--only PART,…] [--languages NAME,…] [--piston URL]',
       '',
       'Measures Runlet beside its peers (the raw Engine API, docker run, a bare process, a Piston-compatible server) on',
-      'this machine, and prints one table; JSON goes to test/bench/results/. More rounds: more samples. The parts:',
+      'this machine, and prints one table; its rows and their numbers go to test/bench/results/ as JSON.',
+      'More rounds: more samples. The parts:',
       '',
       ...parts.map(({ name, says }) => `  ${name.padEnd(10)} ${says}`),
       '',
@@ -70,11 +72,22 @@ try {
   raw.close();
   await stop();
 }
-printTable(rows);
+if (rows.length === 0) {
+  console.error('bench: nothing was measured.');
+  process.exit(1);
+}
+const shown = rows.map(cellsOf);
+printTable(shown);
 const folder = new URL('results/', import.meta.url);
 await mkdir(folder, { recursive: true });
 const file = new URL(`${new Date().toISOString().replaceAll(':', '-')}.json`, folder);
-await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), rounds, only, rows }, null, 2)}\n`);
+const written = {
+  at: new Date().toISOString(),
+  rounds,
+  only,
+  rows: rows.map(({ values }, i) => ({ ...shown[i], values })),
+};
+await writeFile(file, `${JSON.stringify(written, null, 2)}\n`);
 say(`written to ${file.pathname}`);
 
 function words(list: string | undefined): string[] {

@@ -21,11 +21,6 @@ export function percentile(samples: number[], share: number): number {
 
 export const median = (samples: number[]) => percentile(samples, 0.5);
 
-/** `p50 / p95 / p99`, in ms. */
-export function spread(samples: number[]): string {
-  return [0.5, 0.95, 0.99].map((share) => percentile(samples, share).toFixed(1)).join(' / ');
-}
-
 /** Calls per second of `lanes` that each begin the next call when the last has ended. */
 export async function throughput(lanes: number, calls: number, act: () => Promise<unknown>): Promise<number> {
   let left = calls;
@@ -41,41 +36,27 @@ export async function throughput(lanes: number, calls: number, act: () => Promis
   return calls / ((performance.now() - began) / 1_000);
 }
 
-export type Row = { what: string; runlet: string; peer: string; ratio: string; goal: string };
+/** In ms. */
+type Spread = { p50: number; p95: number; p99: number; n: number };
+type Unit = 'ms' | '/s' | 'MiB';
+type Comparison = { mine: number; peer: number; ratio: number; unit: Unit };
+/** How a comparison is shown, where not as most are. */
+type Look = { digits?: number; as?: 'ratio' | 'difference' };
+
+/** Its numbers as they were measured; table.ts makes text of them. */
+export type Row = { what: string; values: Spread | Comparison; goal: string; look?: Look };
 
 /** Two numbers of a kind, side by side. */
-export function compared(
+export const compared = (
   what: string,
   [mine, peer]: [number, number],
-  unit: 'ms' | '/s' | 'MiB',
+  unit: Unit,
   goal = '',
-): Row {
-  const shown = (value: number) => `${value.toFixed(unit === 'MiB' ? 0 : 1)} ${unit}`;
-  const ratio = mine / peer;
-  return {
-    what,
-    runlet: shown(mine),
-    peer: shown(peer),
-    // A fortieth, as in the goals, needs a third place.
-    ratio: ratio.toFixed(ratio < 0.1 ? 3 : 2),
-    goal,
-  };
-}
+  look: Look = {},
+): Row => ({ what, values: { mine, peer, ratio: mine / peer, unit }, goal, look });
 
 /** The spread of what one of ours took, with nothing beside it. */
-export const alone = (what: string, samples: number[], goal = ''): Row => ({
-  what: `${what} p50 / p95 / p99`,
-  runlet: `${spread(samples)} ms`,
-  peer: '',
-  ratio: '',
-  goal,
-});
-
-export function printTable(rows: Row[]): void {
-  const columns = ['what', 'runlet', 'peer', 'ratio', 'goal'] as const;
-  const width = (column: (typeof columns)[number]) =>
-    Math.max(column.length, ...rows.map((row) => row[column].length));
-  const line = (row: Row) => columns.map((column) => row[column].padEnd(width(column))).join('  ');
-  console.log(line({ what: 'what', runlet: 'runlet', peer: 'peer', ratio: 'ratio', goal: 'goal' }));
-  for (const row of rows) console.log(line(row));
+export function alone(what: string, samples: number[], goal = ''): Row {
+  const at = (share: number) => percentile(samples, share);
+  return { what, values: { p50: at(0.5), p95: at(0.95), p99: at(0.99), n: samples.length }, goal };
 }

@@ -8,7 +8,7 @@ import { ensureLoaded } from '../support/lab-images.ts';
 import { freePort } from '../support/ports.ts';
 import type { Runlet } from '../support/runlet.ts';
 import { type Context, withRunlet } from './context.ts';
-import { median, type Row } from './measure.ts';
+import { compared, median, type Row } from './measure.ts';
 
 const execute = promisify(execFile);
 
@@ -78,27 +78,24 @@ async function measured(
   try {
     const many = await inTurn(rounds, ways, (url) => slice(wrk, url, host, connections));
     const one = await inTurn(rounds, ways, (url) => slice(wrk, url, host, 1));
-    const [ms, itsMs] = [median(one.proxied.p50s), median(one.direct.p50s)];
-    const rates = (peer: Way, name: string, goal: string): Row => {
-      const [mine, its] = [median(many.proxied.rates), median(many[peer].rates)];
-      return {
-        what: `proxy: requests over ${connections} connections to ${about}, vs ${name}`,
-        runlet: `${mine.toFixed(0)} /s`,
-        peer: `${its.toFixed(0)} /s`,
-        ratio: (mine / its).toFixed(2),
+    const rates = (peer: Way, name: string, goal: string) =>
+      compared(
+        `proxy: requests over ${connections} connections to ${about}, vs ${name}`,
+        [median(many.proxied.rates), median(many[peer].rates)],
+        '/s',
         goal,
-      };
-    };
+        { digits: 0 },
+      );
     return [
       rates('direct', 'direct', '≥ 0.6'),
       rates('nginx', 'nginx as its proxy', ''),
-      {
-        what: `proxy: p50 of a request over one connection to ${about}, vs direct`,
-        runlet: `${ms.toFixed(2)} ms`,
-        peer: `${itsMs.toFixed(2)} ms`,
-        ratio: `+${(ms - itsMs).toFixed(2)} ms`,
-        goal: '≤ +1 ms',
-      },
+      compared(
+        `proxy: p50 of a request over one connection to ${about}, vs direct`,
+        [median(one.proxied.p50s), median(one.direct.p50s)],
+        'ms',
+        '≤ +1 ms',
+        { digits: 2, as: 'difference' },
+      ),
     ];
   } finally {
     await nginx.stop();

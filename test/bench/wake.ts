@@ -4,7 +4,7 @@ import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import type { Runlet } from '../support/runlet.ts';
 import { type Context, withRunlet } from './context.ts';
-import { alone, median, type Row, timed } from './measure.ts';
+import { alone, compared, median, type Row, timed } from './measure.ts';
 
 const image = 'nginx:1.22';
 const port = 80;
@@ -47,16 +47,15 @@ async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<
     await docker(dockerHost, 'rm', '-f', peer);
     await api.remove(service.name);
   }
-  const [mine, its] = [median(ours), median(bare)];
   return [
     alone(`wake of an idle ${image}, until its first byte`, ours),
-    {
-      what: 'wake: p50, vs the container’s own start until its first byte',
-      runlet: `${mine.toFixed(1)} ms`,
-      peer: `${its.toFixed(1)} ms`,
-      ratio: `+${(mine - its).toFixed(1)} ms`,
-      goal: '≤ +150 ms',
-    },
+    compared(
+      'wake: p50, vs the container’s own start until its first byte',
+      [median(ours), median(bare)],
+      'ms',
+      '≤ +150 ms',
+      { as: 'difference' },
+    ),
   ];
 }
 

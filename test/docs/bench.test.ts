@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
 
@@ -31,13 +35,152 @@ async function bench(...args: string[]): Promise<{ code: number | null; stdout: 
   return { code, stdout, stderr };
 }
 
+type Printed = { what: string; runlet: string; peer: string };
+
+/** The table's rows; each column begins where its head does. */
+function printed(stdout: string): Printed[] {
+  const [head = '', ...rows] = stdout.trim().split('\n');
+  expect(head).toMatch(/^what\s+runlet\s+peer\s+ratio\s+goal/);
+  const cut = (row: string, from: string, to: string) =>
+    row.slice(head.indexOf(from), head.indexOf(to)).trim();
+  return rows.map((row) => ({
+    what: cut(row, 'what', 'runlet'),
+    runlet: cut(row, 'runlet', 'peer'),
+    peer: cut(row, 'peer', 'ratio'),
+  }));
+}
+
+type Values =
+  | { p50: number; p95: number; p99: number; n: number }
+  | { mine: number; peer: number; ratio: number; unit: string };
+type Written = { rounds: number; rows: (Printed & { values: Values })[] };
+
+/** What was written as JSON, which goes again with the test. */
+async function written(stderr: string): Promise<Written> {
+  const [, file = ''] = /^written to (.+\.json)$/m.exec(stderr) ?? [];
+  onTestFinished(() => rm(file));
+  return JSON.parse(await readFile(file, 'utf8')) as Written;
+}
+
+/** That these numbers are finite, and what the table shows, but for its rounding. */
+function expectAgreement({ rows }: Written, table: Printed[]): void {
+  expect(rows.map(({ what, runlet, peer }) => ({ what, runlet, peer }))).toEqual(table);
+  for (const { what, runlet, peer, values } of rows) {
+    const numbers = Object.values(values).filter((value) => typeof value === 'number');
+    expect(numbers.every(Number.isFinite), what).toBe(true);
+    if ('n' in values) {
+      const { p50, p95, p99, n } = values;
+      expect(runlet).toBe(`${asShown([p50, p95, p99], runlet)} ms`);
+      expect(peer).toBe('');
+      expect(n, what).toBeGreaterThan(0);
+    } else {
+      const { mine, unit, ratio } = values;
+      expect(runlet).toBe(`${asShown([mine], runlet)} ${unit}`);
+      expect(peer).toBe(`${asShown([values.peer], peer)} ${unit}`);
+      expect(ratio, what).toBeCloseTo(mine / values.peer);
+    }
+  }
+}
+
+/** With as many decimal places as the cell has. */
+function asShown(numbers: number[], cell: string): string {
+  const places = /\.(\d+)/.exec(cell)?.[1]?.length ?? 0;
+  return numbers.map((number) => number.toFixed(places)).join(' / ');
+}
+
 test('npm run bench prints its table', { timeout: 600_000 }, async () => {
   const { code, stdout, stderr } = await bench('--rounds', '2', '--languages', 'bash,python,c');
   expect(code, stderr).toBe(0);
-  const [head, ...rows] = stdout.trim().split('\n');
-  expect(head).toMatch(/^what\s+runlet\s+peer\s+ratio\s+goal/);
-  expect(rows.length).toBeGreaterThanOrEqual(25);
-  for (const row of rows) expect(row).not.toContain('NaN');
+  const table = printed(stdout);
+  expect(table.length).toBeGreaterThanOrEqual(30);
+  expect(stdout).not.toContain('NaN');
+  for (const language of ['bash', 'python', 'c, compiled'])
+    expect(table.map(({ what }) => what)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(RegExp(`^language ${language} \\(\\d+ of \\d+ warm\\) p50 / p95 / p99$`)),
+        expect.stringMatching(RegExp(`^cold language ${language} \\(3 runs\\) p50 / p95 / p99$`)),
+      ]),
+    );
+  const file = await written(stderr);
+  expect(file.rounds).toBe(2);
+  expectAgreement(file, table);
+});
+
+type Executed = { language: string; version: string; files: { content: string }[] };
+type Answer = { status: number; body: unknown };
+
+/** Answers as Piston's API v2 does, each time after a while. */
+async function startPiston(print: (asked: Executed) => Answer) {
+  const runtimes = [
+    { language: 'bash', version: '5.2.0', aliases: ['sh'] },
+    { language: 'python', version: '3.12.0', aliases: ['py', 'python3'] },
+  ];
+  const asked: string[] = [];
+  const server = createServer(async (request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    let answer: Answer = { status: 404, body: { message: 'Not Found' } };
+    if (asked.at(-1) === 'GET /api/v2/runtimes') answer = { status: 200, body: runtimes };
+    if (asked.at(-1) === 'POST /api/v2/execute') answer = print((await json(request)) as Executed);
+    setTimeout(() => {
+      response.writeHead(answer.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer.body));
+    }, pistonMs);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+const pistonMs = 200;
+
+/** As Piston does when a program ended well. */
+const printing = ({ language, version }: Executed, stdout: string): Answer => ({
+  status: 200,
+  body: { language, version, run: { stdout, stderr: '', output: stdout, code: 0, signal: null } },
+});
+
+const onlyPiston = (url: string) => bench('--rounds', '2', '--only', 'piston', '--piston', url);
+
+test('--piston measures beside a server that is named', { timeout: 600_000 }, async () => {
+  const outputs: Record<string, string> = { 'echo hi': 'hi\n', 'print(1)': '1\n' };
+  const piston = await startPiston((asked) => printing(asked, outputs[asked.files[0]?.content ?? ''] ?? ''));
+  const { code, stdout, stderr } = await onlyPiston(`${piston.url}/`);
+  expect(code, stderr).toBe(0);
+  const table = printed(stdout);
+  expect(table.map(({ what }) => what)).toEqual(
+    ['bash', 'python'].map((language) => `${language} p50, vs Piston at ${piston.url}`),
+  );
+  const file = await written(stderr);
+  expectAgreement(file, table);
+  for (const { values } of file.rows) expect('peer' in values && values.peer).toBeGreaterThan(pistonMs / 2);
+  expect(piston.asked).toEqual(['GET /api/v2/runtimes', ...Array(4).fill('POST /api/v2/execute')]);
+});
+
+test('--piston says what the server fails at, and measures the rest', { timeout: 600_000 }, async () => {
+  const piston = await startPiston((asked) =>
+    asked.language === 'python'
+      ? { status: 500, body: { message: 'out of sandboxes' } }
+      : printing(asked, 'hi\n'),
+  );
+  const { code, stdout, stderr } = await onlyPiston(piston.url);
+  expect(code, stderr).toBe(0);
+  const url = `${piston.url}/api/v2/execute`;
+  expect(stderr).toContain(`without Piston’s python: ${url}: 500 {"message":"out of sandboxes"}`);
+  const table = printed(stdout);
+  expect(table.map(({ what }) => what)).toEqual([`bash p50, vs Piston at ${piston.url}`]);
+  expectAgreement(await written(stderr), table);
+});
+
+test('--piston says so of a server that is none', { timeout: 600_000 }, async () => {
+  const piston = await startPiston(() => ({ status: 200, body: {} }));
+  const url = `${piston.url}/elsewhere`;
+  expect(await onlyPiston(url)).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(
+      RegExp(`^without Piston: ${url}/api/v2/runtimes: 404 .*\nbench: nothing was measured\\.$`, 'm'),
+    ),
+  });
 });
 
 test('npm run bench says what it can be asked for', async () => {

@@ -5,18 +5,26 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { docker } from '../support/docker.ts';
+import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const lab = inject('lab');
 const wrapper = new URL('../../infra/bin/runlet', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'runlet-e2e-'));
 let runlet: Runlet;
+let added: string[] = [];
+
+// On a machine that has not built Python's image yet.
+const buildingMs = 600_000;
 
 beforeAll(async () => {
+  added = await ensureLoaded(lab, 'python');
   runlet = await startRunlet(lab);
-});
+}, buildingMs);
 afterAll(async () => {
   await runlet.stop();
+  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -79,6 +87,24 @@ test('a shell on a terminal: its size, Ctrl-C, the exit code', async () => {
   terminal.press('exit 7\r');
   await terminal.shows('code 7');
   expect((await terminal.ended).code).toBe(0);
+});
+
+test('a Python REPL: an answer, Ctrl-C, Ctrl-D', async () => {
+  const terminal = shell('runlet run -it python:3.11-slim-bookworm python; echo "code $?"', { tty: true });
+  await terminal.shows('>>> ');
+  terminal.press('1+1\r');
+  // What was typed; perhaps the line editor’s word to the terminal that the line is done; the answer.
+  await terminal.shows(/>>> 1\+1\r+\n(?:.*\r)?2\r+\n/);
+  // The whole is one statement: Ctrl-C comes while it runs, not before.
+  terminal.press("exec(\"print('go' + 'ing')\\nwhile True: pass\")\r");
+  await terminal.shows('going');
+  terminal.press('\u0003');
+  await terminal.shows(/File "<string>", line \d, in <module>\r*\n.*KeyboardInterrupt\r*\n.*>>> $/);
+  terminal.press('"still " + "here"\r');
+  await terminal.shows("'still here'");
+  terminal.press('\u0004');
+  await terminal.shows('code 0');
+  await terminal.ended;
 });
 
 test('a session that nobody ends does not outlive its time limit', async () => {

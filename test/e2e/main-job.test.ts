@@ -185,7 +185,10 @@ test('a running run is cancelled, and so is one that waits', async () => {
 test('the image keeps nothing outside: VOLUME, HEALTHCHECK, USER and ENTRYPOINT of an image are tamed or kept', async () => {
   const before = await docker(lab.dockerHost, 'volume', 'ls', '-q');
   const ended = await run({ image: `${lab.registry}/runlet-test/traits:1` });
-  expect(ended.status).toBe('succeeded');
+  expect(ended).toMatchObject({
+    status: 'succeeded',
+    stdout: 'entrypoint: echo default command\ndefault command\n',
+  });
   await gone(lab.dockerHost, [ended.id]);
   expect(await docker(lab.dockerHost, 'volume', 'ls', '-q')).toBe(before);
 });

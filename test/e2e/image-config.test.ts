@@ -1,0 +1,164 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Run } from '../../shared/contracts/run.ts';
+import { docker } from '../support/docker.ts';
+import { type Runlet, startRunlet } from '../support/runlet.ts';
+
+const lab = inject('lab');
+const image = `runlet-test-config:${process.pid}`;
+const program = '/opt/show/show';
+/** What the kernel handed over (proc(5)), before the shell adds anything of its own. */
+const script = `#!/bin/sh
+cat /proc/$$/cmdline; printf '\\n--\\n'
+cat /proc/$$/environ; printf '\\n--\\n'
+readlink /proc/$$/cwd
+echo "$(id -u) $(id -g) $(id -G)"
+`;
+const config = [
+  `ENTRYPOINT ["${program}", "from ENTRYPOINT"]`,
+  'CMD ["from CMD", "", "$HOME *"]',
+  'ENV PATH="/opt/show:/bin"',
+  'ENV GREETING="from the image"',
+  'ENV KEPT="a=b"',
+  'ENV EMPTY=""',
+  'ENV HOME="/root"',
+  'WORKDIR /srv/app',
+  'USER 1234:1234',
+];
+let runlet: Runlet;
+
+beforeAll(async () => {
+  await makeImage();
+  runlet = await startRunlet(lab);
+});
+afterAll(async () => {
+  await runlet.stop();
+  // Not sooner: an image that a sandbox of the pool holds only loses its name, and stays.
+  await docker(lab.dockerHost, 'rmi', '-f', image);
+});
+
+/** Busybox with the program in it, and a config that says something of everything. */
+async function makeImage(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'runlet-config-'));
+  const container = await docker(lab.dockerHost, 'create', 'busybox', 'true');
+  try {
+    for (const path of [program, '/srv/app/data'])
+      mkdirSync(join(folder, dirname(path)), { recursive: true });
+    writeFileSync(join(folder, program), script, { mode: 0o755 });
+    await docker(lab.dockerHost, 'cp', `${folder}/.`, `${container}:/`);
+    const changes = config.flatMap((change) => ['--change', change]);
+    await docker(lab.dockerHost, 'commit', ...changes, container, image);
+  } finally {
+    await docker(lab.dockerHost, 'rm', container);
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What the program saw: its arguments without the interpreter that the kernel put in front. */
+function seenBy({ status, stdout, stderr, error }: Run) {
+  expect({ status, stderr, error }).toEqual({ status: 'succeeded', stderr: '', error: null });
+  const [cmdline = '', environ = '', rest = ''] = stdout.split('\n--\n');
+  const words = (text: string) => text.split('\0').slice(0, -1);
+  const [interpreter, ...argv] = words(cmdline);
+  expect(interpreter).toBe('/bin/sh');
+  const env = Object.fromEntries(
+    words(environ).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  // None of them twice.
+  expect(Object.keys(env)).toHaveLength(words(environ).length);
+  const [cwd, ids] = rest.split('\n');
+  return { argv, env, cwd, ids };
+}
+
+const usual = {
+  argv: [program, 'from ENTRYPOINT', 'from CMD', '', '$HOME *'],
+  env: {
+    PATH: '/opt/show:/bin',
+    GREETING: 'from the image',
+    KEPT: 'a=b',
+    EMPTY: '',
+    // The image's is root's, and closed to the run.
+    HOME: '/work',
+    HOSTNAME: 'runlet',
+  },
+  cwd: '/srv/app',
+  // Not the image's: programs are the operator's user, whatever an image says.
+  ids: '1000 1000 1000',
+};
+
+describe('of an image’s config and a request, the program gets', () => {
+  test.each<[string, Record<string, unknown>, Partial<typeof usual>]>([
+    ['the image’s all, where nothing is given', {}, {}],
+    [
+      'the command instead of CMD',
+      { command: ['one', 'two words', '*'] },
+      { argv: [program, 'from ENTRYPOINT', 'one', 'two words', '*'] },
+    ],
+    ['CMD, where the command is empty', { command: [] }, {}],
+    ['args after CMD', { args: ['last', ''] }, { argv: [...usual.argv, 'last', ''] }],
+    [
+      'args after the command',
+      { command: ['one'], args: ['last'] },
+      { argv: [program, 'from ENTRYPOINT', 'one', 'last'] },
+    ],
+    [
+      'the entrypoint, found by the image’s PATH, and no CMD',
+      { entrypoint: ['show', 'own'] },
+      { argv: [program, 'own'] },
+    ],
+    [
+      'entrypoint, command and args in this order',
+      { entrypoint: ['show', 'a'], command: ['b'], args: ['c'] },
+      { argv: [program, 'a', 'b', 'c'] },
+    ],
+    [
+      'the command alone, where the entrypoint is empty',
+      { entrypoint: [], command: ['show', 'alone'] },
+      { argv: [program, 'alone'] },
+    ],
+    [
+      'env over the image’s, and beside it',
+      { env: { GREETING: 'from the request', ADDED: 'two\nlines=', KEPT: '' } },
+      { env: { ...usual.env, GREETING: 'from the request', ADDED: 'two\nlines=', KEPT: '' } as never },
+    ],
+    [
+      'a HOME, a PATH and a HOSTNAME of the request’s',
+      { env: { HOME: '/nowhere', PATH: '/bin', HOSTNAME: 'mine' } },
+      { env: { ...usual.env, HOME: '/nowhere', PATH: '/bin', HOSTNAME: 'mine' } },
+    ],
+    ['a workdir of every run', { workdir: '/work' }, { cwd: '/work' }],
+    ['a workdir that is made for it', { workdir: '/work/not/there' }, { cwd: '/work/not/there' }],
+    [
+      'a workdir of the image’s, from which its program is named',
+      { workdir: '/opt/show', entrypoint: ['./show'] },
+      { cwd: '/opt/show', argv: ['./show'] },
+    ],
+  ])('%s', async (_, request, changes) => {
+    expect(seenBy(await runlet.run({ image, ...request }))).toEqual({ ...usual, ...changes });
+  });
+
+  test('nothing by the image’s PATH where the request has its own', async () => {
+    const run = await runlet.run({ image, entrypoint: ['show'], env: { PATH: '/bin' } });
+    expect(run).toMatchObject({ status: 'errored', error: { code: 'command_not_found' } });
+  });
+
+  test('the same in a sandbox that was made ahead, for each of its steps', async () => {
+    const request = { image, env: { ADDED: 'new' }, workdir: '/work', inputs: [{}, { args: ['more'] }] };
+    const made = ['ps', '-q', '--filter', 'label=dev.runlet.warm', '--filter', `ancestor=${image}`];
+    for (;;) {
+      // The test’s own time limit is the bound.
+      while ((await docker(lab.dockerHost, ...made)) === '')
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      const run = await runlet.run(request);
+      if (!run.startedWarm) continue;
+      const expected = { ...usual, env: { ...usual.env, ADDED: 'new' }, cwd: '/work' };
+      expect(run.steps.map(({ stdout }) => seenBy({ ...run, stdout }))).toEqual([
+        expected,
+        { ...expected, argv: [...usual.argv, 'more'] },
+      ]);
+      return;
+    }
+  });
+});
