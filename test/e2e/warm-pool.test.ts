@@ -18,6 +18,8 @@ const added: string[] = [pulled];
 const buildingMs = 900_000;
 
 beforeAll(async () => {
+  // Other tests of the same engine may have pulled it.
+  await docker(lab.dockerHost, 'rmi', '--force', pulled).catch(() => '');
   added.push(...(await loadImages(lab, [python])));
   runlet = await startRunlet(lab);
 }, buildingMs);
