@@ -4,6 +4,7 @@ import { type RunningRedis, startRedis } from '../../infra/parts/redis.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../shared/contracts/webhook.ts';
 import { runFinishedPayload } from '../../shared/contracts/webhook-payload.ts';
+import type { Worker } from '../../shared/contracts/worker.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
@@ -204,6 +205,12 @@ test('whatever is killed, and when: every webhook that is due arrives, and each 
   // What the dead have left is the last one's to remove; then it removes its own.
   const { worker: id } = JSON.parse(worker.program.lines.find((line) => line.includes('"ready"')) ?? '{}');
   await until(async () => (await ownersOf()).every((owner) => owner === id));
+  // A worker that stops has 15 s for what its last runs have used, which on a slow engine is not enough for dozens of them.
+  await until(async () => {
+    const { data } = await get<{ data: Worker[] }>('/v1/workers');
+    const waiting = data.flatMap(({ warm }) => warm).reduce((sum, { count }) => sum + count, 0);
+    return (await ownersOf()).length === waiting;
+  });
   await worker.program.stop();
   expect(await ownersOf()).toEqual([]);
   console.log(
