@@ -35,7 +35,7 @@ export function artifactCollector(
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
     let left = bounds.bytes;
     let over = truncated;
-    const unreadable: StartFailed[] = [];
+    const unreadable: string[] = [];
     const broken = brokenOff(stop);
     for (const { path, sizeBytes } of found) {
       if (state.artifacts.length >= bounds.count || sizeBytes > left) {
@@ -49,24 +49,21 @@ export function artifactCollector(
         left -= kept.sizeBytes;
         state.artifacts.push({ path, ...kept });
       } catch (error) {
-        const failure = source.failure();
-        if (failure === undefined) throw error;
-        unreadable.push(failure);
+        if (!source.failed()) throw error;
+        unreadable.push(path);
       }
     }
-    const [first] = unreadable;
-    const why = [
-      ...(over
-        ? [
-            `at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${mostListed} files looked at, no more than 64 folders deep. Name fewer.`,
-          ]
-        : []),
-      ...(first === undefined
-        ? []
-        : [
-            `${unreadable.length === 1 ? '' : `${unreadable.length} files, among them `}${first.text} could not be read by the run’s user. Have the program leave them readable.`,
-          ]),
-    ];
+    const why: string[] = [];
+    if (over)
+      why.push(
+        `at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${mostListed} files looked at, no more than 64 folders deep. Name fewer.`,
+      );
+    if (unreadable.length > 0) {
+      const many = unreadable.length === 1 ? '' : `${unreadable.length} files, among them `;
+      why.push(
+        `${many}${unreadable[0]} could not be read by the run’s user. Have the program leave them readable.`,
+      );
+    }
     if (why.length > 0)
       state.error = new Problem(
         'artifact_limit',
@@ -75,19 +72,19 @@ export function artifactCollector(
   };
 }
 
-/** A file's bytes; `failure` says why it could not be read, whatever became of that error on its way through a blob store. */
+/** A file's bytes; `failed` says whether it could not be read, whatever became of that error on its way through a blob store. */
 function readable(session: InitSession, path: string) {
-  let failure: StartFailed | undefined;
+  let failed = false;
   return {
     async *bytes(): AsyncGenerator<Buffer> {
       try {
         yield* session.read(path);
       } catch (error) {
-        if (error instanceof StartFailed && error.what === 'get') failure = error;
+        if (error instanceof StartFailed && error.what === 'get') failed = true;
         throw error;
       }
     },
-    failure: () => failure,
+    failed: () => failed,
   };
 }
 

@@ -92,7 +92,7 @@ export function createOutputSink(options: {
   };
 
   return {
-    /** What comes from now on is this step's; `whenFull` is called once when there is more than `limitBytes` of it. */
+    /** What comes from now on is this step's; `whenFull` is called once when there is more of it than `limitBytes`, or than is left of the run’s. */
     begin(name: string, limitBytes: number, whenFull: () => void): void {
       step = name;
       room = Math.min(limitBytes, options.mostBytes - keptBytes);

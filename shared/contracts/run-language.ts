@@ -1,8 +1,6 @@
 import { findLanguage, type Language, listLanguages } from '../languages/index.ts';
 
-const built = listLanguages().flatMap(({ title, builtAs }) =>
-  builtAs === undefined ? [] : [{ title, builtAs }],
-);
+const built = listLanguages().filter(({ builtAs }) => builtAs !== undefined);
 
 /** For documentation: what an operator has to do for languages whose image cannot be pulled. */
 export const imagesToBuild = `No public registry has the images of ${built.map(({ title }) => title).join(', ')}: \`npm run images -- ${built.map(({ builtAs }) => builtAs).join(' ')}\` builds them.`;

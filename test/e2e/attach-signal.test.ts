@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { signalNumbers } from '../../shared/contracts/attach.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { webSocket } from '../support/web-socket.ts';
 
 type Message = { type: string; data?: string; problem?: { code: string; errors?: { path: string }[] } };
 
@@ -30,9 +31,7 @@ async function start(script: string, more: Record<string, unknown> = { interacti
 }
 
 function attach(id: string) {
-  const socket = new WebSocket(`${runlet.url.replace('http', 'ws')}/v1/runs/${id}/attach`, {
-    headers: { authorization: `Bearer ${runlet.apiKey}` },
-  });
+  const socket = webSocket(runlet, `/v1/runs/${id}/attach`);
   open.add(socket);
   let said = '';
   const problems: Message['problem'][] = [];

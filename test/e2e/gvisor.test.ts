@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { WebSocket } from 'ws';
 import { buildImage } from '../../infra/images/build.ts';
 import { loadImage } from '../../infra/images/load.ts';
 import { startEngine } from '../../infra/parts/own-engine.ts';
@@ -12,6 +11,7 @@ import type { Worker } from '../../shared/contracts/worker.ts';
 import { containersOf, gone } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { webSocket } from '../support/web-socket.ts';
 
 const lab = inject('lab');
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
@@ -199,9 +199,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
         command: ['sh', '-c', 'stty size; read line; echo "read $line"; stty size; exit 5'],
       })
     ).json()) as Run;
-    const socket = new WebSocket(`${runlet.url.replace('http', 'ws')}/v1/runs/${created.id}/attach`, {
-      headers: { authorization: `Bearer ${runlet.apiKey}` },
-    });
+    const socket = webSocket(runlet, `/v1/runs/${created.id}/attach`);
     let seen = '';
     socket.on('message', (data: Buffer) => {
       const message = JSON.parse(data.toString()) as { type: string; data?: string };

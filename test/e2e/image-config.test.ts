@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { docker } from '../support/docker.ts';
+import { docker, warmContainers } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const lab = inject('lab');
@@ -146,10 +146,9 @@ describe('of an image’s config and a request, the program gets', () => {
 
   test('the same in a sandbox that was made ahead, for each of its steps', async () => {
     const request = { image, env: { ADDED: 'new' }, workdir: '/work', inputs: [{}, { args: ['more'] }] };
-    const made = ['ps', '-q', '--filter', 'label=dev.runlet.warm', '--filter', `ancestor=${image}`];
     for (;;) {
       // The test’s own time limit is the bound.
-      while ((await docker(lab.dockerHost, ...made)) === '')
+      while ((await warmContainers(lab.dockerHost, `ancestor=${image}`)).length === 0)
         await new Promise((resolve) => setTimeout(resolve, 100));
       const run = await runlet.run(request);
       if (!run.startedWarm) continue;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { gone } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
-/** What a run may leave behind: its output in Redis, its artifacts in the blob store. */
+/** How much a run may be given, and may leave behind: its output in Redis, its artifacts in the blob store. */
 const lab = inject('lab');
 
 const shell = (script: string, more: Record<string, unknown> = {}) => ({
@@ -87,6 +87,16 @@ describe('bounds', () => {
     expect(run.paths).toEqual(['a']);
     expect(run).toMatchObject({ status: 'succeeded', error: { code: 'artifact_limit' } });
     expect(run.error?.detail).toContain('64 folders');
+  });
+
+  test('a run is told the same of arguments that the kernel refuses and of those that its init cannot be told', async () => {
+    const given = (count: number) => Array.from({ length: count }, () => 'x'.repeat(120_000));
+    for (const args of [given(30), given(40)])
+      expect(await runlet.run({ image: 'busybox', command: ['true'], args })).toMatchObject({
+        status: 'errored',
+        error: { code: 'start_failed', detail: expect.stringContaining('too long') },
+        steps: [{ name: 'run', status: 'errored' }],
+      });
   });
 });
 

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { WebSocket } from 'ws';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { docker } from '../support/docker.ts';
+import { docker, warmContainers } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { webSocket } from '../support/web-socket.ts';
 
 const lab = inject('lab');
 let runlet: Runlet;
@@ -197,17 +197,12 @@ test('a run whose warm sandbox has just gone starts in another', async () => {
   for (let i = 0; i < 2; i += 1) await sh('true');
   await warmRun('true');
   const [worker] = ((await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] }).data;
-  const warmOnes = ['--filter', 'label=dev.runlet.warm', '--filter', `label=dev.runlet.worker=${worker?.id}`];
   for (let i = 0; i < 3; i += 1) {
     while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
     // By then one like it is looked out for.
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    await docker(
-      lab.dockerHost,
-      'rm',
-      '-f',
-      ...(await docker(lab.dockerHost, 'ps', '-q', ...warmOnes)).split('\n'),
-    );
+    const warmOnes = await warmContainers(lab.dockerHost, `label=dev.runlet.worker=${worker?.id}`);
+    await docker(lab.dockerHost, 'rm', '-f', ...warmOnes);
     const run = await sh('echo there');
     expect(run).toMatchObject({ status: 'succeeded', attempt: 1, stdout: 'there\n' });
   }
@@ -222,9 +217,7 @@ test('an interactive run reads what attached clients send, on pipes and on a ter
       command: ['sh', '-c', 'stty size; read line; echo "read $line"; stty size; exit 5'],
     })
   ).json()) as Run;
-  const socket = new WebSocket(`${runlet.url.replace('http', 'ws')}/v1/runs/${created.id}/attach`, {
-    headers: { authorization: `Bearer ${runlet.apiKey}` },
-  });
+  const socket = webSocket(runlet, `/v1/runs/${created.id}/attach`);
   let seen = '';
   socket.on('message', (data: Buffer) => {
     const message = JSON.parse(data.toString()) as { type: string; data?: string };

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { WebSocket } from 'ws';
 import type { Service } from '../../shared/contracts/service.ts';
 import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { webSocket } from '../support/web-socket.ts';
 
 const lab = inject('lab');
 let runlet: Runlet;
@@ -101,9 +101,7 @@ test('a WebSocket that is silent for longer than every limit stays open, and its
     keepAlive: 1_000,
   });
   const since = await startedAt(service);
-  const socket = new WebSocket(`${runlet.url.replace('http', 'ws')}${service.path}`, {
-    headers: { authorization: `Bearer ${runlet.apiKey}` },
-  });
+  const socket = webSocket(runlet, `${service.path}`);
   const heard: string[] = [];
   let closed = false;
   socket.on('close', () => {

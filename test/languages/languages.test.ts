@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { commandLines, findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
-import { docker } from '../support/docker.ts';
+import { docker, warmContainers } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { allPrograms } from './programs.ts';
@@ -76,11 +76,7 @@ describe('in a sandbox made ahead the program has been started, and does not kno
   const clockless = ['tcl'];
   const waitMs = 4_000;
 
-  /** The containers that wait for runs of this image, the newest first. */
-  async function made({ image }: Language): Promise<string[]> {
-    const filters = ['--filter', 'label=dev.runlet.warm', '--filter', `ancestor=${image}`];
-    return (await docker(lab.dockerHost, 'ps', '-q', ...filters)).split('\n').filter((id) => id !== '');
-  }
+  const made = ({ image }: Language) => warmContainers(lab.dockerHost, `ancestor=${image}`);
 
   async function isHeldIn(id: string, language: Language): Promise<boolean> {
     const { fileName } = language;

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { WebSocket } from 'ws';
 import { ensureTools } from '../../infra/parts/apt.ts';
 import { silent } from '../../infra/parts/say.ts';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -10,6 +9,7 @@ import type { Service } from '../../shared/contracts/service.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { webSocket } from '../support/web-socket.ts';
 import { servicesOf } from './support.ts';
 
 const lab = inject('lab');
@@ -113,9 +113,7 @@ server.listen(3000);`;
       chunks.push(Buffer.from(chunk).toString());
     expect(chunks.join('')).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\n');
     expect(chunks.length).toBeGreaterThan(1);
-    const socket = new WebSocket(`${runlet.url.replace('http', 'ws')}${service.path}`, {
-      headers: { authorization: `Bearer ${runlet.apiKey}` },
-    });
+    const socket = webSocket(runlet, `${service.path}`);
     const echoed = new Promise<string>((resolve, reject) => {
       socket.on('open', () => socket.send('over the wall'));
       socket.on('message', (data: Buffer) => resolve(data.toString()));

@@ -9,6 +9,13 @@ export async function docker(dockerHost: string, ...args: string[]): Promise<str
   return stdout.trim();
 }
 
+/** Those running that were made ahead and wait for a run, the newest first; of these filters. */
+export async function warmContainers(dockerHost: string, ...filters: string[]): Promise<string[]> {
+  const all = ['label=dev.runlet.warm', ...filters].flatMap((filter) => ['--filter', filter]);
+  const ids = await docker(dockerHost, 'ps', '-q', ...all);
+  return ids.split('\n').filter((id) => id !== '');
+}
+
 /** Names of the containers of these runs, running or not. */
 export async function containersOf(dockerHost: string, runIds: string[]): Promise<string[]> {
   const names = (await docker(dockerHost, 'ps', '-a', '--format', '{{.Names}}')).split('\n');

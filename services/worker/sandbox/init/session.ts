@@ -14,8 +14,10 @@ import {
   u32,
   u64,
 } from './frames.ts';
+import { execOrder, holdOrder, isSameStart, type Start, type StepSpec, startOf } from './order.ts';
 
 export type { StepEnd } from './frames.ts';
+export type { StepSpec } from './order.ts';
 
 /** The init could not do what it was told; the sandbox is as it was before. */
 export class StartFailed extends Error {
@@ -36,20 +38,6 @@ export class StartFailed extends Error {
 export class SandboxLost extends Error {
   override readonly name = 'SandboxLost';
 }
-
-export type StepSpec = {
-  argv: string[];
-  env: Record<string, string>;
-  /** Beside that, what the init itself has: beside a service, the container's. */
-  ownEnvironment?: boolean;
-  tty?: { cols: number; rows: number };
-  /** Whether the program gets a stdin to read; else it reads /dev/null. */
-  stdin: boolean;
-  wallMs: number;
-  cpuMs: number | null;
-  /** stdout and stderr together; a little more may come, and is the caller's to cut. */
-  outputBytes: number;
-};
 
 export type RunningStep = {
   /** Resolves when the program has been executed; rejects with StartFailed or SandboxLost. */
@@ -222,7 +210,7 @@ export function createInitSession(attachment: Attachment) {
     hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin'>, until: string): Promise<boolean> {
       return new Promise((resolve, reject) => {
         const start = startOf(step);
-        const order = orderFrame('H', start, unlimited, until);
+        const order = holdOrder(start, until);
         const isSent = canBeSent(order);
         const handler: Waiting = {
           onLost: reject,
@@ -249,7 +237,7 @@ export function createInitSession(attachment: Attachment) {
       ended.promise.catch(() => {});
       const start = startOf(step);
       const isHeld = held?.workdir === workdir && isSameStart(held.start, start);
-      const order = orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step);
+      const order = execOrder(start, step, isHeld);
       const isSent = canBeSent(order);
       let running = isSent;
       let hasStarted = false;
@@ -451,53 +439,11 @@ export function createInitSession(attachment: Attachment) {
   };
 }
 
-const theHeld = 8;
 /**
  * Sent in the place of what cannot be: a LIST of nothing. By its answer all has been heard that failed before; and who
  * waits for a sandbox that is lost hears of that.
  */
 const nothing = frame('L', u32(0));
-const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
-
-/** What a program is given as it starts, and cannot be given anew: as EXEC and HOLD say it. */
-type Start = { flags: number; argc: number; envc: number; strings: Buffer };
-
-function startOf(step: Omit<StepSpec, keyof typeof unlimited>): Start {
-  const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
-  return {
-    flags: (step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0),
-    argc: step.argv.length,
-    envc: env.length,
-    strings: ended([...step.argv, ...env]),
-  };
-}
-
-const isSameStart = (a: Start, b: Start) =>
-  a.flags === b.flags && a.argc === b.argc && a.envc === b.envc && a.strings.equals(b.strings);
-
-function orderFrame(
-  type: 'E' | 'H',
-  { flags, argc, envc, strings }: Start,
-  { wallMs, cpuMs, outputBytes, tty }: Pick<StepSpec, keyof typeof unlimited | 'tty'>,
-  ...more: string[]
-): Buffer {
-  return frame(
-    type,
-    u32(flags),
-    u32(wallMs),
-    u32(cpuMs ?? 0),
-    u64(outputBytes),
-    u16(tty?.cols ?? 0),
-    u16(tty?.rows ?? 0),
-    u32(argc),
-    u32(envc),
-    strings,
-    ended(more),
-  );
-}
-
-/** Each ended by a NUL. */
-const ended = (strings: string[]) => Buffer.from(strings.map((text) => `${text}\0`).join(''));
 
 function* pieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += 64 * 1024) yield data.subarray(at, at + 64 * 1024);

@@ -1,0 +1,66 @@
+import { frame, u16, u32, u64 } from './frames.ts';
+
+/** EXEC and HOLD, which say what is to be started (infra/sandbox-init/order.c reads them). */
+
+export type StepSpec = {
+  argv: string[];
+  env: Record<string, string>;
+  /** Beside that, what the init itself has: beside a service, the container's. */
+  ownEnvironment?: boolean;
+  tty?: { cols: number; rows: number };
+  /** Whether the program gets a stdin to read; else it reads /dev/null. */
+  stdin: boolean;
+  wallMs: number;
+  cpuMs: number | null;
+  /** stdout and stderr together; a little more may come, and is the caller's to cut. */
+  outputBytes: number;
+};
+
+const theHeld = 8;
+const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
+
+/** What a program is given as it starts, and cannot be given anew. */
+export type Start = { flags: number; argc: number; envc: number; strings: Buffer };
+
+export function startOf(step: Omit<StepSpec, keyof typeof unlimited>): Start {
+  const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
+  return {
+    flags: (step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0),
+    argc: step.argv.length,
+    envc: env.length,
+    strings: ended([...step.argv, ...env]),
+  };
+}
+
+export const isSameStart = (a: Start, b: Start) =>
+  a.flags === b.flags && a.argc === b.argc && a.envc === b.envc && a.strings.equals(b.strings);
+
+export const execOrder = (start: Start, step: StepSpec, isHeld: boolean): Buffer =>
+  orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step);
+
+/** It goes on to its first system call that is given `until`. */
+export const holdOrder = (start: Start, until: string): Buffer => orderFrame('H', start, unlimited, until);
+
+function orderFrame(
+  type: 'E' | 'H',
+  { flags, argc, envc, strings }: Start,
+  { wallMs, cpuMs, outputBytes, tty }: Pick<StepSpec, keyof typeof unlimited | 'tty'>,
+  ...more: string[]
+): Buffer {
+  return frame(
+    type,
+    u32(flags),
+    u32(wallMs),
+    u32(cpuMs ?? 0),
+    u64(outputBytes),
+    u16(tty?.cols ?? 0),
+    u16(tty?.rows ?? 0),
+    u32(argc),
+    u32(envc),
+    strings,
+    ended(more),
+  );
+}
+
+/** Each ended by a NUL. */
+const ended = (strings: string[]) => Buffer.from(strings.map((text) => `${text}\0`).join(''));
