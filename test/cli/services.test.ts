@@ -189,7 +189,9 @@ describe('runlet services, stop, start', () => {
   });
 
   it('start says when it has not become ready', async () => {
-    await live.cli(['up', 'busybox', '--name', 'once', '--restart', 'never', '--quiet', '--', 'false']);
+    // Without a port it would be ready as soon as it runs, for as long as it does.
+    const atPort = ['--port', '80', '--restart', 'never', '--quiet'];
+    await live.cli(['up', 'busybox', '--name', 'once', ...atPort, '--', 'false']);
     const ended = await live.cli(['start', 'once']);
     expect(ended).toMatchObject({ code: 1, out: '' });
     expect(ended.stderr).toContain('exit code 1');

@@ -185,12 +185,12 @@ test('a run whose job was fetched is claimed once, and its job is held', async (
     const outline = outlineOf({ ...head, request });
     const starts = [{ kind: kindOf(outline), state: emptyState }];
     const { promise: asked, resolve } = Promise.withResolvers<[Fetch, Promise<HeldClaim | undefined>]>();
+    await see().runs.create(head, request, bounds);
+    line.loseNext();
     const came = queue.next((fetch) =>
       resolve([fetch, stores(ahead).runs.claimFetched(fetch, 'w1', starts, now.getTime())]),
     );
     const [fetch, claim] = await asked;
-    await see().runs.create(head, request, bounds);
-    line.loseNext();
     await adding.add({ id: head.id, priority: 50, delayMs: 0, outline });
     expect(await claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id: head.id } });
     const job = (await came) ?? (await queue.held(head.id, fetch));
