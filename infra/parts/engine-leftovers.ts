@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { endProcess, identify, type ProcessId } from './pids.ts';
+
+/**
+ * Ends the containers that an Engine lost sight of, once it has ended itself. Where a runtime makes a container and fails
+ * to start it, Docker Engine 20.10 forgets it ("task must be stopped before deletion: created", in its log): the
+ * shim, and what the runtime has ready, stay for ever. So does runsc where it may not have a network.
+ */
+export async function endLeftovers(execRoot: string): Promise<void> {
+  const address = join(execRoot, 'containerd/containerd.sock');
+  const processes = listProcesses();
+  const shims = processes.filter(
+    ({ words }) => basename(words[0] ?? '').startsWith('containerd-shim') && words.includes(address),
+  );
+  // A shim is the subreaper of all that it starts (prctl(2), PR_SET_CHILD_SUBREAPER): nothing leaves its tree.
+  const left = [...shims];
+  for (const { id } of left) left.push(...processes.filter(({ parent }) => parent === id.pid));
+  await Promise.all(left.map(({ id }) => endProcess(id, 0)));
+}
+
+interface Listed {
+  id: ProcessId;
+  parent: number;
+  /** Its command line. */
+  words: string[];
+}
+
+function listProcesses(): Listed[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const id = /^\d+$/.test(name) ? identify(Number(name)) : undefined;
+    if (id === undefined) return [];
+    try {
+      const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      return [{ id, parent: Number(parent), words }];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
