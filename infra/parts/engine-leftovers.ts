@@ -3,20 +3,21 @@ import { basename, join } from 'node:path';
 import { endProcess, identify, type ProcessId } from './pids.ts';
 
 /**
- * Ends the containers that an Engine lost sight of, once it has ended itself. Where a runtime makes a container and fails
- * to start it, Docker Engine 20.10 forgets it ("task must be stopped before deletion: created", in its log): the
- * shim, and what the runtime has ready, stay for ever. So does runsc where it may not have a network.
+ * Ends the containers that an Engine has left behind when it has ended itself: their shims, and all below them. Where a runtime
+ * makes a container and fails to start it, as runsc does where it may not have a network, Docker Engine 20.10 forgets it
+ * ("task must be stopped before deletion: created", in its log), and they would stay for ever.
  */
-export async function endLeftovers(execRoot: string): Promise<void> {
+export async function endEngineLeftovers(execRoot: string): Promise<void> {
   const address = join(execRoot, 'containerd/containerd.sock');
   const processes = listProcesses();
-  const shims = processes.filter(
-    ({ words }) => basename(words[0] ?? '').startsWith('containerd-shim') && words.includes(address),
+  const left = new Set(
+    processes.filter(
+      ({ words }) => basename(words[0] ?? '').startsWith('containerd-shim') && words.includes(address),
+    ),
   );
   // A shim is the subreaper of all that it starts (prctl(2), PR_SET_CHILD_SUBREAPER): nothing leaves its tree.
-  const left = [...shims];
-  for (const { id } of left) left.push(...processes.filter(({ parent }) => parent === id.pid));
-  await Promise.all(left.map(({ id }) => endProcess(id, 0)));
+  for (const { id } of left) for (const one of processes) if (one.parent === id.pid) left.add(one);
+  await Promise.all([...left].map(({ id }) => endProcess(id, 0)));
 }
 
 interface Listed {

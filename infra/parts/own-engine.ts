@@ -6,7 +6,7 @@ import { type Child, startChild } from './child.ts';
 import type { ChildRegister } from './child-register.ts';
 import { makeBridge, removeBridge } from './engine-bridge.ts';
 import { engineTrouble } from './engine-client.ts';
-import { endLeftovers } from './engine-leftovers.ts';
+import { endEngineLeftovers } from './engine-leftovers.ts';
 import { cleanNetwork, rememberNetwork } from './engine-network.ts';
 import { waitUntil } from './pids.ts';
 import { run } from './run.ts';
@@ -79,7 +79,7 @@ export async function startEngine(options: OwnEngineOptions): Promise<OwnEngine>
     async stop() {
       // dockerd ends its containers, then its containerd, then itself.
       await child.stop(20_000);
-      await endLeftovers(options.execRoot);
+      await endEngineLeftovers(options.execRoot);
       await unmountBelow(options.execRoot);
       await unmountBelow(options.dataRoot);
       rmSync(options.execRoot, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage } from '../../infra/images/build.ts';
 import { loadImage } from '../../infra/images/load.ts';
-import { type OwnEngine, startEngine } from '../../infra/parts/own-engine.ts';
+import { type OciRuntime, type OwnEngine, startEngine } from '../../infra/parts/own-engine.ts';
 import { silent } from '../../infra/parts/say.ts';
 import type { Lab } from './lab.ts';
 
@@ -18,7 +18,12 @@ export type SecondEngine = {
 };
 
 /** A node beside the lab's own: an Engine with these images. Takes root. */
-export async function startSecondEngine(lab: Lab, name: string, images: string[]): Promise<SecondEngine> {
+export async function startSecondEngine(
+  lab: Lab,
+  name: string,
+  images: string[],
+  runtimes: Record<string, OciRuntime> = {},
+): Promise<SecondEngine> {
   const execRoot = join(lab.dataDir, `${name}/exec`);
   const start = () =>
     startEngine({
@@ -27,6 +32,7 @@ export async function startSecondEngine(lab: Lab, name: string, images: string[]
       execRoot,
       pidfile: join(lab.dataDir, `${name}/dockerd.pid`),
       logFile: join(lab.dataDir, `logs/${name}.log`),
+      runtimes,
       second: true,
       say: silent,
     });
