@@ -249,14 +249,17 @@ describe('fields', () => {
     expect(pathsOf(problem).every((path) => path.isWellFormed())).toBe(true);
   });
 
-  test.each(['/a b', '/ž', '/a\0b', '/a\r\nHost: x'])('a health path that cannot be sent: %j', async (path) => {
-    const problem = await problemOf(
-      await on.call('POST', '/v1/services', { ...a, health: { path } }),
-      400,
-      'validation_failed',
-    );
-    expect(pathsOf(problem)).toEqual(['health.path']);
-  });
+  test.each(['/a b', '/ž', '/a\0b', '/a\r\nHost: x'])(
+    'a health path that cannot be sent: %j',
+    async (path) => {
+      const problem = await problemOf(
+        await on.call('POST', '/v1/services', { ...a, health: { path } }),
+        400,
+        'validation_failed',
+      );
+      expect(pathsOf(problem)).toEqual(['health.path']);
+    },
+  );
 
   test('in a batch it keeps no other run out', async () => {
     const response = await on.call('POST', '/v1/runs/batch', {
