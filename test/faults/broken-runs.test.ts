@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createRunQueue } from '../../services/gateway/run-queue.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Service } from '../../shared/contracts/service.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
@@ -7,6 +8,7 @@ import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
+import { outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { specContext } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
@@ -77,6 +79,15 @@ const breaks: Record<string, Break> = {
       'data',
       JSON.stringify({ id, outline: { id, request: { limits: { memoryBytes: '1', cpus: '1' } } } }),
     ),
+  'an outline without an image, though one to be at hand': (id) =>
+    redis.hset(
+      jobKey(id),
+      'data',
+      JSON.stringify({
+        id,
+        outline: { id, request: { limits: { memoryBytes: 1, cpus: 0.1 }, pull: 'missing', image: 5 } },
+      }),
+    ),
   'a state that is none': (id) => redis.hset(keys.run(id), 'status', 'flying'),
 };
 const sealer = () => sealerFor(runlet.env.RUNLET_SECRET_KEY ?? '');
@@ -133,8 +144,13 @@ describe('runs that are broken before a worker takes them', () => {
     expect(await runlet.run({ image: 'busybox', command: ['echo', 'after'] })).toMatchObject({
       stdout: 'after\n',
     });
-    const { data } = (await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] };
-    expect(data.map(({ name, inUse }) => [name, inUse.runs])).toEqual([['one', 0]]);
+    // Nothing that they reserved is left; its next word of that comes within seconds.
+    const inUse = async () => {
+      const { data } = (await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] };
+      expect(data.map(({ name }) => name)).toEqual(['one']);
+      return data[0]?.inUse.runs;
+    };
+    while ((await inUse()) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
   });
 
   test('they are listed, and forgotten, like others', async () => {
@@ -148,6 +164,29 @@ describe('runs that are broken before a worker takes them', () => {
       expect(await redis.exists(keys.run(id))).toBe(0);
     }
   });
+});
+
+test('a broken one that is claimed along with its job, for a warm sandbox that waits: it ends, and others go on', async () => {
+  const echo = { image: 'busybox', command: ['echo', 'warm'], limits: { memoryBytes: 16_777_216 } };
+  while (!(await runlet.run(echo)).startedWarm) await new Promise((resolve) => setTimeout(resolve, 200));
+  const runs = createRunStore(redis, keys, sealer());
+  const queue = createRunQueue(redis, keys, createLog('test', 'silent'));
+  const request = runRequest.parse(echo);
+  for (let i = 0; i < 3; i += 1) {
+    const id = newId('run');
+    const now = Date.now();
+    const head = { id, tenant: 'default', createdAt: new Date(now).toISOString(), dueAt: now };
+    await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 100 });
+    await redis.set(keys.spec(id), 'no box');
+    await queue.add({ id, priority: 0, delayMs: 0, outline: outlineOf({ ...head, request }) });
+    expect(await runlet.ended(id)).toMatchObject({
+      status: 'errored',
+      error: { code: 'internal' },
+      attempt: 1,
+    });
+  }
+  await queue.close();
+  expect(await runlet.run(echo)).toMatchObject({ status: 'succeeded', stdout: 'warm\n' });
 });
 
 test('what an earlier version took and left in the queue, half a surrogate pair, runs', async () => {
