@@ -12,6 +12,8 @@ export type Sealer = {
   /** `context` binds the box to its place: a box moved to another key does not open. */
   seal(plain: string, context: string): Buffer;
   open(box: Buffer, context: string): string;
+  /** It has opened one: the key is that of this Runlet, so a box that does not open is broken, and will not open later either. */
+  proven(): boolean;
 };
 
 const nonceBytes = 12;
@@ -20,7 +22,9 @@ const tagBytes = 16;
 export function sealerFor(secretKey: string): Sealer {
   // An object, not bytes: Node would make one of them for each box, which is more work than to seal it.
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32)));
+  let opened = false;
   return {
+    proven: () => opened,
     seal(plain, context) {
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
@@ -31,9 +35,9 @@ export function sealerFor(secretKey: string): Sealer {
       const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, nonceBytes))
         .setAAD(Buffer.from(context))
         .setAuthTag(box.subarray(nonceBytes, nonceBytes + tagBytes));
-      return Buffer.concat([decipher.update(box.subarray(nonceBytes + tagBytes)), decipher.final()]).toString(
-        'utf8',
-      );
+      const plain = Buffer.concat([decipher.update(box.subarray(nonceBytes + tagBytes)), decipher.final()]);
+      opened = true;
+      return plain.toString('utf8');
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { AttemptFault, DeliveryAttempt } from '../../shared/contracts/webhook.ts';
 import type { Log } from '../../shared/log.ts';
+import { isStoreError } from '../../shared/store-errors.ts';
 import type { DeliveryStore, StoredDelivery } from '../../shared/stores/deliveries.ts';
 import type { StoredWebhook, WebhookStore } from '../../shared/stores/webhooks.ts';
 import { signedHeaders } from '../../shared/webhooks/signature.ts';
@@ -16,6 +17,8 @@ type Tried = {
   unwell: boolean;
   /** `gone`: the receiver says that it is no more. `lost`: there is nothing to send; the receiver has no part in that. */
   never?: 'gone' | 'lost';
+  /** A fault of ours: the receiver has no part in that either. */
+  ours?: true;
   retryAfterMs?: number | undefined;
 };
 
@@ -28,6 +31,7 @@ type Tried = {
  *   2xx                                        delivered
  *   410                                        failed, and the endpoint is disabled
  *   nothing to send any more                   failed
+ *   a fault of ours                            later, by the schedule; after the last try failed
  *   anything else                              later, by the schedule; after the last try failed, and the endpoint is disabled
  */
 export function createDeliver(options: {
@@ -55,7 +59,17 @@ export function createDeliver(options: {
       durationMs: Math.round((performance.now() - began) * 10) / 10,
       ...attempt,
     });
-    const [body, secrets] = await Promise.all([deliveries.body(delivery), secretsOf(delivery)]);
+    let body: string | undefined;
+    let secrets: string[];
+    try {
+      [body, secrets] = await Promise.all([deliveries.body(delivery), secretsOf(delivery)]);
+    } catch (cause) {
+      if (isStoreError(cause)) throw cause;
+      // It is tried by the schedule, since a wrong key can be mended, and not for ever.
+      log.error({ delivery: delivery.id, err: cause }, 'a delivery cannot be made');
+      const error = fault('internal', 'It could not be signed, for a reason on our side: tell the operator.');
+      return { attempt: tried({ statusCode: null, error, response: null }), unwell: false, ours: true };
+    }
     if (body === undefined || secrets.length === 0) {
       const error = fault('endpoint_deleted', 'What was to be sent, or its secret, is gone.');
       return { attempt: tried({ statusCode: null, error, response: null }), unwell: false, never: 'lost' };
@@ -86,7 +100,7 @@ export function createDeliver(options: {
   async function conclude(
     delivery: StoredDelivery,
     webhook: StoredWebhook | undefined,
-    { attempt, never, retryAfterMs: asked }: Tried,
+    { attempt, never, ours, retryAfterMs: asked }: Tried,
   ): Promise<number | undefined> {
     if (attempt.error === null) {
       await deliveries.settle(delivery, { outcome: 'delivered', attempt });
@@ -99,7 +113,7 @@ export function createDeliver(options: {
       return status === 'pending' ? nextAt : undefined;
     }
     // First: if this process dies in between, the delivery is still pending, and the next try finds the endpoint disabled.
-    if (webhook !== undefined && never !== 'lost') {
+    if (webhook !== undefined && never !== 'lost' && !ours) {
       const reason = never === 'gone' ? 'gone' : 'failing';
       const since = never === 'gone' ? undefined : Date.parse(delivery.createdAt);
       if (await webhooks.disable(webhook, reason, since))

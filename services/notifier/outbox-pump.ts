@@ -1,6 +1,6 @@
 import type { Log } from '../../shared/log.ts';
 import type { DeliveryStore, Recipient } from '../../shared/stores/deliveries.ts';
-import type { OutboxStore } from '../../shared/stores/outbox.ts';
+import type { DueRun, OutboxStore } from '../../shared/stores/outbox.ts';
 import type { PreviewOutput } from '../../shared/stores/run-preview.ts';
 import type { WebhookStore } from '../../shared/stores/webhooks.ts';
 import { receiverKey } from './deliver.ts';
@@ -62,16 +62,25 @@ export function createOutboxPump(options: {
     return found.flatMap((one) => (one === undefined ? [] : [{ endpoint: one.id, url: one.url }]));
   }
 
+  function ownOf({ own, ownLost }: Pick<DueRun, 'own' | 'ownLost'>, member: string): Recipient[] {
+    if (ownLost)
+      log.error(
+        { member },
+        'the webhook that it named cannot be opened and is left out: was RUNLET_SECRET_KEY changed?',
+      );
+    return own === undefined ? [] : [own];
+  }
+
   async function runEvent(runId: string): Promise<Due[]> {
     const due = await outbox.due(runId);
     if (due === undefined) {
       await outbox.discard(runId);
       return [];
     }
-    const { record, own, streamed } = due;
+    const { record, streamed } = due;
     const output = await options.preview(runId, record.attempt);
     const body = runFinished(record, output, options.publicUrl);
-    const recipients = [...(await endpoints(due.endpoints)), ...(own === undefined ? [] : [own])];
+    const recipients = [...(await endpoints(due.endpoints)), ...ownOf(due, runId)];
     const { tenant } = record.head;
     return publish({ tenant, type: 'run.finished', runId, body }, recipients, {
       outboxMember: runId,
@@ -103,8 +112,8 @@ export function createOutboxPump(options: {
       await outbox.discard(member);
       return [];
     }
-    const { tenant, type, body, own, streamed } = due;
-    const recipients = [...(await endpoints(due.endpoints)), ...(own === undefined ? [] : [own])];
+    const { tenant, type, body, streamed } = due;
+    const recipients = [...(await endpoints(due.endpoints)), ...ownOf(due, member)];
     return publish({ tenant, type, runId: undefined, body }, recipients, { outboxMember: member, streamed });
   }
 
@@ -114,7 +123,8 @@ export function createOutboxPump(options: {
       return await (member.startsWith('svc_') ? serviceEvent(member) : webhookEvent(member));
     } catch (error) {
       log.error({ member, err: error }, 'an event could not be made deliveries; tried again in a minute');
-      await outbox.postpone(member, postponeMs);
+      // Where Redis is away it keeps its place as it is.
+      await outbox.postpone(member, postponeMs).catch(() => {});
       return [];
     }
   }

@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import { firstStepOf } from '../../shared/run-plan.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
+import { isStoreError } from '../../shared/store-errors.ts';
 import {
   emptyState,
   newStep,
@@ -64,6 +65,8 @@ export type Outcome = 'finished' | 'lost' | 'again';
 /** Pull progress goes to the run's stream at most so often. */
 const pullEventMs = 250;
 const sizeCheckMs = 1_000;
+/** Redis refuses writes for a while (it is full, it is loading): output waits, and the program with it. */
+const appendAgainMs = 500;
 
 /** A run for which a warm sandbox was taken before its claim, and the state in which it starts. */
 export type Foreseen = { opened: WarmOpened; image: ImageInfo; state: RunState };
@@ -122,11 +125,21 @@ export async function executeRun(
   const state = foreseen?.state ?? firstState(head, attempt.claimedAt);
   let opened: Opened | undefined = foreseen?.opened;
   let sequence = 0;
+  /** Why output could not be written, where that is no matter of Redis being away. */
+  let fault: unknown;
   const sink = createOutputSink({
     mostBytes: execution.mostOutputBytes,
-    append: (entries) => {
+    append: async (entries) => {
       sequence += 1;
-      return runs.append(holder, `o${sequence}`, entries);
+      for (;;) {
+        try {
+          return await runs.append(holder, `o${sequence}`, entries);
+        } catch (error) {
+          if (!isStoreError(error)) fault ??= error;
+          if (fault !== undefined || stop.cause() === 'lock_lost') return false;
+          await new Promise((resolve) => setTimeout(resolve, appendAgainMs));
+        }
+      }
     },
     onLost: () => stop.stop('lock_lost'),
   });
@@ -167,6 +180,7 @@ export async function executeRun(
     const plan = planRun(request, image, opened.folders);
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
+    if (fault !== undefined) throw fault;
     if (stop.cause() === 'lock_lost') return 'lost';
     const outcome = await finish(verdict);
     const [first] = plan.steps;
@@ -174,10 +188,10 @@ export async function executeRun(
     return outcome;
   } catch (error) {
     const reason = stop.cause();
-    if (reason === 'lock_lost') return 'lost';
+    if (reason === 'lock_lost' && fault === undefined) return 'lost';
     if (reason === 'cancelled') return await ended('cancelled');
     if (error instanceof OutOfMemory) return await finish(error.verdict);
-    const problem = asProblem(error, log, holder);
+    const problem = asProblem(fault ?? error, log, holder.runId);
     if (problem.code === 'engine_unavailable' || problem.code === 'worker_lost') {
       const requeued = await runs.requeue(holder);
       if (requeued !== 'refused') return requeued === 'requeued' ? 'again' : 'lost';
@@ -316,11 +330,11 @@ function pullReporter(runs: RunStore, holder: Holder, reference: string) {
 }
 
 /** What the user is told. Anything unforeseen is our fault: it is logged, and said to be ours. */
-function asProblem(error: unknown, log: Log, holder: Holder): Problem {
+export function asProblem(error: unknown, log: Log, runId: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof Stopped)
     return new Problem('worker_lost', 'The worker was shut down while the run was going on: run it again.');
-  log.error({ run: holder.runId, err: error }, 'run failed for an unforeseen reason');
+  log.error({ run: runId, err: error }, 'run failed for an unforeseen reason');
   return new Problem(
     'internal',
     'The run failed for a reason on our side: run it again, and tell the operator.',

@@ -1,13 +1,14 @@
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import { outlineOf } from '../../shared/run-plan.ts';
+import { isStoreError } from '../../shared/store-errors.ts';
 import type { HeldClaim, RunClaims } from '../../shared/stores/run-claims.ts';
 import { emptyState, type RunOutline } from '../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../shared/stores/workers.ts';
 import { within } from '../../shared/within.ts';
 import type { ActiveRuns } from './active-runs.ts';
-import { type Execution, executeRun, foresee } from './execute-run.ts';
+import { asProblem, type Execution, executeRun, foresee } from './execute-run.ts';
 import type { Ledger, Need, Reservation } from './ledger.ts';
 import { createRunFetcher, type Fetched } from './run-fetcher.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
@@ -31,6 +32,9 @@ const warmStartMs = 25;
  * this time. Else the look, with its write to Redis's disk, comes in between the end of a short program and the word of it.
  */
 const aloneMs = 10;
+
+/** What can be said of a run that was claimed and can be read. */
+type Readable = Exclude<HeldClaim, { verdict: 'broken' }>;
 
 /** What `take` wants to hear of a run: it has no warm sandbox to start in; its program has started; its end is written. */
 type Signs = { cold: () => void; started: () => void; written: () => void };
@@ -70,20 +74,26 @@ export function createIntake(options: {
   async function take(): Promise<void> {
     if (!options.ready()) return pause(200);
     if (!ledger.fits(smallest)) return ledger.room(waitHereMs);
-    let fetched = await fetcher.next();
+    const fetched = await fetcher.next();
     if (fetched === undefined) return;
+    await begin(fetched).catch((error) => giveUp(fetched.job, error));
+  }
+
+  /** Resolves when the next one may be looked for. */
+  async function begin(found: Fetched): Promise<void> {
+    let fetched = found;
     const { job } = fetched;
     if (!open && fetched.claim === undefined) return job.handBack();
     const outline = job.outline ?? (await outlineOfStored(job.runId));
     if (outline === undefined) return job.complete();
-    const need = outline.request.limits;
+    const need = needOf(outline);
     let reservation = ledger.take(need);
     if (reservation === undefined) {
       await takeBack(fetched);
-      fetched = { job };
       reservation = await reserve(job, need);
+      if (reservation === undefined) return;
+      fetched = { job };
     }
-    if (reservation === undefined) return;
     const { promise: mayLook, resolve: lookOn } = Promise.withResolvers<void>();
     const started = () => {
       if (!job.alone) lookOn();
@@ -101,7 +111,28 @@ export function createIntake(options: {
     await runs.move(holderOf(claim), 'queued', emptyState);
   }
 
-  const holderOf = ({ head, attempt }: HeldClaim): Holder => ({
+  /**
+   * A run that cannot be taken through a fault of ours ends, whatever is broken of it. What Redis was away for is as it was, and comes
+   * again.
+   */
+  async function giveUp(job: HeldJob, error: unknown): Promise<void> {
+    try {
+      if (isStoreError(error)) throw error;
+      await runs.endBroken(job.runId, asProblem(error, log, job.runId).toBody());
+      await job.complete();
+    } catch (cause) {
+      log.error({ run: job.runId, err: cause }, 'run could not be taken or ended; it comes again');
+      await job.delay(againAfterMs);
+    }
+  }
+
+  /** One that was claimed and cannot be read. */
+  async function endBroken(claim: Extract<HeldClaim, { verdict: 'broken' }>): Promise<void> {
+    log.error({ run: claim.id, reason: claim.reason }, 'run is broken');
+    await runs.endBroken(claim.id, undefined, { attempt: claim.attempt, worker: workerId });
+  }
+
+  const holderOf = ({ head, attempt }: Readable): Holder => ({
     runId: head.id,
     tenant: head.tenant,
     attempt,
@@ -159,7 +190,8 @@ export function createIntake(options: {
     );
     if (larger) return job.delay(100);
     const claim = await runs.claim(job.runId, workerId);
-    if (claim.verdict !== 'gone' && claim.verdict !== 'ended') {
+    if (claim.verdict === 'broken') await endBroken(claim);
+    else if (claim.verdict !== 'gone' && claim.verdict !== 'ended') {
       const { memoryBytes, cpus } = ledger.capacity;
       const error = new Problem(
         'insufficient_capacity',
@@ -183,8 +215,7 @@ export function createIntake(options: {
       if (outcome === 'again') await job.delay(againAfterMs);
       else await job.complete();
     } catch (error) {
-      // Redis was lost for good, or a fault of ours: the lock runs out and the run is taken up anew.
-      log.error({ run: job.runId, err: error }, 'run was dropped');
+      await giveUp(job, error);
     } finally {
       reservation.release();
     }
@@ -204,6 +235,10 @@ export function createIntake(options: {
       }));
     if (claim.verdict !== 'claimed') void foreseen?.opened.release().catch(() => {});
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
+    if (claim.verdict === 'broken') {
+      await endBroken(claim);
+      return 'finished';
+    }
     const { head } = claim;
     const holder = holderOf(claim);
     if (claim.verdict !== 'claimed') {
@@ -235,6 +270,11 @@ export function createIntake(options: {
         written: signs.written,
       };
       return await executeRun(options.execution, attempt, foreseen);
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      // Its end could not be written as it was.
+      await runs.endBroken(runId, asProblem(error, log, runId).toBody(), holder);
+      return 'finished';
     } finally {
       active.remove(runId);
     }
@@ -271,6 +311,14 @@ export function createIntake(options: {
 
     isOpen: () => open,
   };
+}
+
+/** A reservation that is no number would stay in the ledger's sums for ever. */
+function needOf({ request }: RunOutline): Need {
+  const { memoryBytes, cpus } = request.limits;
+  if (!Number.isFinite(memoryBytes) || !Number.isFinite(cpus))
+    throw new Error('what the run needs is no number');
+  return { memoryBytes, cpus };
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

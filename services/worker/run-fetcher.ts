@@ -75,10 +75,10 @@ export function createRunFetcher(options: {
       if (along === undefined) return job && { job };
       const { claimedAt } = along;
       if (claim === undefined) return job && { job, claimedAt };
-      if (job?.runId === claim.head.id) return { job, claim, claimedAt };
+      if (job?.runId === claim.id) return { job, claim, claimedAt };
       // Fetch and claim were sent anew, their connection broke: what is claimed had been fetched the first time.
       await job?.handBack();
-      const held = await queue.held(claim.head.id, along.fetch);
+      const held = await queue.held(claim.id, along.fetch);
       return held && { job: held, claim, claimedAt };
     },
   };

@@ -1,11 +1,11 @@
-import { Job, Worker } from 'bullmq';
+import { Job } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
 import type { Fetch } from '../../shared/stores/run-claims.ts';
 import type { RunOutline } from '../../shared/stores/run-record.ts';
 import { within } from '../../shared/within.ts';
-import { createWaitingFetch, type RunJob } from './waiting-fetch.ts';
+import { createWaitingFetch, type RunJob, RunWorker } from './waiting-fetch.ts';
 
 /** A job in this worker's hands. Exactly one of its three ends is called. */
 export type HeldJob = {
@@ -48,7 +48,7 @@ export function createRunQueue(options: {
   onLockLost: (runIds: string[]) => void;
 }) {
   const { log, workerId, redis } = options;
-  const bull = new Worker(runQueueName, null, {
+  const bull = new RunWorker(runQueueName, null, {
     connection: redis,
     prefix: options.keys.bull,
     autorun: false,
@@ -117,8 +117,9 @@ export function createRunQueue(options: {
       }
     };
     return {
-      runId: job.data.id,
-      outline: job.data.outline,
+      // As the gateway named it: what the job carries beside that may be anything, the id is what its lock is of.
+      runId: id,
+      outline: job.data?.outline ?? undefined,
       alone,
       complete: () => end(() => job.moveToCompleted(null, token, false)),
       handBack: () => end(() => job.moveToWait(token)),

@@ -4,6 +4,21 @@ import type { RunOutline } from '../../shared/stores/run-record.ts';
 
 export type RunJob = Job<{ id: string; outline?: RunOutline }>;
 
+/** Jobs whose data cannot be read are jobs all the same: without an outline, so that their runs are looked up. */
+export class RunWorker extends Worker {
+  protected override createJob(data: JobJson, id: string): RunJob {
+    return jobFrom(this, data, id);
+  }
+}
+
+function jobFrom(worker: Worker, data: JobJson, id: string): RunJob {
+  try {
+    return Job.fromJSON(worker, data, id);
+  } catch {
+    return Job.fromJSON(worker, { ...data, data: '{}' }, id);
+  }
+}
+
 /** What is asked for by one worker, and ended by another: over its connection, which does not wait. */
 class Asker extends Worker {
   readonly #ender: Worker;
@@ -14,7 +29,7 @@ class Asker extends Worker {
   }
 
   protected override createJob(data: JobJson, id: string): RunJob {
-    return Job.fromJSON(this.#ender, data, id);
+    return jobFrom(this.#ender, data, id);
   }
 }
 

@@ -79,7 +79,13 @@ export function serviceRequestSchema(policy: RunPolicy) {
         .meta({ description: 'Raw TCP, published on the worker’s address: see `tcpPorts` of the answer.' }),
       health: z
         .strictObject({
-          path: z.string().max(2048).regex(/^\//, 'must begin with "/"').optional(),
+          path: z
+            .string()
+            .max(2048)
+            .regex(/^\//, 'must begin with "/"')
+            // Another request target cannot be sent (RFC 9112 §3.2), so the service would never be ready.
+            .regex(/^[\x21-\x7e]*$/, 'must be written as in a URL: percent-encode what is no visible ASCII')
+            .optional(),
           intervalMs: z
             .int()
             .min(50)

@@ -133,6 +133,7 @@ export const attemptFaults = [
   'bad_response',
   'endpoint_disabled',
   'endpoint_deleted',
+  'internal',
 ] as const;
 export type AttemptFault = (typeof attemptFaults)[number];
 

@@ -29,3 +29,19 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
     },
   };
 }
+
+/** The tenants that have a key, and the first one, who always is. */
+export async function knownTenants(redis: RedisConnection, keys: Keys): Promise<Set<string>> {
+  const identities = await redis.hvals(keys.apiKeys);
+  return new Set([
+    'default',
+    ...identities.flatMap((text) => {
+      try {
+        return (JSON.parse(text) as Identity).tenant;
+      } catch {
+        // It opens nothing; the others are known all the same.
+        return [];
+      }
+    }),
+  ]);
+}

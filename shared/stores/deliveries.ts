@@ -197,7 +197,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
         url: delivery.url,
         run: delivery.run ?? null,
         status: delivery.status,
-        attempts: attempts.map((one) => JSON.parse(one) as DeliveryAttempt),
+        attempts: attempts.flatMap(parseAttempt),
         nextAttemptAt: delivery.nextAt === undefined ? null : new Date(delivery.nextAt).toISOString(),
         createdAt: delivery.createdAt,
         finishedAt: delivery.finishedAt ?? null,
@@ -251,6 +251,15 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       );
     },
   };
+}
+
+/** One that cannot be read is left out: the rest of the delivery is as good. */
+function parseAttempt(text: string): DeliveryAttempt[] {
+  try {
+    return [JSON.parse(text) as DeliveryAttempt];
+  } catch {
+    return [];
+  }
 }
 
 const readFields = [

@@ -5,22 +5,30 @@ import type { Sealer } from '../secrets.ts';
 import { parseRecord, type RunRecord, recordFields } from './run-record.ts';
 
 /** What a run's end made due: which endpoints, the address it named itself, and whether somebody watches. */
-export type DueRun = {
+export type DueRun = Own & {
   record: RunRecord;
   endpoints: string[];
-  own: { url: string; secret: string } | undefined;
   streamed: boolean;
 };
 
+/** The address that a run or a service named itself, with its secret. */
+type Own = {
+  own: { url: string; secret: string } | undefined;
+  /** There was one, and it cannot be read any more. */
+  ownLost: boolean;
+};
+
 /** An event of a service, its body as it was when it happened. */
-export type DueServiceEvent = {
+export type DueServiceEvent = Own & {
   tenant: string;
   type: EventType;
   body: string;
   endpoints: string[];
-  own: { url: string; secret: string } | undefined;
   streamed: boolean;
 };
+
+/** The whole schedule of a delivery (RUNLET_WEBHOOK_SCHEDULE_MS) takes about three days. */
+const longestTryMs = 3 * 24 * 3_600_000;
 
 export type OutboxStore = ReturnType<typeof createOutboxStore>;
 
@@ -29,6 +37,21 @@ export type OutboxStore = ReturnType<typeof createOutboxStore>;
  * (webhook-disable.lua), put here in the very step that made it so. publish.lua takes them out.
  */
 export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  /**
+   * One that does not open keeps the other receivers of its event waiting only as long as the key may be the wrong one, which
+   * an operator can mend: until another one has opened, and no longer than any delivery is tried.
+   */
+  function openHook(box: Buffer | null, id: string, happenedAt: string | null): Own {
+    if (box === null) return { own: undefined, ownLost: false };
+    try {
+      return { own: JSON.parse(sealer.open(box, hookContext(id))), ownLost: false };
+    } catch (error) {
+      const ageMs = Date.now() - Date.parse(happenedAt ?? '');
+      if (sealer.proven() || !(ageMs < longestTryMs)) return { own: undefined, ownLost: true };
+      throw error;
+    }
+  }
+
   return {
     /** Those that wait longest. */
     async oldest(count: number): Promise<string[]> {
@@ -53,6 +76,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
     /** Its record is gone, or nothing is due: nobody can make anything of it. */
     async discard(member: string): Promise<void> {
       await redis.zrem(keys.outbox, member);
+      await redis.hdel(keys.outboxBodies, member);
     },
 
     /** `undefined` when nothing is due for this run any more. */
@@ -63,38 +87,30 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
         redis.hget(key, 'due'),
         redis.hgetBuffer(key, 'hook'),
       ]);
-      const record = parseRecord(fields);
+      const record = parseRecord(runId, fields);
       if (record === undefined || due === null) return undefined;
       const names = due.split(' ');
       return {
         record,
         endpoints: names.filter((name) => name.startsWith('whk_')),
-        own: hook === null ? undefined : JSON.parse(sealer.open(hook, hookContext(runId))),
+        ...openHook(hook, runId, record.state.finishedAt),
         streamed: names.includes('stream'),
       };
     },
 
-    /** `undefined` when it has been published. */
+    /** `undefined` when it has been published, or cannot be read: nobody can make anything of it. */
     async dueOfService(member: string): Promise<DueServiceEvent | undefined> {
       const entry = await redis.hget(keys.outboxBodies, member);
       if (entry === null) return undefined;
-      const { tenant, type, body, due, hook, service } = JSON.parse(entry) as {
-        tenant: string;
-        type: EventType;
-        body: string;
-        due: string[];
-        hook: string;
-        service: string;
-      };
+      const parsed = parseServiceEntry(entry);
+      if (parsed === undefined) return undefined;
+      const { tenant, type, body, due, hook, service } = parsed;
       return {
         tenant,
         type,
         body,
         endpoints: due.filter((name) => name.startsWith('whk_')),
-        own:
-          hook === ''
-            ? undefined
-            : JSON.parse(sealer.open(Buffer.from(hook, 'base64'), hookContext(service))),
+        ...openHook(hook === '' ? null : Buffer.from(hook, 'base64'), service, timestampOf(body)),
         streamed: due.includes('stream'),
       };
     },
@@ -108,6 +124,33 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       return (await redis.exists(keys.listeners(tenant))) === 1;
     },
   };
+}
+
+type ServiceEntry = {
+  tenant: string;
+  type: EventType;
+  body: string;
+  due: string[];
+  hook: string;
+  service: string;
+};
+
+function parseServiceEntry(entry: string): ServiceEntry | undefined {
+  try {
+    const { tenant, type, body, due, hook, service } = JSON.parse(entry) as Partial<ServiceEntry>;
+    if (!tenant || !type || typeof body !== 'string' || !Array.isArray(due) || !service) return undefined;
+    return { tenant, type, body, due, hook: hook ?? '', service };
+  } catch {
+    return undefined;
+  }
+}
+
+function timestampOf(body: string): string | null {
+  try {
+    return (JSON.parse(body) as { timestamp: string }).timestamp;
+  } catch {
+    return null;
+  }
 }
 
 /** Binds the sealed address and secret that a run named to the run. */

@@ -2,7 +2,7 @@ import type { RunRequest } from '../contracts/run-request.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
-import type { RunHead, RunState } from './run-record.ts';
+import { parseHead, type RunHead, type RunState, standIn } from './run-record.ts';
 import { loadScript, text } from './scripts.ts';
 
 const scripts = {
@@ -11,10 +11,13 @@ const scripts = {
 };
 
 export type Claim = HeldClaim | { verdict: 'gone' } | { verdict: 'ended' };
-export type HeldClaim =
-  | { verdict: 'claimed'; attempt: number; head: RunHead; request: RunRequest }
-  | { verdict: 'cancelled'; attempt: number; head: RunHead }
-  | { verdict: 'lost'; attempt: number; head: RunHead };
+export type HeldClaim = { id: string; attempt: number } & (
+  | { verdict: 'claimed'; head: RunHead; request: RunRequest }
+  | { verdict: 'cancelled'; head: RunHead }
+  | { verdict: 'lost'; head: RunHead }
+  /** Its record cannot be read, or its request not be opened, and never will be: it can only be ended (run-fault.ts). */
+  | { verdict: 'broken'; reason: string }
+);
 
 /** A worker's fetch of the next job that has just been sent: what its lock will say, and BullMQ's names (with `<id>` for a job's id). */
 export type Fetch = { token: string; active: string; lock: string; job: string };
@@ -28,39 +31,66 @@ const mostBounces = 5;
 /** Binds a run's sealed request to the run. */
 export const specContext = (id: string): string => `spec:${id}`;
 
+/**
+ * Writes down how often a run may be tried again, which an earlier version noted in its head alone: scripts look into no head, since
+ * what stands there a user wrote. 0 where the head cannot be read.
+ */
+export async function noteRetries(redis: RedisConnection, keys: Keys, id: string): Promise<void> {
+  const { retries } = parseHead(id, await redis.hget(keys.run(id), 'head'))?.request ?? {};
+  await redis.hset(keys.run(id), 'retries', Number.isInteger(retries) ? String(retries) : '0');
+}
+
 export type RunClaims = ReturnType<typeof createRunClaims>;
 
 /** How a worker takes a run: the next attempt is its own, and fences every later write. */
 export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Sealer) {
-  function claimOf(answer: unknown): Claim {
-    const [said, attempt, head, spec] = answer as [unknown, unknown, unknown, Buffer];
+  function claimOf(answer: unknown): Claim | { verdict: 'unknown'; id: string } {
+    const [said, key, count, spec, ...own] = answer as [unknown, unknown, unknown, Buffer, ...unknown[]];
     const verdict = text(said);
     if (verdict === 'ended') return { verdict };
-    if (verdict !== 'claimed' && verdict !== 'cancelled' && verdict !== 'lost') return { verdict: 'gone' };
-    const held = { attempt: Number(attempt), head: JSON.parse(text(head)) as RunHead };
-    if (verdict !== 'claimed') return { verdict, ...held };
-    const request = JSON.parse(sealer.open(spec, specContext(held.head.id))) as RunRequest;
-    return { verdict, ...held, request };
+    if (verdict !== 'claimed' && verdict !== 'cancelled' && verdict !== 'lost' && verdict !== 'unknown')
+      return { verdict: 'gone' };
+    const id = text(key).slice(keys.run('').length);
+    if (verdict === 'unknown') return { verdict, id };
+    const [json, tenant, createdAt] = own.map(text);
+    const held = { id, attempt: Number(count) };
+    const head = parseHead(id, json);
+    if (verdict !== 'claimed' && (head !== undefined || tenant))
+      return { verdict, ...held, head: head ?? standIn(id, tenant ?? '', createdAt || undefined) };
+    if (head === undefined) return { verdict: 'broken', ...held, reason: 'its record cannot be read' };
+    try {
+      const request = JSON.parse(sealer.open(spec, specContext(id))) as RunRequest;
+      return { verdict: 'claimed', ...held, head, request };
+    } catch (error) {
+      const reason = `its request cannot be opened (${(error as Error).message}): was RUNLET_SECRET_KEY changed?`;
+      return { verdict: 'broken', ...held, reason };
+    }
   }
 
   return {
     /** Takes a run; with `running`, the state in which it starts, it is moved to `running` in the same step. */
     async claim(id: string, worker: string, running?: RunState, now = Date.now()): Promise<Claim> {
       const event = JSON.stringify({ status: 'running', at: new Date().toISOString() });
-      return claimOf(
-        await scripts.claim(
-          redis,
-          [keys.run(id), keys.spec(id), keys.events(id)],
-          [
-            worker,
-            now,
-            mostBounces,
-            ...(running === undefined
-              ? []
-              : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
-          ],
-        ),
-      );
+      const claimOnce = async () =>
+        claimOf(
+          await scripts.claim(
+            redis,
+            [keys.run(id), keys.spec(id), keys.events(id)],
+            [
+              worker,
+              now,
+              mostBounces,
+              ...(running === undefined
+                ? []
+                : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
+            ],
+          ),
+        );
+      const claim = await claimOnce();
+      if (claim.verdict !== 'unknown') return claim;
+      await noteRetries(redis, keys, id);
+      const known = await claimOnce();
+      return known.verdict === 'unknown' ? { verdict: 'gone' } : known;
     },
 
     /**
@@ -93,7 +123,7 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
           ],
         ),
       );
-      return 'head' in claim ? claim : undefined;
+      return 'id' in claim && claim.verdict !== 'unknown' ? claim : undefined;
     },
   };
 }

@@ -2,6 +2,7 @@ import type { ExitEvent } from '../contracts/events.ts';
 import type { ProblemBody } from '../contracts/problem.ts';
 import type { Run, Step } from '../contracts/run.ts';
 import type { RunRequest } from '../contracts/run-request.ts';
+import { madeAt } from '../ids.ts';
 import type { RunStatus, TerminalStatus } from '../run-states.ts';
 
 /** What never changes once a run is stored. Secrets are masked. */
@@ -86,23 +87,96 @@ export type RunRecord = {
   worker: string | null;
   state: RunState;
   cancelRequested: boolean;
+  /** Its head cannot be read: what stands in its place has no request. */
+  unreadable?: true;
 };
 
 /** The fields of a run's hash that make its record, in the order that `parseRecord` takes them. */
-export const recordFields = ['head', 'status', 'attempt', 'worker', 'state', 'cancel'] as const;
+export const recordFields = [
+  'head',
+  'status',
+  'attempt',
+  'worker',
+  'state',
+  'cancel',
+  'tenant',
+  'createdAt',
+] as const;
 
-export function parseRecord(fields: (string | null)[]): RunRecord | undefined {
-  const [head, status, attempt, worker, state, cancel] = fields;
-  if (!head || !status) return undefined;
+/** A record that something is wrong with is one all the same: it is shown, listed, cancelled and forgotten like any other. */
+export function parseRecord(id: string, fields: (string | null)[]): RunRecord | undefined {
+  const [head, status, attempt, worker, state, cancel, tenant, createdAt] = fields;
+  if (!status) return undefined;
+  const read = parseHead(id, head);
   return {
-    head: JSON.parse(head) as RunHead,
+    head: read ?? standIn(id, tenant || '', createdAt || undefined),
     status: status as RunStatus,
-    attempt: Number(attempt ?? 0),
+    attempt: Number(attempt ?? 0) || 0,
     worker: worker ?? null,
-    state: state ? (JSON.parse(state) as RunState) : emptyState,
+    state: parseState(state),
     cancelRequested: cancel !== null && cancel !== undefined,
+    ...(read === undefined && { unreadable: true }),
   };
 }
+
+/** `undefined` for what is no head of this run. */
+export function parseHead(id: string, text: string | null | undefined): RunHead | undefined {
+  const head = parseObject(text);
+  const { tenant, createdAt, dueAt, request } = head ?? {};
+  const whole =
+    head?.id === id &&
+    typeof tenant === 'string' &&
+    typeof createdAt === 'string' &&
+    typeof dueAt === 'number' &&
+    isObject(request) &&
+    isObject(request.metadata) &&
+    Array.isArray(request.artifacts);
+  return whole ? (head as RunHead) : undefined;
+}
+
+/** What is known of a run without its head. `tenant` is '' where nobody knows it: then the run is nobody's. */
+export function standIn(id: string, tenant: string, createdAt?: string): RunHead {
+  const at = createdOf(id, createdAt);
+  // Whoever shows it leaves the request out; whoever forgets it finds no artifacts, and the sweep of blobs does.
+  const request = {
+    metadata: {},
+    artifacts: [],
+    priority: 0,
+    retries: 0,
+  } as Partial<RunRequest> as RunRequest;
+  return { id, tenant, createdAt: at, dueAt: Date.parse(at), request };
+}
+
+/** When a run was made, by its own id where nothing else says so. */
+export function createdOf(id: string, stored: string | null | undefined): string {
+  if (stored && Number.isFinite(Date.parse(stored))) return stored;
+  const made = madeAt(id);
+  return new Date(Number.isFinite(made) ? made : 0).toISOString();
+}
+
+/** The state that is stored, or the empty one in the place of what is none. */
+export function parseState(text: string | null | undefined): RunState {
+  const state = parseObject(text);
+  const whole =
+    isObject(state?.timings) &&
+    isObject(state.usage) &&
+    Array.isArray(state.steps) &&
+    Array.isArray(state.artifacts);
+  return whole ? (state as RunState) : emptyState;
+}
+
+function parseObject(text: string | null | undefined): Record<string, unknown> | undefined {
+  if (!text) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export type Streams = { stdout: Buffer; stderr: Buffer };
 /** The output of a run's steps by their names, in order of their first byte; a silent step is not in it. */
@@ -152,7 +226,7 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
     startedAt: state.startedAt,
     finishedAt: state.finishedAt,
     metadata: head.request.metadata,
-    request: head.request,
+    request: record.unreadable ? {} : head.request,
   };
 }
 

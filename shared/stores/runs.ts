@@ -1,4 +1,5 @@
 import type { StatusEvent } from '../contracts/events.ts';
+import type { ProblemBody } from '../contracts/problem.ts';
 import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
 import { patternsFor } from '../contracts/webhook.ts';
 import type { Keys } from '../keys.ts';
@@ -7,10 +8,12 @@ import type { RedisConnection } from '../redis.ts';
 import { type ActiveStatus, isTerminal, type RunStatus, type TerminalStatus } from '../run-states.ts';
 import type { Sealer } from '../secrets.ts';
 import { hookContext } from './outbox.ts';
-import { createRunClaims, specContext } from './run-claims.ts';
+import { createRunClaims, noteRetries, specContext } from './run-claims.ts';
+import { endBroken, faultOfOurs } from './run-fault.ts';
 import {
   emptyState,
   exitEventOf,
+  parseHead,
   parseRecord,
   type RunHead,
   type RunRecord,
@@ -93,6 +96,9 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           request.webhook === undefined ? '' : sealer.seal(JSON.stringify(request.webhook), hookContext(id)),
           bounds.deliveriesMost,
           options.ends ?? '',
+          request.retries,
+          head.tenant,
+          head.createdAt,
         ],
       )) as unknown[];
       const outcome = text(reply[0]);
@@ -118,7 +124,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     async read(id: string): Promise<RunRecord | undefined> {
       const [forgotten, ...fields] = await redis.hmget(keys.run(id), 'forgotten', ...recordFields);
       // It is kept only until its webhooks are on their way.
-      return forgotten ? undefined : parseRecord(fields);
+      return forgotten ? undefined : parseRecord(id, fields);
     },
 
     async readMany(ids: string[]): Promise<(RunRecord | undefined)[]> {
@@ -175,7 +181,8 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       last?: { sequence: string; entries: NewEvent[] },
     ): Promise<boolean> {
       const id = holder.runId;
-      const durationMs = Math.max(0, Date.now() - Date.parse(createdAt));
+      // A time that is none would break the script off in its middle.
+      const durationMs = Math.max(0, Date.now() - Date.parse(createdAt)) || 0;
       const reply = await scripts.finish(
         redis,
         [
@@ -214,18 +221,28 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
 
     /** The attempt was lost through no fault of the program: back to the queue, if `retries` allows another. */
     async requeue(holder: Holder): Promise<'requeued' | 'refused' | 'lost'> {
-      const reply = await scripts.requeue(
-        redis,
-        [keys.run(holder.runId), keys.events(holder.runId)],
-        [holder.attempt, holder.worker, statusEvent('queued', holder.attempt), keys.wake(holder.runId)],
-      );
-      return text(reply) as 'requeued' | 'refused' | 'lost';
+      const requeueOnce = async () =>
+        text(
+          await scripts.requeue(
+            redis,
+            [keys.run(holder.runId), keys.events(holder.runId)],
+            [holder.attempt, holder.worker, statusEvent('queued', holder.attempt), keys.wake(holder.runId)],
+          ),
+        ) as 'requeued' | 'refused' | 'lost' | 'unknown';
+      const said = await requeueOnce();
+      if (said !== 'unknown') return said;
+      await noteRetries(redis, keys, holder.runId);
+      const known = await requeueOnce();
+      return known === 'unknown' ? 'refused' : known;
     },
 
-    /** What never changes of a run, its request with secrets masked; `undefined` when it is gone. */
+    /** What never changes of a run, its request with secrets masked; `undefined` when it is gone. Throws where it cannot be read. */
     async head(id: string): Promise<RunHead | undefined> {
-      const head = await redis.hget(keys.run(id), 'head');
-      return head === null ? undefined : (JSON.parse(head) as RunHead);
+      const json = await redis.hget(keys.run(id), 'head');
+      if (json === null) return undefined;
+      const head = parseHead(id, json);
+      if (head === undefined) throw new Error(`the record of ${id} cannot be read`);
+      return head;
     },
 
     /** Marks the run to be cancelled and tells its worker. `unheld`: the caller ends it (see endUnheld). */
@@ -246,6 +263,15 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
         0,
         createdAt,
       );
+    },
+
+    /** Ends a run that cannot be taken through a fault of ours (run-fault.ts). */
+    async endBroken(
+      id: string,
+      error: ProblemBody = faultOfOurs(),
+      holder?: { attempt: number; worker: string },
+    ): Promise<boolean> {
+      return endBroken(redis, keys, this.finish, id, error, holder);
     },
 
     async forget(id: string, tenant: string): Promise<'forgotten' | 'active' | 'gone'> {

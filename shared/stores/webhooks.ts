@@ -175,11 +175,21 @@ function parse(id: string, fields: Record<string, string>): StoredWebhook | unde
     id,
     tenant,
     url,
-    events: JSON.parse(events ?? '[]') as EventPattern[],
+    events: parseEvents(events),
     enabled: enabled === '1',
     disabledReason: (disabledReason || null) as DisabledReason | null,
     secretExpiresAt: until > Date.now() ? new Date(until).toISOString() : null,
     createdAt: createdAt ?? '',
     updatedAt: updatedAt ?? '',
   };
+}
+
+/** What cannot be read subscribes to nothing; its owner sees that, and can say anew what is wanted. */
+function parseEvents(text: string | undefined): EventPattern[] {
+  try {
+    const events: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(events) ? (events as EventPattern[]) : [];
+  } catch {
+    return [];
+  }
 }

@@ -84,8 +84,15 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
     },
 
     async take(id: string): Promise<WorkerCommand | undefined> {
-      const taken = await redis.lpop(keys.commands(id));
-      return taken === null ? undefined : (JSON.parse(taken) as WorkerCommand);
+      for (;;) {
+        const taken = await redis.lpop(keys.commands(id));
+        if (taken === null) return undefined;
+        try {
+          return JSON.parse(taken) as WorkerCommand;
+        } catch {
+          // It cannot be carried out by anybody; those behind it can.
+        }
+      }
     },
   };
 }

@@ -219,6 +219,7 @@ describe('refused', () => {
     ['no data', { type: 'stdin' }, 'validation_failed', ['data']],
     ['no base64', { type: 'stdin', data: '?', encoding: 'base64' }, 'validation_failed', ['data']],
     ['an unknown signal', { type: 'signal', signal: 'SIGFOO' }, 'validation_failed', ['signal']],
+    ['half a surrogate pair', { type: 'stdin', data: 'cut \ud83d' }, 'validation_failed', ['data']],
     ['a signal by number', { type: 'signal', signal: 9 }, 'validation_failed', ['signal']],
     ['a size of nothing', { type: 'resize', cols: 0, rows: 1 }, 'validation_failed', ['cols']],
     ['a size beyond all', { type: 'resize', cols: 80, rows: 1e9 }, 'validation_failed', ['rows']],

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ProblemBody } from '../../shared/contracts/problem.ts';
 import { pathsOf, problemOf, startGateway, type TestGateway } from './support.ts';
 
 let on: TestGateway;
@@ -159,6 +160,122 @@ describe('fields', () => {
     expect(({} as Record<string, unknown>).image).toBeUndefined();
   });
 
+  // What `text.slice(0, n)` leaves of an emoji, and of its other half.
+  const half = 'cut \ud83d';
+  test.each<[path: string, url: string, body: object, named: string[], method?: string]>([
+    ...(
+      [
+        ['code', { language: 'python', code: half }, ['code']],
+        ['the other half', { language: 'python', code: '\ude00' }, ['code']],
+        ['two that are swapped', { ...a, stdin: '\ude00\ud83d' }, ['stdin']],
+        ['image', { image: half }, ['image']],
+        [
+          'stdin, args, command',
+          { ...a, stdin: half, args: ['x', half], command: [half] },
+          ['stdin', 'args[1]', 'command[0]'],
+        ],
+        [
+          'entrypoint, workdir',
+          { ...a, entrypoint: [half], workdir: `/${half}` },
+          ['entrypoint[0]', 'workdir'],
+        ],
+        [
+          'inputs',
+          { ...a, inputs: [{ stdin: half, args: [half] }] },
+          ['inputs[0].stdin', 'inputs[0].args[0]'],
+        ],
+        ['files', { ...a, files: [{ path: half, content: half }] }, ['files[0].path', 'files[0].content']],
+        ['env', { ...a, env: { K: half } }, ['env.K']],
+        ['a name in env', { ...a, env: { [half]: 'v' } }, ['env.cut \ufffd']],
+        ['metadata', { ...a, metadata: { k: half } }, ['metadata.k']],
+        ['a name in metadata', { ...a, metadata: { [half]: 'v' } }, ['metadata.cut \ufffd']],
+        ['artifacts', { ...a, artifacts: [half] }, ['artifacts[0]']],
+        [
+          'webhook',
+          { ...a, webhook: { url: `https://x.example/${half}`, secret: half } },
+          ['webhook.url', 'webhook.secret'],
+        ],
+        ['what is no field', { ...a, [half]: { x: 1 } }, ['cut \ufffd']],
+      ] as [string, object, string[]][]
+    ).map(([name, body, named]): [string, string, object, string[]] => [name, '/v1/runs', body, named]),
+    ['services', '/v1/services', { ...a, name: half, health: { path: `/${half}` } }, ['name', 'health.path']],
+    ['exec', '/v1/services/web/exec', { command: ['echo', half], stdin: half }, ['command[1]', 'stdin']],
+    ['endpoints', '/v1/webhooks', { url: `https://x.example/${half}`, events: [half] }, ['url', 'events[0]']],
+    ['a change of an endpoint', '/v1/webhooks/whk_x', { url: half }, ['url'], 'PATCH'],
+    ['pulls', '/v1/images/pull', { image: half }, ['image']],
+    [
+      'credentials',
+      '/v1/registries/x.example',
+      { username: half, password: half },
+      ['username', 'password'],
+      'PUT',
+    ],
+  ])('half a surrogate pair in %s', async (_, path, body, named, method = 'POST') => {
+    const problem = await problemOf(await on.call(method, path, body), 400, 'validation_failed');
+    expect(pathsOf(problem)).toEqual(named);
+    for (const { message } of problem.errors ?? [])
+      expect(message).toMatch(/well-formed Unicode: \\u(d83d|de00)/);
+  });
+
+  test('half a surrogate pair: the place is told; whole pairs and texts about them are none', async () => {
+    const stdin = `\u{1f600}${'x'.repeat(100)}\ud83dy\u{1f600}`;
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, stdin }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.detail).toContain('\\ud83d at character 102 ');
+    const whole = { image: 5, stdin: '\u{1f600}', code: '"\\ud83d"', metadata: { '\u{1f600}': '\\ud83d' } };
+    const other = await problemOf(await on.call('POST', '/v1/runs', whole), 400, 'validation_failed');
+    expect(pathsOf(other)).toEqual(['image']);
+  });
+
+  test('half surrogate pairs by the thousand: so many are named, and no more', async () => {
+    const args = Array(1000).fill('\ud83d');
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, args }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.errors?.length).toBe(100);
+  });
+
+  test('a name that is cut for an answer is cut between characters', async () => {
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, [`${'x'.repeat(255)}\u{1f600}`]: 1 }),
+      400,
+      'validation_failed',
+    );
+    expect(pathsOf(problem).every((path) => path.isWellFormed())).toBe(true);
+  });
+
+  test.each(['/a b', '/ž', '/a\0b', '/a\r\nHost: x'])(
+    'a health path that cannot be sent: %j',
+    async (path) => {
+      const problem = await problemOf(
+        await on.call('POST', '/v1/services', { ...a, health: { path } }),
+        400,
+        'validation_failed',
+      );
+      expect(pathsOf(problem)).toEqual(['health.path']);
+    },
+  );
+
+  test('in a batch it keeps no other run out', async () => {
+    const response = await on.call('POST', '/v1/runs/batch', {
+      runs: [
+        { ...a, stdin: half },
+        { ...a, cpu: 1 },
+        { ...a, metadata: { k: half } },
+      ],
+    });
+    expect(response.status).toBe(207);
+    const { results } = (await response.json()) as { results: ProblemBody[] };
+    expect(results.map(pathsOf)).toEqual([['stdin'], ['cpu'], ['metadata.k']]);
+    const around = { runs: [a], [half]: 1 };
+    await problemOf(await on.call('POST', '/v1/runs/batch', around), 400, 'validation_failed');
+  });
+
   test('unknown fields are told in one sentence each', async () => {
     const problem = await problemOf(
       await on.call('POST', '/v1/runs', { ...a, foo: 1 }),
@@ -303,6 +420,12 @@ describe('queries', () => {
     ['/v1/runs?__proto__=1', ['__proto__']],
     ['/v1/runs?foo=1&bar=2', ['foo', 'bar']],
     ['/v1/runs/run_x?foo=1', ['foo']],
+    ['/v1/runs?metadata.k=%ED%A0%BD', ['metadata.k']],
+    ['/v1/runs?metadata.k%FF=v', ['metadata.k\ufffd']],
+    ['/v1/runs?status=queued&cursor=%C5', ['cursor']],
+    ['/v1/runs/run_%ED%A0%BD', ['id']],
+    ['/v1/runs/run_x/artifacts/a/%FF/b', ['path']],
+    ['/v1/services/web/files/a%C5', ['path']],
     ['/v1/workers?limit=1000', ['limit']],
     ['/v1/images?cursor=x', ['cursor']],
   ])('%s', async (path, paths) => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createJanitor } from '../../services/gateway/janitor/janitor.ts';
+import { newId } from '../../shared/ids.ts';
 import { runOf, startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
 
@@ -150,6 +151,77 @@ test('a cancel that broke off between its two steps is done', async () => {
   await sweep();
   expect((await read(id)).status).toBe('cancelled');
   expect(await hasJob(id)).toBe(false);
+});
+
+describe('a run whose record cannot be read', () => {
+  const breaks: [string, (id: string) => Promise<unknown>][] = [
+    ['its head', (id) => on.redis.hset(on.keys.run(id), 'head', '{"id"')],
+    ['its head, which is gone', (id) => on.redis.hdel(on.keys.run(id), 'head', 'tenant', 'createdAt')],
+    ['its status', (id) => on.redis.hset(on.keys.run(id), 'status', 'flying')],
+    [
+      'its state',
+      (id) => on.redis.hset(on.keys.run(id), { status: 'running', worker: 'wrk_x', state: '{"st' }),
+    ],
+  ];
+  test.each(breaks)('%s: it ends, and so do the others', async (_, act) => {
+    const broken = await create();
+    const other = await create();
+    await act(broken);
+    await sweep(later(610 * second));
+    await sweep(later(1_300 * second));
+    expect(await read(other)).toMatchObject({ status: 'expired' });
+    expect(await read(broken)).toMatchObject({ status: 'errored', finishedAt: expect.any(String) });
+    expect(await on.redis.zcard(on.keys.open)).toBe(0);
+    expect(await hasJob(broken)).toBe(false);
+  });
+
+  test('what stands under its name is none: it leaves the indexes, and lists', async () => {
+    const broken = await create();
+    const other = await create();
+    await on.redis.set(on.keys.run(broken), 'x');
+    const list = await on.call('GET', '/v1/runs');
+    expect(((await list.json()) as { data: { id: string }[] }).data.map(({ id }) => id)).toEqual([other]);
+    await sweep(later(610 * second));
+    expect((await read(other)).status).toBe('expired');
+    expect(await on.redis.keys(`${on.keys.run(broken)}*`)).toEqual([]);
+  });
+
+  test('it is shown, streamed, cancelled, listed, and forgotten when its time is over', async () => {
+    const broken = await create({ metadata: { k: 'v' } });
+    await on.redis.hset(on.keys.run(broken), 'head', 'null');
+    expect(await read(broken)).toMatchObject({ id: broken, status: 'queued', metadata: {}, request: {} });
+    const list = await on.call('GET', '/v1/runs?status=queued');
+    expect(await list.json()).toMatchObject({ data: [{ id: broken }] });
+    expect((await on.call('POST', `/v1/runs/${broken}/cancel`)).status).toBe(202);
+    const events = await (await on.call('GET', `/v1/runs/${broken}/events`)).text();
+    expect(events).toContain('event: exit');
+    expect((await read(broken)).status).toBe('cancelled');
+    await sweep(later(3_700 * second));
+    expect(await on.redis.keys(`${on.keys.run(broken)}*`)).toEqual([]);
+    expect(await on.redis.zcard(on.keys.finished)).toBe(0);
+  });
+
+  test('one that ended in half a step is open no more', async () => {
+    const id = await create();
+    await on.redis.hset(on.keys.run(id), 'status', 'succeeded');
+    await sweep();
+    expect(await on.redis.zcard(on.keys.open)).toBe(0);
+    await on.redis.zadd(on.keys.finished, 1, id);
+  });
+});
+
+test('a service whose record cannot be read keeps no other duty from being done', async () => {
+  const id = await create();
+  const service = newId('svc');
+  await on.redis.hset(on.keys.service(service), { head: '{', status: 'ready', wanted: 'running' });
+  await on.redis.zadd(on.keys.services, 1, service);
+  await on.redis.zadd(on.keys.tenantServices('default'), 0, service);
+  await actAsWorker(on).perform(id);
+  await sweep(later(3_700 * second));
+  expect((await on.call('GET', `/v1/runs/${id}`)).status).toBe(404);
+  expect(await (await on.call('GET', '/v1/services')).json()).toEqual({ data: [], nextCursor: null });
+  expect(await (await on.call('GET', '/v1/volumes')).json()).toEqual({ data: [], nextCursor: null });
+  await on.redis.del(on.keys.service(service), on.keys.services, on.keys.tenantServices('default'));
 });
 
 describe('retention', () => {

@@ -144,6 +144,23 @@ test('a run that is to be cancelled is not said to be running', async () => {
   await job.complete();
 });
 
+test('a run that is broken is claimed as that along with its job', async () => {
+  const { id, job, claim } = await whileItWaits(await fetcher('w1'), [busybox], () =>
+    submit({}, (id) => redis.set(keys.spec(id), 'no box')),
+  );
+  expect(claim).toMatchObject({ verdict: 'broken', id, attempt: 1 });
+  await job.complete();
+});
+
+test('a job whose data cannot be read is one without an outline', async () => {
+  const one = await fetcher('w1');
+  const id = await submit({ delayMs: 200 });
+  await redis.hset(`${keys.bull}:runs:${id}`, 'data', '{"id":');
+  const { job } = await next(one, [busybox]);
+  expect(job).toMatchObject({ runId: id, outline: undefined });
+  await job.complete();
+});
+
 test('only what was fetched by this fetch is claimed', async () => {
   const [one, other] = [await fetcher('w1'), await fetcher('w2')];
   const taken = await whileItWaits(one, [], () => submit());

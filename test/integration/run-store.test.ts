@@ -180,3 +180,76 @@ test('what is forgotten leaves nothing but counters', async () => {
   expect(await store.forget(holder.runId, 'default')).toBe('gone');
   expect(await redis.keys(`${keys.base}*`)).toEqual([keys.stats]);
 });
+
+test('no script reads what a user wrote: half a surrogate pair, or what looks like retries, changes nothing', async () => {
+  const id = await create({ metadata: { k: '"retries":9,' }, retries: 0 });
+  const head = (await redis.hget(keys.run(id), 'head')) ?? '';
+  await redis.hset(keys.run(id), 'head', head.replace('"metadata":{', '"metadata":{"half":"\\ud83d",'));
+  expect((await store.read(id))?.head.request.metadata.half).toBe('\ud83d');
+  await store.move(await claimed(id), 'running', emptyState);
+  expect((await store.claim(id, 'w2')).verdict).toBe('lost');
+});
+
+test('a run that an earlier version stored has its retries in its head alone: they count', async () => {
+  const older = async (more: Record<string, unknown>) => {
+    const id = await create(more);
+    await redis.hdel(keys.run(id), 'retries', 'tenant', 'createdAt');
+    return id;
+  };
+  const id = await older({ retries: 1 });
+  await store.move(await claimed(id), 'running', emptyState);
+  await store.move(await claimed(id, 'w2'), 'running', emptyState);
+  expect((await store.claim(id, 'w3')).verdict).toBe('lost');
+  const requeued = await older({ retries: 1 });
+  const first = await claimed(requeued);
+  await store.move(first, 'running', emptyState);
+  expect(await store.requeue(first)).toBe('requeued');
+  const second = await claimed(requeued);
+  await store.move(second, 'running', emptyState);
+  expect(await store.requeue(second)).toBe('refused');
+  const broken = await older({ retries: 1 });
+  await store.move(await claimed(broken), 'running', emptyState);
+  await redis.hset(keys.run(broken), 'head', '{');
+  expect(await store.claim(broken, 'w2')).toMatchObject({ verdict: 'broken', id: broken });
+});
+
+test('a broken run is ended once, and only by whoever has it', async () => {
+  const id = await create();
+  const holder = await claimed(id);
+  await redis.hset(keys.run(id), 'head', '{');
+  expect(await store.endBroken(id, undefined, { attempt: 1, worker: 'w2' })).toBe(false);
+  expect(await store.endBroken(id, undefined, { attempt: 2, worker: 'w1' })).toBe(false);
+  expect(await store.endBroken(id, undefined, holder)).toBe(true);
+  expect(await store.endBroken(id, undefined, holder)).toBe(false);
+  expect(await store.read(id)).toMatchObject({
+    status: 'errored',
+    head: { id, tenant: 'default' },
+    unreadable: true,
+  });
+  expect(await redis.exists(keys.spec(id))).toBe(0);
+  for (const index of [keys.open, keys.tenantOpen('default')]) expect(await redis.zcard(index)).toBe(0);
+  // Somebody else's, whose tenant is known by no more than an index.
+  const unknown = await create();
+  await redis.hdel(keys.run(unknown), 'head', 'tenant', 'createdAt');
+  expect(await store.endBroken(unknown)).toBe(true);
+  expect((await store.read(unknown))?.head.tenant).toBe('default');
+  // What is no record at all leaves every index.
+  const none = await create();
+  await redis.set(keys.run(none), 'x');
+  expect(await store.endBroken(none)).toBe(false);
+  expect(await redis.keys(`${keys.run(none)}*`)).toEqual([]);
+  expect(await store.ids('default', undefined, 10)).toEqual([unknown, id]);
+});
+
+test('an end that cannot be written changes nothing, and can be written when it can', async () => {
+  const holder = await claimed(await create());
+  const { runId } = holder;
+  await redis.del(keys.events(runId));
+  await redis.set(keys.events(runId), 'x');
+  await expect(finish(holder, 'succeeded')).rejects.toThrow('WRONGTYPE');
+  expect(await store.status(runId)).toBe('queued');
+  expect(await redis.exists(keys.spec(runId))).toBe(1);
+  expect(await store.endBroken(runId)).toBe(true);
+  const events = await readEvents(redis, keys, runId, '0', 10);
+  expect(events.map(({ type }) => type)).toEqual(['exit']);
+});

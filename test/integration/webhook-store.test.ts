@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
+import type { ServiceRequest } from '../../shared/contracts/service.ts';
 import type { DeliveryAttempt, EventPattern } from '../../shared/contracts/webhook.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
@@ -15,6 +16,8 @@ import {
 } from '../../shared/stores/deliveries.ts';
 import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { emptyServiceState } from '../../shared/stores/service-record.ts';
+import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWebhookStore, mostWebhooks } from '../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { runRequest } from '../support/run-request.ts';
@@ -380,4 +383,26 @@ test('a box that was moved to another place does not open', async () => {
   const box = await redis.hgetBuffer(keys.delivery(from), 'secret');
   await redis.hset(keys.delivery(to), { secret: box ?? '' });
   await expect(deliveries.ownSecret(to)).rejects.toThrow();
+});
+
+test('an event of a service comes out of the outbox as it went in, whatever stands in it', async () => {
+  const services = createServiceStore(redis, keys, sealer);
+  const { id: endpoint } = await register('default', ['service.ready']);
+  const id = newId('svc');
+  const body = JSON.stringify({
+    timestamp: new Date().toISOString(),
+    data: { half: '\ud83d', whole: '\u{1f600}', control: '\0\x7f\u2028', quotes: '"\\/</script>%1%' },
+  });
+  const webhook = { url: 'https://own.example/?\u{1f600}', secret: newWebhookSecret() };
+  const request = { image: 'busybox', env: {}, webhook } as Partial<ServiceRequest> as ServiceRequest;
+  const head = { id, tenant: 'default', name: 'x', createdAt: new Date().toISOString() };
+  await services.create(head, request, 10);
+  const holder = { id, tenant: 'default', worker: '', generation: 0 };
+  const event = { type: 'service.ready', body } as const;
+  expect(await services.report(holder, 'ready', emptyServiceState, { event })).toBe('reported');
+  const due = await outbox.dueOfService(`${id}:1`);
+  expect(due).toEqual({
+    ...{ tenant: 'default', type: 'service.ready', body, endpoints: [endpoint] },
+    ...{ own: webhook, ownLost: false, streamed: false },
+  });
 });

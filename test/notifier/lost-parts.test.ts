@@ -69,3 +69,65 @@ test('a body that is gone ends its delivery, and is not held against the endpoin
   expect(await webhooks.call('GET', `/v1/webhooks/${endpoint}`)).toMatchObject({ enabled: true });
   await notifier.stop();
 });
+
+test('a secret that does not open: tried by the schedule, then failed; no fault of the endpoint, and others get theirs', async () => {
+  const notifier = await runlet.startNotifier({ RUNLET_WEBHOOK_SCHEDULE_MS: '300,300' });
+  keeper.answer(204);
+  const [broken, well] = [await webhooks.register(keeper.url), await webhooks.register(`${keeper.url}/well`)];
+  await connection.redis.hset(connection.keys.webhook(broken.id), 'secret', 'no box');
+  const { id } = await webhooks.send(broken.id);
+  expect(await webhooks.settled((await webhooks.send(well.id)).id)).toMatchObject({ status: 'delivered' });
+  const { status, attempts } = await webhooks.settled(id);
+  expect([status, attempts.map(({ error }) => error?.code)]).toEqual([
+    'failed',
+    ['internal', 'internal', 'internal'],
+  ]);
+  expect(await webhooks.call('GET', `/v1/webhooks/${broken.id}`)).toMatchObject({ enabled: true });
+  await notifier.stop();
+});
+
+test('a try that cannot be read is left out of its delivery', async () => {
+  const notifier = await runlet.startNotifier({ RUNLET_WEBHOOK_SCHEDULE_MS: '3600000' });
+  const { id } = await begun();
+  await connection.redis.rpush(connection.keys.attempts(id), '{"at":');
+  expect((await webhooks.read(id)).attempts).toMatchObject([{ statusCode: 500 }]);
+  expect(await webhooks.call('GET', '/v1/deliveries')).toMatchObject({ nextCursor: null });
+  await notifier.stop();
+});
+
+test('what in the outbox cannot be read: the others become deliveries, and so does all of it that can', async () => {
+  const { redis, keys } = connection;
+  keeper.answer(204);
+  const { id: endpoint } = await webhooks.call<{ id: string }>('POST', '/v1/webhooks', {
+    url: `${keeper.url}/runs`,
+    events: ['run.finished'],
+  });
+  const cancelled = async (own: string, act: (id: string) => Promise<unknown>) => {
+    const webhook = { url: `${keeper.url}/${own}` };
+    const { id } = await webhooks.call<{ id: string }>('POST', '/v1/runs', { image: 'busybox', webhook });
+    await act(id);
+    await webhooks.call('POST', `/v1/runs/${id}/cancel`);
+    return id;
+  };
+  const runs = [
+    // Its hook is the first that is opened: nobody knows then whether the key is the right one.
+    await cancelled('hook', (id) => redis.hset(keys.run(id), 'hook', 'no box')),
+    await cancelled('own', async () => {}),
+    await cancelled('head', (id) => redis.hset(keys.run(id), 'head', '{')),
+  ];
+  await redis.zadd(keys.outbox, 1, 'svc_x:1', 2, 'svc_x:2');
+  await redis.hset(keys.outboxBodies, 'svc_x:1', '{"tenant":');
+  const notifier = await runlet.startNotifier();
+  const told = async (path: string, count: number) =>
+    (await keeper.receiver.came(count, path)).map(({ body }) => JSON.parse(body).data.id).sort();
+  expect(await told('/own', 1)).toEqual([runs[1]]);
+  expect(await told('/head', 1)).toEqual([runs[2]]);
+  // Another one has opened by now, so it is that one that is broken.
+  await redis.zadd(keys.outbox, 'XX', 1, runs[0] ?? '');
+  expect(await told('/runs', 3)).toEqual(runs.sort());
+  while ((await redis.zcard(keys.outbox)) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await redis.hlen(keys.outboxBodies)).toBe(0);
+  expect(keeper.receiver.received.some(({ path }) => path === '/hook')).toBe(false);
+  await webhooks.remove(endpoint);
+  await notifier.stop();
+});

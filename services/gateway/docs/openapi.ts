@@ -42,7 +42,7 @@ export function openApiJson(app: App): string {
           title: 'Runlet',
           version,
           description:
-            'Runs what you POST, once, in a fresh isolated container that ends and disappears by itself.\n\nUnits are in the names (`…Ms`, `…Bytes`); times are RFC 3339 in UTC. Unknown fields and query parameters are refused. A body is JSON in UTF-8, nested no deeper than 32 levels. Errors are RFC 9457 problem details; `code` is from a closed set and `type` ends in it. A list’s `cursor` is opaque. An answer to an unknown route is 404, to a wrong method 405 with `Allow`.',
+            'Runs what you POST, once, in a fresh isolated container that ends and disappears by itself.\n\nUnits are in the names (`…Ms`, `…Bytes`); times are RFC 3339 in UTC. Unknown fields and query parameters are refused. A body is JSON in UTF-8, nested no deeper than 32 levels, and its strings are well-formed Unicode: half of a surrogate pair, as a text has it that was cut within a character, is refused. So are percent-escapes in a path or a query that are no UTF-8. Errors are RFC 9457 problem details; `code` is from a closed set and `type` ends in it. A list’s `cursor` is opaque. An answer to an unknown route is 404, to a wrong method 405 with `Allow`.',
         },
         servers: [{ url: '/' }],
         security: [{ apiKey: [] }],

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { Problem } from '../../../shared/problems.ts';
 import { readJson } from './body.ts';
 import type { GatewayContext, GatewayEnv } from './context.ts';
+import { refuseBadEscapes } from './escapes.ts';
 import { queryObject } from './query.ts';
-import { validationProblem } from './zod-problem.ts';
+import { textProblem, validationProblem } from './zod-problem.ts';
 
 export type App = OpenAPIHono<GatewayEnv>;
 
@@ -18,6 +19,8 @@ export type Endpoint<Body extends z.ZodType, Query extends z.ZodType> = {
   /** Only for the role `admin`. */
   admin?: boolean;
   body?: Body;
+  /** The list in the body whose entries the handler judges by themselves: a bad one is to keep no other out. */
+  apart?: string;
   query?: Query;
   /** For the document: everything that does not validate. */
   document: Omit<RouteConfig, 'method' | 'path' | 'request'> & {
@@ -54,6 +57,7 @@ export function mount<Body extends z.ZodType = z.ZodUnknown, Query extends z.Zod
     c.set('route', endpoint.path);
     if (endpoint.admin === true && c.var.identity.role !== 'admin')
       throw new Problem('forbidden', 'This needs an API key with the role `admin`.');
+    refuseBadEscapes(c.req.url, endpoint);
     const query = validate(
       endpoint.query ?? nothing,
       queryObject(c.req.url),
@@ -63,11 +67,20 @@ export function mount<Body extends z.ZodType = z.ZodUnknown, Query extends z.Zod
     if (endpoint.body === undefined)
       return handler(c, { query, body: undefined as z.output<Body>, text: '' });
     const { text, value } = await readJson(c, options.maxBodyBytes);
+    // A body that is valid UTF-8 can be ill-formed only by escapes.
+    const fault = text.includes('\\u') ? textProblem(without(value, endpoint.apart)) : undefined;
+    if (fault !== undefined) throw fault;
     return handler(c, { query, body: validate(endpoint.body, value), text });
   });
 }
 
-function validate<T extends z.ZodType>(
+function without(value: unknown, field: string | undefined): unknown {
+  if (field === undefined || typeof value !== 'object' || value === null) return value;
+  return { ...value, [field]: undefined };
+}
+
+/** What the schema makes of it. Throws a Problem that names each fault. */
+export function validate<T extends z.ZodType>(
   schema: T,
   value: unknown,
   unknown?: string,

@@ -1,36 +1,6 @@
 import { Problem } from '../../../shared/problems.ts';
 
-// What ioredis and Redis say when the store cannot take a command now, and may later.
-const connection =
-  /Connection is closed|isn't writeable|max retries per request|Command timed out|Connection is in (subscriber|monitor) mode|All sentinels are unreachable|Failed to refresh slots cache|ClusterAllFailedError|None of startup nodes/i;
-const server =
-  /^(LOADING|MISCONF|OOM|READONLY|CLUSTERDOWN|NOREPLICAS|MASTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|BUSY)\b/;
-const codes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
-
-/** True for an error that is the store's absence, not a fault of ours. */
-export function isStoreError(error: unknown): error is Error {
-  if (!(error instanceof Error) || error instanceof Problem) return false;
-  const syscall = (error as NodeJS.ErrnoException).syscall;
-  const code = (error as NodeJS.ErrnoException).code;
-  return (
-    error.name === 'MaxRetriesPerRequestError' ||
-    connection.test(error.message) ||
-    server.test(error.message) ||
-    // Scripts report the same inside their own sentence.
-    /(^|: )-?(MISCONF|OOM|READONLY) /.test(error.message) ||
-    (code !== undefined &&
-      codes.has(code) &&
-      (syscall === 'connect' || syscall === 'read' || syscall === 'write'))
-  );
-}
+export { isStoreError } from '../../../shared/store-errors.ts';
 
 export function storeProblem(cause: unknown): Problem {
   return new Problem(

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ProblemIssue } from '../../../shared/contracts/problem.ts';
 import { Problem } from '../../../shared/problems.ts';
+import { textFaults } from '../../../shared/well-formed.ts';
 
 /** An answer lists so many faults at most: a hostile body must not make a large one. */
 const mostIssues = 100;
@@ -16,7 +17,8 @@ export function pathText(path: readonly PropertyKey[]): string {
     if (typeof part === 'number') text += `[${part}]`;
     else text += `${text === '' ? '' : '.'}${String(part).slice(0, mostNameCharacters)}`;
   }
-  return text;
+  // Cut, or made up by the client: a name may hold half a character.
+  return text.toWellFormed();
 }
 
 function issuesOf(issue: Issue, unknown: string): ProblemIssue[] {
@@ -49,7 +51,20 @@ export function validationProblem(
       if (!byPath.has(one.path)) byPath.set(one.path, one);
     }
   }
-  const issues = [...byPath.values()];
+  return problemOf([...byPath.values()], subject);
+}
+
+/** What is wrong with the texts of a body, a run of a batch or a message; `undefined`: nothing. No schema need ask for it. */
+export function textProblem(value: unknown): Problem | undefined {
+  const faults = textFaults(value, mostIssues);
+  if (faults.length === 0) return undefined;
+  return problemOf(
+    faults.map(({ path, message }) => ({ path: pathText(path), message })),
+    'the body',
+  );
+}
+
+function problemOf(issues: ProblemIssue[], subject: string): Problem {
   const first = issues[0];
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more, see errors)` : '';
   const where = first?.path === '' || first === undefined ? subject : first.path;

@@ -24,11 +24,21 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
 
   /** One sweep, without asking for the lock. */
   async function sweep(now = Date.now()): Promise<void> {
-    await sweepOpenRuns(now);
-    await sweepServices(now);
-    await enforceRetention(gateway, now);
-    await repairIndexes();
-    await sweepBlobs(now);
+    await apart('open runs', () => sweepOpenRuns(now));
+    await apart('services', () => sweepServices(now));
+    await apart('retention', () => enforceRetention(gateway, now));
+    await apart('indexes', repairIndexes);
+    await apart('blobs', () => sweepBlobs(now));
+  }
+
+  /** A fault in one duty keeps no other from being done; that Redis is away does. */
+  async function apart(duty: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      gateway.log.error({ duty, err: error }, 'janitor failed');
+    }
   }
 
   async function turn(): Promise<void> {

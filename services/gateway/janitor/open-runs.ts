@@ -1,6 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { RunStatus } from '../../../shared/run-states.ts';
 import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
 import { createDeathWatch } from './dead-workers.ts';
 import { knownTenants } from './tenants.ts';
 import { judge, type OpenRun, type Verdict } from './verdict.ts';
@@ -30,9 +31,30 @@ export function createOpenRunsSweep(gateway: Gateway) {
       const verdict = judge(run, now, gateway.env.RUNLET_QUEUE_EXPIRY_MS);
       if (verdict === 'leave') continue;
       gateway.log.info({ run: run.id, verdict, status: run.status, worker: run.worker }, 'janitor');
-      await carryOut(gateway, run, verdict);
+      await unlessFaulty(gateway, run.id, () => carryOut(gateway, run, verdict));
     }
   };
+}
+
+/** What cannot be done for one run is a fault of ours: that run ends by it, and the others are looked after. */
+async function unlessFaulty(gateway: Gateway, id: string, act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (isStoreError(error)) throw error;
+    gateway.log.error({ run: id, err: error }, 'janitor ends a run that it cannot look after');
+    await endBroken(gateway, id);
+  }
+}
+
+async function endBroken(gateway: Gateway, id: string): Promise<void> {
+  try {
+    await gateway.runs.endBroken(id);
+    await gateway.queue.remove(id);
+  } catch (error) {
+    if (isStoreError(error)) throw error;
+    gateway.log.error({ run: id, err: error }, 'janitor cannot end a run');
+  }
 }
 
 async function glance(
@@ -45,7 +67,13 @@ async function glance(
   const withJob = await gateway.queue.having(ids);
   const records = await Promise.all(
     ids.map((id) =>
-      gateway.redis.hmget(gateway.keys.run(id), 'status', 'worker', 'cancel', 'losses', 'dueAt'),
+      gateway.redis
+        .hmget(gateway.keys.run(id), 'status', 'worker', 'cancel', 'losses', 'dueAt')
+        .catch((error) => {
+          if (isStoreError(error)) throw error;
+          // What stands under its name is no record.
+          return ['broken'];
+        }),
     ),
   );
   const dead = await deathWatch(new Set(records.flatMap(([, worker]) => worker ?? [])), now);
@@ -66,8 +94,11 @@ async function glance(
 
 async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict, 'leave'>): Promise<void> {
   if (verdict === 'gone') return dropFromIndexes(gateway, run.id);
+  if (verdict === 'broken') return endBroken(gateway, run.id);
   const record = await gateway.runs.read(run.id);
   if (record === undefined) return dropFromIndexes(gateway, run.id);
+  // No worker could begin it; and what is to be done with it otherwise stands in what cannot be read.
+  if (record.unreadable && verdict !== 'cancelled') return endBroken(gateway, run.id);
   // A run inside a service has no job: who was to start it has died, or never heard of it.
   if (record.head.service !== undefined && (verdict === 'enqueue' || verdict === 'retry_or_lost')) {
     await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });

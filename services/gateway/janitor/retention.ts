@@ -1,4 +1,5 @@
 import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
 import { forgetBlobs } from '../runs/forget-blobs.ts';
 
 /** One sweep forgets so many runs at most, in steps. */
@@ -11,7 +12,7 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
   while (forgotten < mostForgotten) {
     const ids = await excess(gateway, now);
     if (ids.length === 0) break;
-    for (const id of ids) await forget(gateway, id);
+    for (const id of ids) await forgetOrDrop(gateway, id);
     forgotten += ids.length;
   }
   if (forgotten > 0) gateway.log.info({ forgotten }, 'janitor forgot ended runs');
@@ -29,6 +30,21 @@ async function excess(gateway: Gateway, now: number): Promise<string[]> {
   if (tooMany > 0) return redis.zrange(keys.finished, 0, String(tooMany - 1));
   // One at a time: sizes differ, and no more is to go than must.
   return Number(bytes ?? 0) > env.RUNLET_RETENTION_BYTES ? redis.zrange(keys.finished, 0, '0') : [];
+}
+
+/** One that cannot be forgotten would be the oldest for ever, and stand before all others. */
+async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
+  try {
+    await forget(gateway, id);
+  } catch (error) {
+    if (isStoreError(error)) throw error;
+    gateway.log.error(
+      { run: id, err: error },
+      'an ended run could not be forgotten as it should; its keys are dropped',
+    );
+    await gateway.redis.zrem(gateway.keys.finished, id);
+    await gateway.redis.del(gateway.keys.run(id), gateway.keys.spec(id), gateway.keys.events(id));
+  }
 }
 
 async function forget(gateway: Gateway, id: string): Promise<void> {

@@ -1,6 +1,8 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
+import { readAll } from '../services/load.ts';
 import { placeService } from '../services/place.ts';
 import { forgetService, settleService } from '../services/settle.ts';
 import { createDeathWatch } from './dead-workers.ts';
@@ -42,15 +44,18 @@ export function createServicesSweep(gateway: Gateway) {
   const deathWatch = createDeathWatch(gateway);
 
   return async (now: number): Promise<void> => {
-    const records = (
-      await Promise.all((await gateway.services.all()).map((id) => gateway.services.read(id)))
-    ).filter((record) => record !== undefined);
+    const records = await readAll(gateway, await gateway.services.all());
     const dead = await deathWatch(new Set(records.flatMap(({ worker }) => worker ?? [])), now);
     for (const record of records) {
       const verdict = judgeService(record, record.worker === null ? undefined : dead.get(record.worker));
       if (verdict === 'leave') continue;
       gateway.log.info({ service: record.head.id, verdict, worker: record.worker }, 'janitor');
-      await carryOut(gateway, record, verdict);
+      try {
+        await carryOut(gateway, record, verdict);
+      } catch (error) {
+        if (isStoreError(error)) throw error;
+        gateway.log.error({ service: record.head.id, err: error }, 'janitor cannot look after a service');
+      }
     }
   };
 }

@@ -1,4 +1,4 @@
-import type { RunStatus } from '../../../shared/run-states.ts';
+import { activeStatuses, isTerminal, type RunStatus } from '../../../shared/run-states.ts';
 
 /** What the janitor knows of a run that has not ended, without reading its request. */
 export type OpenRun = {
@@ -17,11 +17,14 @@ export type OpenRun = {
 export type Verdict =
   | 'leave'
   | 'gone'
+  | 'broken'
   | 'enqueue'
   | 'cancelled'
   | 'expired'
   | 'worker_lost'
   | 'retry_or_lost';
+
+const active = new Set<string>(activeStatuses);
 
 /** A job may be on its way for so long after its run was stored. */
 const jobGraceMs = 15_000;
@@ -31,7 +34,8 @@ const lostAfterMs = 30_000;
 /**
  * What to do with an open run.
  *
- *   its record is gone                                            drop it from the indexes
+ *   its record is gone, or has ended                              drop it from the indexes
+ *   its status is none that there is                              end it: errored, the fault is ours
  *   to be cancelled, and no worker is there to do it              end it: cancelled
  *   queued, without a worker, due for longer than the expiry      end it: expired
  *   queued, without a worker, due for 15 s, without a job         add the job again
@@ -40,7 +44,8 @@ const lostAfterMs = 30_000;
  *   … and no worker took that attempt within the expiry           end it: worker_lost
  */
 export function judge(run: OpenRun, now: number, expiryMs: number): Verdict {
-  if (run.status === null) return 'gone';
+  if (run.status === null || isTerminal(run.status)) return 'gone';
+  if (!active.has(run.status)) return 'broken';
   const held = run.worker !== null && run.workerDeadMs === undefined;
   if (held) return 'leave';
   if (run.cancelRequested) return 'cancelled';

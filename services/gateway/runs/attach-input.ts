@@ -4,7 +4,7 @@ import { Problem } from '../../../shared/problems.ts';
 import { type AttachMessage, mostEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
-import { validationProblem } from '../http/zod-problem.ts';
+import { textProblem, validationProblem } from '../http/zod-problem.ts';
 
 /** While the worker has not taken what came before. */
 const pollMs = 250;
@@ -18,6 +18,8 @@ export function parseInput(data: Buffer, isBinary: boolean): AttachInput | Probl
   } catch {
     return new Problem('invalid_json', 'The message is not valid JSON: send one JSON object in each.');
   }
+  const fault = textProblem(value);
+  if (fault !== undefined) return fault;
   const parsed = attachInput.safeParse(value);
   return parsed.success ? parsed.data : validationProblem(parsed.error, undefined, 'the message');
 }

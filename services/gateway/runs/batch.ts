@@ -7,7 +7,7 @@ import { Problem } from '../../../shared/problems.ts';
 import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
-import { validationProblem } from '../http/zod-problem.ts';
+import { textProblem, validationProblem } from '../http/zod-problem.ts';
 import { loadRun } from './load.ts';
 import type { Answer } from './once.ts';
 import { enqueue, type Submitted, storeRun, withMadeSecret } from './submit.ts';
@@ -32,11 +32,13 @@ export async function createBatch(
   // Ids are taken in the order of the batch, so a list shows it in that order.
   const requests = items.map((item) => ({ id: newId('run'), parsed: schema.safeParse(item) }));
   const outcomes = await Promise.all(
-    requests.map(({ id, parsed }, index) =>
-      parsed.success
+    requests.map(({ id, parsed }, index) => {
+      const fault = textProblem(items[index]);
+      if (fault !== undefined) return fault;
+      return parsed.success
         ? store(gateway, tenant, id, parsed.data, index, idempotencyDigest)
-        : validationProblem(parsed.error, undefined, 'the run'),
-    ),
+        : validationProblem(parsed.error, undefined, 'the run');
+    }),
   );
   const stored = outcomes.filter((outcome): outcome is Submitted => !(outcome instanceof Problem));
   await enqueue(gateway, stored);

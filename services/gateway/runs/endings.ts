@@ -14,7 +14,7 @@ export function createEndings(wakeups: Wakeups, keys: Keys) {
   /** As many as there are requests that wait. */
   const expected = new Map<string, (end: RunEnd) => void>();
   const listening = wakeups.listenBytes(channel, (message) => {
-    const end = parseRunEnd(message);
+    const end = endIn(message);
     if (end !== undefined) expected.get(end.id)?.(end);
   });
   listening.catch(() => {});
@@ -29,4 +29,13 @@ export function createEndings(wakeups: Wakeups, keys: Keys) {
       return { end: promise, forget: () => expected.delete(id) };
     },
   };
+}
+
+/** `undefined` for what cannot be read: whoever waits looks by itself. */
+function endIn(message: Buffer): RunEnd | undefined {
+  try {
+    return parseRunEnd(message);
+  } catch {
+    return undefined;
+  }
 }

@@ -7,6 +7,7 @@ import { type RunStatus, runStatuses } from '../../../shared/run-states.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { isStoreError } from '../http/store-errors.ts';
 
 /** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
 const mostScanned = 2_000;
@@ -54,10 +55,10 @@ export async function listRuns(
       before = id;
       scanned += 1;
       if (!matches) continue;
-      const record = await gateway.runs.read(id);
-      if (record === undefined || !fits(record, wanted, query.metadata)) continue;
+      const run = await entry(gateway, id, wanted, query.metadata);
+      if (run === undefined) continue;
       bytes += headBytes;
-      data.push(await preview(gateway, record));
+      data.push(run);
       if (data.length === query.limit) return { data, nextCursor: await cursorIfMore(gateway, tenant, id) };
     }
     if (ids.length < scanPage) return { data, nextCursor: null };
@@ -79,10 +80,31 @@ async function glance(gateway: Gateway, ids: string[]) {
       const [status, headBytes] = await Promise.all([
         gateway.redis.hget(key, 'status'),
         gateway.redis.hstrlen(key, 'head'),
-      ]);
+      ]).catch((error) => {
+        if (isStoreError(error)) throw error;
+        // What stands under its name is no record.
+        return [null, 0] as const;
+      });
       return { id, status: status as RunStatus | null, headBytes };
     }),
   );
+}
+
+/** The run as the list shows it, if it is of those that are wanted. One that cannot be shown keeps no other out. */
+async function entry(
+  gateway: Gateway,
+  id: string,
+  statuses: Set<string> | undefined,
+  wanted: Record<string, string> | undefined,
+): Promise<Run | undefined> {
+  try {
+    const record = await gateway.runs.read(id);
+    return record && fits(record, statuses, wanted) ? await preview(gateway, record) : undefined;
+  } catch (error) {
+    if (isStoreError(error)) throw error;
+    gateway.log.error({ run: id, err: error }, 'a run cannot be listed');
+    return undefined;
+  }
 }
 
 function fits(

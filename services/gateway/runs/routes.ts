@@ -57,6 +57,7 @@ export function mountRuns(app: App, gateway: Gateway): void {
       method: 'post',
       path: '/v1/runs/batch',
       body: batchBody,
+      apart: 'runs',
       document: { ...documents.batchDocument, body: batchDocumentBody(schema) },
     },
     async (c, { body, text }) => {

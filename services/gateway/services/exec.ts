@@ -6,7 +6,7 @@ import { isTerminal } from '../../../shared/run-states.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { json } from '../http/answers.ts';
-import { type App, mount } from '../http/mount.ts';
+import { type App, mount, validate } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { endedRun } from '../runs/load.ts';
 import { storeRun } from '../runs/submit.ts';
@@ -35,7 +35,8 @@ export function mountExec(app: App, gateway: Gateway): void {
       const id = newId('run');
       const watch = waitSeconds > 0 ? watchRun(gateway, id) : undefined;
       try {
-        const request = runRequestSchema(gateway.policy).parse(asRun(record, body));
+        // What the fields say to one another is a run's matter: stdin that is no base64, too much of it.
+        const request = validate(runRequestSchema(gateway.policy), asRun(record, body));
         const stored = await storeRun(gateway, {
           id,
           tenant,

@@ -2,6 +2,7 @@ import { isId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
+import { isStoreError } from '../http/store-errors.ts';
 
 const noSuchService = (idOrName: string) =>
   new Problem('not_found', `There is no service ${idOrName.slice(0, 64)}: see GET /v1/services.`);
@@ -12,4 +13,18 @@ export async function ownService(gateway: Gateway, tenant: string, idOrName: str
   const record = id === undefined ? undefined : await gateway.services.read(id);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchService(idOrName);
   return record;
+}
+
+/** Those that are there. One whose record cannot be read keeps no other from being listed and looked after. */
+export async function readAll(gateway: Gateway, ids: string[]): Promise<ServiceRecord[]> {
+  const records = await Promise.all(
+    ids.map((id) =>
+      gateway.services.read(id).catch((error) => {
+        if (isStoreError(error)) throw error;
+        gateway.log.error({ service: id, err: error }, 'the record of a service cannot be read');
+        return undefined;
+      }),
+    ),
+  );
+  return records.filter((record) => record !== undefined);
 }

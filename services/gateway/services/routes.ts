@@ -17,7 +17,7 @@ import { hasSettled, waitForService, wish } from './actions.ts';
 import * as documents from './documents.ts';
 import { mountExec } from './exec.ts';
 import { mountFiles } from './files.ts';
-import { ownService } from './load.ts';
+import { ownService, readAll } from './load.ts';
 import { mountLogs } from './logs.ts';
 import { placeService } from './place.ts';
 import { signService } from './proxy/signed-url.ts';
@@ -114,9 +114,8 @@ export function mountServices(app: App, gateway: Gateway): void {
         throw badField('cursor', 'is not a cursor of this list');
       const ids = await gateway.services.ids(c.var.identity.tenant, before, query.limit + 1);
       const page = ids.slice(0, query.limit);
-      const records = await Promise.all(page.map((id) => gateway.services.read(id)));
       return ok({
-        data: records.flatMap((record) => (record === undefined ? [] : [present(record)])),
+        data: (await readAll(gateway, page)).map(present),
         nextCursor: ids.length > query.limit ? encodeCursor(page.at(-1) as string) : null,
       });
     },

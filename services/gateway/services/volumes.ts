@@ -6,6 +6,7 @@ import { noContent, ok } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
 import * as documents from './documents.ts';
+import { readAll } from './load.ts';
 import { askWorker } from './worker-operation.ts';
 
 const operationMs = 30_000;
@@ -85,10 +86,7 @@ async function removeVolume(gateway: Gateway, tenant: string, { name, engine }: 
 async function usersOf(gateway: Gateway, tenant: string): Promise<Map<string, string[]>> {
   const users = new Map<string, string[]>();
   const ids = await gateway.services.ids(tenant, undefined, gateway.env.RUNLET_TENANT_MAX_SERVICES);
-  for (const id of ids) {
-    const record = await gateway.services.read(id);
-    for (const { name } of record?.head.request.volumes ?? [])
-      users.set(name, [...(users.get(name) ?? []), record?.head.name ?? '']);
-  }
+  for (const { head } of await readAll(gateway, ids))
+    for (const { name } of head.request.volumes) users.set(name, [...(users.get(name) ?? []), head.name]);
   return users;
 }

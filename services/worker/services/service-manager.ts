@@ -54,10 +54,17 @@ export function createServiceManager(options: {
     for (const id of await store.all()) {
       if (stopped) return;
       if (keepers.has(id)) continue;
-      const record = await store.read(id);
-      if (record?.worker === workerId) keep(record);
-      else if (record !== undefined) await adopt(record);
+      await look(id).catch((error: Error) => {
+        // One that cannot be read keeps no other from being kept.
+        log.warn({ service: id, reason: error.message }, 'a service could not be looked at');
+      });
     }
+  }
+
+  async function look(id: string): Promise<void> {
+    const record = await store.read(id);
+    if (record?.worker === workerId) keep(record);
+    else if (record !== undefined) await adopt(record);
   }
 
   async function guardOnce(): Promise<void> {

@@ -3,31 +3,35 @@
 -- ARGV worker, now, mostBounces, then, if the program can be started at once: state, the status event up to its attempt, wakeChannel
 -- A job that comes again (its worker died, its lock ran out) finds the run pulling or running. If the program may
 -- have been started, that attempt is lost and `retries` decides; if not, the run starts anew at no cost.
-local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'head', 'claimedAt')
+-- `unknown`: it depends on `retries`, which runs that an earlier version stored have in their head alone, where no script looks; nothing
+-- was changed, and whoever claims notes them and claims again.
+local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'losses', 'worker', 'cancel', 'bounces', 'retries', 'claimedAt', 'head', 'tenant', 'createdAt')
 local status = record[1]
 if not status then return { 'gone' } end
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return { 'ended', status } end
 -- The same claim again: a connection broke before its answer, and it was sent anew. It counts once.
 local again = record[4] == ARGV[1] and record[8] == ARGV[2]
-local attempt = tonumber(record[2])
+local earlier = tonumber(record[2]) or 0
+local attempt = earlier
 if not again then attempt = attempt + 1 end
-local losses = tonumber(record[3])
-local bounces = tonumber(record[6] or '0')
+local losses = tonumber(record[3]) or 0
+local bounces = tonumber(record[6]) or 0
 if not again and status == 'running' then
   losses = losses + 1
-elseif not again and tonumber(record[2]) > 0 then
+elseif not again and earlier > 0 then
   bounces = bounces + 1
 end
-local retries = cjson.decode(record[7]).request.retries
+local retries = tonumber(record[7])
+if not retries and losses > 0 and not record[5] then return { 'unknown', KEYS[1] } end
 local verdict = 'claimed'
 if record[5] then
   verdict = 'cancelled'
-elseif losses > retries or bounces > tonumber(ARGV[3]) then
+elseif losses > (retries or 0) or bounces > tonumber(ARGV[3]) then
   verdict = 'lost'
 end
 if verdict == 'lost' or verdict == 'cancelled' then
   -- The attempt that is ending is the one that was lost: no program is started for this claim.
-  attempt = math.max(tonumber(record[2]), 0)
+  attempt = math.max(earlier, 0)
 end
 redis.call('HSET', KEYS[1], 'attempt', attempt, 'losses', losses, 'bounces', bounces, 'worker', ARGV[1], 'claimedAt', ARGV[2])
 if again then
@@ -39,4 +43,4 @@ elseif verdict == 'claimed' and ARGV[4] then
 elseif verdict == 'claimed' and status ~= 'queued' then
   redis.call('HSET', KEYS[1], 'status', 'queued')
 end
-return { verdict, attempt, record[7], redis.call('GET', KEYS[2]) or '' , redis.call('HGET', KEYS[1], 'dueAt') }
+return { verdict, KEYS[1], attempt, redis.call('GET', KEYS[2]) or '', record[9] or '', record[10] or '', record[11] or '' }

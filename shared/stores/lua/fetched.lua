@@ -3,7 +3,8 @@
 -- KEYS active (BullMQ's list of jobs in somebody's hands, the newest first)
 -- ARGV token (of that fetch, which BullMQ writes into the job's lock), then with <id> for the job's id: lock, job, run, spec, events,
 --      wakeChannel; then worker, now, mostBounces, then pairs: what the job's data end in, the state but for its times
-local function at(template, id) return (string.gsub(template, '<id>', id)) end
+-- By a function: in a string of its own "%" would not stand for itself.
+local function at(template, id) return (string.gsub(template, '<id>', function() return id end)) end
 
 -- As JavaScript writes it. Days become a date as in Howard Hinnant's civil_from_days, whose years begin in March.
 local function iso(ms)

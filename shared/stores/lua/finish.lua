@@ -10,8 +10,7 @@ if record[2] ~= ARGV[2] then return 'lost' end
 if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
 -- What is kept is output and artifacts (keptBytes), and the request in the record's head, which may be as large.
 local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
-redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
-redis.call('DEL', KEYS[2], KEYS[8])
+-- First what can fail for this run alone (its stream is none): nothing was done then.
 local sent = record[4]
 if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
   for i = 14, #ARGV, 3 do
@@ -23,6 +22,8 @@ if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
   end
 end
 redis.call('XADD', KEYS[3], '*', 't', 'exit', 'a', ARGV[2], 'd', ARGV[6])
+redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
+redis.call('DEL', KEYS[2], KEYS[8])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZADD', KEYS[6], ARGV[7], ARGV[1])

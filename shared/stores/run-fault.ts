@@ -1,0 +1,99 @@
+import type { ProblemBody } from '../contracts/problem.ts';
+import type { Keys } from '../keys.ts';
+import { Problem } from '../problems.ts';
+import type { RedisConnection } from '../redis.ts';
+import { isTerminal, type RunStatus, runStatuses } from '../run-states.ts';
+import { knownTenants } from './api-keys.ts';
+import { createdOf, emptyState, parseHead, parseState, type RunState } from './run-record.ts';
+
+/** What a user is told of a fault that is ours; the log has the cause. */
+export const faultOfOurs = (): ProblemBody =>
+  new Problem(
+    'internal',
+    'The run failed for a reason on our side: run it again, and tell the operator.',
+  ).toBody();
+
+/** Writes the end: `finish` of the run store. */
+type Finish = (
+  holder: { runId: string; tenant: string; attempt: number; worker: string },
+  status: 'errored',
+  state: RunState,
+  outputBytes: number,
+  createdAt: string,
+) => Promise<boolean>;
+
+/**
+ * Ends a run that cannot be taken through a fault of ours, as `errored`, with its webhook due and whoever waits told. Needs nothing of its
+ * record to be as it should: what is broken is passed over, or taken away where the end could not be written beside it. False: it had
+ * ended, is gone, or went on in other hands.
+ *
+ * @param holder whose attempt it is to be still; without one, nobody asks who holds it
+ */
+export async function endBroken(
+  redis: RedisConnection,
+  keys: Keys,
+  finish: Finish,
+  id: string,
+  error: ProblemBody,
+  holder?: { attempt: number; worker: string },
+): Promise<boolean> {
+  const key = keys.run(id);
+  if ((await redis.type(key)) !== 'hash') {
+    await forgetEntirely(redis, keys, id);
+    return false;
+  }
+  const [status, attempt, stored, json, named, createdAt] = await redis.hmget(
+    key,
+    'status',
+    'attempt',
+    'state',
+    'head',
+    'tenant',
+    'createdAt',
+  );
+  if (!status) {
+    await forgetEntirely(redis, keys, id);
+    return false;
+  }
+  if (isTerminal(status)) return false;
+  const head = parseHead(id, json);
+  const tenant = named || head?.tenant || (await tenantOf(redis, keys, id)) || '';
+  const since = createdOf(id, createdAt ?? head?.createdAt);
+  // Whoever looks for it finds it by these; and finish.lua goes by the status and the attempt.
+  const mended: Record<string, string> = { tenant, createdAt: since };
+  if (!runStatuses.includes(status as RunStatus)) mended.status = 'queued';
+  const number = Number(attempt);
+  const known = Number.isSafeInteger(number) && String(number) === attempt;
+  if (!known) mended.attempt = '0';
+  await redis.hset(key, mended);
+  // A script that fails half-way has done the first half.
+  if (!['stream', 'none'].includes(await redis.type(keys.events(id)))) await redis.del(keys.events(id));
+
+  const state: RunState = {
+    ...emptyState,
+    ...parseState(stored),
+    error,
+    finishedAt: new Date().toISOString(),
+  };
+  state.steps = state.steps.map((step) => (isTerminal(step.status) ? step : { ...step, status: 'errored' }));
+  const fence = holder ?? { attempt: known ? number : 0, worker: '' };
+  return finish({ runId: id, tenant, ...fence }, 'errored', state, 0, since);
+}
+
+/** The tenant in whose index it stands; `undefined`: in none. */
+async function tenantOf(redis: RedisConnection, keys: Keys, id: string): Promise<string | undefined> {
+  for (const tenant of await knownTenants(redis, keys))
+    if ((await redis.zscore(keys.tenantRuns(tenant), id)) !== null) return tenant;
+  return undefined;
+}
+
+/** What stands under its name, if anything does, is no record: nothing could end, or be shown. */
+async function forgetEntirely(redis: RedisConnection, keys: Keys, id: string): Promise<void> {
+  await redis.del(keys.run(id), keys.spec(id), keys.events(id), keys.attach(id));
+  await redis.zrem(keys.open, id);
+  await redis.zrem(keys.finished, id);
+  for (const tenant of await knownTenants(redis, keys)) {
+    await redis.zrem(keys.tenantOpen(tenant), id);
+    await redis.zrem(keys.tenantRuns(tenant), id);
+  }
+}
