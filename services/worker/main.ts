@@ -202,6 +202,7 @@ const reaper = createReaper({
   workers,
   active,
   warm: sandboxes.pool,
+  looks: sandboxes.looks,
   services,
   log,
 });
@@ -237,6 +238,7 @@ async function stop(): Promise<void> {
   stopWatching();
   await queue.close();
   await sandboxes.pool.stop();
+  await within(farewellMs, sandboxes.looks.settled());
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
   engine.close();
