@@ -127,7 +127,7 @@ export function createImageLooks(options: {
       const read = (path: string) => engine.readArchive(id, path, signal);
       // A run can do without a name, but not without its image's files.
       const found: ProvidedFiles & { userName: string } = await filesOf(image, read).catch((error: Error) => {
-        if (isGone(error)) throw error;
+        if (error instanceof Problem && error.code !== 'internal') throw error;
         log.warn({ image: image.id, reason: error.message }, 'accounts of an image could not be read');
         return { userName: usualUser, files: [], mounts: [] };
       });
@@ -201,12 +201,6 @@ export function createImageLooks(options: {
       await Promise.allSettled(removals);
     },
   };
-}
-
-/** Which says nothing of the image's files. */
-function isGone(error: Error): boolean {
-  const codes = ['engine_unavailable', 'image_not_present', 'container_lost'];
-  return error instanceof Problem && codes.includes(error.code);
 }
 
 /**

@@ -192,7 +192,8 @@ export type VolumeSpec = {
   labels: Labels;
   files: { name: string; mode: number; data: Buffer }[];
 };
-export type VolumeSummary = { name: string; labels: Labels };
+/** `folder`: of the engine's machine. */
+export type VolumeSummary = { name: string; labels: Labels; folder: string };
 
 export type ContainerSpec = {
   name: string;

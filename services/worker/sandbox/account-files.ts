@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Log } from '../../../shared/log.ts';
-import type { Engine, FileMount } from '../engine/engine.ts';
+import type { Engine, FileMount, VolumeSpec } from '../engine/engine.ts';
 import { provideVolume } from './provide-volume.ts';
 
 const label = 'dev.runlet.accounts';
@@ -22,26 +22,23 @@ export function createAccountFiles(engine: Engine, log: Log) {
   /** By the volume's name, the least used first. */
   const known = new Map<string, Promise<string>>();
 
-  async function bring(name: string, digest: string, files: AccountFile[]): Promise<string> {
-    const folder = await provideVolume(engine, {
-      name,
-      labels: { [label]: digest },
-      files: files.map(({ name: file, data }) => ({ name: file, mode: 0o444, data })),
-    });
-    await removeSpare().catch((error: Error) =>
-      log.warn({ reason: error.message }, 'volumes of account files could not be looked through'),
-    );
-    return folder;
+  async function bring(spec: VolumeSpec, anew: boolean): Promise<string> {
+    const all = await engine.listVolumes({ [label]: '' });
+    void removeSpare(all.map(({ name }) => name));
+    // One that a former worker left. Should it be empty, the engine refuses the first container, as if it were not there.
+    const left = anew ? undefined : all.find(({ name }) => name === spec.name);
+    return left?.folder ?? (await provideVolume(engine, spec));
   }
 
-  async function removeSpare(): Promise<void> {
-    const [oldest] = known.keys();
-    const spare: string[] = known.size > mostVolumes && oldest !== undefined ? [oldest] : [];
+  async function removeSpare(all: string[]): Promise<void> {
+    const spare = [...known.keys()].slice(0, Math.max(0, known.size - mostVolumes));
     for (const name of spare) known.delete(name);
-    const all = (await engine.listVolumes({ [label]: '' })).map(({ name }) => name);
     const strange = all.filter((name) => !known.has(name) && !spare.includes(name));
     spare.push(...strange.slice(mostVolumes));
-    for (const name of spare) await engine.removeVolume(name).catch(() => {});
+    for (const name of spare)
+      await engine
+        .removeVolume(name)
+        .catch((error: Error) => log.warn({ volume: name, reason: error.message }, 'not removed'));
   }
 
   /** Once for each content, however many ask. With `anew` also where it was brought already. */
@@ -53,7 +50,8 @@ export function createAccountFiles(engine: Engine, log: Log) {
     const name = `runlet-accounts-${digest}`;
     const before = anew ? undefined : known.get(name);
     known.delete(name);
-    const folder = before ?? bring(name, digest, files);
+    const contents = files.map((one) => ({ name: one.name, mode: 0o444, data: one.data }));
+    const folder = before ?? bring({ name, labels: { [label]: digest }, files: contents }, anew);
     known.set(name, folder);
     try {
       const at = await folder;

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { Problem } from '../../../shared/problems.ts';
 import { type Found, mostAccountBytes } from './accounts.ts';
 import { type ArchiveEntry, entriesAt } from './image-archive.ts';
 
@@ -13,7 +14,8 @@ export type AccountFile = { found: Found; path: string };
 
 /**
  * /etc/passwd and /etc/group as an image has them. Both come with the whole of /etc: an engine starts a program of its own for each thing
- * that is asked of it (dockerd executes itself anew: 50 ms on two cores), and /etc is small.
+ * that is asked of it (dockerd executes itself anew: 50 ms on two cores), and /etc is small. Throws a Problem `start_failed` where one
+ * of them is a folder or the like.
  */
 export async function readAccounts(read: Read): Promise<{ passwd: AccountFile; group: AccountFile }> {
   const found = new Map<string, AccountFile>();
@@ -47,11 +49,19 @@ async function readOne(read: Read, path: string): Promise<AccountFile> {
     return tar;
   };
   for await (const entry of entriesAt(noted, path)) {
-    if (entry.type !== 'file' || entry.path !== '') return { found: 'unusable', path };
+    if (entry.type !== 'file') throw noFile(path);
     return { found: await contentOf(entry), path: entry.root };
   }
   // A link that leads nowhere is no place for a mount.
   return { found: isThere ? 'unusable' : 'absent', path };
+}
+
+/** The engine reads both as it starts a container; to open a pipe it would wait for ever. */
+function noFile(path: string): Problem {
+  return new Problem(
+    'start_failed',
+    `The image’s ${path} is no file, and no container can be started without. Make it one in the image, or remove it.`,
+  );
 }
 
 async function contentOf(entry: ArchiveEntry): Promise<Found> {

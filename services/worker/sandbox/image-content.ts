@@ -119,6 +119,11 @@ export async function readContent(options: ContentOptions): Promise<ImageContent
 
   try {
     for (const root of options.roots) if (over === null) await readRoot(root);
+    if (over !== null) {
+      // What was read of it is of no use to anybody.
+      await spool?.close();
+      spool = await options.openSpool();
+    }
     await spool?.flush();
   } catch (error) {
     await spool?.close();
