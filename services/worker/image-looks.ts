@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { Engine, FileMount, ImageInfo } from './engine/engine.ts';
@@ -70,6 +71,7 @@ export function createImageLooks(options: {
   /** Containers of looks that are under way. */
   const held = new Set<string>();
   const removals = new Set<Promise<void>>();
+  const stopping = new AbortController();
 
   function remember(id: string, look: ImageLook): void {
     known.set(id, look);
@@ -122,9 +124,13 @@ export function createImageLooks(options: {
   }
 
   async function lookInto(image: ImageInfo): Promise<ImageLook> {
-    const signal = AbortSignal.timeout(lookMs);
+    const timeout = AbortSignal.timeout(lookMs);
+    const signal = AbortSignal.any([timeout, stopping.signal]);
     return withContainer(image, async (id) => {
-      const read = (path: string) => engine.readArchive(id, path, signal);
+      const read = async (path: string) => {
+        const tar = await engine.readArchive(id, path, signal);
+        return tar && addAbortSignal(signal, tar);
+      };
       // A run can do without a name, but not without its image's files.
       const found: ProvidedFiles & { userName: string } = await filesOf(image, read).catch((error: Error) => {
         if (error instanceof Problem && error.code !== 'internal') throw error;
@@ -144,7 +150,7 @@ export function createImageLooks(options: {
           leftOut += 1;
         },
       }).catch((error: Error) => {
-        if (!signal.aborted) throw error;
+        if (!timeout.aborted) throw error;
         throw new Problem(
           'start_failed',
           `The image’s files could not be read within ${lookMs} ms: try again.`,
@@ -195,8 +201,9 @@ export function createImageLooks(options: {
 
     holds: (look: string) => held.has(look),
 
-    /** Resolves when no container of a look is there any more. */
-    async settled(): Promise<void> {
+    /** Ends what is under way. Resolves when no container of a look is there any more. */
+    async stop(): Promise<void> {
+      stopping.abort(new Error('the worker stops'));
       await Promise.allSettled(underWay.values());
       await Promise.allSettled(removals);
     },

@@ -237,8 +237,9 @@ async function stop(): Promise<void> {
   await drained;
   stopWatching();
   await queue.close();
+  const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();
-  await within(farewellMs, sandboxes.looks.settled());
+  await within(farewellMs, looked);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
   engine.close();

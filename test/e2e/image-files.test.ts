@@ -45,7 +45,7 @@ const isolations = lab.gvisor ? ['container', 'gvisor'] : ['container'];
 
 describe('what an image has under its VOLUMEs', () => {
   const look =
-    'find /data /work | sort; cd /data; stat -c "%n %a %s %h %Y %F" seed run.sh .dot "ž z" again link dangling closed/file; stat -c "%n %a %Y %F" closed deep/in; ' +
+    'find /data /work | sort; cd /data; stat -c "%n %a %s %h %Y %F" seed run.sh .dot "ž z" again link dangling closed/file; stat -c "%n %a %F" closed deep/in; ' +
     'cat seed closed/file deep/in/er; readlink link; readlink dangling; ./run.sh';
   let image: string;
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describe('what an image has under its VOLUMEs', () => {
       'mkdir -p /data/deep/in /data/closed /data/none /work; cd /data; echo seed >seed; ln seed again; ln -s seed link; ' +
         'ln -s /nowhere dangling; printf "#!/bin/sh\\necho ran" >run.sh; chmod 755 run.sh; echo x >.dot; touch "ž z"; ' +
         'echo inner >deep/in/er; echo shut >closed/file; chmod 400 closed/file; chmod 500 closed; chown -R 77:77 /data; ' +
-        'echo app >/work/app; touch -d "2001-02-03 04:05:06" seed run.sh .dot "ž z" closed/file closed deep/in',
+        'echo app >/work/app; touch -d "2001-02-03 04:05:06" seed run.sh .dot "ž z" closed/file',
       'VOLUME /data',
       'VOLUME /data/deep',
       'WORKDIR /data',
