@@ -1,6 +1,18 @@
 import { uuidv7 } from 'uuidv7';
 
-export type IdPrefix = 'run' | 'svc' | 'whk' | 'del' | 'key' | 'pul' | 'wrk' | 'wrm' | 'evt' | 'ntf' | 'trf';
+export type IdPrefix =
+  | 'run'
+  | 'svc'
+  | 'whk'
+  | 'del'
+  | 'key'
+  | 'pul'
+  | 'wrk'
+  | 'wrm'
+  | 'lok'
+  | 'evt'
+  | 'ntf'
+  | 'trf';
 
 /** A new id: prefix, then a UUIDv7 without dashes (RFC 9562 §5.7), so that ids sort by the time they were made. */
 export function newId(prefix: IdPrefix): string {

@@ -44,8 +44,7 @@ void enter_workdir(char *path) {
 
 static int is_plain(const char *part) { return part[0] && strcmp(part, ".") && strcmp(part, ".."); }
 
-/* The folder that `path` lies in, made where `make` says so; `*name` is what follows its last slash. */
-static int open_parent(char *path, int make, char **name) {
+int open_parent(char *path, int make, char **name) {
     int folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (char *part = path;; part = *name) {
         char *slash = strchr(part, '/');
@@ -84,6 +83,8 @@ void begin_file(uint32_t mode, uint64_t size, char *path) {
     char *name;
     int folder = open_parent(path, 1, &name);
     if (folder < 0) return end_file(errno);
+    /* What cannot be removed is told by the open. */
+    if (mode & FILE_REPLACES) unlinkat(folder, name, 0);
     file = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     int number = errno;
     close(folder);

@@ -15,6 +15,7 @@
 #include "hold.h"
 #include "processes.h"
 #include "step.h"
+#include "tree.h"
 #include "user.h"
 #include "wire.h"
 
@@ -34,9 +35,17 @@ static char *text(unsigned char *payload, size_t from, size_t length) {
     return (char *)payload + from;
 }
 
+/* The second of two strings, each ended by a NUL. */
+static char *second(unsigned char *payload, size_t length) {
+    unsigned char *end = memchr(payload, 0, length);
+    if (!end || memchr(end + 1, 0, length - (size_t)(end + 1 - payload)) != payload + length - 1)
+        broken("two strings are not two strings");
+    return (char *)end + 1;
+}
+
 static void handle(char type, unsigned char *payload, size_t length) {
     unsigned char behind = payload[length];
-    int between = strchr("WFDHLGU", type) != NULL;
+    int between = strchr("WFDMYNTHLGU", type) != NULL;
     if (between && step_runs()) broken("a frame that belongs between steps came while one runs");
     if (type != 'D' && file_left() > 0) broken("a FILE is not complete");
     switch (type) {
@@ -50,6 +59,20 @@ static void handle(char type, unsigned char *payload, size_t length) {
         break;
     case 'D':
         file_data(payload, length);
+        break;
+    case 'M':
+        need(length, 5);
+        keep_folder(get32(payload), text(payload, 4, length));
+        break;
+    case 'Y':
+        make_symlink((char *)payload, second(payload, length));
+        break;
+    case 'N':
+        make_hard_link((char *)payload, second(payload, length));
+        break;
+    case 'T':
+        need(length, 9);
+        set_time(get64(payload), text(payload, 8, length));
         break;
     case 'E':
         begin_step(payload, length);

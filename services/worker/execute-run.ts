@@ -177,14 +177,15 @@ export async function executeRun(
       if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     } else await foreseen?.opened.adopt(holder);
     stop.signal.throwIfAborted();
-    const plan = planRun(request, image, opened.folders);
+    const plan = planRun(request, image, opened.folders, opened.sandbox.userName);
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
     if (fault !== undefined) throw fault;
     if (stop.cause() === 'lock_lost') return 'lost';
     const outcome = await finish(verdict);
     const [first] = plan.steps;
-    if (first !== undefined) execution.sandboxes.learn(request, image, stepSpecOf(first));
+    if (first !== undefined)
+      execution.sandboxes.learn(request, image, opened.sandbox.userName, stepSpecOf(first));
     return outcome;
   } catch (error) {
     const reason = stop.cause();

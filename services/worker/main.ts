@@ -202,6 +202,7 @@ const reaper = createReaper({
   workers,
   active,
   warm: sandboxes.pool,
+  looks: sandboxes.looks,
   services,
   log,
 });
@@ -236,7 +237,9 @@ async function stop(): Promise<void> {
   await drained;
   stopWatching();
   await queue.close();
+  const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();
+  await within(farewellMs, looked);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
   engine.close();

@@ -23,13 +23,18 @@ export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string
  * Pure. Throws a Problem `image_without_command`.
  * @param folders null: within a container that somebody else made, whose environment and home it has, and no folder of ours
  */
-export function planRun(request: RunRequest, image: ImageInfo, folders: { path: string }[] | null): Plan {
+export function planRun(
+  request: RunRequest,
+  image: ImageInfo,
+  folders: { path: string }[] | null,
+  userName?: string,
+): Plan {
   const { limits } = request;
   const language = languageOf(request);
   const env =
     folders === null
       ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
-      : programEnvironment(request, image, folders, language?.env);
+      : programEnvironment(request, image, folders, language?.env, userName);
   const steps = stepsOf(request).map((step): ProgramStep => {
     const compile = step.name === compileStep;
     return {

@@ -20,6 +20,8 @@ export function createReaper(options: {
   active: ActiveRuns;
   /** Sandboxes made ahead, and those of them that are in use. */
   warm: { holds(id: string): boolean };
+  /** Containers by which images are looked into. */
+  looks: { holds(id: string): boolean };
   services: { isOrphan(id: string): Promise<boolean> };
   log: Log;
 }) {
@@ -51,9 +53,11 @@ export function createReaper(options: {
         if (!(await options.services.isOrphan(whose.owner.service))) continue;
       } else if (worker === options.workerId) {
         const held =
-          whose.of === 'warm'
-            ? options.warm.holds(whose.owner.warm)
-            : active.holds(whose.owner.run, whose.owner.attempt);
+          whose.of === 'run'
+            ? active.holds(whose.owner.run, whose.owner.attempt)
+            : whose.of === 'warm'
+              ? options.warm.holds(whose.owner.warm)
+              : options.looks.holds(whose.owner.look);
         if (held) continue;
         unheld.add(id);
         if (!unheldBefore.has(id)) continue;

@@ -6,6 +6,7 @@ import { Problem, type ProblemCode } from '../../shared/problems.ts';
 import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
+import { createImageLooks, type ImageLook } from './image-looks.ts';
 import { languageOf } from './plan.ts';
 import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/container-spec.ts';
 import { createDisposer } from './sandbox/disposer.ts';
@@ -13,7 +14,8 @@ import type { Egress } from './sandbox/egress.ts';
 import { createExpectations, type ExpectedProgram } from './sandbox/expected-program.ts';
 import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
 import { gvisorRuntime } from './sandbox/gvisor.ts';
-import type { StepSpec } from './sandbox/init/session.ts';
+import { checkFits, fits, type ImageContent, memoryFor } from './sandbox/image-content.ts';
+import { SandboxLost, StartFailed, type StepSpec } from './sandbox/init/session.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
@@ -63,6 +65,15 @@ export async function createSandboxes(options: {
   const seccompProfile = await readFile(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8');
   const policy = { user: env.RUNLET_RUN_USER, seccompProfile, gvisorRuntime };
   const { init } = initVolume;
+  const looks = createImageLooks({
+    engine,
+    policy,
+    init,
+    worker: { worker: options.workerId, instance: options.instance },
+    newId: () => newId('lok'),
+    folder: env.RUNLET_DATA_DIR,
+    log,
+  });
   let coldUnderWay = 0;
   const expectations = createExpectations();
 
@@ -84,18 +95,23 @@ export async function createSandboxes(options: {
       );
   }
 
-  /** Someone may have pruned the engine's volumes: the init is brought anew, once. */
-  async function makeStarted(spec: ContainerSpec): Promise<Sandbox> {
+  /**
+   * Started, with what its image has in its folders. Someone may have pruned the engine's volumes: then the init, and the image's account
+   * files, are brought anew, once.
+   */
+  async function makeStarted(spec: ContainerSpec, look: ImageLook, signal?: AbortSignal): Promise<Sandbox> {
     let missing = false;
     const note = (code: ProblemCode) => (error: unknown) => {
-      missing = error instanceof Problem && error.code === code;
+      const isFile = look.files.some(({ source }) => String(error).includes(source));
+      missing = error instanceof Problem && (error.code === code || isFile);
       throw error;
     };
     const attempt = async () => {
       // A create refuses a file that is not there; it makes a volume that is not there, empty: then there is no init.
-      const sandbox = await createSandbox(engine, spec).catch(note('start_failed'));
+      const sandbox = await createSandbox(engine, spec, look.userName).catch(note('start_failed'));
       try {
         await sandbox.start().catch(note('command_not_found'));
+        await fill(sandbox, look, signal);
         return sandbox;
       } catch (error) {
         await sandbox.remove().catch(() => {});
@@ -108,9 +124,33 @@ export async function createSandboxes(options: {
       if (!missing) throw error;
       log.warn({ volume: init.volume.name }, 'the sandbox init is missing on the engine; bringing it anew');
       await initVolume.provide();
+      await look.provide();
       return attempt();
     }
   }
+
+  async function fill(sandbox: Sandbox, { content }: ImageLook, signal?: AbortSignal): Promise<void> {
+    if (content === null) return;
+    try {
+      await sandbox.session.bring(content.frames.read(), signal);
+    } catch (error) {
+      if (error instanceof SandboxLost && (await sandbox.lostBy()) === 'memory')
+        throw new Problem(
+          'start_failed',
+          'What the image has in its VOLUMEs and work folder is kept in memory, and does not fit into limits.memoryBytes. Raise it.',
+          { cause: error },
+        );
+      if (!(error instanceof StartFailed)) throw error;
+      throw new Problem(
+        'start_failed',
+        `What the image has in its VOLUMEs and work folder could not be brought into the sandbox (${error.message}).`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Whether sandboxes may be kept ready that hold this: it is the node's memory that they hold it in. */
+  const isSmall = (content: ImageContent) => memoryFor(content) <= mostWarmContentBytes;
 
   /** What a warm sandbox for this request would be like; `undefined` when none can serve it. */
   function profileFor(
@@ -118,6 +158,8 @@ export async function createSandboxes(options: {
     image: ImageInfo,
     reference: string,
   ): { profile: WarmProfile; limits: UpdatableLimits } | undefined {
+    const content = looks.known(image.id)?.content ?? null;
+    if (content !== null && !(isSmall(content) && fits(content, shape.limits))) return undefined;
     if (shape.network !== 'none' || shape.writable) return undefined;
     const workdir = workdirFor(shape.workdir, image.workdir);
     // A folder elsewhere is made with the container, or not at all.
@@ -139,7 +181,13 @@ export async function createSandboxes(options: {
         checkIsolation(isolation);
         const owner = { warm: id, worker: options.workerId, instance: options.instance };
         const identity = { name: warmName(id), labels: warmLabelsFor(owner) };
-        const sandbox = await makeStarted(sandboxSpecFor(common, image, identity, policy, init));
+        const look = await looks.look(image);
+        if (look.content !== null) {
+          if (!isSmall(look.content)) throw new Error('what the image has is too large to be kept ready');
+          checkFits(look.content, limits);
+        }
+        const spec = sandboxSpecFor(common, image, identity, policy, init, undefined, look.files);
+        const sandbox = await makeStarted(spec, look);
         try {
           await sandbox.session.ready;
         } catch (error) {
@@ -148,7 +196,8 @@ export async function createSandboxes(options: {
         }
         return sandbox;
       },
-      warmUp: ({ session }) => warmUp(session, init.path, image, reference, expectedFor(shape, image)),
+      warmUp: ({ session, userName }) =>
+        warmUp(session, init.path, image, reference, expectedFor(shape, image, userName)),
     };
     return { profile, limits: updatable };
   }
@@ -159,11 +208,11 @@ export async function createSandboxes(options: {
   const usualFolders = (shape: SandboxShape, image: ImageInfo) =>
     foldersOf({ ...shape, workdir: workFolder }, image);
 
-  function expectedFor(shape: WarmShape, image: ImageInfo): ExpectedProgram | undefined {
+  function expectedFor(shape: WarmShape, image: ImageInfo, userName: string): ExpectedProgram | undefined {
     const language = languageOf(shape);
     // Debian's runsc does not tell a tracer of the calls of what it traces.
     if (language === undefined || shape.isolation === 'gvisor') return undefined;
-    return expectations.expect(language, image, usualFolders(shape, image));
+    return expectations.expect(language, image, usualFolders(shape, image), userName);
   }
 
   /** One of the pool's, in the hands of a run with these limits. */
@@ -212,7 +261,11 @@ export async function createSandboxes(options: {
     }
   }
 
-  async function openOwn({ request, holder }: Attempt, image: ImageInfo): Promise<Opened> {
+  async function openOwn(
+    { request, holder, stop }: Attempt,
+    image: ImageInfo,
+    look: ImageLook,
+  ): Promise<Opened> {
     const owner: SandboxOwner = {
       run: holder.runId,
       tenant: holder.tenant,
@@ -226,7 +279,8 @@ export async function createSandboxes(options: {
     };
     try {
       const identity = { name: sandboxName(owner), labels: labelsFor(owner) };
-      const sandbox = await makeStarted(sandboxSpecFor(request, image, identity, policy, init, network));
+      const spec = sandboxSpecFor(request, image, identity, policy, init, network, look.files);
+      const sandbox = await makeStarted(spec, look, stop.signal);
       return {
         sandbox,
         folders: foldersOf(request, image),
@@ -247,11 +301,14 @@ export async function createSandboxes(options: {
 
   return {
     pool,
+    looks,
     /** Used sandboxes are removed at once from now on. */
     hurry: disposer.hurry,
 
     /** One that was made ahead, if there is one for this request; whoever takes it releases it. */
     takeWarm(request: WarmShape, image: ImageInfo, reference: string): WarmOpened | undefined {
+      // Of one that nobody has looked into yet it is not known whether there shall be any.
+      if (image.volumes.length > 0 && looks.known(image.id) === undefined) return undefined;
       const wanted = profileFor(request, image, reference);
       if (wanted === undefined) return undefined;
       const taken = pool.take(wanted.profile);
@@ -269,16 +326,19 @@ export async function createSandboxes(options: {
       checkIsolation(attempt.request.isolation);
       coldUnderWay += 1;
       try {
-        return (await openNext(attempt, image)) ?? (await openOwn(attempt, image));
+        const look = await looks.look(image, attempt.stop.signal);
+        if (look.content !== null) checkFits(look.content, attempt.request.limits);
+        return (await openNext(attempt, image)) ?? (await openOwn(attempt, image, look));
       } finally {
         coldUnderWay -= 1;
       }
     },
 
     /** Tells what a run starts: the next one of its language is likely to be alike. */
-    learn(request: WarmShape, image: ImageInfo, first: StepSpec): void {
+    learn(request: WarmShape, image: ImageInfo, userName: string, first: StepSpec): void {
       const language = languageOf(request);
-      if (language !== undefined) expectations.learn(language, image, usualFolders(request, image), first);
+      if (language !== undefined)
+        expectations.learn(language, image, usualFolders(request, image), first, userName);
     },
 
     /** Keeps one sandbox at hand for each of these, and for no others without demand. */
@@ -288,6 +348,9 @@ export async function createSandboxes(options: {
     },
   };
 }
+
+/** Of an image's files, in a sandbox that waits: a pool of 32 such takes half a gibibyte. */
+const mostWarmContentBytes = 16 * 1024 * 1024;
 
 /** Short runs are over before their container's name could be of use to anybody. */
 const renameAfterMs = 1_000;

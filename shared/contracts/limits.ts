@@ -45,7 +45,8 @@ export function limitsSchema(max: LimitMaxima) {
           'stdout and stderr together, of each step by itself: what comes after is cut, and the step ends as `output_limit`. Beside that, all steps of a run together keep at most the operator’s RUNLET_MAX_OUTPUT_BYTES.',
       }),
       diskBytes: withDefault(MiB, max.diskBytes, 64 * MiB).meta({
-        description: 'Size of each writable folder: the work folder, /tmp, the image’s VOLUMEs.',
+        description:
+          'Size of each writable folder: the work folder, /tmp, the image’s VOLUMEs, with what the image has in them.',
       }),
     })
     .meta({ id: 'Limits' });

@@ -53,7 +53,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     const [kernel, first, id, ...rest] = run.stdout.split('\n');
     expect(kernel).not.toBe(release());
     expect(first).toContain('gVisor');
-    expect(id).toBe('uid=1000 gid=1000 groups=1000');
+    expect(id).toBe('uid=1000(runlet) gid=1000(runlet) groups=1000(runlet)');
     const none = '0000000000000000';
     expect(rest).toEqual([...['Inh', 'Prm', 'Eff', 'Bnd'].map((set) => `Cap${set}:\t${none}`), '/work', '']);
     expect(run.stderr).toMatch(/\/x: (Permission denied|Read-only file system)/);

@@ -82,6 +82,9 @@ const usual = {
     // The image's is root's, and closed to the run.
     HOME: '/work',
     HOSTNAME: 'runlet',
+    // As the passwd file that it sees has it.
+    USER: 'runlet',
+    LOGNAME: 'runlet',
   },
   cwd: '/srv/app',
   // Not the image's: programs are the operator's user, whatever an image says.
@@ -127,6 +130,11 @@ describe('of an image’s config and a request, the program gets', () => {
       'a HOME, a PATH and a HOSTNAME of the request’s',
       { env: { HOME: '/nowhere', PATH: '/bin', HOSTNAME: 'mine' } },
       { env: { ...usual.env, HOME: '/nowhere', PATH: '/bin', HOSTNAME: 'mine' } },
+    ],
+    [
+      'a USER of the request’s, which is the LOGNAME as well',
+      { env: { USER: 'alice' } },
+      { env: { ...usual.env, USER: 'alice', LOGNAME: 'alice' } },
     ],
     ['a workdir of every run', { workdir: '/work' }, { cwd: '/work' }],
     ['a workdir that is made for it', { workdir: '/work/not/there' }, { cwd: '/work/not/there' }],

@@ -7,6 +7,8 @@ import { sandboxSpecFor } from '../../services/worker/sandbox/container-spec.ts'
 import { judgeExit, signalName } from '../../services/worker/sandbox/exit.ts';
 import {
   labelsFor,
+  lookLabelsFor,
+  lookName,
   ownerFrom,
   sandboxName,
   serviceLabelsFor,
@@ -182,6 +184,13 @@ describe('the container that is asked for', () => {
     expect(ownerFrom(warmName('wrm_1'), { ...warmLabelsFor(warm), 'dev.runlet.worker': '' })).toBeNull();
   });
 
+  it('by which an image is looked into, leads back to its worker', () => {
+    const look = { look: 'lok_1', worker: 'w', instance: 'i' };
+    expect(ownerFrom(lookName('lok_1'), lookLabelsFor(look))).toEqual({ of: 'look', owner: look });
+    expect(ownerFrom(lookName('lok_2'), lookLabelsFor(look))).toBeNull();
+    expect(ownerFrom(lookName('lok_1'), { ...lookLabelsFor(look), 'dev.runlet.instance': '' })).toBeNull();
+  });
+
   it('kept alive, leads back to its service, and its network does too', () => {
     const whose = { service: 'svc_1', tenant: 't', worker: 'w', instance: 'i' };
     for (const owner of [whose, { ...whose, generation: 3 }]) {
@@ -236,6 +245,21 @@ describe('the container that is asked for', () => {
         PidsLimit: 8,
       },
     });
+  });
+
+  it('has what goes over the image’s files, read-only, with a network and without', () => {
+    const own = { source: '/volumes/accounts/passwd', path: '/etc/passwd' };
+    const identity = { name: 'n', labels: {} };
+    for (const network of [undefined, { name: 'net', dns: [] }]) {
+      const spec = sandboxSpecFor(request({}), image, identity, policy, init, network, [own]);
+      expect(containerBody(spec)).toMatchObject({
+        HostConfig: {
+          Mounts: expect.arrayContaining([
+            { Type: 'bind', Source: own.source, Target: '/etc/passwd', ReadOnly: true },
+          ]),
+        },
+      });
+    }
   });
 
   it('without a network has none of the engine’s; with one it has the engine’s hosts file', () => {

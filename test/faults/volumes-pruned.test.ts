@@ -30,8 +30,11 @@ test('volumes that somebody pruned, or emptied, are brought anew: no run notices
   const runlet = await startRunlet(lab, { env });
   onTestFinished(() => runlet.stop());
   const hosts = () =>
-    runlet.run({ image: 'busybox', command: ['grep', '-o', 'localhost runlet', '/etc/hosts'] });
-  const whole = { status: 'succeeded', stdout: 'localhost runlet\n' };
+    runlet.run({
+      image: 'busybox',
+      command: ['sh', '-c', 'grep -o "localhost runlet" /etc/hosts; id -un'],
+    });
+  const whole = { status: 'succeeded', stdout: 'localhost runlet\nrunlet\n' };
   expect(await hosts()).toMatchObject(whole);
   const [ours = '', ...others] = [...(await initVolumes()).difference(before)];
   expect(others).toEqual([]);
@@ -47,5 +50,22 @@ test('volumes that somebody pruned, or emptied, are brought anew: no run notices
 
   await pruned();
   await docker(lab.dockerHost, 'volume', 'create', ours);
+  expect(await hosts()).toMatchObject(whole);
+
+  // No container holds those by name.
+  const accounts = await docker(
+    lab.dockerHost,
+    'volume',
+    'ls',
+    '-q',
+    '--filter',
+    'label=dev.runlet.accounts',
+  );
+  for (const name of accounts.split('\n')) await docker(lab.dockerHost, 'volume', 'rm', name);
+  expect(await hosts()).toMatchObject(whole);
+  for (const name of accounts.split('\n')) {
+    await docker(lab.dockerHost, 'volume', 'rm', name).catch(() => {});
+    await docker(lab.dockerHost, 'volume', 'create', name);
+  }
   expect(await hosts()).toMatchObject(whole);
 });

@@ -116,6 +116,11 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
 
   const file = (name: string, mode: number, data: Buffer) =>
     Buffer.concat([frame('F', u32(mode), u64(data.length), Buffer.from(name)), frame('D', data)]);
+  const made = (mode: number, name: string) => frame('M', u32(mode), Buffer.from(name));
+  const timeOf = (seconds: number, name: string) => frame('T', u64(seconds), Buffer.from(name));
+  /** No string that is ended by a NUL holds one. */
+  const link = (type: 'Y' | 'N', name: string, target: string) =>
+    frame(type, Buffer.from([name, target].map((one) => `${one.slice(0, 30_000)}\0`).join('')));
   const ordered = (flags: number, ...until: string[]) =>
     fc
       .record({
@@ -158,6 +163,10 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
       { weight: 1, arbitrary: anyNumber.map((most) => frame('L', u32(most))) },
       { weight: 1, arbitrary: paths.map((one) => frame('G', Buffer.from(one))) },
       { weight: 1, arbitrary: paths.map((one) => frame('U', Buffer.from(one))) },
+      { weight: 1, arbitrary: fc.tuple(anyNumber, paths).map(([mode, one]) => made(mode, one)) },
+      { weight: 1, arbitrary: fc.tuple(paths, paths).map((both) => link('Y', ...both)) },
+      { weight: 1, arbitrary: fc.tuple(paths, paths).map((both) => link('N', ...both)) },
+      { weight: 1, arbitrary: fc.tuple(anyNumber, paths).map(([time, one]) => timeOf(time, one)) },
       // Beside a service nothing is held.
       { weight: beside ? 0 : 1, arbitrary: hold },
     );
@@ -251,7 +260,7 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
   });
 
   test('takes frames of any type, length and content', async () => {
-    const type = fc.constantFrom(...'WFDEHIZSRKLGUrsxob\0');
+    const type = fc.constantFrom(...'WFDMYNTEHIZSRKLGUrsxob\0');
     const any = fc
       .tuple(type, fc.oneof(fc.constant(null), anyNumber), anyBytes(200))
       .map(([one, length, data]) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { truncateSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { dataFrames, frame, u32, u64 } from '../../services/worker/sandbox/init/frames.ts';
 import { SandboxLost, StartFailed } from '../../services/worker/sandbox/init/session.ts';
 import {
   aboutProcess,
@@ -19,6 +20,10 @@ import {
   step,
   wellEnded,
 } from './support.ts';
+
+async function* pieces(...frames: Buffer[]) {
+  yield* frames;
+}
 
 const hasEnded = (pid: number) => / Z |^$/.test(aboutProcess(pid, 'stat'));
 
@@ -582,6 +587,69 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
       expect((await sh(own.session, 'cat inner real/file; ls nowhere 2>&1 | wc -l')).text).toBe(
         'x\ncontent\n1\n',
       );
+    });
+
+    test('of an image, with folders, links, modes and times, and a run’s own go before them', async () => {
+      const own = await ownInit();
+      const name = Buffer.from;
+      const strings = (...all: string[]) => name(all.map((one) => `${one}\0`).join(''));
+      const at = 1_000_000_000;
+      await own.session.bring(
+        pieces(
+          frame('W', name(own.workdir)),
+          frame('M', u32(0o1777), name('closed')),
+          frame('F', u32(0o444), u64(4), name('closed/seed')),
+          frame('D', name('seed')),
+          frame('T', u64(at), name('closed/seed')),
+          frame('N', strings('again', 'closed/seed')),
+          frame('Y', strings('link', 'closed/seed')),
+          frame('Y', strings('dangling', '/nowhere')),
+          frame('T', u64(at), name('dangling')),
+          frame('M', u32(0o500), name('closed')),
+          frame('M', u32(0o755), name('empty/below')),
+          frame('T', u64(at), name('closed')),
+        ),
+      );
+      const look = 'stat -c "%n %a %Y %h %F" * closed/seed empty/below; cat again; readlink link dangling';
+      const lines = (await sh(own.session, look)).text.split('\n');
+      expect(lines).toContain(`closed 500 ${at} 2 directory`);
+      expect(lines).toContain(`closed/seed 444 ${at} 2 regular file`);
+      expect(lines).toContain(`again 444 ${at} 2 regular file`);
+      expect(lines.filter((line) => line.startsWith('dangling 777'))[0]).toMatch(` ${at} 1 symbolic link`);
+      expect(lines.some((line) => /^empty\/below 755 /.test(line))).toBe(true);
+      expect(lines.slice(-3)).toEqual(['seedclosed/seed', '/nowhere', '']);
+
+      const files = ['again', 'link', 'dangling', 'empty/below/new'];
+      await own.session.prepare(
+        own.workdir,
+        files.map((path) => ({ path, data: name('own'), mode: 0o644 })),
+      );
+      expect((await sh(own.session, `cat ${files.join(' ')} closed/seed; find . -type l`)).text).toBe(
+        'ownownownownseed',
+      );
+    });
+
+    test('of an image that cannot be brought say so, and leave nothing to fail what comes next', async () => {
+      const own = await ownInit({ sizeBytes: 1024 * 1024 });
+      const name = Buffer.from;
+      const file = (path: string, bytes: number) => [
+        frame('F', u32(0o644), u64(bytes), name(path)),
+        ...dataFrames('D', Buffer.alloc(bytes, 'x')),
+      ];
+      const bring = (...frames: Buffer[]) => failureOf(own.session.bring(pieces(...frames)));
+      expect(await bring(...file('large', 2_000_000), ...file('more', 10))).toEqual({
+        what: 'file',
+        errno: 28,
+        text: 'large',
+      });
+      await own.session.unlink('large');
+      expect(await bring(frame('N', name('new\0missing\0')))).toMatchObject({ errno: 2, text: 'new' });
+      expect(await bring(frame('Y', name('more\0other\0')))).toMatchObject({ errno: 17, text: 'more' });
+      expect(await bring(frame('M', u32(0o755), name('more/below')))).toMatchObject({ errno: 20 });
+      expect(await bring(frame('T', u64(1), name('missing')))).toMatchObject({ errno: 2 });
+      expect(await bring(frame('W', name('/etc/passwd/below')))).toMatchObject({ what: 'workdir' });
+      await own.session.prepare(own.workdir, []);
+      expect((await sh(own.session, 'ls')).text).toBe('more\n');
     });
 
     test('are removed one by one, and what a link leads to is not', async () => {

@@ -95,6 +95,8 @@ describe('environment', () => {
       ADDED: '1',
       HOSTNAME: 'runlet',
       HOME: '/work',
+      USER: 'runlet',
+      LOGNAME: 'runlet',
     });
     expect(envOf({ env: { PATH: '/mine', HOSTNAME: 'mine' } })).toMatchObject({
       PATH: '/mine',
@@ -107,6 +109,8 @@ describe('environment', () => {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOSTNAME: 'runlet',
       HOME: '/work',
+      USER: 'runlet',
+      LOGNAME: 'runlet',
     });
   });
 

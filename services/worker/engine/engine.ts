@@ -80,6 +80,12 @@ export interface Engine {
   rename(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
   /** Bytes that the container has written to its own root filesystem (tmpfs apart); `null` when it is gone. */
   containerSize(id: ContainerId, signal?: AbortSignal): Promise<number | null>;
+  /**
+   * What lies at a path of a container that need not have run, as a tar whose first entry is named by the path's last part; `null` when
+   * nothing is there. Links on the way are followed within the container, one at the end is not. No deadline for what follows the
+   * beginning: whoever reads it bounds it, and destroys it if it is not read to its end. Problem: `container_lost`.
+   */
+  readArchive(id: ContainerId, path: string, signal?: AbortSignal): Promise<Readable | null>;
 
   /**
    * A named volume that holds these files; one that is there and filled stays as it is, so the name should say the
@@ -186,7 +192,8 @@ export type VolumeSpec = {
   labels: Labels;
   files: { name: string; mode: number; data: Buffer }[];
 };
-export type VolumeSummary = { name: string; labels: Labels };
+/** `folder`: of the engine's machine. */
+export type VolumeSummary = { name: string; labels: Labels; folder: string };
 
 export type ContainerSpec = {
   name: string;

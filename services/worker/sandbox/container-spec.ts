@@ -42,7 +42,7 @@ export type SandboxInit = { volume: VolumeMount; path: string; hosts: FileMount 
 
 /**
  * One sandbox's container: everything that may happen in it is said here. Pure.
- * Throws a Problem `start_failed` for an image whose VOLUMEs cannot be had.
+ * `ofImage`: files in the place of the image's own. Throws a Problem `start_failed` for an image whose VOLUMEs cannot be had.
  */
 export function sandboxSpecFor(
   shape: SandboxShape,
@@ -51,6 +51,7 @@ export function sandboxSpecFor(
   policy: SandboxPolicy,
   init: SandboxInit,
   network?: SandboxNetwork,
+  ofImage: FileMount[] = [],
 ): ContainerSpec {
   const { limits } = shape;
   const workdir = workdirFor(shape.workdir, image.workdir);
@@ -73,7 +74,7 @@ export function sandboxSpecFor(
     readOnlyRoot: !shape.writable,
     tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user)),
     volumes: [init.volume],
-    files: network === undefined ? [init.hosts] : [],
+    files: [...(network === undefined ? [init.hosts] : []), ...ofImage],
     ...updatableLimits(limits),
     shmBytes: Math.min(maxShmBytes, limits.diskBytes),
     rlimits: rlimitsFor(shape),

@@ -61,6 +61,8 @@ export async function openExecSandbox(
     session,
     // None of its own: it shares the service's.
     limits: { memoryBytes: 0, cpus: 0, pids: 0 },
+    // Its programs' environment is the service's.
+    userName: '',
     start: async () => {},
     update: async () => {},
     rename: async () => {},

@@ -27,8 +27,9 @@ export function createExpectations() {
       image: Pick<ImageInfo, 'env'>,
       folders: Pick<Tmpfs, 'path'>[],
       { argv, env, stdin, tty }: Pick<StepSpec, 'argv' | 'env' | 'stdin' | 'tty'>,
+      userName?: string,
     ): void {
-      const usual = usualProgram(language, image, folders);
+      const usual = usualProgram(language, image, folders, userName);
       if (usual === undefined) return;
       const isUsual = tty === undefined && isDeepStrictEqual({ ...usual, argv, env }, usual);
       latest.set(language.name, isUsual ? stdin : null);
@@ -39,9 +40,10 @@ export function createExpectations() {
       language: Language,
       image: Pick<ImageInfo, 'env'>,
       folders: Pick<Tmpfs, 'path'>[],
+      userName?: string,
     ): ExpectedProgram | undefined {
       const stdin = latest.has(language.name) ? latest.get(language.name) : false;
-      const usual = usualProgram(language, image, folders);
+      const usual = usualProgram(language, image, folders, userName);
       return usual && typeof stdin === 'boolean' ? { ...usual, stdin } : undefined;
     },
   };
@@ -52,12 +54,13 @@ function usualProgram(
   language: Language,
   image: Pick<ImageInfo, 'env'>,
   folders: Pick<Tmpfs, 'path'>[],
+  userName: string | undefined,
 ): UsualProgram | undefined {
   const { hold, fileName, env } = language;
   if (hold === undefined) return undefined;
   return {
     argv: commandLines(language, { entry: fileName, files: [fileName] }).run,
-    env: programEnvironment(plain, image, folders, env),
+    env: programEnvironment(plain, image, folders, env, userName),
     workdir: workFolder,
     until: hold === '{file}' ? fileName : hold,
   };

@@ -13,8 +13,13 @@ const maxVolumes = 64;
 /** A mount here would hide what the OCI runtime itself mounts, or the whole root. */
 const reserved = /^\/$|^\/(?:proc|sys)(?:\/|$)|^\/dev$/;
 
+/** Where a run has a folder of its own, whatever it asks for: /work, /tmp and the image's VOLUMEs. */
+export function imageFolders(volumes: string[], usual = always): string[] {
+  return [...new Set([...usual, ...volumes.map(clean)])].sort();
+}
+
 /** The kernel's memory for inodes is not counted as file data: without a bound, empty files are free. */
-function inodesFor(sizeBytes: number): number {
+export function inodesFor(sizeBytes: number): number {
   return Math.min(1_000_000, Math.max(1024, Math.ceil(sizeBytes / 4096)));
 }
 
@@ -51,7 +56,7 @@ export function writableFolders(
       `The image declares the VOLUME ${bad}, which cannot be a folder of its own.`,
     );
   const own = always.some((folder) => isInside(folder, clean(workdir))) ? [clean(workdir)] : [];
-  const paths = [...new Set([...always, ...declared, ...own])].sort();
+  const paths = imageFolders([...volumes, ...own]);
   return paths.map((path) => ({ path, sizeBytes: diskBytes, inodes: inodesFor(diskBytes), ...owner }));
 }
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Problem } from '../../../shared/problems.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type SandboxInit, sandboxHostname } from './container-spec.ts';
+import { provideVolume } from './provide-volume.ts';
 
 const label = 'dev.runlet.init';
 const folder = '/.runlet';
@@ -15,9 +15,6 @@ const hosts = [
   '::1\tlocalhost ip6-localhost ip6-loopback',
   '',
 ].join('\n');
-
-/** Several workers of one engine may be at it together: one of them removes what the other was about to use. */
-const tries = 5;
 
 export type InitVolume = {
   readonly init: SandboxInit;
@@ -45,18 +42,7 @@ export async function initVolume(engine: Engine, architecture: string, program: 
   ];
   const spec = { name, labels: { [label]: digest }, files };
 
-  async function provide(): Promise<string> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await engine.provideVolume(spec);
-      } catch (error) {
-        if (attempt >= tries || (error instanceof Problem && error.code === 'engine_unavailable'))
-          throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50 * attempt));
-      }
-    }
-  }
-
+  const provide = () => provideVolume(engine, spec);
   const onEngine = await provide();
   const init = {
     volume: { name, path: folder, readOnly: true },

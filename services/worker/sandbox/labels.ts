@@ -9,6 +9,8 @@ export const labelNames = {
   worker: 'dev.runlet.worker',
   /** In place of run, tenant and attempt: a sandbox made ahead, for whoever comes first. Labels cannot be changed later. */
   warm: 'dev.runlet.warm',
+  /** In place of run, tenant and attempt: a container by which an image is looked into, and which never runs. */
+  look: 'dev.runlet.look',
   /** In place of run and attempt: a container that is kept alive, and its network. */
   service: 'dev.runlet.service',
   /** Which start of the service by a worker a container is of. */
@@ -46,6 +48,17 @@ export function warmLabelsFor(owner: WarmOwner): Labels {
   };
 }
 
+/** A look into an image. */
+export type LookOwner = { look: string; worker: string; instance: string };
+
+export function lookLabelsFor(owner: LookOwner): Labels {
+  return {
+    [labelNames.look]: owner.look,
+    [labelNames.worker]: owner.worker,
+    [labelNames.instance]: owner.instance,
+  };
+}
+
 /** A service's container; without a generation its network, which several of them may have one after another. */
 export type ServiceOwner = {
   service: string;
@@ -68,6 +81,7 @@ export function serviceLabelsFor(owner: ServiceOwner): Labels {
 export type Owner =
   | { of: 'run'; owner: SandboxOwner }
   | { of: 'warm'; owner: WarmOwner }
+  | { of: 'look'; owner: LookOwner }
   | { of: 'service'; owner: ServiceOwner };
 
 /** Who a container or network belongs to; `null` when it is not one of ours, whatever single labels it carries. */
@@ -78,12 +92,14 @@ export function ownerFrom(name: string, labels: Labels): Owner | null {
   const worker = labels[labelNames.worker];
   const instance = labels[labelNames.instance];
   const warm = labels[labelNames.warm];
+  const look = labels[labelNames.look];
   const service = labels[labelNames.service];
   const generation = labels[labelNames.generation];
   if (!worker || !instance) return null;
   // Once in use it has its run's name.
   if (warm && (name === warmName(warm) || name.startsWith(namePrefix)))
     return { of: 'warm', owner: { warm, worker, instance } };
+  if (look && name === lookName(look)) return { of: 'look', owner: { look, worker, instance } };
   if (service && tenant && [serviceName(service), filesContainer(service)].includes(name)) {
     const owner: ServiceOwner = { service, tenant, worker, instance };
     if (generation === undefined) return { of: 'service', owner };
@@ -104,6 +120,10 @@ export function sandboxName(owner: Pick<SandboxOwner, 'run' | 'attempt'>): strin
 
 export function warmName(warm: string): string {
   return `${namePrefix}warm-${warm}`;
+}
+
+export function lookName(look: string): string {
+  return `${namePrefix}look-${look}`;
 }
 
 /** The container that brings a service its files, before the service's own. */

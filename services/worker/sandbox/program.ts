@@ -1,5 +1,6 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import type { ImageInfo, Tmpfs } from '../engine/engine.ts';
+import { usualUser } from './accounts.ts';
 import { sandboxHostname } from './container-spec.ts';
 import { homeFor } from './folders.ts';
 
@@ -15,6 +16,7 @@ export function programEnvironment(
   image: Pick<ImageInfo, 'env'>,
   folders: Pick<Tmpfs, 'path'>[],
   ofLanguage: Record<string, string> = {},
+  userName = usualUser,
 ): Record<string, string> {
   const env: Record<string, string> = { PATH: defaultPath, HOSTNAME: sandboxHostname };
   if (request.tty) env.TERM = 'xterm';
@@ -24,5 +26,9 @@ export function programEnvironment(
   }
   Object.assign(env, ofLanguage, request.env);
   env.HOME = homeFor(request.env, image.env, folders);
+  // As login(1) sets both. One that is given says what the other is.
+  const name = env.USER ?? env.LOGNAME ?? userName;
+  env.USER ??= name;
+  env.LOGNAME ??= name;
   return env;
 }

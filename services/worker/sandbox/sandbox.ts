@@ -1,5 +1,6 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { Attachment, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
+import { usualUser } from './accounts.ts';
 import { createInitSession, type InitSession } from './init/session.ts';
 
 export type Sandbox = {
@@ -7,6 +8,8 @@ export type Sandbox = {
   session: InitSession;
   /** What it was made with. */
   limits: UpdatableLimits;
+  /** What its programs' user is called. */
+  userName: string;
   /** Starts the container. Rejects with a Problem when it cannot be started. */
   start(): Promise<void>;
   update(limits: UpdatableLimits): Promise<void>;
@@ -25,7 +28,11 @@ export type Sandbox = {
 /**
  * A container, made but not started, with its streams attached. When anything fails on the way, nothing is left behind.
  */
-export async function createSandbox(engine: Engine, spec: ContainerSpec): Promise<Sandbox> {
+export async function createSandbox(
+  engine: Engine,
+  spec: ContainerSpec,
+  userName = usualUser,
+): Promise<Sandbox> {
   let attachment: Attachment | undefined;
   const remove = async (target: string) => {
     // First: Docker holds a container's lock while it waits for somebody to take what the program wrote.
@@ -47,6 +54,7 @@ export async function createSandbox(engine: Engine, spec: ContainerSpec): Promis
     return {
       session,
       limits: { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids },
+      userName,
       start: () => engine.start(id),
       update: (limits) => engine.update(id, limits),
       rename: (name) => engine.rename(id, name),

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.ts';
+import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { createClient } from './client.ts';
 import {
@@ -50,6 +51,7 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     list: (labels, signal) => listContainers(client, labels, signal),
     stats: (id, signal) => containerStats(client, id, signal),
     containerSize: (id, signal) => containerSize(client, id, signal),
+    readArchive: (id, path, signal) => readArchive(client, id, path, signal),
     update: (id, limits, signal) => updateContainer(client, id, limits, signal),
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
     provideVolume: (spec, signal) => provideVolume(client, spec, signal),

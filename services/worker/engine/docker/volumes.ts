@@ -91,7 +91,7 @@ export async function removeVolume(client: DockerClient, name: string, signal?: 
   }
 }
 
-type ListAnswer = { Volumes: { Name: string; Labels: Labels | null }[] | null };
+type ListAnswer = { Volumes: { Name: string; Labels: Labels | null; Mountpoint: string }[] | null };
 
 export async function listVolumes(
   client: DockerClient,
@@ -101,7 +101,11 @@ export async function listVolumes(
   try {
     const query = { filters: labelFilter(labels) };
     const found = await client.call<ListAnswer>({ method: 'GET', path: '/volumes', query, signal });
-    return (found.Volumes ?? []).map((one) => ({ name: one.Name, labels: one.Labels ?? {} }));
+    return (found.Volumes ?? []).map((one) => ({
+      name: one.Name,
+      labels: one.Labels ?? {},
+      folder: one.Mountpoint,
+    }));
   } catch (error) {
     throw unexpected(error, 'list volumes');
   }

@@ -173,6 +173,9 @@ export function* dataFrames(type: string, data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += frameMost) yield frame(type, data.subarray(at, at + frameMost));
 }
 
+/** In the mode of a FILE: what is there by its name, and is no folder, goes first. */
+export const fileReplaces = 1 << 16;
+
 export function u32(value: number): Buffer {
   const buffer = Buffer.allocUnsafe(4);
   buffer.writeUInt32LE(Math.min(value, 0xffff_ffff));

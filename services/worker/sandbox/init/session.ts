@@ -6,6 +6,7 @@ import {
   createFrameParser,
   dataFrames,
   type FailedStep,
+  fileReplaces,
   frame,
   type InitFrame,
   ProtocolViolation,
@@ -86,6 +87,7 @@ export function createInitSession(attachment: Attachment) {
   /** The program that waits, started but for its work; and the folder it was started in. */
   let held: { start: Start; workdir: string } | undefined;
   let workdir = '';
+  let hasContent = false;
   let complaint = '';
   /** What came before READY: an engine's word on why there is no init. */
   let opening = '';
@@ -193,12 +195,28 @@ export function createInitSession(attachment: Attachment) {
       send(frame('W', Buffer.from(workdir)));
       for (const { path, data, mode } of files) {
         if (path.startsWith('.')) held = undefined;
-        send(frame('F', u32(mode), u64(data.length), Buffer.from(path)));
+        send(frame('F', u32(mode | (hasContent ? fileReplaces : 0)), u64(data.length), Buffer.from(path)));
         for (const piece of dataFrames('D', data)) {
           send(piece);
           await room();
         }
       }
+    },
+
+    /**
+     * Brings in what an image has in the sandbox's folders, as frames that were made of it. Only for an init of our own sandbox's: one beside a
+     * service may be older. Files that `prepare` brings afterwards go before it. Rejects with StartFailed; with the signal's reason
+     * when it aborts, and then the session is of no use any more.
+     */
+    async bring(content: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void> {
+      hasContent = true;
+      for await (const piece of content) {
+        signal?.throwIfAborted();
+        if (lost !== undefined) break;
+        send(piece);
+        await room();
+      }
+      await this.list(0);
     },
 
     /**
