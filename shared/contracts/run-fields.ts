@@ -91,7 +91,10 @@ export function runFields(policy: RunPolicy) {
       .optional()
       .meta({ description: 'Fed to the program, then closed (`interactive`: left open).' }),
     stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
-    env: environment.default({}).meta({ description: 'Values are secrets: no answer shows them.' }),
+    env: environment.default({}).meta({
+      description:
+        'Values are secrets: no answer shows them. Where neither these nor the image have LANG, LC_ALL or LC_CTYPE, LANG is C.UTF-8.',
+    }),
     workdir: absolutePath.optional().meta({
       description:
         'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always). Of these only /work, /tmp, what lies inside of the two, and the image’s VOLUMEs themselves are writable: elsewhere a program can start, but `files` end the run as `start_failed`. So name one, as in "/work", where the image has another WORKDIR and files are given. `writable` changes that only for folders that are open to the run’s user.',

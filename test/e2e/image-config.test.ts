@@ -82,6 +82,7 @@ const usual = {
     // The image's is root's, and closed to the run.
     HOME: '/work',
     HOSTNAME: 'runlet',
+    LANG: 'C.UTF-8',
   },
   cwd: '/srv/app',
   // Not the image's: programs are the operator's user, whatever an image says.

@@ -95,6 +95,7 @@ describe('environment', () => {
       ADDED: '1',
       HOSTNAME: 'runlet',
       HOME: '/work',
+      LANG: 'C.UTF-8',
     });
     expect(envOf({ env: { PATH: '/mine', HOSTNAME: 'mine' } })).toMatchObject({
       PATH: '/mine',
@@ -107,7 +108,20 @@ describe('environment', () => {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOSTNAME: 'runlet',
       HOME: '/work',
+      LANG: 'C.UTF-8',
     });
+  });
+
+  test.each([
+    ['nobody says anything', {}, [], 'C.UTF-8'],
+    ['the image names one', {}, ['LANG=cs_CZ.UTF-8'], 'cs_CZ.UTF-8'],
+    ['the image says it by LC_ALL', {}, ['LC_ALL=C'], undefined],
+    ['the request names one', { LANG: 'POSIX' }, ['LANG=cs_CZ.UTF-8'], 'POSIX'],
+    ['the request wants none', { LANG: '' }, [], ''],
+    ['the request says it by LC_CTYPE', { LC_CTYPE: 'POSIX' }, [], undefined],
+    ['only messages have a language', { LC_MESSAGES: 'cs_CZ', LANGUAGE: 'cs' }, [], 'C.UTF-8'],
+  ])('LANG where %s', (_, env, lines, expected) => {
+    expect(envOf({ env }, { ...image, env: lines })?.LANG).toBe(expected);
   });
 
   test('of a language stands between the image’s and the request’s', () => {

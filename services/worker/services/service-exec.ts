@@ -8,6 +8,7 @@ import type { Engine, ImageInfo } from '../engine/engine.ts';
 import { type Execution, executeRun } from '../execute-run.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
+import { imageEnvironment, usualLocale } from '../sandbox/program.ts';
 import { createStop } from '../stop.ts';
 import { serviceWorkdir } from './service-spec.ts';
 
@@ -91,7 +92,9 @@ export function createServiceExec(options: {
       active.add(holder, stop);
       try {
         const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
-        const request = { ...claim.request, workdir };
+        const { env } = claim.request;
+        const locale = usualLocale(imageEnvironment(image), record.head.request.env, env);
+        const request = { ...claim.request, workdir, env: { ...locale, ...env } };
         const attemptOf = {
           holder,
           head,
