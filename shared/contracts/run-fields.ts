@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { globFault } from '../globs.ts';
-import { parseImageReference } from '../images.ts';
+import { isImageName } from '../images.ts';
+import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
@@ -58,9 +59,13 @@ export function runFields(policy: RunPolicy) {
       .string()
       .min(1)
       .max(512)
-      .refine((name) => parseImageReference(name) !== undefined, 'is not a valid image reference')
+      .refine(isImageName, 'is not a valid image reference')
       .optional()
-      .meta({ description: 'Any reference Docker accepts, digests too.', examples: ['hello-world'] }),
+      .meta({
+        description:
+          'Any reference Docker accepts, digests too; or the id of an image that a worker has (`sha256:` and 64 hex digits, those alone, or the first 12 or more of them), which is never pulled.',
+        examples: ['hello-world'],
+      }),
     command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
     entrypoint: words
       .optional()

@@ -159,6 +159,17 @@ describe('fields', () => {
     expect(({} as Record<string, unknown>).image).toBeUndefined();
   });
 
+  test.each([
+    ['a service', '/v1/services', { image: 'a'.repeat(64) }, ['image']],
+    ['a service, by a beginning', '/v1/services', { image: 'cafe0123beef' }, ['image']],
+    ['a service, pulled', '/v1/services', { image: 'a'.repeat(64), pull: 'always' }, ['image', 'pull']],
+    ['a pull', '/v1/images/pull', { image: 'a'.repeat(64) }, ['image']],
+    ['a pull, by a beginning', '/v1/images/pull', { image: 'sha256:cafe' }, ['image']],
+  ])('an id where registries are named, of %s', async (_, path, body, paths) => {
+    const problem = await problemOf(await on.call('POST', path, body), 400, 'validation_failed');
+    expect(pathsOf(problem).sort()).toEqual(paths);
+  });
+
   test('unknown fields are told in one sentence each', async () => {
     const problem = await problemOf(
       await on.call('POST', '/v1/runs', { ...a, foo: 1 }),
