@@ -128,6 +128,11 @@ export function runFields(policy: RunPolicy) {
     tty: z.boolean().default(false).meta({
       description: 'A terminal (PTY) for the program; needs `interactive`. Its output is all stdout.',
     }),
+    cols: terminalSide.optional().meta({
+      description:
+        'How wide the terminal is from the first line on; with `rows`, and only with `tty`. Default 80 × 24.',
+    }),
+    rows: terminalSide.optional().meta({ description: 'How high it is.' }),
     writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
     priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
     delayMs: z

@@ -81,6 +81,18 @@ function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
     refuse(['inputs'], 'must not stand beside interactive: an interactive run has one step');
   if (request.tty && !request.interactive)
     refuse(['tty'], 'needs "interactive": true, so that there is somebody at the terminal');
+  refuseSize(request, refuse);
+}
+
+/** A terminal's size is two numbers, and a pipe has none. */
+export function refuseSize(
+  { tty, cols, rows }: { tty: boolean; cols?: number | undefined; rows?: number | undefined },
+  refuse: FaultTeller,
+): void {
+  const [given, other] = cols !== undefined ? (['cols', 'rows'] as const) : (['rows', 'cols'] as const);
+  if (cols === undefined && rows === undefined) return;
+  if (cols === undefined || rows === undefined) refuse([other], `is needed beside ${given}`);
+  if (!tty) refuse([given], 'needs "tty": true: only a terminal has a size');
 }
 
 function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): void {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { isImageId, isImageName, registryFault } from '../images.ts';
 import { serviceStatuses } from '../service-states.ts';
+import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { problemBody } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
 import { file } from './run-files.ts';
+import { refuseSize } from './run-rules.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
 /** A label of a host name (RFC 1123 §2.1): the service is reached at `{name}.{domain}`. */
@@ -220,12 +222,21 @@ export function execRequestSchema(policy: RunPolicy) {
         .meta({ id: 'ExecLimits' }),
       interactive: z.boolean().default(false),
       tty: z.boolean().default(false),
+      cols: terminalSide
+        .optional()
+        .meta({ description: 'Of the terminal, with `rows`, from the first line on.' }),
+      rows: terminalSide.optional(),
       metadata: metadata.default({}),
     })
     .refine(({ tty, interactive }) => !tty || interactive, {
       path: ['tty'],
       message: 'needs "interactive": true, so that there is somebody at the terminal',
     })
+    .superRefine((request, context) =>
+      refuseSize(request, (path, message) =>
+        context.addIssue({ code: 'custom', path, message, input: undefined }),
+      ),
+    )
     .meta({ id: 'ExecRequest' });
 }
 

@@ -202,6 +202,8 @@ describe('streams', () => {
     expect(steps).toMatchObject([{ stdin: Buffer.from('first'), stdinOpen: true }]);
     expect(steps[0]?.tty).toBeUndefined();
     expect(plan({ interactive: true, tty: true }).steps[0]?.tty).toEqual({ cols: 80, rows: 24 });
+    const size = { cols: 120, rows: 40 };
+    expect(plan({ interactive: true, tty: true, ...size }).steps[0]?.tty).toEqual(size);
   });
 });
 
