@@ -118,7 +118,7 @@ export function runFields(policy: RunPolicy) {
       .default([])
       .meta({
         description:
-          'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too.',
+          'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too. A file whose name is no UTF-8 is held against them with U+FFFD for each byte that is none, and is not kept: `error` tells of it.',
         examples: [['out/**', '*.log']],
       }),
     interactive: z

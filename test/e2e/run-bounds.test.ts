@@ -82,6 +82,38 @@ describe('bounds', () => {
     expect(run.error?.detail).toMatch(/ b could not be read/);
   });
 
+  test('a file whose name is no UTF-8 is told, as it would have been one of those to keep', async () => {
+    const make = 'mkdir out; echo a > "$(printf "out/caf\\351.txt")"; echo b > out/tea.txt';
+    const run = await kept(make, ['out/*.txt']);
+    expect(run.paths).toEqual(['out/tea.txt']);
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: { code: 'artifact_limit' } });
+    expect(run.error?.detail).toContain('out/caf\\xe9.txt has a name that is no UTF-8');
+    expect(await kept(make, ['out/tea*'])).toMatchObject({ paths: ['out/tea.txt'], error: null });
+  });
+
+  test('so is what lies in a folder of such a name', async () => {
+    const run = await kept('d="$(printf "\\377")"; mkdir $d; echo a > $d/a; echo b > $d/b; echo c > c', [
+      '**',
+    ]);
+    expect(run.paths).toEqual(['c']);
+    expect(run.error?.detail).toContain('2 files, among them \\xff/a have names that are no UTF-8');
+  });
+
+  test.each([
+    ['a line end', 'a\nb'],
+    ['what stands for a character that is none', 'a\ufffd'],
+    ['a combining accent and an emoji', 'e\u0301😀'],
+    ['255 bytes', 'x'.repeat(255)],
+  ])('a name with %s is kept as it is, and fetched by it', async (_, name) => {
+    const run = await runlet.run({
+      ...shell('printf kept > "$1"', { artifacts: ['*'] }),
+      command: ['sh', '-c', 'printf kept > "$1"', 'sh', name],
+    });
+    expect(run).toMatchObject({ artifacts: [{ path: name }], error: null });
+    const answer = await runlet.call('GET', `/v1/runs/${run.id}/artifacts/${encodeURIComponent(name)}`);
+    expect(await answer.text()).toBe('kept');
+  });
+
   test('files that lie too deep to be found are spoken of', async () => {
     const run = await kept('echo x > a; for i in $(seq 70); do mkdir d; cd d; done; echo y > b', ['**']);
     expect(run.paths).toEqual(['a']);
