@@ -22,10 +22,13 @@ const host =
   /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?$/;
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const digestPattern = /^sha256:[a-f0-9]{64}$/;
+const idPattern = /^(?:sha256:)?([a-f0-9]{64})$/;
+/** As much of an id as `docker images` shows is one beside a name. What has the algorithm in front is read as one at any length. */
+const beginningPattern = /^(?:sha256:([a-f0-9]{1,63})|([a-f0-9]{12,63}))$/;
 
 /** Parses any reference that Docker accepts; `undefined` for anything else. */
 export function parseImageReference(text: string): ImageReference | undefined {
-  if (text.length > 512) return undefined;
+  if (text.length > 512 || isImageId(text)) return undefined;
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !digestPattern.test(digest)) return undefined;
@@ -51,6 +54,51 @@ export function parseImageReference(text: string): ImageReference | undefined {
   return { registry, repository, tag, digest, familiar: `${shown}${suffix}` };
 }
 
-/** A reference with its default tag, as an engine wants it and names it; what is none (an image's id) as it is. */
-export const familiarName = (reference: string): string =>
-  parseImageReference(reference)?.familiar ?? reference;
+/** Whether this is an image's whole id, with or without the algorithm in front: never a name (Docker refuses it as one). */
+export const isImageId = (text: string): boolean => idPattern.test(text);
+
+/**
+ * The hex digits of an image's id, or of its beginning; `undefined` where it is none. What is no whole id may be a name all the
+ * same, as in `cafe0123beef`: an engine looks for that first.
+ */
+export function imageIdIn(text: string): string | undefined {
+  const [, whole] = idPattern.exec(text) ?? [];
+  const [, behind, bare] = beginningPattern.exec(text) ?? [];
+  return whole ?? behind ?? bare;
+}
+
+/** Whether that may be the image which is named so by its id. A name that looks like an id is one as long as it is on some node. */
+export const mayBeIdOf = (text: string, { id, reference }: { id: string; reference: string }): boolean => {
+  const digits = imageIdIn(text);
+  return (
+    digits !== undefined &&
+    (id.startsWith(`sha256:${digits}`) || reference === parseImageReference(text)?.familiar)
+  );
+};
+
+/** Whether a run or a service can name its image so. */
+export const isImageName = (text: string): boolean =>
+  isImageId(text) || parseImageReference(text) !== undefined;
+
+/** Why the operator does not let an image be named so; `registries`: those that are allowed, none: any. */
+export function registryFault(image: string, registries: string[]): string | undefined {
+  if (registries.length === 0) return undefined;
+  const allowed = `the operator allows ${registries.join(', ')}`;
+  // An engine may find it as the id of an image that came from anywhere.
+  if (imageIdIn(image) !== undefined)
+    return `may be an image’s id, which does not say what registry it came from, and ${allowed}: name it by its reference, with a tag`;
+  const registry = parseImageReference(image)?.registry;
+  if (registry === undefined || registries.includes(registry)) return undefined;
+  return `comes from ${registry}; ${allowed}`;
+}
+
+/**
+ * A reference with its default tag, as an engine wants it and names it; an id with its algorithm. What may be either is left as it
+ * is: a tag would make a name of it.
+ */
+export function familiarName(reference: string): string {
+  const [, id] = idPattern.exec(reference) ?? [];
+  if (id !== undefined) return `sha256:${id}`;
+  if (imageIdIn(reference) !== undefined) return reference;
+  return parseImageReference(reference)?.familiar ?? reference;
+}

@@ -3,6 +3,7 @@ import { parseGlobs } from '../../shared/globs.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { RunState } from '../../shared/stores/run-record.ts';
 import type { Holder } from '../../shared/stores/runs.ts';
+import { pathAsText } from './path-as-text.ts';
 import { type InitSession, StartFailed } from './sandbox/init/session.ts';
 import type { Stop } from './stop.ts';
 
@@ -18,8 +19,9 @@ export type CollectArtifacts = (
 const mostListed = 20_000;
 
 /**
- * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound or
- * because the run's own user may not read it, the run's `error` says so, whatever its status.
+ * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound,
+ * because the run's own user may not read it, or for a name that is no UTF-8 (which no answer could tell and no URL ask for), the
+ * run's `error` says so, whatever its status. Globs are held against such a name as it reads, with U+FFFD for what is no character.
  *
  * A run that is cancelled meanwhile is not waited for. One whose worker is shutting down is: its program has ended, and need not run again.
  */
@@ -29,7 +31,7 @@ export function artifactCollector(
 ): CollectArtifacts {
   return async (holder, session, globs, state, stop) => {
     const wanted = parseGlobs(globs);
-    const { files, truncated } = await session.list(mostListed);
+    const { files, unnamed, truncated } = await session.list(mostListed);
     const found = files
       .filter(({ path }) => wanted.test(path))
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -61,8 +63,14 @@ export function artifactCollector(
     if (unreadable.length > 0) {
       const many = unreadable.length === 1 ? '' : `${unreadable.length} files, among them `;
       why.push(
-        `${many}${unreadable[0]} could not be read by the run’s user. Have the program leave them readable.`,
+        `${many}${pathAsText(Buffer.from(unreadable[0] ?? ''))} could not be read by the run’s user. Have the program leave them readable.`,
       );
+    }
+    const nameless = unnamed.filter(({ path }) => wanted.test(path)).map(({ bytes }) => pathAsText(bytes));
+    if (nameless.length > 0) {
+      const many = nameless.length === 1 ? '' : `${nameless.length} files, among them `;
+      const has = nameless.length === 1 ? 'has a name that is' : 'have names that are';
+      why.push(`${many}${nameless.sort()[0]} ${has} no UTF-8. Have the program name them in UTF-8.`);
     }
     if (why.length > 0)
       state.error = new Problem(

@@ -1,11 +1,15 @@
 import type { Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
-import { type AttachMessage, consumeAttach, readAttach } from '../../shared/stores/attach.ts';
+import { type AttachMessage, consumeAttach, readAttach, sizeWaiting } from '../../shared/stores/attach.ts';
 import type { RunningStep } from './sandbox/init/session.ts';
 
-/** Carries what attached clients send to a running step; the answer ends that. */
-export type AttachInput = (runId: string, step: RunningStep) => () => void;
+export type AttachInput = {
+  /** Carries what attached clients send to a running step; the answer ends that. */
+  carry(runId: string, step: RunningStep): () => void;
+  /** What a client that attached before the program was started has said of its terminal. */
+  size(runId: string): Promise<{ cols: number; rows: number } | undefined>;
+};
 
 /** A blocked read comes up for air so often. */
 const blockMs = 5_000;
@@ -19,7 +23,7 @@ export function attachInputFrom(options: {
   log: Log;
 }): AttachInput {
   const { redis, keys, log } = options;
-  return (runId, step) => {
+  const carryTo: AttachInput['carry'] = (runId, step) => {
     const connection = options.connect();
     let open = true;
     let after = '0';
@@ -48,6 +52,7 @@ export function attachInputFrom(options: {
       connection.disconnect();
     };
   };
+  return { carry: carryTo, size: (runId) => sizeWaiting(redis, keys, runId) };
 }
 
 async function give(step: RunningStep, message: AttachMessage): Promise<void> {

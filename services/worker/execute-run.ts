@@ -226,6 +226,9 @@ async function carryOut(
     : undefined;
   try {
     await sandbox.session.prepare(plan.workdir, plan.files);
+    for (const step of plan.steps)
+      if (step.tty !== undefined)
+        step.tty = (await execution.attachInput.size(holder.runId).catch(() => undefined)) ?? step.tty;
     const verdict = await runSteps({
       sandbox,
       steps: plan.steps,
@@ -239,7 +242,7 @@ async function carryOut(
           state.timings.startMs = round(startedAt - began);
           state.startedAt = new Date().toISOString();
         }
-        return step.stdinOpen ? execution.attachInput(holder.runId, running) : undefined;
+        return step.stdinOpen ? execution.attachInput.carry(holder.runId, running) : undefined;
       },
       log: execution.log,
     });

@@ -1,6 +1,6 @@
 import type { PullLayer } from '../../shared/contracts/events.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
-import { parseImageReference } from '../../shared/images.ts';
+import { imageIdIn, isImageId, parseImageReference } from '../../shared/images.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { RegistryStore } from '../../shared/stores/registries.ts';
 import { howToBuild, withHowToBuild } from './built-images.ts';
@@ -139,6 +139,13 @@ export function createImageProvider(options: {
       return entry.image;
     },
 
+    /** Whether the engine has it, or says why it cannot tell. */
+    has: (reference: string): Promise<boolean> =>
+      look(reference).then(
+        (image) => image !== null,
+        () => true,
+      ),
+
     /** Images changed on the engine: nothing that was known counts. */
     forget: () => known.clear(),
 
@@ -152,6 +159,7 @@ export function createImageProvider(options: {
       let image = policy === 'always' ? null : await look(reference);
       let pullMs: number | null = null;
       if (image === null) {
+        if (isImageId(reference)) throw idNotPresent(reference, policy);
         if (policy === 'never')
           throw new Problem(
             'image_not_present',
@@ -159,7 +167,9 @@ export function createImageProvider(options: {
           );
         const began = performance.now();
         await hooks.beforePull();
-        await pull(reference, tenant, hooks.onProgress, hooks.signal);
+        await pull(reference, tenant, hooks.onProgress, hooks.signal).catch((error) => {
+          throw perhapsId(error, reference);
+        });
         pullMs = performance.now() - began;
         image = await look(reference);
       }
@@ -173,4 +183,26 @@ export function createImageProvider(options: {
       return { image, pullMs };
     },
   };
+}
+
+const neverPulled = 'an image is never pulled by its id, which no registry knows. Name it by its reference';
+
+/** Nobody but an engine knows an image by its id: what is not there comes from nowhere. */
+function idNotPresent(id: string, policy: RunRequest['pull']): Problem {
+  return new Problem(
+    policy === 'never' ? 'image_not_present' : 'image_not_found',
+    `This worker has no image of the id ${id}, and ${neverPulled}, or see GET /v1/images for what is there.`,
+  );
+}
+
+/** What looks like the beginning of an id was looked for as a name, too: whoever meant the id is told. */
+function perhapsId(error: unknown, reference: string): unknown {
+  if (!(error instanceof Problem) || imageIdIn(reference) === undefined) return error;
+  const { code, message, issues, cause } = error;
+  const hint = `If ${reference} was meant as an id: this worker has no such image, and ${neverPulled}.`;
+  const absent = code === 'registry_auth' || code === 'registry_unavailable';
+  return new Problem(absent ? 'image_not_found' : code, `${message} ${hint}`, {
+    ...(issues && { issues }),
+    cause,
+  });
 }

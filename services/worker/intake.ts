@@ -1,3 +1,4 @@
+import { familiarName, imageIdIn, mayBeIdOf } from '../../shared/images.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import { outlineOf } from '../../shared/run-plan.ts';
@@ -18,6 +19,8 @@ import { createStop } from './stop.ts';
 const smallest: Need = { memoryBytes: 8 * 1024 * 1024, cpus: 0.05 };
 /** A run that does not fit waits here so long before others are looked for that have room. */
 const waitHereMs = 250;
+/** A run whose image another node has, and no registry, is looked at again after this. */
+const elsewhereMs = 100;
 /** A run whose engine was lost is tried again after this. */
 const againAfterMs = 1_000;
 
@@ -86,6 +89,8 @@ export function createIntake(options: {
     if (!open && fetched.claim === undefined) return job.handBack();
     const outline = job.outline ?? (await outlineOfStored(job.runId));
     if (outline === undefined) return job.complete();
+    if (fetched.claim === undefined && (await isElsewhere(outline.request.image)))
+      return job.delay(elsewhereMs);
     const need = needOf(outline);
     let reservation = ledger.take(need);
     if (reservation === undefined) {
@@ -103,6 +108,17 @@ export function createIntake(options: {
     );
     underWay.add(done);
     await within(job.alone ? aloneMs : warmStartMs, Promise.race([mayLook, done]));
+  }
+
+  /** An image that is named by its id comes from nowhere: the run is for a node that has it, if there is one. */
+  async function isElsewhere(image: string | undefined): Promise<boolean> {
+    if (image === undefined || imageIdIn(image) === undefined) return false;
+    if (await options.execution.images.has(familiarName(image))) return false;
+    const all = await options.workers.listWithImages().catch(() => []);
+    return all.some(
+      ({ worker, images }) =>
+        worker.id !== workerId && worker.status === 'ready' && images.some((one) => mayBeIdOf(image, one)),
+    );
   }
 
   /** What was ready for it when the wait began is not there any more: its program is yet to be started. */

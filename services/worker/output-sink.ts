@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import type { NewEvent } from '../../shared/stores/runs.ts';
+import { incompleteTail, wholeCharacters } from '../../shared/utf8.ts';
 import type { OutputChunk } from './engine/engine.ts';
 
 /** One entry of the run's stream holds so much output at the most. */
@@ -32,6 +34,8 @@ export function createOutputSink(options: {
   onLost: () => void;
 }) {
   const carry = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  /** Whether all that the step has written there up to the carry is text. */
+  const isText = { stdout: true, stderr: true };
   let step = '';
   let room = 0;
   let truncated = false;
@@ -49,14 +53,17 @@ export function createOutputSink(options: {
   const push = (type: 'stdout' | 'stderr', data: Buffer) => {
     if (data.length === 0) return;
     pendingBytes += data.length;
+    isText[type] &&= isUtf8(data);
     const last = pending.at(-1);
     if (last?.type === type && last.step === step && last.data.length + data.length <= entryBytes) {
       last.data = Buffer.concat([last.data, data]);
       return;
     }
-    for (let at = 0; at < data.length; at += entryBytes) {
+    for (let rest = data; rest.length > 0; ) {
+      const piece = rest.length > entryBytes ? wholeCharacters(rest.subarray(0, entryBytes)) : rest;
       // A copy: a slice would hold the whole buffer that it was read into.
-      pending.push({ type, step, data: Buffer.from(data.subarray(at, at + entryBytes)) });
+      pending.push({ type, step, data: Buffer.from(piece) });
+      rest = rest.subarray(piece.length);
     }
   };
 
@@ -97,6 +104,8 @@ export function createOutputSink(options: {
       step = name;
       room = Math.min(limitBytes, options.mostBytes - keptBytes);
       truncated = false;
+      isText.stdout = true;
+      isText.stderr = true;
       onLimit = whenFull;
     },
 
@@ -126,10 +135,20 @@ export function createOutputSink(options: {
     /** Whether it is Redis that is being waited for, not the program. */
     stalled: () => stalled,
 
-    /** The step is over; whether something of it was cut. */
-    endStep(): { truncated: boolean } {
+    /**
+     * The step is over; whether something of it was cut. Of text that was `stopped`, by a limit or by somebody, the beginning of a
+     * character at its end is cut too: it is there because of us. What a program that ended by itself has written stays as it is,
+     * and so does what is no text.
+     */
+    endStep({ stopped }: { stopped: boolean }): { truncated: boolean } {
+      const ours = stopped || truncated;
       for (const stream of ['stdout', 'stderr'] as const) {
-        push(stream, carry[stream]);
+        const rest = carry[stream];
+        if (!ours || !isText[stream]) push(stream, rest);
+        else if (rest.length > 0) {
+          keptBytes -= rest.length;
+          truncated = true;
+        }
         carry[stream] = Buffer.alloc(0);
       }
       void flushed();
@@ -144,16 +163,4 @@ export function createOutputSink(options: {
       return { keptBytes, rest: lost ? [] : pending };
     },
   };
-}
-
-/** How many bytes at the end begin a UTF-8 character (RFC 3629 §3) whose rest is still missing: 0 to 3. */
-export function incompleteTail(data: Buffer): number {
-  for (let back = 1; back <= Math.min(3, data.length); back += 1) {
-    const byte = data[data.length - back] as number;
-    if ((byte & 0b1100_0000) === 0b1000_0000) continue;
-    const length = byte >= 0xf0 && byte <= 0xf4 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1;
-    if (byte > 0xf4) return 0;
-    return length > back ? back : 0;
-  }
-  return 0;
 }

@@ -11,7 +11,7 @@ import { programEnvironment } from './sandbox/program.ts';
 /** What the init of a sandbox is told: everything resolved against the image. */
 export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
 
-/** Of a PTY whose client has not said its size yet. */
+/** Of a PTY whose size nobody has said. */
 const usualTerminal = { cols: 80, rows: 24 };
 
 /** The image that a request names, or that of its language. */
@@ -44,7 +44,7 @@ export function planRun(
       ownEnvironment: folders === null,
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
-      tty: step.tty ? usualTerminal : undefined,
+      tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,
@@ -52,6 +52,9 @@ export function planRun(
   });
   return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };
 }
+
+const sizeOf = ({ cols, rows }: RunRequest) =>
+  cols === undefined || rows === undefined ? {} : { cols, rows };
 
 function commandOf(request: RunRequest, image: ImageInfo): string[] {
   const { entrypoint, command } = resolveCommand(request, image, request.image ?? image.id);

@@ -111,15 +111,16 @@ async function runStep(
     undo = onStarted?.(step, running);
     end = await running.ended;
   } catch (error) {
-    if (stop.cause() === undefined) throw await whyLost(error, sandbox, noted);
+    if (stop.cause() === undefined) {
+      if (sink.endStep({ stopped: true }).truncated) state.outputTruncated = true;
+      throw await whyLost(error, sandbox, noted);
+    }
   } finally {
     clearTimeout(late);
     clearTimeout(hard);
     stop.signal.removeEventListener('abort', kill);
     undo?.();
   }
-  const { truncated } = sink.endStep();
-  if (truncated) state.outputTruncated = true;
   const cause = stop.cause();
   if (cause === 'shutdown') throw new Stopped('shutdown');
   const exitCode = end?.exitCode ?? null;
@@ -130,6 +131,9 @@ async function runStep(
     oomKilled: exitCode !== 0 && (await oomKilled(end, sandbox, cause !== undefined)),
     killCause: cause ?? null,
   });
+  // Ended by itself, well or not: else it may have been in the midst of a character.
+  const stopped = cause !== undefined || !(verdict.status === 'succeeded' || verdict.status === 'failed');
+  if (sink.endStep({ stopped }).truncated) state.outputTruncated = true;
   Object.assign(noted, verdict, {
     wallMs: end === undefined ? null : round(end.wallMs),
     cpuMs: end === undefined ? null : round(end.cpuMs),

@@ -27,7 +27,8 @@ type SignalName = keyof typeof signalNumbers;
 /** One message of a client carries so much stdin at most. */
 export const mostStdinBytes = 1024 * 1024;
 
-const columns = z.int().min(1).max(10_000);
+/** Of a terminal: its columns, or its rows. */
+export const terminalSide = z.int().min(1).max(10_000);
 
 /** What a client that is attached may send. */
 export const attachInput = z
@@ -47,7 +48,7 @@ export const attachInput = z
       .strictObject({ type: z.literal('signal'), signal: z.enum(Object.keys(signalNumbers) as SignalName[]) })
       .meta({ description: 'To the program and what it started.' }),
     z
-      .strictObject({ type: z.literal('resize'), cols: columns, rows: columns })
+      .strictObject({ type: z.literal('resize'), cols: terminalSide, rows: terminalSide })
       .meta({ description: 'The size of the terminal; only with `tty`.' }),
   ])
   .meta({ id: 'AttachInput' });

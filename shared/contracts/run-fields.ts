@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { globFault } from '../globs.ts';
-import { parseImageReference } from '../images.ts';
+import { isImageName } from '../images.ts';
+import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
@@ -58,9 +59,13 @@ export function runFields(policy: RunPolicy) {
       .string()
       .min(1)
       .max(512)
-      .refine((name) => parseImageReference(name) !== undefined, 'is not a valid image reference')
+      .refine(isImageName, 'is not a valid image reference')
       .optional()
-      .meta({ description: 'Any reference Docker accepts, digests too.', examples: ['hello-world'] }),
+      .meta({
+        description:
+          'Any reference Docker accepts, digests too; or the id of an image that a worker has (`sha256:` and 64 hex digits, those alone, or the first 12 or more of them), which is never pulled.',
+        examples: ['hello-world'],
+      }),
     command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
     entrypoint: words
       .optional()
@@ -93,7 +98,7 @@ export function runFields(policy: RunPolicy) {
     stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
     env: environment.default({}).meta({
       description:
-        'Values are secrets: no answer shows them. Without: PATH, HOME, USER, LOGNAME and HOSTNAME, as the image says or as the run’s user needs them.',
+        'Values are secrets: no answer shows them. Without: PATH, HOME, USER, LOGNAME and HOSTNAME, as the image says or as the run’s user needs them; where neither these nor the image have LANG, LC_ALL or LC_CTYPE, LANG is C.UTF-8.',
     }),
     workdir: absolutePath.optional().meta({
       description:
@@ -113,7 +118,7 @@ export function runFields(policy: RunPolicy) {
       .default([])
       .meta({
         description:
-          'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too.',
+          'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too. A file whose name is no UTF-8 is held against them with U+FFFD for each byte that is none, and is not kept: `error` tells of it.',
         examples: [['out/**', '*.log']],
       }),
     interactive: z
@@ -123,6 +128,11 @@ export function runFields(policy: RunPolicy) {
     tty: z.boolean().default(false).meta({
       description: 'A terminal (PTY) for the program; needs `interactive`. Its output is all stdout.',
     }),
+    cols: terminalSide.optional().meta({
+      description:
+        'How wide the terminal is from the first line on; with `rows`, and only with `tty`. Default 80 × 24.',
+    }),
+    rows: terminalSide.optional().meta({ description: 'How high it is.' }),
     writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
     priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
     delayMs: z

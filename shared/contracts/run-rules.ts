@@ -1,4 +1,4 @@
-import { parseImageReference } from '../images.ts';
+import { isImageId, registryFault } from '../images.ts';
 import type { LimitMaxima } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
 import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
@@ -32,7 +32,11 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
 
 function refuseInImageRun(request: RunRequest, policy: RunPolicy, refuse: FaultTeller): void {
   if (request.image === undefined) refuse(['image'], 'is required: name an image (or a language)');
-  else refuseRegistry(request.image, 'image', policy, refuse);
+  else {
+    refuseRegistry(request.image, 'image', policy, refuse);
+    if (request.pull === 'always' && isImageId(request.image))
+      refuse(['pull'], 'must not be "always" with an image’s id: no registry knows an image by it');
+  }
   if (request.code !== undefined)
     refuse(
       ['code'],
@@ -61,10 +65,8 @@ function refuseInLanguageRun(
 }
 
 function refuseRegistry(image: string, field: string, policy: RunPolicy, refuse: FaultTeller): void {
-  const registry = parseImageReference(image)?.registry;
-  if (registry === undefined || policy.registries.length === 0 || policy.registries.includes(registry))
-    return;
-  refuse([field], `comes from ${registry}; the operator allows ${policy.registries.join(', ')}`);
+  const fault = registryFault(image, policy.registries);
+  if (fault !== undefined) refuse([field], fault);
 }
 
 function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
@@ -79,6 +81,18 @@ function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
     refuse(['inputs'], 'must not stand beside interactive: an interactive run has one step');
   if (request.tty && !request.interactive)
     refuse(['tty'], 'needs "interactive": true, so that there is somebody at the terminal');
+  refuseSize(request, refuse);
+}
+
+/** A terminal's size is two numbers, and a pipe has none. */
+export function refuseSize(
+  { tty, cols, rows }: { tty: boolean; cols?: number | undefined; rows?: number | undefined },
+  refuse: FaultTeller,
+): void {
+  const [given, other] = cols !== undefined ? (['cols', 'rows'] as const) : (['rows', 'cols'] as const);
+  if (cols === undefined && rows === undefined) return;
+  if (cols === undefined || rows === undefined) refuse([other], `is needed beside ${given}`);
+  if (!tty) refuse([given], 'needs "tty": true: only a terminal has a size');
 }
 
 function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): void {

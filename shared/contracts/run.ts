@@ -5,6 +5,9 @@ import { problemBody } from './problem.ts';
 const ms = z.number().nullable();
 const time = z.iso.datetime({ precision: 3 });
 
+/** `base64` as soon as one byte is no valid UTF-8: nothing is lost either way. */
+const encoding = z.enum(['utf8', 'base64']);
+
 export const step = z
   .object({
     name: z.string().meta({ description: '`compile`, `run`, `run[2]`' }),
@@ -13,6 +16,8 @@ export const step = z
     signal: z.string().nullable().meta({ description: 'As in `SIGKILL`.' }),
     stdout: z.string(),
     stderr: z.string(),
+    stdoutEncoding: encoding.meta({ description: 'Of this step’s `stdout` alone.' }),
+    stderrEncoding: encoding.meta({ description: 'Of this step’s `stderr` alone.' }),
     wallMs: ms,
     cpuMs: ms.meta({ description: 'Of all its processes together.' }),
     maxMemoryBytes: z.number().nullable().meta({
@@ -30,10 +35,14 @@ export const run = z
     signal: z.string().nullable(),
     stdout: z.string(),
     stderr: z.string(),
-    outputEncoding: z.enum(['utf8', 'base64']).meta({
-      description: '`base64` as soon as one byte of stdout or stderr is no valid UTF-8.',
+    outputEncoding: encoding.meta({
+      description:
+        'Of the run’s own `stdout` and `stderr`: `base64` as soon as one byte of the two is no valid UTF-8. Each step says its own.',
     }),
-    outputTruncated: z.boolean(),
+    outputTruncated: z.boolean().meta({
+      description:
+        'Some output is missing at its end: by a limit, or because a character was not all there when the program was stopped.',
+    }),
     steps: z.array(step),
     image: z.object({ reference: z.string(), digest: z.string().nullable() }).nullable(),
     attempt: z.int().meta({ description: '0 until a worker took it.' }),

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import { parseImageReference } from '../images.ts';
+import { isImageId, isImageName, registryFault } from '../images.ts';
 import { serviceStatuses } from '../service-states.ts';
+import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { problemBody } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
 import { file } from './run-files.ts';
+import { refuseSize } from './run-rules.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
 /** A label of a host name (RFC 1123 §2.1): the service is reached at `{name}.{domain}`. */
@@ -54,11 +56,7 @@ export function serviceRequestSchema(policy: RunPolicy) {
         description: 'Unique in the tenant; the service is reached by it. Default: made of its id.',
         examples: ['web'],
       }),
-      image: z
-        .string()
-        .min(1)
-        .max(512)
-        .refine((name) => parseImageReference(name) !== undefined, 'is not a valid image reference'),
+      image: z.string().min(1).max(512).refine(isImageName, 'is not a valid image reference'),
       command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
       entrypoint: words
         .optional()
@@ -148,9 +146,10 @@ export function serviceRequestSchema(policy: RunPolicy) {
         context.addIssue({ code: 'custom', path, message, input: undefined });
       if (request.network === 'egress' && !policy.allowEgress)
         refuse(['network'], 'must be "none": the operator does not allow "egress"');
-      const registry = parseImageReference(request.image)?.registry;
-      if (registry !== undefined && policy.registries.length > 0 && !policy.registries.includes(registry))
-        refuse(['image'], `comes from ${registry}; the operator allows ${policy.registries.join(', ')}`);
+      const registry = registryFault(request.image, policy.registries);
+      if (registry !== undefined) refuse(['image'], registry);
+      if (request.pull === 'always' && isImageId(request.image))
+        refuse(['pull'], 'must not be "always" with an image’s id: no registry knows an image by it');
       const fault = request.webhook && policy.webhookFault?.(request.webhook.url);
       if (fault !== undefined) refuse(['webhook', 'url'], fault);
       const paths = request.volumes.map(({ path }) => path.replace(/\/+$/, ''));
@@ -229,12 +228,21 @@ export function execRequestSchema(policy: RunPolicy) {
         .meta({ id: 'ExecLimits' }),
       interactive: z.boolean().default(false),
       tty: z.boolean().default(false),
+      cols: terminalSide
+        .optional()
+        .meta({ description: 'Of the terminal, with `rows`, from the first line on.' }),
+      rows: terminalSide.optional(),
       metadata: metadata.default({}),
     })
     .refine(({ tty, interactive }) => !tty || interactive, {
       path: ['tty'],
       message: 'needs "interactive": true, so that there is somebody at the terminal',
     })
+    .superRefine((request, context) =>
+      refuseSize(request, (path, message) =>
+        context.addIssue({ code: 'custom', path, message, input: undefined }),
+      ),
+    )
     .meta({ id: 'ExecRequest' });
 }
 

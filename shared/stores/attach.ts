@@ -64,6 +64,20 @@ export async function readAttach(
   });
 }
 
+/** The worker's side: the size of a terminal that was told last and that nobody has taken yet. */
+export async function sizeWaiting(
+  redis: RedisConnection,
+  keys: Keys,
+  runId: string,
+): Promise<{ cols: number; rows: number } | undefined> {
+  const entries = await redis.xrangeBuffer(keys.attach(runId), '-', '+', 'COUNT', mostEntries);
+  for (const [, fields] of entries.reverse()) {
+    const message = messageOf(fields);
+    if (message?.type === 'resize') return { cols: message.cols, rows: message.rows };
+  }
+  return undefined;
+}
+
 /** The worker's side: these were handed to the program; there is room for others. */
 export async function consumeAttach(
   redis: RedisConnection,

@@ -1,7 +1,8 @@
 import type { OutputEvent, RunEventType } from '../contracts/events.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
-import { encodingOf, type RunOutput } from './run-record.ts';
+import { encodingOf } from '../utf8.ts';
+import type { RunOutput } from './run-record.ts';
 
 /** One entry of a run's stream. `id` is Redis's own (`ms-n`), ever growing: it is what `Last-Event-ID` carries. */
 export type StoredEvent = {
@@ -21,7 +22,7 @@ const isOutput = (type: string) => type === 'stdout' || type === 'stderr';
 /** The event's data as SSE and WebSocket send it: JSON text. */
 export function eventJson(event: StoredEvent): string {
   if (!isOutput(event.type)) return event.data.toString('utf8');
-  const encoding = encodingOf([{ stdout: event.data, stderr: Buffer.alloc(0) }]);
+  const encoding = encodingOf(event.data);
   const step = event.step === onlyStep ? {} : { step: event.step };
   return JSON.stringify({ data: event.data.toString(encoding), encoding, ...step } satisfies OutputEvent);
 }

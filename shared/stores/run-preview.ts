@@ -1,5 +1,6 @@
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
+import { wholeCharacters } from '../utf8.ts';
 import { outputCollector, readEvents } from './run-events.ts';
 import type { RunOutput } from './run-record.ts';
 
@@ -63,17 +64,4 @@ class Beginning {
     this.#size = previewBytes;
     return piece;
   }
-}
-
-/** Without the beginning of a UTF-8 character at the end, so that the cut alone makes no text into base64. */
-export function wholeCharacters(bytes: Buffer): Buffer {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] as number;
-    if (byte < 0x80) return bytes;
-    if (byte >= 0xc0) {
-      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-      return length > back ? bytes.subarray(0, bytes.length - back) : bytes;
-    }
-  }
-  return bytes;
 }

@@ -4,6 +4,7 @@ import type { Run, Step } from '../contracts/run.ts';
 import type { RunRequest } from '../contracts/run-request.ts';
 import { madeAt } from '../ids.ts';
 import type { RunStatus, TerminalStatus } from '../run-states.ts';
+import { encodingOf } from '../utf8.ts';
 
 /** What never changes once a run is stored. Secrets are masked. */
 export type RunHead = {
@@ -32,7 +33,7 @@ export type RunKind = {
   firstStep: string;
 };
 
-export type StepState = Omit<Step, 'stdout' | 'stderr'>;
+export type StepState = Omit<Step, 'stdout' | 'stderr' | 'stdoutEncoding' | 'stderrEncoding'>;
 export type StoredArtifact = Run['artifacts'][number];
 
 export const compileStep = 'compile';
@@ -198,20 +199,18 @@ export function exitEventOf(status: TerminalStatus, attempt: number, state: RunS
 /** The run as every answer shows it. */
 export function presentRun(record: RunRecord, output: RunOutput): Run {
   const { head, state } = record;
-  const encoding = encodingOf([...output.values()]);
-  const steps = state.steps.map((step) => ({
-    ...step,
-    ...encoded(output.get(step.name) ?? silent, encoding),
-  }));
+  const own = ownOutput(state.steps, output);
+  const encoding = encodingOf(own.stdout, own.stderr);
   return {
     id: head.id,
     status: record.status,
     exitCode: state.exitCode,
     signal: state.signal,
-    ...encoded(ownOutput(state.steps, output), encoding),
+    stdout: own.stdout.toString(encoding),
+    stderr: own.stderr.toString(encoding),
     outputEncoding: encoding,
     outputTruncated: state.outputTruncated,
-    steps,
+    steps: state.steps.map((step) => presentStep(step, output.get(step.name) ?? silent)),
     image:
       state.image ??
       (head.request.image === undefined ? null : { reference: head.request.image, digest: null }),
@@ -243,23 +242,15 @@ function ownOutput(steps: StepState[], output: RunOutput): Streams {
   };
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-type Encoding = Run['outputEncoding'];
-
-/** Text where every byte is valid UTF-8, else base64 for all of it: nothing is lost either way. */
-export function encodingOf(all: Streams[]): Encoding {
-  try {
-    for (const { stdout, stderr } of all) {
-      strictUtf8.decode(stdout);
-      strictUtf8.decode(stderr);
-    }
-    return 'utf8';
-  } catch {
-    return 'base64';
-  }
-}
-
-function encoded(streams: Streams, encoding: Encoding): { stdout: string; stderr: string } {
-  return { stdout: streams.stdout.toString(encoding), stderr: streams.stderr.toString(encoding) };
+/** Each of its streams by itself: a program that writes an image to stdout still complains in plain text. */
+function presentStep(step: StepState, { stdout, stderr }: Streams): Step {
+  const stdoutEncoding = encodingOf(stdout);
+  const stderrEncoding = encodingOf(stderr);
+  return {
+    ...step,
+    stdout: stdout.toString(stdoutEncoding),
+    stderr: stderr.toString(stderrEncoding),
+    stdoutEncoding,
+    stderrEncoding,
+  };
 }

@@ -226,6 +226,8 @@ describe('what is shown', () => {
       signal: null,
       stdout: '',
       stderr: '',
+      stdoutEncoding: 'utf8',
+      stderrEncoding: 'utf8',
       wallMs: 12,
       cpuMs: 1,
       maxMemoryBytes: 1,

@@ -36,7 +36,7 @@ describe('images', () => {
   it('are listed', async () => {
     api.images = [image];
     expect((await cli(['images'])).out).toMatch(
-      /localhost:5000\/team\/app:1 +abababababab +5\.0 MiB +\d+[hd] +2\n/,
+      /localhost:5000\/team\/app:1 +cdcdcdcdcdcd +abababababab +5\.0 MiB +\d+[hd] +2\n/,
     );
     expect(JSON.parse((await cli(['images', '--json'])).out)).toEqual({ data: [image], nextCursor: null });
   });

@@ -101,7 +101,13 @@ describe('runlet run -it', () => {
       `stty rows 30 cols 100; ${cliWord} run -it python:3.11 python; echo "code $?"; stty -a`,
     );
     const run = await real.nextRun();
-    expect(run.request).toMatchObject({ interactive: true, tty: true, command: ['python'] });
+    expect(run.request).toMatchObject({
+      interactive: true,
+      tty: true,
+      cols: 100,
+      rows: 30,
+      command: ['python'],
+    });
     const holder = await real.worker.start(run.id);
     await real.worker.out(holder, '>>> ');
     await terminal.shows('>>> ');

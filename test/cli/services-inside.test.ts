@@ -130,10 +130,11 @@ describe('runlet exec', () => {
 
   it('-it is the program’s terminal', async () => {
     const terminal = onTerminal(
-      `stty rows 30 cols 100; ${cliWord} exec -it web sh; echo "code $?"; stty -a`,
+      `stty rows 30 cols 100; ${cliWord} exec -it web sh -c 'stty size; exec sh'; echo "code $?"; stty -a`,
       live.runlet,
     );
     await terminal.shows('# ');
+    expect(terminal.screen()).toMatch(/^30 100\r?\n/m);
     // What is typed comes back from the program's terminal, not from ours: once.
     terminal.press('tty; stty size; echo "su""m $((40 + 2))"\r');
     await terminal.shows('30 100');

@@ -1,7 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { signalNumbers } from '../../shared/contracts/attach.ts';
 import type { Run } from '../../shared/contracts/run.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { webSocket } from '../support/web-socket.ts';
 
@@ -9,16 +12,21 @@ type Message = { type: string; data?: string; problem?: { code: string; errors?:
 
 const lab = inject('lab');
 let runlet: Runlet;
+let redis: ReturnType<typeof connectRedis>;
 const open = new Set<WebSocket>();
 
 beforeAll(async () => {
   runlet = await startRunlet(lab);
+  redis = connectRedis(lab.redisUrl, 'loop', createLog('test', 'silent'));
 });
 afterEach(() => {
   for (const socket of open) socket.terminate();
   open.clear();
 });
-afterAll(() => runlet.stop());
+afterAll(async () => {
+  redis.disconnect();
+  await runlet.stop();
+});
 
 async function start(script: string, more: Record<string, unknown> = { interactive: true }): Promise<string> {
   const answer = await runlet.call('POST', '/v1/runs', {
@@ -30,8 +38,8 @@ async function start(script: string, more: Record<string, unknown> = { interacti
   return id;
 }
 
-function attach(id: string) {
-  const socket = webSocket(runlet, `/v1/runs/${id}/attach`);
+function attach(id: string, query = '') {
+  const socket = webSocket(runlet, `/v1/runs/${id}/attach${query}`);
   open.add(socket);
   let said = '';
   const problems: Message['problem'][] = [];
@@ -86,6 +94,28 @@ test('each of them is the one that was named, and one that nobody can refuse is 
     exitCode: 137,
     signal: 'SIGKILL',
     stdout: lines.join('\n'),
+  });
+});
+
+describe('the first line of a program on a terminal knows its size', () => {
+  const tty = { interactive: true, tty: true };
+
+  test('as the request says it', async () => {
+    const id = await start('stty size', { ...tty, cols: 132, rows: 50 });
+    expect((await runlet.ended(id)).stdout).toBe('50 132\r\n');
+  });
+
+  test('as who attached before its start says it, and the last of them counts', async () => {
+    const id = await start('stty size', { ...tty, cols: 132, rows: 50, delayMs: 3_000 });
+    const clients = [attach(id, '?cols=90&rows=20'), attach(id, '?cols=91&rows=21')];
+    const entries = keysFor(runlet.prefix).attach(id);
+    await vi.waitFor(async () => expect(await redis.xlen(entries)).toBe(2));
+    expect((await runlet.ended(id)).stdout).toMatch(/^(?:20 90|21 91)\r\n$/);
+    for (const client of clients) expect(await client.closed).toBe(1000);
+  });
+
+  test('as nobody says it', async () => {
+    expect((await runlet.ended(await start('stty size', tty))).stdout).toBe('24 80\r\n');
   });
 });
 

@@ -85,6 +85,7 @@ const usual = {
     // As the passwd file that it sees has it.
     USER: 'runlet',
     LOGNAME: 'runlet',
+    LANG: 'C.UTF-8',
   },
   cwd: '/srv/app',
   // Not the image's: programs are the operator's user, whatever an image says.

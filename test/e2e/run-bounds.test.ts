@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { gone } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
@@ -82,6 +82,38 @@ describe('bounds', () => {
     expect(run.error?.detail).toMatch(/ b could not be read/);
   });
 
+  test('a file whose name is no UTF-8 is told, as it would have been one of those to keep', async () => {
+    const make = 'mkdir out; echo a > "$(printf "out/caf\\351.txt")"; echo b > out/tea.txt';
+    const run = await kept(make, ['out/*.txt']);
+    expect(run.paths).toEqual(['out/tea.txt']);
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: { code: 'artifact_limit' } });
+    expect(run.error?.detail).toContain('out/caf\\xe9.txt has a name that is no UTF-8');
+    expect(await kept(make, ['out/tea*'])).toMatchObject({ paths: ['out/tea.txt'], error: null });
+  });
+
+  test('so is what lies in a folder of such a name', async () => {
+    const run = await kept('d="$(printf "\\377")"; mkdir $d; echo a > $d/a; echo b > $d/b; echo c > c', [
+      '**',
+    ]);
+    expect(run.paths).toEqual(['c']);
+    expect(run.error?.detail).toContain('2 files, among them \\xff/a have names that are no UTF-8');
+  });
+
+  test.each([
+    ['a line end', 'a\nb'],
+    ['what stands for a character that is none', 'a\ufffd'],
+    ['a combining accent and an emoji', 'e\u0301😀'],
+    ['255 bytes', 'x'.repeat(255)],
+  ])('a name with %s is kept as it is, and fetched by it', async (_, name) => {
+    const run = await runlet.run({
+      ...shell('printf kept > "$1"', { artifacts: ['*'] }),
+      command: ['sh', '-c', 'printf kept > "$1"', 'sh', name],
+    });
+    expect(run).toMatchObject({ artifacts: [{ path: name }], error: null });
+    const answer = await runlet.call('GET', `/v1/runs/${run.id}/artifacts/${encodeURIComponent(name)}`);
+    expect(await answer.text()).toBe('kept');
+  });
+
   test('files that lie too deep to be found are spoken of', async () => {
     const run = await kept('echo x > a; for i in $(seq 70); do mkdir d; cd d; done; echo y > b', ['**']);
     expect(run.paths).toEqual(['a']);
@@ -97,6 +129,100 @@ describe('bounds', () => {
         error: { code: 'start_failed', detail: expect.stringContaining('too long') },
         steps: [{ name: 'run', status: 'errored' }],
       });
+  });
+});
+
+describe('text that is cut', () => {
+  let runlet: Runlet;
+  beforeAll(async () => {
+    runlet = await startRunlet(lab, { env: { RUNLET_MAX_OUTPUT_BYTES: '100' } });
+  });
+  afterAll(() => runlet.stop());
+
+  const euros = (count: number) => `i=0; while [ $i -lt ${count} ]; do printf €; i=$((i+1)); done`;
+
+  test('by its limit, ends with a whole character', async () => {
+    const run = await runlet.run(shell(euros(10), { limits: { outputBytes: 10 } }));
+    expect(run).toMatchObject({
+      status: 'output_limit',
+      stdout: '€€€',
+      outputEncoding: 'utf8',
+      outputTruncated: true,
+      steps: [{ stdout: '€€€', stdoutEncoding: 'utf8', stderrEncoding: 'utf8' }],
+    });
+  });
+
+  test('by the limit of all steps together, ends with a whole character, and leaves the others what they are', async () => {
+    const run = await runlet.run(shell(euros(20), { inputs: [{}, {}], limits: { outputBytes: 80 } }));
+    expect(run.steps.map(({ stdout, stdoutEncoding }) => [stdout, stdoutEncoding])).toEqual([
+      ['€'.repeat(20), 'utf8'],
+      ['€'.repeat(13), 'utf8'],
+    ]);
+    expect(run).toMatchObject({ stdout: '€'.repeat(33), outputEncoding: 'utf8', outputTruncated: true });
+  });
+
+  test.each([
+    ['its time', { limits: { timeoutMs: 700 } }, 'timed_out'],
+    ['its CPU time', { limits: { cpuTimeMs: 200 } }, 'timed_out'],
+  ])('by %s, ends with a whole character', async (_, more, status) => {
+    const run = await runlet.run(shell('printf "a€\\342\\202"; while :; do :; done', more));
+    expect(run).toMatchObject({ status, stdout: 'a€', outputEncoding: 'utf8', outputTruncated: true });
+  });
+
+  test('by somebody, ends with a whole character', async () => {
+    const answer = await runlet.call(
+      'POST',
+      '/v1/runs',
+      shell('printf "a€\\342"; printf ready >&2; sleep 60'),
+    );
+    const { id } = (await answer.json()) as { id: string };
+    await vi.waitFor(async () => {
+      const events = await runlet.call('GET', `/v1/runs/${id}`);
+      expect(((await events.json()) as { stderr: string }).stderr).toBe('ready');
+    });
+    await runlet.call('POST', `/v1/runs/${id}/cancel`);
+    expect(await runlet.ended(id)).toMatchObject({
+      status: 'cancelled',
+      stdout: 'a€',
+      outputEncoding: 'utf8',
+      outputTruncated: true,
+    });
+  });
+
+  test('by want of memory, ends with a whole character', async () => {
+    const run = await runlet.run(
+      shell('printf "a€\\342"; head -c 100000000 /dev/zero | tail', { limits: { memoryBytes: 16_777_216 } }),
+    );
+    expect(run).toMatchObject({
+      status: 'out_of_memory',
+      stdout: 'a€',
+      outputEncoding: 'utf8',
+      outputTruncated: true,
+    });
+  });
+
+  test('by the program itself, keeps every byte', async () => {
+    const run = await runlet.run(shell('printf "a\\342\\202"; exit 3'));
+    expect(run).toMatchObject({
+      status: 'failed',
+      stdout: Buffer.from('a\xe2\x82', 'latin1').toString('base64'),
+      outputEncoding: 'base64',
+      outputTruncated: false,
+    });
+  });
+
+  test('what never was text keeps every byte, and makes base64 of its own stream alone', async () => {
+    const run = await runlet.run(
+      shell('cat; echo ž >&2', {
+        inputs: [{ stdin: '/+KC', stdinEncoding: 'base64' }, { stdin: 'text' }],
+      }),
+    );
+    expect(run.steps).toMatchObject([
+      { stdout: '/+KC', stdoutEncoding: 'base64', stderr: 'ž\n', stderrEncoding: 'utf8' },
+      { stdout: 'text', stdoutEncoding: 'utf8', stderr: 'ž\n', stderrEncoding: 'utf8' },
+    ]);
+    expect(run.outputEncoding).toBe('base64');
+    expect(Buffer.from(run.stderr, 'base64').toString()).toBe('ž\nž\n');
   });
 });
 

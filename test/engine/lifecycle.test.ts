@@ -157,6 +157,49 @@ describe('what the engine tells', () => {
     expect(await engine.removeImage('runlet-test-tag:1')).toBe(true);
   });
 
+  it('of images by their ids, whole and as they are shown, a name before an id', async () => {
+    const { id, digest } = await image('busybox');
+    const hex = id.replace('sha256:', '');
+    for (const name of [id, hex, hex.slice(0, 12), `sha256:${hex.slice(0, 20)}`])
+      expect(await engine.inspectImage(name), name).toMatchObject({ id, digest });
+    const other = (await image('hello-world')).id;
+    docker('tag', 'hello-world', hex.slice(0, 12));
+    expect((await engine.inspectImage(hex.slice(0, 12)))?.id).toBe(other);
+    expect(await engine.removeImage(hex.slice(0, 12))).toBe(true);
+    expect((await engine.inspectImage(hex.slice(0, 12)))?.id).toBe(id);
+    expect(await engine.inspectImage('0'.repeat(64))).toBeNull();
+    expect(await engine.inspectImage('0'.repeat(12))).toBeNull();
+  });
+
+  it('goes by its id where an image has lost its name, and says where it cannot tell which one begins so', async () => {
+    const container = docker('create', 'busybox');
+    const ids: string[] = [];
+    const beginning = (id: string) => id.slice(0, 'sha256:x'.length);
+    // Of seventeen two begin alike.
+    while (new Set(ids.map(beginning)).size === ids.length) ids.push(docker('commit', container));
+    docker('rm', container);
+    const [last = ''] = ids.slice(-1);
+    expect(await engine.listImages()).toContainEqual(
+      expect.objectContaining({ reference: last, id: last, digest: null }),
+    );
+    const ambiguous = expect.objectContaining({
+      code: 'image_not_found',
+      message: expect.stringMatching(/beginning of the ids of \d+ images/),
+    });
+    await expect(engine.inspectImage(beginning(last))).rejects.toEqual(ambiguous);
+    await expect(engine.removeImage(beginning(last))).rejects.toEqual(ambiguous);
+    for (const id of ids) expect(await engine.removeImage(id)).toBe(true);
+  });
+
+  it('refuses to remove by its id an image that has several names', async () => {
+    docker('tag', 'busybox', 'runlet-test-tag:2');
+    const { id } = await image('busybox');
+    await expect(engine.removeImage(id)).rejects.toEqual(
+      expect.objectContaining({ code: 'conflict', message: expect.stringContaining('several names') }),
+    );
+    await engine.removeImage('runlet-test-tag:2');
+  });
+
   it('refuses to remove an image that a container uses', async () => {
     docker('tag', 'busybox', 'runlet-test-used:1');
     const made = await spec({ image: 'runlet-test-used:1', command: ['sleep', '60'] });

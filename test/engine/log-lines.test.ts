@@ -68,6 +68,14 @@ describe('a log', () => {
     ]);
   });
 
+  it('cuts no character in two', async () => {
+    const text = '€'.repeat(30_000);
+    const lines = await readEntries([{ stream: 1, text }]);
+    expect(lines.map(({ data }) => data.length)).toEqual([65_535, 24_465]);
+    for (const { data } of lines) expect(data.equals(Buffer.from(data.toString()))).toBe(true);
+    expect(lines.map(({ data }) => data.toString()).join('')).toBe(text);
+  });
+
   it('is the same wherever the connection cut it, with every byte of each stream', async () => {
     const texts = fc.oneof(
       fc.string({ maxLength: 40 }),

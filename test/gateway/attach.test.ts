@@ -157,6 +157,17 @@ describe('up', () => {
     expect(client.messages.map(({ type }) => type)).toEqual(['status']);
   });
 
+  test('the size of the client’s terminal goes before all that it says', async () => {
+    const run = await create({ interactive: true, tty: true });
+    const client = attach(`${run.id}/attach?cols=132&rows=50`);
+    await client.opened;
+    client.send({ type: 'stdin', data: 'first' });
+    expect(await taken(run.id, 2)).toEqual([
+      { type: 'resize', cols: 132, rows: 50 },
+      { type: 'stdin', data: Buffer.from('first') },
+    ]);
+  });
+
   test('more than there is room for waits, and arrives whole and in order', async () => {
     const run = await create();
     const client = attach(`${run.id}/attach`);
@@ -273,6 +284,20 @@ describe('refused', () => {
       problem: { code: 'conflict' },
     });
     expect(await taken(run.id, 1)).toEqual([{ type: 'stdin', data: Buffer.from('x') }]);
+  });
+
+  test.each([
+    ['half a size', 'cols=80', true, 'rows'],
+    ['the other half', 'rows=24', true, 'cols'],
+    ['a size of nothing', 'cols=0&rows=24', true, 'cols'],
+    ['a size beyond all', 'cols=80&rows=10001', true, 'rows'],
+    ['a size in words', 'cols=wide&rows=24', true, 'cols'],
+    ['a size in fractions', 'cols=80.5&rows=24', true, 'cols'],
+    ['a size where there is no terminal', 'cols=80&rows=24', false, 'cols'],
+  ])('%s in the query', async (_, query, tty, path) => {
+    const run = await create({ interactive: true, tty });
+    const { status, body } = await attach(`${run.id}/attach?${query}`).refused;
+    expect([status, JSON.parse(body).errors?.[0]?.path]).toEqual([400, path]);
   });
 
   test.each([

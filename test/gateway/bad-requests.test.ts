@@ -29,6 +29,14 @@ describe('fields', () => {
     ['an image that is no string', { image: 5 }, ['image']],
     ['an image and a language', { ...a, language: 'python' }, ['language']],
     ['a registry that is not allowed', { image: 'quay.io/x/y' }, ['image']],
+    ['an id where registries are named', { image: `sha256:${'a'.repeat(64)}` }, ['image']],
+    ['the beginning of an id where registries are named', { image: 'cafe0123beef' }, ['image']],
+    ['an id that is to be pulled', { image: 'a'.repeat(64), pull: 'always' }, ['image', 'pull']],
+    ['half a size', { ...a, interactive: true, tty: true, cols: 80 }, ['rows']],
+    ['the other half', { ...a, interactive: true, tty: true, rows: 24 }, ['cols']],
+    ['a size of nothing', { ...a, interactive: true, tty: true, cols: 80, rows: 0 }, ['rows']],
+    ['a size beyond all', { ...a, interactive: true, tty: true, cols: 10_001, rows: 24 }, ['cols']],
+    ['a size without a terminal', { ...a, interactive: true, cols: 80, rows: 24 }, ['cols']],
     ['an unknown field', { ...a, foo: 1 }, ['foo']],
     ['several unknown fields', { ...a, foo: 1, bar: 2 }, ['foo', 'bar']],
     ['an unknown limit', { ...a, limits: { memory: 1 } }, ['limits.memory']],
@@ -274,6 +282,17 @@ describe('fields', () => {
     expect(results.map(pathsOf)).toEqual([['stdin'], ['cpu'], ['metadata.k']]);
     const around = { runs: [a], [half]: 1 };
     await problemOf(await on.call('POST', '/v1/runs/batch', around), 400, 'validation_failed');
+  });
+
+  test.each([
+    ['a service', '/v1/services', { image: 'a'.repeat(64) }, ['image']],
+    ['a service, by a beginning', '/v1/services', { image: 'cafe0123beef' }, ['image']],
+    ['a service, pulled', '/v1/services', { image: 'a'.repeat(64), pull: 'always' }, ['image', 'pull']],
+    ['a pull', '/v1/images/pull', { image: 'a'.repeat(64) }, ['image']],
+    ['a pull, by a beginning', '/v1/images/pull', { image: 'sha256:cafe' }, ['image']],
+  ])('an id where registries are named, of %s', async (_, path, body, paths) => {
+    const problem = await problemOf(await on.call('POST', path, body), 400, 'validation_failed');
+    expect(pathsOf(problem).sort()).toEqual(paths);
   });
 
   test('unknown fields are told in one sentence each', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { wholeCharacters } from '../../shared/stores/run-preview.ts';
+import { wholeCharacters } from '../../shared/utf8.ts';
 import { type Call, runOf, startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
 

@@ -554,6 +554,16 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
       expect((await own.session.list(1009)).truncated).toBe(true);
     });
 
+    test('whose name is no UTF-8 are told by its bytes', async () => {
+      const own = await ownInit();
+      await sh(own.session, 'echo x > "$(printf "caf\\351")"; echo y > "$(printf "\\357\\277\\275")"');
+      const { files, unnamed } = await own.session.list(10);
+      expect(unnamed).toEqual([{ path: 'caf\ufffd', bytes: Buffer.from('caf\xe9', 'latin1') }]);
+      // The replacement character itself is one like others.
+      expect(files.map(({ path }) => path)).toEqual(['\ufffd']);
+      expect((await read(own, '\ufffd')).toString()).toBe('y\n');
+    });
+
     test('links and what is no file are neither followed nor listed nor read', async () => {
       const own = await ownInit();
       const { end } = await sh(
@@ -670,7 +680,7 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
       expect(await refused('folder/file')).toBe(20);
       await own.session.unlink('real/file');
       await own.session.unlink('folder');
-      expect(await own.session.list(10)).toEqual({ files: [], truncated: false });
+      expect(await own.session.list(10)).toEqual({ files: [], unnamed: [], truncated: false });
       await own.session.prepare('/etc/passwd/below', []);
       await sh(own.session, 'true').catch(() => {});
       await sh(own.session, 'echo x >kept');

@@ -40,6 +40,17 @@ test('what runs in a service has its environment, home and work folder, as its o
   await api.remove('plain');
 });
 
+test('what runs in a service writes UTF-8, unless image, service or request say otherwise', async () => {
+  const locale = { command: ['sh', '-c', 'echo "$LANG,$LC_ALL"'] };
+  await api.start({ name: 'plain', image: 'nginx:1.22', port: 80 });
+  expect((await exec('plain', locale)).stdout).toBe('C.UTF-8,\n');
+  expect((await exec('plain', { ...locale, env: { LC_ALL: 'C' } })).stdout).toBe(',C\n');
+  await api.remove('plain');
+  await api.start({ name: 'said', image: 'nginx:1.22', port: 80, env: { LC_ALL: 'POSIX' } });
+  expect((await exec('said', locale)).stdout).toBe(',POSIX\n');
+  await api.remove('said');
+});
+
 test('a service with files starts where they are, and so does what runs in it', async () => {
   const files = [{ path: 'deep/start.sh', content: 'echo "began in $(pwd)"; exec "$@"' }];
   const service = await api.start({

@@ -1,11 +1,13 @@
+import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createOutputSink, incompleteTail } from '../../services/worker/output-sink.ts';
+import { createOutputSink } from '../../services/worker/output-sink.ts';
 import type { NewEvent } from '../../shared/stores/runs.ts';
+import { wholeCharacters } from '../../shared/utf8.ts';
 
 type Chunk = { stream: 'stdout' | 'stderr'; data: Buffer };
 
-async function through(chunks: Chunk[], limitBytes: number) {
+async function through(chunks: Chunk[], limitBytes: number, stopped = false) {
   const events: NewEvent[] = [];
   let limits = 0;
   const sink = createOutputSink({
@@ -23,7 +25,7 @@ async function through(chunks: Chunk[], limitBytes: number) {
     limits += 1;
   });
   for (const chunk of chunks) await sink.accept(chunk);
-  const { truncated } = sink.endStep();
+  const { truncated } = sink.endStep({ stopped });
   const { keptBytes, rest } = await sink.end();
   events.push(...rest);
   return { ended: { keptBytes, truncated }, events, limits };
@@ -37,7 +39,7 @@ const chunk = fc.record({
   data: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
 });
 
-test('keeps exactly the first bytes up to the limit, in order, whatever the chunks', async () => {
+test('keeps exactly the first bytes up to the limit, in order, whatever the chunks; of text that is cut no half a character', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(chunk, { maxLength: 40 }),
@@ -51,9 +53,14 @@ test('keeps exactly the first bytes up to the limit, in order, whatever the chun
           kept[one.stream].push(one.data.subarray(0, room));
           room -= Math.min(room, one.data.length);
         }
-        expect(of(events, 'stdout').equals(Buffer.concat(kept.stdout))).toBe(true);
-        expect(of(events, 'stderr').equals(Buffer.concat(kept.stderr))).toBe(true);
-        expect(ended).toEqual({ keptBytes: Math.min(total, limit), truncated: total > limit });
+        const asKept = (bytes: Buffer) => {
+          const whole = wholeCharacters(bytes);
+          return total > limit && isUtf8(whole) ? whole : bytes;
+        };
+        const [out, err] = [asKept(Buffer.concat(kept.stdout)), asKept(Buffer.concat(kept.stderr))];
+        expect(of(events, 'stdout').equals(out)).toBe(true);
+        expect(of(events, 'stderr').equals(err)).toBe(true);
+        expect(ended).toEqual({ keptBytes: out.length + err.length, truncated: total > limit });
         expect(limits).toBe(total > limit ? 1 : 0);
       },
     ),
@@ -78,6 +85,37 @@ test('text is never cut inside a character, whatever the chunks', async () => {
       },
     ),
   );
+});
+
+test.each([
+  ['a program that ended by itself', false, 'ab\xc5', false],
+  ['one that was stopped', true, 'ab', true],
+])('the beginning of a character at the end, of %s', async (_, stopped, kept, truncated) => {
+  const { ended, events } = await through(
+    [
+      { stream: 'stdout', data: Buffer.from('ab\xc5', 'latin1') },
+      { stream: 'stderr', data: Buffer.from('ž') },
+    ],
+    1000,
+    stopped,
+  );
+  expect(of(events, 'stdout').toString('latin1')).toBe(kept);
+  expect(of(events, 'stderr').toString()).toBe('ž');
+  expect(ended).toEqual({ keptBytes: kept.length + 2, truncated });
+});
+
+test('what is no text keeps every byte, wherever it is cut', async () => {
+  const binary = Buffer.from([0xff, 0x61, 0xc5, 0xbe]);
+  const { ended, events } = await through([{ stream: 'stdout', data: binary }], 3);
+  expect(of(events, 'stdout')).toEqual(binary.subarray(0, 3));
+  expect(ended).toEqual({ keptBytes: 3, truncated: true });
+});
+
+test('an entry of text ends with a whole character, however much comes at once', async () => {
+  const text = Buffer.from(`a${'€'.repeat(60_000)}`);
+  const written = await through([{ stream: 'stdout', data: text }], 10_000_000);
+  for (const { data } of written.events) expect(isUtf8(data as Buffer)).toBe(true);
+  expect(of(written.events, 'stdout').equals(text)).toBe(true);
 });
 
 test('an entry is at most 64 KiB', async () => {
@@ -137,27 +175,15 @@ test('each step has its limit and its name, and no step begins inside a characte
   for (const name of ['compile', 'run[0]', 'run[1]']) {
     sink.begin(name, 4, () => {});
     await sink.accept({ stream: 'stdout', data: Buffer.from([0x61, 0x62, 0x63, 0xe2, 0x82, 0xac]) });
-    expect(sink.endStep()).toEqual({ truncated: true });
+    expect(sink.endStep({ stopped: false })).toEqual({ truncated: true });
   }
   const { keptBytes, rest } = await sink.end();
   events.push(...rest);
-  expect(keptBytes).toBe(12);
+  expect(keptBytes).toBe(9);
   for (const name of ['compile', 'run[0]', 'run[1]'])
     expect(
       Buffer.concat(events.filter(({ step }) => step === name).map(({ data }) => data as Buffer)),
-    ).toEqual(Buffer.from([0x61, 0x62, 0x63, 0xe2]));
-});
-
-test('incompleteTail', () => {
-  const euro = Buffer.from('€');
-  const smile = Buffer.from('😀');
-  expect(incompleteTail(Buffer.from('abc'))).toBe(0);
-  expect(incompleteTail(euro)).toBe(0);
-  expect(incompleteTail(euro.subarray(0, 2))).toBe(2);
-  expect(incompleteTail(smile.subarray(0, 3))).toBe(3);
-  expect(incompleteTail(smile.subarray(0, 1))).toBe(1);
-  expect(incompleteTail(Buffer.from([0xff]))).toBe(0);
-  expect(incompleteTail(Buffer.from([0x80, 0x80, 0x80]))).toBe(0);
+    ).toEqual(Buffer.from('abc'));
 });
 
 test('all steps together keep no more than the run may, and whoever is over it is told', async () => {
@@ -176,7 +202,7 @@ test('all steps together keep no more than the run may, and whoever is over it i
   ] as const) {
     sink.begin(name, 6, () => over.push(name));
     await sink.accept({ stream: 'stdout', data: Buffer.from(text) });
-    sink.endStep();
+    sink.endStep({ stopped: false });
   }
   const { keptBytes, rest } = await sink.end();
   expect(of([...events, ...rest], 'stdout').toString()).toBe('abcdefghij');

@@ -97,6 +97,7 @@ describe('environment', () => {
       HOME: '/work',
       USER: 'runlet',
       LOGNAME: 'runlet',
+      LANG: 'C.UTF-8',
     });
     expect(envOf({ env: { PATH: '/mine', HOSTNAME: 'mine' } })).toMatchObject({
       PATH: '/mine',
@@ -111,7 +112,20 @@ describe('environment', () => {
       HOME: '/work',
       USER: 'runlet',
       LOGNAME: 'runlet',
+      LANG: 'C.UTF-8',
     });
+  });
+
+  test.each([
+    ['nobody says anything', {}, [], 'C.UTF-8'],
+    ['the image names one', {}, ['LANG=cs_CZ.UTF-8'], 'cs_CZ.UTF-8'],
+    ['the image says it by LC_ALL', {}, ['LC_ALL=C'], undefined],
+    ['the request names one', { LANG: 'POSIX' }, ['LANG=cs_CZ.UTF-8'], 'POSIX'],
+    ['the request wants none', { LANG: '' }, [], ''],
+    ['the request says it by LC_CTYPE', { LC_CTYPE: 'POSIX' }, [], undefined],
+    ['only messages have a language', { LC_MESSAGES: 'cs_CZ', LANGUAGE: 'cs' }, [], 'C.UTF-8'],
+  ])('LANG where %s', (_, env, lines, expected) => {
+    expect(envOf({ env }, { ...image, env: lines })?.LANG).toBe(expected);
   });
 
   test('of a language stands between the image’s and the request’s', () => {
@@ -192,6 +206,8 @@ describe('streams', () => {
     expect(steps).toMatchObject([{ stdin: Buffer.from('first'), stdinOpen: true }]);
     expect(steps[0]?.tty).toBeUndefined();
     expect(plan({ interactive: true, tty: true }).steps[0]?.tty).toEqual({ cols: 80, rows: 24 });
+    const size = { cols: 120, rows: 40 };
+    expect(plan({ interactive: true, tty: true, ...size }).steps[0]?.tty).toEqual(size);
   });
 });
 

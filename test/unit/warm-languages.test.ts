@@ -65,7 +65,6 @@ test('one sandbox is kept of each image that is there for this machine, with the
   expect(counts()).toEqual({ [python]: 1, [debian]: 1, 'golang:1.19-bookworm': 1 });
   const shown = pinned.flat().map(({ shape, reference }) => [shape.language, reference]);
   expect(shown).toEqual([
-    ['awk', debian],
     ['bash', debian],
     ['go', 'golang:1.19-bookworm'],
     ['python', python],

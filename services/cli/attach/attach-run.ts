@@ -5,6 +5,7 @@ import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { ApiError, ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
 import type { RunEvent } from '../run/follow.ts';
+import type { Size } from './terminal.ts';
 
 type Message = { type: string; id?: string; problem?: ProblemBody };
 
@@ -12,6 +13,8 @@ export type AttachOptions = {
   note: (text: string) => void;
   /** The connection stands, or stands no longer. */
   onConnected: (connected: boolean) => void;
+  /** Of the terminal here, where the run has one too: it goes with each connection. */
+  size?: () => Size | undefined;
   waitsMs?: readonly number[];
 };
 
@@ -72,10 +75,11 @@ export class Attachment {
 
   /** The events of one connection; ends when it does. Throws what another connection would not mend. */
   async *#connection(): AsyncGenerator<RunEvent> {
-    const { note, onConnected } = this.#options;
-    const after = this.#lastId === undefined ? '' : `?after=${this.#lastId}`;
+    const { note, onConnected, size } = this.#options;
+    const query = new URLSearchParams({ ...(this.#lastId !== undefined && { after: this.#lastId }) });
+    for (const [name, value] of Object.entries(size?.() ?? {})) query.set(name, String(value));
     const { url, headers } = this.#api.webSocket(
-      `/v1/runs/${encodeURIComponent(this.#runId)}/attach${after}`,
+      `/v1/runs/${encodeURIComponent(this.#runId)}/attach${query.size > 0 ? `?${query}` : ''}`,
     );
     const socket = new WebSocket(url, { headers, perMessageDeflate: false });
     const inbox: Message[] = [];

@@ -6,7 +6,7 @@ import { openPullView } from '../output/open-pull-view.ts';
 import type { RunEvent } from '../run/follow.ts';
 import { showRun } from '../run/show-run.ts';
 import { Attachment } from './attach-run.ts';
-import { RawTerminal, watchSize } from './terminal.ts';
+import { RawTerminal, sizeOf, watchSize } from './terminal.ts';
 
 const pieceBytes = 64 * 1024;
 
@@ -25,6 +25,7 @@ export async function converse(
   let stopSize = () => {};
   const attachment = new Attachment(context.api, runId, {
     note: context.note,
+    ...(tty && { size: () => sizeOf(process.stdout) }),
     onConnected: (now) => {
       connected = now;
       settle();

@@ -40,11 +40,16 @@ export class RawTerminal {
 
 export type Size = { cols: number; rows: number };
 
+/** `undefined`: it is no terminal, or does not know. */
+export function sizeOf({ columns: cols, rows }: NodeJS.WriteStream): Size | undefined {
+  return cols > 0 && rows > 0 ? { cols, rows } : undefined;
+}
+
 /** Calls back with the terminal's size, now and whenever it changes (SIGWINCH); the answer ends it. */
 export function watchSize(stdout: NodeJS.WriteStream, changed: (size: Size) => void): () => void {
   const tell = () => {
-    const { columns: cols, rows } = stdout;
-    if (cols > 0 && rows > 0) changed({ cols, rows });
+    const size = sizeOf(stdout);
+    if (size !== undefined) changed(size);
   };
   tell();
   stdout.on('resize', tell);

@@ -17,11 +17,15 @@ export function add(program: Command, streams: Streams): void {
     if (context.json) return context.printJson(page);
     const rows = page.data.map((image) => [
       image.reference,
-      image.digest?.replace(/^sha256:/, '').slice(0, 12) ?? '-',
+      shortOf(image.id),
+      image.digest === null ? '-' : shortOf(image.digest),
       formatBytes(image.sizeBytes),
       formatAge(image.createdAt, Date.now()),
       String(image.workers.length),
     ]);
-    await context.out.line(formatTable(['IMAGE', 'DIGEST', 'SIZE', 'AGE', 'WORKERS'], rows));
+    await context.out.line(formatTable(['IMAGE', 'ID', 'DIGEST', 'SIZE', 'AGE', 'WORKERS'], rows));
   });
 }
+
+/** As `docker images` has it; enough to name an image by. */
+const shortOf = (digest: string) => digest.replace(/^sha256:/, '').slice(0, 12);

@@ -9,7 +9,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('rmi')
     .description('remove an image from the workers')
-    .argument('<image>', 'its reference, as `runlet images` shows it')
+    .argument('<image>', 'its reference, as `runlet images` shows it, or its id')
     .addHelpText('after', examples('runlet rmi debian:13'));
   addCommonOptions(command).action(async (image: string) => {
     const context = openContext(command, streams);

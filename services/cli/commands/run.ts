@@ -21,7 +21,10 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .command('run')
     .description('run an image, or code, once and show its output')
     .usage('[options] IMAGE [--] [COMMAND...]\n       runlet run [options] FILE [FILE...] [-- ARG...]')
-    .argument('[what...]', 'any image reference, as for Docker, and its command; or a program and its files')
+    .argument(
+      '[what...]',
+      'any image reference, as for Docker, or an image’s id, and its command; or a program and its files',
+    )
     .passThroughOptions()
     .option('--lang <language>', 'the language of the program, as in python or python@3.11')
     .option('-c, --code <code>', 'the program itself; needs --lang (and "-" reads it from stdin)')

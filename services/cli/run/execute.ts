@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
+import { sizeOf } from '../attach/terminal.ts';
 import type { Context } from '../context.ts';
 import { ApiError, InterruptedError, UsageError } from '../errors.ts';
 import { readOf } from '../files/collect.ts';
@@ -35,7 +36,7 @@ export async function executeRun(
   const target = await chooseTarget(words, options, languageOf, context.note);
   const inputs = (options.input ?? []).map((path) => encodeStdin(readOf(path)));
   const request = await withStdin(context, target, options, inputs, (program, stdin) =>
-    buildRequest(program, options, env, stdin, inputs, webhook),
+    buildRequest(program, options, env, stdin, inputs, webhook, sizeOf(process.stdout)),
   );
   const interrupts = new Interrupts(() => process.exit(exitInterrupted));
   try {

@@ -1,3 +1,4 @@
+import type { Size } from '../attach/terminal.ts';
 import type { Stdin } from './stdin.ts';
 import type { Target } from './target.ts';
 import type { RunWebhook } from './webhook.ts';
@@ -46,6 +47,7 @@ export function buildRequest(
   stdin: Stdin | undefined,
   inputs: Stdin[],
   webhook: RunWebhook | undefined,
+  terminal: Size | undefined,
 ): Record<string, unknown> {
   const limits = said({
     timeoutMs: options.timeout,
@@ -74,6 +76,7 @@ export function buildRequest(
     artifacts: options.artifact,
     interactive: options.interactive,
     tty: options.tty,
+    ...(options.tty === true && terminal),
     webhook,
     inputs: inputs.length > 0 ? inputs : undefined,
     ...stdin,

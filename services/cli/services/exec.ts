@@ -1,4 +1,5 @@
 import type { Run } from '../../../shared/contracts/run.ts';
+import { sizeOf } from '../attach/terminal.ts';
 import type { Context } from '../context.ts';
 import { InterruptedError } from '../errors.ts';
 import { collectEnvironment } from '../parse/env.ts';
@@ -38,6 +39,7 @@ export async function executeIn(
     env,
     ...(options.workdir !== undefined && { workdir: options.workdir }),
     ...(options.interactive === true && { interactive: true, tty: options.tty === true }),
+    ...(options.tty === true && sizeOf(process.stdout)),
     // A shell that somebody types in has an hour, as an interactive run has.
     limits: {
       timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pullLayer } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
 import type { RunPolicy } from '../../../shared/contracts/run-request.ts';
-import { parseImageReference } from '../../../shared/images.ts';
+import { isImageId, parseImageReference, registryFault } from '../../../shared/images.ts';
 import type { OperationEvent } from '../../../shared/stores/operations.ts';
 import type { Gateway } from '../gateway.ts';
 import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
@@ -20,10 +20,13 @@ export function pullBody(policy: RunPolicy) {
     .superRefine(({ image }, context) => {
       const refuse = (message: string) =>
         context.addIssue({ code: 'custom', path: ['image'], message, input: image });
-      const parsed = parseImageReference(image);
-      if (parsed === undefined) refuse('is not a valid image reference');
-      else if (policy.registries.length > 0 && !policy.registries.includes(parsed.registry))
-        refuse(`comes from ${parsed.registry}; the operator allows ${policy.registries.join(', ')}`);
+      if (isImageId(image))
+        refuse('is an image’s id, which no registry knows: name the image by its reference');
+      else if (parseImageReference(image) === undefined) refuse('is not a valid image reference');
+      else {
+        const fault = registryFault(image, policy.registries);
+        if (fault !== undefined) refuse(fault);
+      }
     })
     .meta({ id: 'PullRequest' });
 }

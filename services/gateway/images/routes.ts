@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { problemBody } from '../../../shared/contracts/problem.ts';
 import { image } from '../../../shared/contracts/worker.ts';
-import { parseImageReference } from '../../../shared/images.ts';
+import { isImageName } from '../../../shared/images.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { ok, problemBodyAnswer } from '../http/answers.ts';
@@ -100,7 +100,7 @@ export function mountImages(app: App, gateway: Gateway): void {
         operationId: 'removeImage',
         summary: 'Remove an image from every worker',
         description: 'Admin only.',
-        params: idParam('ref', 'The reference, URL-encoded.', 'busybox%3Alatest'),
+        params: idParam('ref', 'The reference, or the image’s id, URL-encoded.', 'busybox%3Alatest'),
         responses: {
           200: jsonResponse('What became of it on each worker.', removal),
           ...problems(400, 403, 404, 409, 502, 504),
@@ -109,8 +109,7 @@ export function mountImages(app: App, gateway: Gateway): void {
     },
     async (c) => {
       const reference = c.req.param('ref') ?? '';
-      if (parseImageReference(reference) === undefined)
-        throw badField('ref', 'is not a valid image reference');
+      if (!isImageName(reference)) throw badField('ref', 'is not a valid image reference');
       const done: Done[] = [];
       const { tenant } = c.var.identity;
       const events = await startOperation(

@@ -1,12 +1,21 @@
 import { z } from 'zod';
-import { Problem } from '../../../shared/problems.ts';
+import { terminalSide } from '../../../shared/contracts/attach.ts';
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
-import { attachClient } from './attach.ts';
+import { attachClient, type Size } from './attach.ts';
 import { attachDocument } from './documents.ts';
 import { eventPosition } from './event-id.ts';
 import { ownRecord } from './load.ts';
+
+const side = z
+  .string()
+  .regex(/^\d{1,9}$/, 'must be a whole number')
+  .transform(Number)
+  .pipe(terminalSide)
+  .optional();
 
 const attachQuery = z.strictObject({
   after: z
@@ -14,6 +23,13 @@ const attachQuery = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'The id of the last event that was seen.', examples: ['1731000000000-0'] }),
+  cols: side.openapi({
+    type: 'integer',
+    description:
+      'How wide the client’s terminal is, with `rows`: told to the program before all else. Only with `tty`.',
+    example: 120,
+  }),
+  rows: side.openapi({ type: 'integer', description: 'How high it is.', example: 40 }),
 });
 
 export function mountAttach(app: App, gateway: Gateway): void {
@@ -24,15 +40,28 @@ export function mountAttach(app: App, gateway: Gateway): void {
     async (c, { query }) => {
       const position = eventPosition(query.after, 'after');
       const { head } = await ownRecord(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      const size = sizeIn(query, head.request);
       const { upgrade } = c.env;
       if (upgrade === undefined)
         throw new Problem(
           'upgrade_required',
           'Ask for a WebSocket here (RFC 6455); GET /v1/runs/{id}/events streams the same over HTTP.',
         );
-      upgrade.accept = (socket) => attachClient(gateway, head, position, socket);
+      upgrade.accept = (socket) => attachClient(gateway, head, position, size, socket);
       // Nobody sees it: the upgrade is the answer.
       return noContent();
     },
   );
+}
+
+/** Throws a Problem `validation_failed` where it is half a size, or the run has no terminal. */
+function sizeIn(
+  { cols, rows }: { cols?: number | undefined; rows?: number | undefined },
+  { tty }: Pick<RunRequest, 'tty'>,
+): Size | undefined {
+  if (cols === undefined && rows === undefined) return undefined;
+  if (cols === undefined) throw badField('cols', 'is needed beside rows');
+  if (rows === undefined) throw badField('rows', 'is needed beside cols');
+  if (!tty) throw badField('cols', 'needs a run with "tty": only a terminal has a size');
+  return { cols, rows };
 }

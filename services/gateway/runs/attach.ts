@@ -23,11 +23,13 @@ const closeMs = 2_000;
  *   fault of ours     1011
  *
  * A client that leaves changes nothing for the run, which goes on to its end or its time limit.
+ * @param size of its terminal, which goes before all that it says
  */
 export function attachClient(
   gateway: Gateway,
   run: { id: string; request: Pick<RunRequest, 'interactive' | 'tty'> },
   position: string,
+  size: Size | undefined,
   socket: WebSocket,
 ): void {
   const gone = new AbortController();
@@ -86,6 +88,10 @@ export function attachClient(
     work().catch(fail);
   });
 
+  if (size !== undefined) {
+    queue.push({ type: 'resize', ...size });
+    work().catch(fail);
+  }
   sendEvents(gateway, run.id, position, socket, stop)
     .then((end) => {
       if (end === 'ended') close(closes.normal, 'the run has ended');
@@ -93,6 +99,8 @@ export function attachClient(
     })
     .catch(fail);
 }
+
+export type Size = { cols: number; rows: number };
 
 /** Anybody may watch; only an interactive run can be talked to. */
 function refusal(

@@ -180,7 +180,7 @@ export const attachDocument = {
   summary: 'Attach to a run (WebSocket)',
   description: [
     'Down come the run’s events, as in its server-sent events, each one JSON text: `{"type":"stdout","id":"…","data":"…","encoding":"utf8"}`. They begin with the first, or after `after`; `exit` is the last, then the server closes with 1000. `{"type":"error","problem":{…}}` (schema AttachError) tells what could not be done.',
-    'Up go, to a run with `interactive`, messages of the schema AttachInput. While the program takes nothing, the server reads nothing more: at most 1 MiB is under way. A message that is none is told as an error and closes with 1008. A run that is not interactive can be watched.',
+    'Up go, to a run with `interactive`, messages of the schema AttachInput. The size of the client’s terminal may come with the connection, as `cols` and `rows`: a program that is yet to be started finds it in its first line, as it does those of the request. While the program takes nothing, the server reads nothing more: at most 1 MiB is under way. A message that is none is told as an error and closes with 1008. A run that is not interactive can be watched.',
     'The server pings each 15 s. It closes with 1012 when it restarts: attach again, `after` the last id. A run goes on when its clients leave, to its end or its time limit.',
     'Browsers cannot send the header: they name the subprotocols `runlet` and `runlet.bearer.<base64url of the key>` instead.',
   ].join('\n\n'),

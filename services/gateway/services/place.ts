@@ -1,4 +1,5 @@
 import type { Worker } from '../../../shared/contracts/worker.ts';
+import { mayBeIdOf } from '../../../shared/images.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 
@@ -8,7 +9,7 @@ import type { Gateway } from '../gateway.ts';
  */
 export async function placeService(gateway: Gateway, record: ServiceRecord): Promise<boolean> {
   const { tenant, request, id } = record.head;
-  const workers = (await gateway.workers.list()).filter(({ status }) => status === 'ready');
+  const workers = await candidates(gateway, request.image);
   const engine = await engineOfVolumes(gateway, tenant, request.volumes);
   const fitting = workers.filter(
     (worker) => (engine === undefined || worker.engine.id === engine) && fits(worker, record),
@@ -19,6 +20,13 @@ export async function placeService(gateway: Gateway, record: ServiceRecord): Pro
   if (!(await gateway.services.assign(record, best.id, best.engine.id))) return true;
   await gateway.workers.send(best.id, { kind: 'service', service: id });
   return true;
+}
+
+/** Those that are ready; of an image that is named by its id, those that have it, as long as one does: it comes from nowhere. */
+async function candidates(gateway: Gateway, image: string): Promise<Worker[]> {
+  const all = (await gateway.workers.listWithImages()).filter(({ worker }) => worker.status === 'ready');
+  const having = all.filter(({ images }) => images.some((one) => mayBeIdOf(image, one)));
+  return (having.length > 0 ? having : all).map(({ worker }) => worker);
 }
 
 /** The engine that the first of them is on which is somewhere already. */

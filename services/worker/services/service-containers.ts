@@ -182,11 +182,9 @@ export function createServiceContainers(options: {
         const lines: string[] = [];
         const log = await engine.logs(container, { tail: lastWordsLines, follow: false });
         for await (const line of log) lines.push((line as LogLine).data.toString('utf8').trim());
-        const text = lines
-          .join(' · ')
-          .replace(/[^\x20-\x7e·]/g, ' ')
-          .slice(-lastWordsCharacters)
-          .trim();
+        // Of any language; but nothing that moves a cursor, or turns the direction of what follows.
+        const characters = [...lines.join(' · ').replace(/\p{C}/gu, ' ')];
+        const text = characters.slice(-lastWordsCharacters).join('').trim();
         return text === '' ? ' It wrote nothing.' : ` Its last words: ${text}`;
       } catch {
         return '';

@@ -9,6 +9,7 @@ import type { Engine, ImageInfo } from '../engine/engine.ts';
 import { asProblem, type Execution, executeRun, type Outcome } from '../execute-run.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
+import { imageEnvironment, usualLocale } from '../sandbox/program.ts';
 import { createStop } from '../stop.ts';
 import { serviceWorkdir } from './service-spec.ts';
 
@@ -94,7 +95,9 @@ export function createServiceExec(options: {
           new Problem('container_lost', 'The service does not run any more: start it, then try again.'),
         );
       const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
-      const request = { ...claim.request, workdir };
+      const { env } = claim.request;
+      const locale = usualLocale(imageEnvironment(image), record.head.request.env, env);
+      const request = { ...claim.request, workdir, env: { ...locale, ...env } };
       const attemptOf = {
         holder,
         head,

@@ -4,6 +4,7 @@ import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { OperationStore } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
+import { encodingOf } from '../../../shared/utf8.ts';
 import type { Engine, LogLine } from '../engine/engine.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
@@ -76,7 +77,7 @@ export function createServiceRequests(options: {
         const lines = await engine.logs(await containerOf(service), { tail, follow, signal: abort.signal });
         for await (const line of lines) {
           const { stream, data, at } = line as LogLine;
-          const encoding = isText(data) ? 'utf8' : 'base64';
+          const encoding = encodingOf(data);
           await operations.append(operation, {
             kind: 'log',
             worker: workerId,
@@ -93,15 +94,4 @@ export function createServiceRequests(options: {
       }
     },
   };
-}
-
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function isText(data: Buffer): boolean {
-  try {
-    strictUtf8.decode(data);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -58,7 +58,7 @@ export function unexpected(error: unknown, what: string): unknown {
 /** An engine's text as part of a sentence: one line, of bounded length. */
 export function oneLine(text: string): string {
   const flat = text.replace(/\s+/g, ' ').trim();
-  return flat.length > 600 ? `${flat.slice(0, 600)}…` : flat;
+  return flat.length > 600 ? `${[...flat].slice(0, 600).join('')}…` : flat;
 }
 
 export function isRefusal(error: unknown, ...statuses: number[]): error is EngineRefusal {

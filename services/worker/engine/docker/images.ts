@@ -1,4 +1,4 @@
-import { familiarName, parseImageReference } from '../../../../shared/images.ts';
+import { familiarName, imageIdIn, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ImageInfo, ImageSummary } from '../engine.ts';
 import { normalArchitecture } from '../platform.ts';
@@ -8,10 +8,16 @@ import { timeOrNull } from './inspect.ts';
 
 const epoch = '1970-01-01T00:00:00.000Z';
 
-/** The digest by which the reference's own repository knows the image. `repoDigests`: `name@sha256:…`. */
+/**
+ * The digest by which the reference's own repository knows the image. `repoDigests`: `name@sha256:…`. Of an image's id, which names
+ * no repository: the one that all that have it agree on.
+ */
 export function digestFor(reference: string, repoDigests: string[]): string | null {
   const wanted = parseImageReference(reference);
-  if (wanted === undefined) return null;
+  if (wanted === undefined) {
+    const all = new Set(repoDigests.flatMap((one) => parseImageReference(one)?.digest ?? []));
+    return all.size === 1 ? ([...all][0] ?? null) : null;
+  }
   for (const one of repoDigests) {
     const known = parseImageReference(one);
     if (known === undefined || known.digest === undefined) continue;
@@ -49,13 +55,18 @@ export async function inspectImage(
     const path = `/images/${familiarName(reference)}/json`;
     found = await client.call<InspectAnswer>({ method: 'GET', path, signal });
   } catch (error) {
-    if (isRefusal(error, 404)) return null;
-    throw unexpected(error, `inspect the image ${reference}`);
+    // Where several ids begin so, engines differ in what they say.
+    const missing =
+      isRefusal(error, 404) || (imageIdIn(reference) !== undefined && isRefusal(error, 400, 409, 500));
+    if (!missing) throw unexpected(error, `inspect the image ${reference}`);
+    await refuseAmbiguous(client, reference, signal);
+    return null;
   }
   const config = found.Config ?? {};
+  const byId = found.Id.startsWith(`sha256:${imageIdIn(reference)}`);
   return {
     id: found.Id,
-    digest: digestFor(reference, found.RepoDigests ?? []),
+    digest: digestFor(byId ? found.Id : reference, found.RepoDigests ?? []),
     architecture: normalArchitecture(found.Architecture),
     os: found.Os,
     variant: found.Variant || null,
@@ -70,6 +81,26 @@ export async function inspectImage(
   };
 }
 
+/** Throws a Problem `image_not_found` where the reference is the beginning of several images' ids. */
+async function refuseAmbiguous(client: DockerClient, reference: string, signal?: AbortSignal): Promise<void> {
+  const beginning = imageIdIn(reference);
+  if (beginning === undefined) return;
+  const all = (await listRaw(client, signal)).map(({ Id }) => Id);
+  const ids = new Set(all.filter((id) => id.startsWith(`sha256:${beginning}`)));
+  if (ids.size > 1)
+    throw new Problem(
+      'image_not_found',
+      `${reference} is the beginning of the ids of ${ids.size} images: give more of the id, or the image’s name.`,
+    );
+}
+
+async function listRaw(client: DockerClient, signal?: AbortSignal): Promise<ListAnswer> {
+  const query = { digests: 1 };
+  return client.call<ListAnswer>({ method: 'GET', path: '/images/json', query, signal }).catch((error) => {
+    throw unexpected(error, 'list images');
+  });
+}
+
 type ListAnswer = {
   Id: string;
   RepoTags: string[] | null;
@@ -78,25 +109,24 @@ type ListAnswer = {
   Created: number;
 }[];
 
-/** One entry for each name of each image; an image without a tag goes by its digest, one without either is left out. */
+/** One entry for each name of each image; an image without a tag goes by its digest, one without either by its id. */
 export async function listImages(client: DockerClient, signal?: AbortSignal): Promise<ImageSummary[]> {
-  const query = { digests: 1 };
-  const found = await client
-    .call<ListAnswer>({ method: 'GET', path: '/images/json', query, signal })
-    .catch((error) => {
-      throw unexpected(error, 'list images');
-    });
+  const found = await listRaw(client, signal);
   return found.flatMap((one) => {
-    const digests = one.RepoDigests ?? [];
     const named = (name: string) => !name.includes('<none>');
+    const digests = (one.RepoDigests ?? []).filter(named);
     const tags = (one.RepoTags ?? []).filter(named);
-    return (tags.length > 0 ? tags : digests.filter(named)).map((reference) => ({
-      reference,
-      digest: digestFor(reference, digests),
-      id: one.Id,
-      sizeBytes: one.Size,
-      createdAt: new Date(one.Created * 1000).toISOString(),
-    }));
+    return (
+      [tags, digests, [one.Id]]
+        .find((names) => names.length > 0)
+        ?.map((reference) => ({
+          reference,
+          digest: digestFor(reference, digests),
+          id: one.Id,
+          sizeBytes: one.Size,
+          createdAt: new Date(one.Created * 1000).toISOString(),
+        })) ?? []
+    );
   });
 }
 
@@ -114,7 +144,16 @@ export async function removeImage(
     });
     return true;
   } catch (error) {
-    if (isRefusal(error, 404)) return false;
+    if (isRefusal(error, 404)) {
+      await refuseAmbiguous(client, reference, signal);
+      return false;
+    }
+    if (isRefusal(error, 409) && /referenced in/i.test(error.message))
+      throw new Problem(
+        'conflict',
+        `The image ${reference} has several names: remove each of them, and the image goes with the last.`,
+        { cause: error },
+      );
     if (isRefusal(error, 409))
       throw new Problem(
         'conflict',

@@ -1,3 +1,4 @@
+import { wholeCharacters } from '../../../../shared/utf8.ts';
 import type { LogLine, OutputChunk } from '../engine.ts';
 import { Demux } from './demux.ts';
 
@@ -47,7 +48,8 @@ export class LogLines extends Demux {
       const piece = rest.subarray(0, Math.min(end || rest.length, line.room));
       rest = rest.subarray(piece.length);
       line.add(piece);
-      if (piece.at(-1) === newline || line.room === 0) this.#emit(stream);
+      if (piece.at(-1) === newline) this.#emit(stream);
+      else if (line.room === 0) this.#emitFull(stream);
     }
   }
 
@@ -61,6 +63,15 @@ export class LogLines extends Demux {
 
   #emit(stream: OutputChunk['stream']): void {
     this.push({ stream, ...this.#lines[stream].take() } satisfies LogLine);
+  }
+
+  /** As much of a line as is ever kept: a character that is not all there begins the next piece. */
+  #emitFull(stream: OutputChunk['stream']): void {
+    const line = this.#lines[stream];
+    const { data, at } = line.take();
+    const whole = wholeCharacters(data);
+    this.push({ stream, data: whole, at } satisfies LogLine);
+    if (whole.length < data.length) line.add(data.subarray(whole.length));
   }
 }
 

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /** The frames between worker and init, as infra/sandbox-init/README.md has them. Whatever comes from a container is hostile. */
 
 /** An init (or what took its place) said what makes no sense: its sandbox is not to be trusted any further. */
@@ -15,7 +17,8 @@ export type InitFrame =
   | { type: 'stdout' | 'stderr' | 'data'; data: Buffer }
   | { type: 'taken'; bytes: number }
   | { type: 'exit'; end: StepEnd }
-  | { type: 'entry'; path: string; sizeBytes: number; mode: number }
+  /** `bytes`: of a path that is no UTF-8, so that `path` is not all of it. */
+  | { type: 'entry'; path: string; bytes: Buffer | null; sizeBytes: number; mode: number }
   | { type: 'list_end'; truncated: boolean }
   | { type: 'content'; sizeBytes: number }
   | { type: 'unlinked' }
@@ -102,16 +105,19 @@ function parse(type: number, payload: Buffer): InitFrame {
     case 'x':
       exactly(37);
       return { type: 'exit', end: parseEnd(payload) };
-    case 'l':
+    case 'l': {
       atLeast(13);
       if (payload.length > 12 + pathMost) throw new ProtocolViolation('a path beyond all bounds');
+      const bytes = payload.subarray(12);
       return {
         type: 'entry',
         mode: payload.readUInt32LE(0) & 0o777,
         // Any program can make a sparse file of a size beyond all bounds; it is too large for all that asks.
         sizeBytes: Math.min(Number(payload.readBigUInt64LE(4)), Number.MAX_SAFE_INTEGER),
-        path: payload.toString('utf8', 12),
+        path: bytes.toString('utf8'),
+        bytes: isUtf8(bytes) ? null : Buffer.from(bytes),
       };
+    }
     case 'z':
       exactly(1);
       return { type: 'list_end', truncated: payload.readUInt8(0) !== 0 };

@@ -346,12 +346,18 @@ export function createInitSession(attachment: Attachment) {
       };
     },
 
-    /** The regular files below the work folder, at most `most` of them (folders count too). Between steps. */
-    list(
-      most: number,
-    ): Promise<{ files: { path: string; sizeBytes: number; mode: number }[]; truncated: boolean }> {
+    /**
+     * The regular files below the work folder, at most `most` of them (folders count too). Between steps. `unnamed` are those whose
+     * path is no UTF-8, which nobody could ask for: as it reads, and its bytes.
+     */
+    list(most: number): Promise<{
+      files: { path: string; sizeBytes: number; mode: number }[];
+      unnamed: { path: string; bytes: Buffer }[];
+      truncated: boolean;
+    }> {
       return new Promise((resolve, reject) => {
         const files: { path: string; sizeBytes: number; mode: number }[] = [];
+        const unnamed: { path: string; bytes: Buffer }[] = [];
         let entries = 0;
         const handler: Waiting = {
           onLost: reject,
@@ -359,15 +365,16 @@ export function createInitSession(attachment: Attachment) {
             if (one.type === 'taken') return;
             if (one.type === 'entry' && entries < most) {
               entries += 1;
-              const { path, sizeBytes, mode } = one;
-              // A name that is no UTF-8 could not be asked for again.
-              if (isPlainPath(path)) files.push({ path, sizeBytes, mode });
+              const { path, bytes, sizeBytes, mode } = one;
+              if (!isPlainPath(path)) return;
+              if (bytes === null) files.push({ path, sizeBytes, mode });
+              else unnamed.push({ path, bytes });
               return;
             }
             if (one.type !== 'list_end') throw new ProtocolViolation(`${one.type} in a list`);
             done(handler);
             const failed = takeFailure();
-            if (failed === undefined) resolve({ files, truncated: one.truncated });
+            if (failed === undefined) resolve({ files, unnamed, truncated: one.truncated });
             else reject(failed);
           },
         };
@@ -467,8 +474,9 @@ function* pieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += 64 * 1024) yield data.subarray(at, at + 64 * 1024);
 }
 
-/** Relative, without empty parts, `.` or `..`, and no replacement character. */
+/** Relative, without empty parts, `.` or `..`. */
 function isPlainPath(path: string): boolean {
-  const plain = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
-  return plain && !path.includes('\0') && !path.includes('\ufffd');
+  return (
+    path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') && !path.includes('\0')
+  );
 }

@@ -1,0 +1,37 @@
+import { isUtf8 } from 'node:buffer';
+
+/** Names may be thousands of bytes long; whoever knows so much of one finds it. */
+const mostCharacters = 200;
+const longestCharacter = 4;
+
+/**
+ * A path as part of a sentence, whatever its bytes: `\xe9` stands for one that is no part of a UTF-8 character, or of one that would
+ * move a cursor, and `\\` for a backslash. The end of a long one is left out.
+ */
+export function pathAsText(path: Buffer): string {
+  const characters: string[] = [];
+  for (let at = 0; at < path.length; ) {
+    if (characters.length === mostCharacters) return `${characters.join('')}…`;
+    const bytes = characterAt(path, at);
+    characters.push(bytes.length === 0 ? escaped(path[at] ?? 0) : shown(bytes));
+    at += Math.max(1, bytes.length);
+  }
+  return characters.join('');
+}
+
+/** The bytes of one character; none where no character begins. */
+function characterAt(path: Buffer, at: number): Buffer {
+  for (let length = 1; length <= longestCharacter; length += 1) {
+    const bytes = path.subarray(at, at + length);
+    if (isUtf8(bytes)) return bytes;
+  }
+  return Buffer.alloc(0);
+}
+
+function shown(character: Buffer): string {
+  const text = character.toString('utf8');
+  if (text === '\\') return '\\\\';
+  return /\p{C}/u.test(text) ? [...character].map(escaped).join('') : text;
+}
+
+const escaped = (byte: number) => `\\x${byte.toString(16).padStart(2, '0')}`;
