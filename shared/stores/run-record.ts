@@ -42,6 +42,7 @@ export const newStep = (name: string): StepState => ({
   status: 'running',
   exitCode: null,
   signal: null,
+  limit: null,
   wallMs: null,
   cpuMs: null,
   maxMemoryBytes: null,
@@ -126,6 +127,8 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
   const { head, state } = record;
   const encoding = encodingOf([...output.values()]);
   const steps = state.steps.map((step) => ({
+    // A record of an older version says nothing of it.
+    ...newStep(step.name),
     ...step,
     ...encoded(output.get(step.name) ?? silent, encoding),
   }));

@@ -112,6 +112,18 @@ describe('runlet run', () => {
     expect(await cli(['run', '-q', 'busybox'])).toMatchObject({ code, out: 'some', stderr: '' });
   });
 
+  it.each([
+    ['timed_out', 'wall_limit', '--timeout sets it'],
+    ['timed_out', 'cpu_limit', '--cpu-time sets it'],
+    ['out_of_memory', 'memory_limit', '--memory sets it'],
+    ['output_limit', 'output_limit', '--output-limit sets it'],
+  ] as const)('says in a line which limit it was: %s by %s', async (state, code, words) => {
+    const error = { type: `x/${code}`, title: 'A limit', status: 422, detail: 'In full.', code };
+    api.script.events = [stdout('some'), exit(state, { error })];
+    const { stderr } = await cli(['run', 'busybox']);
+    expect(stderr).toMatch(new RegExp(`^runlet: [^\\n]*${words}[^\\n]*\\n$`));
+  });
+
   it('tells why the system could not run it', async () => {
     const error = {
       type: 'https://runlet.dev/problems/image_not_found',

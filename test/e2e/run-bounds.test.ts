@@ -47,7 +47,38 @@ describe('bounds', () => {
       'output_limit',
       'output_limit',
     ]);
-    expect(run).toMatchObject({ status: 'output_limit', outputTruncated: true });
+    expect(run).toMatchObject({
+      status: 'output_limit',
+      outputTruncated: true,
+      error: { code: 'output_limit', detail: expect.stringMatching(/^The step run\[2\] .*10000 bytes/) },
+    });
+    expect(run.steps.map(({ limit }) => limit)).toEqual([null, null, 'output', 'output', 'output']);
+  });
+
+  test('what a writable run may write to its root file system', async () => {
+    const run = await runlet.run({
+      image: 'busybox',
+      writable: true,
+      command: [
+        'sh',
+        '-c',
+        'echo begun; for i in 1 2 3 4; do head -c 900000 /dev/zero > /home/$i; done; sleep 60',
+      ],
+      limits: { diskBytes: 1_048_576, timeoutMs: 30_000 },
+    });
+    expect(run).toMatchObject({
+      status: 'failed',
+      stdout: 'begun\n',
+      steps: [{ limit: 'disk' }],
+      error: { code: 'disk_limit', detail: expect.stringContaining('limits.diskBytes (1048576') },
+    });
+  });
+
+  test('a full work folder is the program’s own failure', async () => {
+    const run = await runlet.run(
+      shell('head -c 3000000 /dev/zero > big', { limits: { diskBytes: 1_048_576 } }),
+    );
+    expect(run).toMatchObject({ status: 'failed', exitCode: 1, steps: [{ limit: null }], error: null });
   });
 
   test('a step that says nothing succeeds whatever those before it have said', async () => {

@@ -40,6 +40,7 @@ describe('fields', () => {
     ['null for a limit', { ...a, limits: { timeoutMs: null } }, ['limits.timeoutMs']],
     ['too much time', { ...a, limits: { timeoutMs: 86_400_001 } }, ['limits.timeoutMs']],
     ['CPU time of 0', { ...a, limits: { cpuTimeMs: 0 } }, ['limits.cpuTimeMs']],
+    ['too much CPU time', { ...a, limits: { cpuTimeMs: 86_400_001 } }, ['limits.cpuTimeMs']],
     ['too many CPUs', { ...a, limits: { cpus: 5 } }, ['limits.cpus']],
     ['no CPUs', { ...a, limits: { cpus: 0 } }, ['limits.cpus']],
     ['no pids', { ...a, limits: { pids: 0 } }, ['limits.pids']],

@@ -40,7 +40,8 @@ export async function executeIn(
     ...(options.interactive === true && { interactive: true, tty: options.tty === true }),
     // A shell that somebody types in has an hour, as an interactive run has.
     limits: {
-      timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000),
+      ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
+      ...(options.timeout === undefined && options.interactive && { timeoutMs: 3_600_000 }),
       ...(options.cpuTime !== undefined && { cpuTimeMs: options.cpuTime }),
       ...(options.outputLimit !== undefined && { outputBytes: options.outputLimit }),
     },
