@@ -63,11 +63,11 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
 }
 
 /** The language's command lines; `undefined` where the request names none. */
-function commandsOf({ language: wanted, code, files: given }: RunRequest) {
+function commandsOf({ language: wanted, code, files: given, limits }: RunRequest) {
   if (wanted === undefined) return undefined;
   const language = languageOf(wanted);
   const files = code === undefined ? given.map(({ path }) => path) : [language.fileName];
-  return commandLines(language, { entry: entryOf(language, files), files });
+  return commandLines(language, { entry: entryOf(language, files), files }, limits);
 }
 
 /** The file of the language's usual name; else the first that is one of its sources, whatever data stands before it. */

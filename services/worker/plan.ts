@@ -1,3 +1,4 @@
+import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { findLanguage, type Language } from '../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../shared/run-plan.ts';
@@ -40,6 +41,8 @@ export function planRun(request: RunRequest, image: ImageInfo, folders: { path: 
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? usualTerminal : undefined,
+      // A service's container has been given its own.
+      stackBytes: folders === null ? undefined : stackOf(limits),
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,

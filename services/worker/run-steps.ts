@@ -19,6 +19,7 @@ export type ProgramStep = {
   /** stdin stays open after that. */
   stdinOpen: boolean;
   tty: { cols: number; rows: number } | undefined;
+  stackBytes: number | undefined;
   wallMs: number;
   cpuMs: number | null;
   outputBytes: number;
@@ -30,6 +31,7 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   env: step.env,
   ownEnvironment: step.ownEnvironment,
   stdin: step.stdin !== undefined || step.stdinOpen,
+  stackBytes: step.stackBytes,
   wallMs: step.wallMs,
   cpuMs: step.cpuMs,
   outputBytes: step.outputBytes,

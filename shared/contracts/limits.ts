@@ -30,6 +30,15 @@ export function timeoutForCpu({ cpuTimeMs, cpus }: { cpuTimeMs?: unknown; cpus?:
   return Math.ceil(cpuTimeMs / share) + besideCpuMs;
 }
 
+/** How far a stack may grow: nothing but memory bounds it, unless the request says so. */
+export const stackOf = ({
+  memoryBytes,
+  stackBytes,
+}: {
+  memoryBytes: number;
+  stackBytes?: number | undefined;
+}) => stackBytes ?? memoryBytes;
+
 export function limitsSchema(max: LimitMaxima) {
   // A default never lies above the operator's maximum.
   const withDefault = (min: number, most: number, fallback: number) =>
@@ -47,6 +56,12 @@ export function limitsSchema(max: LimitMaxima) {
       memoryBytes: withDefault(8 * MiB, max.memoryBytes, 256 * MiB).meta({
         description: 'Memory with swap; files in the work folder and /tmp count.',
       }),
+      stackBytes: whole(64 * KiB, max.memoryBytes)
+        .optional()
+        .meta({
+          description:
+            'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A language with a stack of its own (Java, Node.js, SBCL, Prolog) is told it; absent, those have a quarter of the memory. gVisor has no more than 128 MiB.',
+        }),
       cpus: z
         .number()
         .min(0.05)

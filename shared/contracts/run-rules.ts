@@ -20,6 +20,12 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   else refuseInImageRun(request, policy, refuse);
   refuseClashes(request.files, refuse);
   refuseStdin(request, refuse);
+  const { stackBytes, memoryBytes } = request.limits;
+  if (stackBytes !== undefined && stackBytes > memoryBytes)
+    refuse(
+      ['limits', 'stackBytes'],
+      `must not be above limits.memoryBytes (${memoryBytes}): a stack is memory`,
+    );
   refusePayload(request, policy.payloadBytes ?? defaultPayloadBytes, refuse);
   if (request.webhook !== undefined) {
     const fault = policy.webhookFault?.(request.webhook.url);

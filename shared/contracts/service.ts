@@ -29,7 +29,7 @@ const second = 1_000;
 /** Without those of a run that make no sense for what does not end. */
 function serviceLimits(max: LimitMaxima) {
   return limitsSchema(max)
-    .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true })
+    .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true, stackBytes: true })
     .extend({
       memoryBytes: z
         .int()

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import semver from 'semver';
 import { familiarName } from '../images.ts';
 import { type Language, language } from './language.ts';
+import { type RuntimeLimits, withSizes } from './sizes.ts';
 
 export type { Language } from './language.ts';
 
@@ -57,10 +58,13 @@ export function builtImage(reference: string): { title: string; builtAs: string 
   return builtImages.get(familiarName(reference));
 }
 
-/** The command lines for a program of these files (paths relative to the work folder). Pure. */
+const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
+
+/** The command lines for a program of these files (paths relative to the work folder), within these limits. Pure. */
 export function commandLines(
   one: Language,
   program: { entry: string; files: string[] },
+  limits = usualLimits,
 ): { compile?: string[]; run: string[] } {
   const entry = asOperand(program.entry);
   const project = Object.keys(one.projects).find((name) => program.files.includes(name));
@@ -74,7 +78,7 @@ export function commandLines(
       if (word === '{others}') return others.map(asOperand);
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
       if (word === '{class}') return [asOperand(className(program.entry))];
-      return [word];
+      return [withSizes(word, limits)];
     });
   return { ...(compile && { compile: fill(compile) }), run: fill(run) };
 }

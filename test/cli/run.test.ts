@@ -48,7 +48,7 @@ describe('runlet run', () => {
     const file = join(folder.path, 'vars');
     writeFileSync(file, '# ours\nFROM_FILE=1\nA=file\n');
     const options =
-      '-e A=b=c -e OWN -w /srv --entrypoint /bin/cat --timeout 1m30s --cpu-time 2s -m 256m --cpus 0.5 --pids 9 ' +
+      '-e A=b=c -e OWN -w /srv --entrypoint /bin/cat --timeout 1m30s --cpu-time 2s -m 256m --stack 64m --cpus 0.5 --pids 9 ' +
       '--output-limit 1k --disk 1g --network egress --isolation gvisor --pull never --priority 5 --delay 1s ' +
       '--retries 2 --writable --metadata job=nightly --metadata n=1';
     const args = ['run', '--env-file', file, ...options.split(' '), 'debian:13', '--', '-la', '--json', '--'];
@@ -65,6 +65,7 @@ describe('runlet run', () => {
         timeoutMs: 90_000,
         cpuTimeMs: 2000,
         memoryBytes: 268_435_456,
+        stackBytes: 67_108_864,
         cpus: 0.5,
         pids: 9,
         outputBytes: 1024,

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { gone } from '../support/docker.ts';
+import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 /** How much a run may be given, and may leave behind: its output in Redis, its artifacts in the blob store. */
@@ -56,13 +57,15 @@ describe('bounds', () => {
   });
 
   test('what a writable run may write to its root file system', async () => {
+    // It has a folder that is open to everybody.
+    await ensureImages(lab, ['debian:bookworm-slim']);
     const run = await runlet.run({
-      image: 'busybox',
+      image: 'debian:bookworm-slim',
       writable: true,
       command: [
         'sh',
         '-c',
-        'echo begun; for i in 1 2 3 4; do head -c 900000 /dev/zero > /home/$i; done; sleep 60',
+        'echo begun; for i in 1 2 3 4; do head -c 900000 /dev/zero > /var/tmp/$i; done; sleep 60',
       ],
       limits: { diskBytes: 1_048_576, timeoutMs: 30_000 },
     });
@@ -122,8 +125,10 @@ describe('bounds', () => {
 
   test('a run is told the same of arguments that the kernel refuses and of those that its init cannot be told', async () => {
     const given = (count: number) => Array.from({ length: count }, () => 'x'.repeat(120_000));
+    // execve(2): a quarter of the stack's limit, 6 MiB at the most.
+    const limits = { stackBytes: 8_388_608 };
     for (const args of [given(30), given(40)])
-      expect(await runlet.run({ image: 'busybox', command: ['true'], args })).toMatchObject({
+      expect(await runlet.run({ image: 'busybox', command: ['true'], args, limits })).toMatchObject({
         status: 'errored',
         error: { code: 'start_failed', detail: expect.stringContaining('too long') },
         steps: [{ name: 'run', status: 'errored' }],

@@ -41,6 +41,8 @@ describe('fields', () => {
     ['too much time', { ...a, limits: { timeoutMs: 86_400_001 } }, ['limits.timeoutMs']],
     ['CPU time of 0', { ...a, limits: { cpuTimeMs: 0 } }, ['limits.cpuTimeMs']],
     ['too much CPU time', { ...a, limits: { cpuTimeMs: 86_400_001 } }, ['limits.cpuTimeMs']],
+    ['a stack beyond all memory', { ...a, limits: { stackBytes: 300_000_000 } }, ['limits.stackBytes']],
+    ['no stack', { ...a, limits: { stackBytes: 1000 } }, ['limits.stackBytes']],
     ['too many CPUs', { ...a, limits: { cpus: 5 } }, ['limits.cpus']],
     ['no CPUs', { ...a, limits: { cpus: 0 } }, ['limits.cpus']],
     ['no pids', { ...a, limits: { pids: 0 } }, ['limits.pids']],

@@ -11,6 +11,7 @@ export type RunOptions = {
   timeout?: number;
   cpuTime?: number;
   memory?: number;
+  stack?: number;
   cpus?: number;
   pids?: number;
   outputLimit?: number;
@@ -51,6 +52,7 @@ export function buildRequest(
     timeoutMs: options.timeout,
     cpuTimeMs: options.cpuTime,
     memoryBytes: options.memory,
+    stackBytes: options.stack,
     cpus: options.cpus,
     pids: options.pids,
     outputBytes: options.outputLimit,
