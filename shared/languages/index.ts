@@ -6,6 +6,7 @@ import { type Language, language } from './language.ts';
 import { type RuntimeLimits, withSizes } from './sizes.ts';
 
 export type { Language } from './language.ts';
+export { type Named, nameSources } from './naming.ts';
 
 const folder = new URL('data/', import.meta.url);
 
@@ -63,7 +64,7 @@ const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
 /** The command lines for a program of these files (paths relative to the work folder), within these limits. Pure. */
 export function commandLines(
   one: Language,
-  program: { entry: string; files: string[] },
+  program: { entry: string; files: string[]; mainClass?: string | undefined },
   limits = usualLimits,
 ): { compile?: string[]; run: string[] } {
   const entry = asOperand(program.entry);
@@ -77,7 +78,7 @@ export function commandLines(
       if (word === '{file}') return [entry];
       if (word === '{others}') return others.map(asOperand);
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
-      if (word === '{class}') return [asOperand(className(program.entry))];
+      if (word === '{class}') return [program.mainClass ?? asOperand(className(program.entry))];
       return [withSizes(word, limits)];
     });
   return { ...(compile && { compile: fill(compile) }), run: fill(run) };
