@@ -1,6 +1,6 @@
 import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
-import { findLanguage, type Language } from '../../shared/languages/index.ts';
+import { findLanguage, type Language, languageEnv } from '../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../shared/run-plan.ts';
 import { compileStep } from '../../shared/stores/run-record.ts';
 import type { ImageInfo } from './engine/engine.ts';
@@ -30,7 +30,7 @@ export function planRun(request: RunRequest, image: ImageInfo, folders: { path: 
   const env =
     folders === null
       ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
-      : programEnvironment(request, image, folders, language?.env);
+      : programEnvironment(request, image, folders, language && languageEnv(language, limits));
   const steps = stepsOf(request).map((step): ProgramStep => {
     const compile = step.name === compileStep;
     return {

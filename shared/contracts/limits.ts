@@ -60,7 +60,7 @@ export function limitsSchema(max: LimitMaxima) {
         .optional()
         .meta({
           description:
-            'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A language with a stack of its own (Java, Node.js, SBCL, Prolog) is told it; absent, those have a quarter of the memory. gVisor has no more than 128 MiB.',
+            'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A runtime with a stack of its own (Java, Node.js, SBCL) is told it; where it is absent, that it has a sixteenth of the memory. gVisor has no more than 128 MiB.',
         }),
       cpus: z
         .number()

@@ -84,6 +84,10 @@ export function commandLines(
   return { ...(compile && { compile: fill(compile) }), run: fill(run) };
 }
 
+/** The language's own variables, within these limits. Pure. */
+export const languageEnv = ({ env }: Language, limits: RuntimeLimits): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, withSizes(value, limits)]));
+
 /** A name that a program would take for an option, or for a file of options (javac, gcc), is told as the path it is. */
 const asOperand = (path: string) => (/^[-+@]/.test(path) ? `./${path}` : path);
 

@@ -109,13 +109,20 @@ function reader(tokens: Generator<string>) {
       if (token === open) depth += 1;
       if (token === close) depth -= 1;
       if (depth === 0) break;
+      // Not into each other: a block of nothing but annotations would use up our own stack.
       if (token === '@' && peek() !== 'interface') skipAnnotation();
       else if (all.length < 64) all.push(token);
     }
     return all;
   };
+  /** The same, whatever is in it. */
   const skipBlock = (open: string, close: string): void => {
-    block(open, close);
+    let depth = 1;
+    for (let token = next(); token !== undefined && depth > 0; ) {
+      if (token === open) depth += 1;
+      if (token === close) depth -= 1;
+      if (depth > 0) token = next();
+    }
   };
   /** `@` was read: `@Name`, `@a.b.Name(…)`. */
   function skipAnnotation(): void {

@@ -8,7 +8,7 @@ const argv = z.array(z.string()).min(1);
  *
  * Command lines may hold, as whole arguments: `{file}` the entry file; `{others}` every other given file with one of the
  * language's extensions; `{folder}` the entry's folder, `./` in front; `{class}` what `naming` found to be started, else
- * the entry as Java names a class, `app/Main.java` as `app.Main`. Within an argument, for a runtime that is to be told: `{memoryMiB}` and `{stackKiB}`, `{memoryKiB:80%}`
+ * the entry as Java names a class, `app/Main.java` as `app.Main`. Within an argument, or a value of `env`, for a runtime that is to be told: `{memoryMiB}` and `{stackKiB}`, `{memoryKiB:80%}`
  * for a part of it (sizes.ts); not in those of a language that is held, whose program is started before its limits are known. The request's args follow the run's command line. What a compiler makes goes to /tmp,
  * so that it is no artifact of the work folder.
  */
