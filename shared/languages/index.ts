@@ -6,7 +6,8 @@ import { type Language, language } from './language.ts';
 import { type RuntimeLimits, withSizes } from './sizes.ts';
 
 export type { Language } from './language.ts';
-export { type Named, nameSources } from './naming.ts';
+export type { Named } from './named.ts';
+export { nameSources } from './naming.ts';
 
 const folder = new URL('data/', import.meta.url);
 

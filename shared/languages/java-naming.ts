@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type JavaSource, type JavaType, scanJava } from './java-scan.ts';
-import type { Named, Source } from './naming.ts';
+import type { Named, Source } from './named.ts';
 
 /** A name with `.java` behind it must be one that file systems take. */
 const nameMost = 200;

@@ -1,16 +1,6 @@
 import { nameJava } from './java-naming.ts';
 import type { Language } from './language.ts';
-
-export type Source = { path: string; text: string };
-
-/** What of a program's names its sources decide. */
-export type Named = {
-  /** By the path that was given, that which the file gets: the same, or one that the compiler takes. */
-  renamed: Map<string, string>;
-  /** Which of the given paths is started; undefined: the usual one. */
-  entry?: string;
-  mainClass?: string;
-};
+import type { Named, Source } from './named.ts';
 
 const namings = { java: nameJava } as const satisfies Record<
   string,
