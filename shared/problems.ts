@@ -44,6 +44,10 @@ const catalogue = {
   worker_lost: [500, 'The worker was lost'],
   container_lost: [500, 'The container was lost'],
   engine_unavailable: [503, 'The engine cannot be reached'],
+  wall_limit: [422, 'The run took longer than its time limit'],
+  cpu_limit: [422, 'The run used more CPU time than its limit'],
+  output_limit: [422, 'The run wrote more output than its limit'],
+  memory_limit: [422, 'The run needed more memory than its limit'],
   disk_limit: [422, 'The run wrote more than its limit to the disk'],
   artifact_limit: [422, 'Not all artifacts were kept'],
   // A service that does not answer.

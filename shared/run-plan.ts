@@ -1,5 +1,12 @@
 import type { RunRequest } from './contracts/run-request.ts';
-import { commandLines, findLanguage, type Language, languageOfFile } from './languages/index.ts';
+import {
+  commandLines,
+  findLanguage,
+  type Language,
+  languageOfFile,
+  type Named,
+  nameSources,
+} from './languages/index.ts';
 import { Problem } from './problems.ts';
 import { compileStep, type RunHead, type RunKind, type RunOutline } from './stores/run-record.ts';
 
@@ -21,12 +28,29 @@ export type PlannedStep = {
   tty: boolean;
 };
 
-/** In the order of the request; `code` under the name that its language gives it. */
+/** In the order of the request; `code` under the name that its language gives it, and so a source that could have no other. */
 export function filesOf(request: RunRequest): PlannedFile[] {
-  const { language } = request;
-  if (language !== undefined && request.code !== undefined)
-    return [{ path: languageOf(language).fileName, data: Buffer.from(request.code), mode: 0o644 }];
-  return request.files.map(planFile);
+  const files = givenFiles(request).map(planFile);
+  if (request.language === undefined) return files;
+  const { renamed } = namesOf(request, languageOf(request.language));
+  return files.map((one) => ({ ...one, path: renamed.get(one.path) ?? one.path }));
+}
+
+/** `code` as the one file that it is. */
+function givenFiles({ language, code, files }: RunRequest): RunRequest['files'] {
+  if (language === undefined || code === undefined) return files;
+  return [{ path: languageOf(language).fileName, content: code, encoding: 'utf8', mode: '0644' }];
+}
+
+function namesOf(request: RunRequest, language: Language): Named {
+  if (language.naming === undefined) return { renamed: new Map() };
+  const given = givenFiles(request);
+  const isSource = ({ path }: { path: string }) => languageOfFile(path)?.name === language.name;
+  return nameSources(
+    language,
+    given.filter(isSource).map((one) => ({ path: one.path, text: planFile(one).data.toString() })),
+    given.filter((one) => !isSource(one)).map(({ path }) => path),
+  );
 }
 
 /** A file of a request as bytes. */
@@ -51,11 +75,13 @@ export const kindOf = ({ request, firstStep }: RunKind): string =>
 
 /** The name of the first, without a look into a file. */
 export const firstStepOf = (request: RunRequest): string =>
-  commandsOf(request)?.compile === undefined ? runStepName(request, 0) : compileStep;
+  commandsOf(request, () => ({ renamed: new Map() }))?.compile === undefined
+    ? runStepName(request, 0)
+    : compileStep;
 
 /** In the order in which they run. */
 export function stepsOf(request: RunRequest): PlannedStep[] {
-  const { compile, run } = commandsOf(request) ?? {};
+  const { compile, run } = commandsOf(request, namesOf) ?? {};
   const steps = runSteps(request, run);
   if (compile === undefined) return steps;
   const quiet = { args: [], stdin: undefined, stdinOpen: false, tty: false };
@@ -63,11 +89,13 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
 }
 
 /** The language's command lines; `undefined` where the request names none. */
-function commandsOf({ language: wanted, code, files: given }: RunRequest) {
-  if (wanted === undefined) return undefined;
-  const language = languageOf(wanted);
-  const files = code === undefined ? given.map(({ path }) => path) : [language.fileName];
-  return commandLines(language, { entry: entryOf(language, files), files });
+function commandsOf(request: RunRequest, named: typeof namesOf) {
+  if (request.language === undefined) return undefined;
+  const language = languageOf(request.language);
+  const given = givenFiles(request).map(({ path }) => path);
+  const { renamed, entry = entryOf(language, given), mainClass } = named(request, language);
+  const name = (path: string) => renamed.get(path) ?? path;
+  return commandLines(language, { entry: name(entry), files: given.map(name), mainClass }, request.limits);
 }
 
 /** The file of the language's usual name; else the first that is one of its sources, whatever data stands before it. */

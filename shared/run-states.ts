@@ -28,6 +28,10 @@ export type ActiveStatus = (typeof activeStatuses)[number];
 export type TerminalStatus = (typeof terminalStatuses)[number];
 export type RunStatus = (typeof runStatuses)[number];
 
+/** What a step can be ended for; none of them is an end that the program chose. */
+export const stepLimits = ['wall', 'cpu', 'output', 'memory', 'disk'] as const;
+export type StepLimit = (typeof stepLimits)[number];
+
 const terminal: ReadonlySet<string> = new Set(terminalStatuses);
 
 export function isTerminal(status: string): status is TerminalStatus {

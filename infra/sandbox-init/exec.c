@@ -14,6 +14,7 @@
 
 #include "hold.h"
 #include "processes.h"
+#include "stack.h"
 #include "user.h"
 #include "wire.h"
 
@@ -70,6 +71,8 @@ static void become(const struct order *order, const struct stdio *io, int report
     sigprocmask(SIG_SETMASK, &none, NULL);
     begin_program();
     prefer_for_oom();
+    /* Without as much, as the hard limit is lower, it has what there is. */
+    if (!number) limit_stack(0, to_be_held && order->stack ? HELD_STACK_MOST : order->stack);
     if (!number && to_be_held) number = ask_to_be_held();
     if (!number) number = find_and_exec(order->argv, order->envp);
     if (write(report, &number, sizeof number) < 0) _exit(126);

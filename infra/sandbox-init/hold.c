@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "processes.h"
+#include "stack.h"
 #include "usage.h"
 #include "user.h"
 #include "wire.h"
 
 static struct {
     pid_t pid; /* 0: there is none */
+    int has_room; /* for a stack of any size */
     struct streams streams;
 } held;
 
@@ -83,11 +85,13 @@ static int is_given(pid_t pid, const struct call *call, const char *path, const 
  * Lets `pid` go on to its first system call that is given `path`, as it stands or as an absolute path below this process's
  * folder. 0: it ended, took too long, or cannot be held here.
  */
-static int reach(pid_t pid, const char *path) {
+static int reach(pid_t pid, const char *path, uint64_t stack) {
     uint64_t until_us = now_us() + HOLD_MOST_US;
     int status;
     /* ptrace(2): one that asked for it stops with SIGTRAP as it has executed the program. */
     if (next_stop(pid, &status, until_us) != 0 || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) return 0;
+    /* It has its room, and shall not take all of that for the size of its threads' stacks (pthread_attr_init(3)). */
+    if (limit_stack(pid, stack) != 0) return 0;
     long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
     if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options) != 0) return 0;
 
@@ -134,7 +138,8 @@ void hold_program(unsigned char *payload, size_t length) {
     drop_held();
     held.pid = start_program(&order, &held.streams, &report, 1);
     close(report);
-    unsigned char reached = (unsigned char)reach(held.pid, path);
+    held.has_room = order.stack != 0;
+    unsigned char reached = (unsigned char)reach(held.pid, path, order.stack);
     if (!reached) end_all();
     act_as_program();
     if (!reached) forget();
@@ -142,7 +147,7 @@ void hold_program(unsigned char *payload, size_t length) {
     free_order(&order);
 }
 
-pid_t take_held(struct streams *streams, uint64_t *cpu_us) {
+pid_t take_held(uint64_t stack, struct streams *streams, uint64_t *cpu_us) {
     pid_t pid = held.pid;
     if (!pid) return 0;
     /* The kernel may have ended it for want of memory. */
@@ -150,6 +155,7 @@ pid_t take_held(struct streams *streams, uint64_t *cpu_us) {
         forget();
         return 0;
     }
+    if (stack && (!held.has_room || stack > HELD_STACK_MOST || limit_stack(pid, stack) != 0)) return 0;
     uint64_t used_us = cpu_us_until_now(pid);
     act_as_init();
     /* The kernel takes its memory before it can be waited for: then it can only be let go of no more. */

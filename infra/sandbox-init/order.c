@@ -7,7 +7,8 @@
 
 #include "wire.h"
 
-enum { FIXED = 32 };
+/* A worker says the size of the stack to those inits alone that know of it. */
+enum { FIXED = 32, STACK = 8 };
 
 /* `count` strings, each ended by a NUL, as a list; NULL when there are not so many. */
 static char **strings(char **at, char *end, uint32_t count) {
@@ -51,13 +52,17 @@ static char **with_ours(char **given, uint32_t count) {
 void read_order(struct order *order, unsigned char *payload, size_t length, uint32_t rest) {
     if (length < FIXED) broken("EXEC is too short");
     uint32_t argc = get32(payload + 24), envc = get32(payload + 28);
-    char *at = (char *)payload + FIXED, *end = (char *)payload + length;
+    size_t strings_from = FIXED;
+    if (get32(payload) & WITH_STACK) strings_from += STACK;
+    if (length < strings_from) broken("EXEC is too short");
+    char *at = (char *)payload + strings_from, *end = (char *)payload + length;
     if (argc == 0 || argc > length || envc > length) broken("EXEC has no program, or says more strings than it has");
     *order = (struct order){
         .flags = get32(payload),
         .wall_us = (uint64_t)get32(payload + 4) * 1000,
         .cpu_most_us = (uint64_t)get32(payload + 8) * 1000,
         .output_most = get64(payload + 12),
+        .stack = strings_from > FIXED ? get64(payload + FIXED) : 0,
         .cols = get16(payload + 20),
         .rows = get16(payload + 22),
     };

@@ -140,7 +140,7 @@ void begin_step(unsigned char *payload, size_t length) {
     step.oom_before = oom_kills();
     step.cpu_before_us = 0;
     step.began_us = now_us();
-    pid_t pid = order.flags & THE_HELD ? take_held(&step.streams, &step.cpu_before_us) : 0;
+    pid_t pid = order.flags & THE_HELD ? take_held(order.stack, &step.streams, &step.cpu_before_us) : 0;
     if (!pid) {
         drop_held();
         pid = start_program(&order, &step.streams, &report, 0);

@@ -19,6 +19,7 @@ import type { CollectArtifacts } from './artifacts.ts';
 import type { AttachInput } from './attach-input.ts';
 import type { ImageInfo } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
+import { limitProblem } from './limit-problem.ts';
 import { createOutputSink } from './output-sink.ts';
 import { imageOf, type Plan, planRun } from './plan.ts';
 import { OutOfMemory, runSteps, type StepsVerdict, stepSpecOf } from './run-steps.ts';
@@ -152,6 +153,8 @@ export async function executeRun(
     state.steps = state.steps.map((step) =>
       step.status === 'running' ? { ...step, status: verdict.status } : step,
     );
+    if (verdict.ended !== undefined)
+      state.error ??= limitProblem(verdict.ended, attempt, execution.mostOutputBytes).toBody();
     state.usage = usageOf(state);
     state.finishedAt = new Date(now).toISOString();
     state.timings.totalMs = Math.max(0, now - Date.parse(head.createdAt));
@@ -255,11 +258,6 @@ async function carryOut(
       state.timings.runMs = round(runMs + late);
     }
     attempt.programsEnded();
-    if (stop.cause() === 'disk_limit')
-      state.error = new Problem(
-        'disk_limit',
-        `The run wrote more than limits.diskBytes (${request.limits.diskBytes}) to its root filesystem.`,
-      ).toBody();
     if (stop.cause() === undefined && request.artifacts.length > 0)
       await execution.collectArtifacts(holder, sandbox.session, request.artifacts, state, stop);
     return verdict;

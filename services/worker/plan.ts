@@ -1,5 +1,6 @@
+import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
-import { findLanguage, type Language } from '../../shared/languages/index.ts';
+import { findLanguage, type Language, languageEnv } from '../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../shared/run-plan.ts';
 import { compileStep } from '../../shared/stores/run-record.ts';
 import type { ImageInfo } from './engine/engine.ts';
@@ -34,7 +35,7 @@ export function planRun(
   const env =
     folders === null
       ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
-      : programEnvironment(request, image, folders, language?.env, userName);
+      : programEnvironment(request, image, folders, language && languageEnv(language, limits), userName);
   const steps = stepsOf(request).map((step): ProgramStep => {
     const compile = step.name === compileStep;
     return {
@@ -45,6 +46,8 @@ export function planRun(
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
+      // A service's container has been given its own.
+      stackBytes: folders === null ? undefined : stackOf(limits),
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,

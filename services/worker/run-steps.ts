@@ -1,6 +1,6 @@
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import type { TerminalStatus } from '../../shared/run-states.ts';
+import type { StepLimit, TerminalStatus } from '../../shared/run-states.ts';
 import { compileStep, newStep, type RunState, type StepState } from '../../shared/stores/run-record.ts';
 import type { OutputSink } from './output-sink.ts';
 import { judgeExit } from './sandbox/exit.ts';
@@ -19,6 +19,7 @@ export type ProgramStep = {
   /** stdin stays open after that. */
   stdinOpen: boolean;
   tty: { cols: number; rows: number } | undefined;
+  stackBytes: number | undefined;
   wallMs: number;
   cpuMs: number | null;
   outputBytes: number;
@@ -30,13 +31,29 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   env: step.env,
   ownEnvironment: step.ownEnvironment,
   stdin: step.stdin !== undefined || step.stdinOpen,
+  stackBytes: step.stackBytes,
   wallMs: step.wallMs,
   cpuMs: step.cpuMs,
   outputBytes: step.outputBytes,
   ...(step.tty && { tty: step.tty }),
 });
 
-export type StepsVerdict = { status: TerminalStatus; exitCode: number | null; signal: string | null };
+/** How a run ended, and which of its steps decided that. */
+export type StepsVerdict = {
+  status: TerminalStatus;
+  exitCode: number | null;
+  signal: string | null;
+  ended?: LimitedStep;
+};
+
+/** A step that one of its limits ended. */
+export type LimitedStep = {
+  name: string;
+  limit: StepLimit;
+  wallMs: number;
+  /** It was not its own limit but that of all steps together: what the run may leave in the store. */
+  byRun: boolean;
+};
 
 /** The init ends a step at its limit; if it is not heard of so long after, the container is killed. */
 const initGraceMs = 1_000;
@@ -78,9 +95,15 @@ async function runStep(
   { sandbox, state, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
 ): Promise<StepsVerdict> {
   let full = false;
-  const running = sandbox.session.exec(stepSpecOf(step), (chunk) => sink.accept(chunk));
+  let byRun = false;
+  let writtenBytes = 0;
+  const running = sandbox.session.exec(stepSpecOf(step), (chunk) => {
+    writtenBytes += chunk.data.length;
+    return sink.accept(chunk);
+  });
   sink.begin(step.name, step.outputBytes, () => {
     full = true;
+    byRun = writtenBytes <= step.outputBytes;
     running.kill();
   });
   if (step.stdin !== undefined)
@@ -113,7 +136,7 @@ async function runStep(
   } catch (error) {
     if (stop.cause() === undefined) {
       if (sink.endStep({ stopped: true }).truncated) state.outputTruncated = true;
-      throw await whyLost(error, sandbox, noted);
+      throw await whyLost(error, sandbox, step, noted);
     }
   } finally {
     clearTimeout(late);
@@ -139,7 +162,13 @@ async function runStep(
     cpuMs: end === undefined ? null : round(end.cpuMs),
     maxMemoryBytes: end?.maxMemoryBytes ?? null,
   });
-  return verdict;
+  const { limit, ...ending } = verdict;
+  return limit === null
+    ? ending
+    : {
+        ...ending,
+        ended: { name: step.name, limit, wallMs: step.wallMs, byRun: limit === 'output' && byRun },
+      };
 }
 
 /** The init's own word where it has one; the engine's where the container's cgroup cannot be seen from inside. */
@@ -150,15 +179,20 @@ async function oomKilled(end: StepEnd | undefined, sandbox: Sandbox, stopped: bo
 }
 
 /** A step that ended without the init's word. */
-async function whyLost(error: unknown, sandbox: Sandbox, noted: StepState): Promise<unknown> {
+async function whyLost(
+  error: unknown,
+  sandbox: Sandbox,
+  { name, wallMs }: ProgramStep,
+  noted: StepState,
+): Promise<unknown> {
   const refused = startFailure(error);
   if (refused !== undefined) return refused;
   // Throws for itself when the container, or the engine, is gone.
   const by = await sandbox.lostBy();
   if (by === 'memory') {
     const killed = { status: 'out_of_memory', exitCode: 137, signal: 'SIGKILL' } as const;
-    Object.assign(noted, killed);
-    return new OutOfMemory(killed);
+    Object.assign(noted, killed, { limit: 'memory' });
+    return new OutOfMemory({ ...killed, ended: { name, limit: 'memory', wallMs, byRun: false } });
   }
   return new Problem('container_lost', 'The sandbox ended while the program ran: run it again.', {
     cause: error as Error,

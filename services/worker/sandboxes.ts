@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import type { Log } from '../../shared/log.ts';
@@ -212,7 +213,8 @@ export async function createSandboxes(options: {
     const language = languageOf(shape);
     // Debian's runsc does not tell a tracer of the calls of what it traces.
     if (language === undefined || shape.isolation === 'gvisor') return undefined;
-    return expectations.expect(language, image, usualFolders(shape, image), userName);
+    const program = expectations.expect(language, image, usualFolders(shape, image), userName);
+    return program && { ...program, stackBytes: stackOf(shape.limits) };
   }
 
   /** One of the pool's, in the hands of a run with these limits. */

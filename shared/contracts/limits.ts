@@ -16,15 +16,38 @@ export type LimitMaxima = {
 /** A whole number; numbers out of range are refused, never clamped. */
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 
+/** What a run has that says nothing of it. */
+export const usualTimeoutMs = 10_000;
+const besideCpuMs = 5_000;
+
+/**
+ * The least `timeoutMs` with which `cpuTimeMs` is the limit that a busy program meets first: one process has at most one CPU,
+ * and shares it with others, so twice the time, and some for what is no computing. 0 where these limits name none that is valid.
+ */
+export function timeoutForCpu({ cpuTimeMs, cpus }: { cpuTimeMs?: unknown; cpus?: unknown }): number {
+  if (typeof cpuTimeMs !== 'number' || !Number.isSafeInteger(cpuTimeMs) || cpuTimeMs < 1) return 0;
+  const share = typeof cpus === 'number' && cpus > 0 ? Math.min(cpus, 0.5) : 0.5;
+  return Math.ceil(cpuTimeMs / share) + besideCpuMs;
+}
+
+/** How far a stack may grow: nothing but memory bounds it, unless the request says so. */
+export const stackOf = ({
+  memoryBytes,
+  stackBytes,
+}: {
+  memoryBytes: number;
+  stackBytes?: number | undefined;
+}) => stackBytes ?? memoryBytes;
+
 export function limitsSchema(max: LimitMaxima) {
   // A default never lies above the operator's maximum.
   const withDefault = (min: number, most: number, fallback: number) =>
     whole(min, most).default(Math.min(fallback, most));
   return z
     .strictObject({
-      timeoutMs: withDefault(1, max.timeoutMs, 10_000).meta({
+      timeoutMs: withDefault(1, max.timeoutMs, usualTimeoutMs).meta({
         description:
-          'Wall time in ms, from the program’s start; of each step by itself. A step `compile` has at least 30 s, and more where its language needs it. An interactive run has an hour, unless it says otherwise.',
+          'Wall time in ms, from the program’s start; of each step by itself. A step `compile` has at least 30 s, and more where its language needs it. Where it is absent: 10 s, an interactive run has an hour; with `cpuTimeMs` as much as that takes, twice its time (at less than half a CPU the time that it takes on that) and 5 s, if that is more. Never above the operator’s RUNLET_MAX_TIMEOUT_MS.',
       }),
       cpuTimeMs: whole(1, max.timeoutMs).nullable().default(null).meta({
         description:
@@ -33,6 +56,12 @@ export function limitsSchema(max: LimitMaxima) {
       memoryBytes: withDefault(8 * MiB, max.memoryBytes, 256 * MiB).meta({
         description: 'Memory with swap; files in the work folder and /tmp count.',
       }),
+      stackBytes: whole(64 * KiB, max.memoryBytes)
+        .optional()
+        .meta({
+          description:
+            'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A runtime with a stack of its own (Java, Node.js, SBCL) is told it; where it is absent, that it has a sixteenth of the memory. gVisor has no more than 128 MiB.',
+        }),
       cpus: z
         .number()
         .min(0.05)

@@ -82,10 +82,13 @@ export function runFields(policy: RunPolicy) {
     code: z
       .string()
       .optional()
-      .meta({ description: 'One file of the language, under the language’s own `fileName`.' }),
+      .meta({
+        description:
+          'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
+      }),
     files: z.array(file).max(1000).default([]).meta({
       description:
-        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources.',
+        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
     }),
     args: words.default([]).meta({
       description:

@@ -1,5 +1,5 @@
 import { isImageId, registryFault } from '../images.ts';
-import type { LimitMaxima } from './limits.ts';
+import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
 import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
 import { languageFor } from './run-language.ts';
@@ -20,6 +20,12 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   else refuseInImageRun(request, policy, refuse);
   refuseClashes(request.files, refuse);
   refuseStdin(request, refuse);
+  const { stackBytes, memoryBytes } = request.limits;
+  if (stackBytes !== undefined && stackBytes > memoryBytes)
+    refuse(
+      ['limits', 'stackBytes'],
+      `must not be above limits.memoryBytes (${memoryBytes}): a stack is memory`,
+    );
   refusePayload(request, policy.payloadBytes ?? defaultPayloadBytes, refuse);
   if (request.webhook !== undefined) {
     const fault = policy.webhookFault?.(request.webhook.url);
@@ -114,32 +120,44 @@ function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): 
     );
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `timeoutMs` where `limits` say only how much CPU time there is: `usualMs`, or what that takes if it is more. */
+export function applyTimeoutDefault(value: unknown, usualMs: number, max: LimitMaxima): unknown {
+  if (!isObject(value) || !isObject(value.limits)) return value;
+  const timeoutMs = Math.min(Math.max(usualMs, timeoutForCpu(value.limits)), max.timeoutMs);
+  return { ...value, limits: { timeoutMs, ...value.limits } };
+}
+
 /** Nobody types a REPL's session in the ten seconds that others get. */
 const interactiveTimeoutMs = 3_600_000;
 
 /**
- * Defaults that depend on what else the request says: of its language, and of a run that somebody talks to. Put in
- * before the schema, which has the common ones. None lies above the operator's maximum.
+ * Defaults that depend on what else the request says: of its language, of its other limits, and of a run that somebody talks to.
+ * Put in before the schema, which has the common ones. None lies above the operator's maximum.
  */
 export function applyDependentDefaults(value: unknown, max: LimitMaxima): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const request = value as Record<string, unknown>;
+  if (!isObject(value)) return value;
+  const request = value;
+  const { limits = {} } = request;
+  // What is no object is the schema's to refuse.
+  if (!isObject(limits)) return value;
   const isCode = typeof request.language === 'string';
-  if (!isCode && request.interactive !== true) return value;
+  const forCpuMs = timeoutForCpu(limits);
+  if (!isCode && request.interactive !== true && forCpuMs === 0) return value;
+  const timeoutMs = request.interactive === true ? interactiveTimeoutMs : usualTimeoutMs;
   const own: { [name in keyof LimitMaxima]?: number | undefined } = {
     ...(isCode && languageFor(request.language as string).language?.limits),
-    ...(request.interactive === true && { timeoutMs: interactiveTimeoutMs }),
+    timeoutMs: Math.max(timeoutMs, forCpuMs),
   };
   const defaults = Object.entries(own).map(([name, amount = 0]) => [
     name,
     Math.min(amount, max[name as keyof LimitMaxima]),
   ]);
-  const { limits = {} } = request;
-  // What is no object is the schema's to refuse.
-  const plain = typeof limits === 'object' && limits !== null && !Array.isArray(limits);
   return {
     ...request,
     ...(isCode && request.workdir === undefined && { workdir: languageWorkdir }),
-    limits: plain ? { ...Object.fromEntries(defaults), ...limits } : limits,
+    limits: { ...Object.fromEntries(defaults), ...limits },
   };
 }

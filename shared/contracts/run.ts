@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { runStatuses } from '../run-states.ts';
+import { runStatuses, stepLimits } from '../run-states.ts';
 import { problemBody } from './problem.ts';
 
 const ms = z.number().nullable();
@@ -14,6 +14,10 @@ export const step = z
     status: z.enum(runStatuses),
     exitCode: z.int().nullable(),
     signal: z.string().nullable().meta({ description: 'As in `SIGKILL`.' }),
+    limit: z.enum(stepLimits).nullable().meta({
+      description:
+        'Which limit ended it: `wall` (limits.timeoutMs), `cpu` (cpuTimeMs), `output` (outputBytes), `memory` (memoryBytes: the kernel ended one of its processes), `disk` (diskBytes, where `writable`). Null: none did. The run’s `error` says more of the one that decided the run.',
+    }),
     stdout: z.string(),
     stderr: z.string(),
     stdoutEncoding: encoding.meta({ description: 'Of this step’s `stdout` alone.' }),

@@ -6,7 +6,7 @@ import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { problemBody } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
 import { file } from './run-files.ts';
-import { refuseSize } from './run-rules.ts';
+import { applyTimeoutDefault, refuseSize } from './run-rules.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
 /** A label of a host name (RFC 1123 §2.1): the service is reached at `{name}.{domain}`. */
@@ -30,7 +30,7 @@ const second = 1_000;
 /** Without those of a run that make no sense for what does not end. */
 function serviceLimits(max: LimitMaxima) {
   return limitsSchema(max)
-    .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true })
+    .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true, stackBytes: true })
     .extend({
       memoryBytes: z
         .int()
@@ -206,8 +206,17 @@ export const service = z
 
 export type Service = z.infer<typeof service>;
 
-/** `POST …/exec`: a run inside the service. */
+const execTimeoutMs = 60_000;
+
+/** `POST …/exec`: a run inside the service. As with a run, a CPU limit that is said is not undercut by a default. */
 export function execRequestSchema(policy: RunPolicy) {
+  return z.preprocess(
+    (value) => applyTimeoutDefault(value, execTimeoutMs, policy.limits),
+    execFields(policy),
+  );
+}
+
+function execFields(policy: RunPolicy) {
   return z
     .strictObject({
       command: words.min(1),
@@ -222,7 +231,11 @@ export function execRequestSchema(policy: RunPolicy) {
             .int()
             .min(1)
             .max(policy.limits.timeoutMs)
-            .default(Math.min(60_000, policy.limits.timeoutMs)),
+            .default(Math.min(execTimeoutMs, policy.limits.timeoutMs))
+            .meta({
+              description:
+                'Wall time in ms. Where it is absent: a minute; with `cpuTimeMs` twice that and 5 s, if that is more.',
+            }),
         })
         .prefault({})
         .meta({ id: 'ExecLimits' }),

@@ -3,8 +3,11 @@ import { posix } from 'node:path';
 import semver from 'semver';
 import { familiarName } from '../images.ts';
 import { type Language, language } from './language.ts';
+import { type RuntimeLimits, withSizes } from './sizes.ts';
 
 export type { Language } from './language.ts';
+export type { Named } from './named.ts';
+export { nameSources } from './naming.ts';
 
 const folder = new URL('data/', import.meta.url);
 
@@ -57,10 +60,13 @@ export function builtImage(reference: string): { title: string; builtAs: string 
   return builtImages.get(familiarName(reference));
 }
 
-/** The command lines for a program of these files (paths relative to the work folder). Pure. */
+const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
+
+/** The command lines for a program of these files (paths relative to the work folder), within these limits. Pure. */
 export function commandLines(
   one: Language,
-  program: { entry: string; files: string[] },
+  program: { entry: string; files: string[]; mainClass?: string | undefined },
+  limits = usualLimits,
 ): { compile?: string[]; run: string[] } {
   const entry = asOperand(program.entry);
   const project = Object.keys(one.projects).find((name) => program.files.includes(name));
@@ -73,11 +79,15 @@ export function commandLines(
       if (word === '{file}') return [entry];
       if (word === '{others}') return others.map(asOperand);
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
-      if (word === '{class}') return [asOperand(className(program.entry))];
-      return [word];
+      if (word === '{class}') return [program.mainClass ?? asOperand(className(program.entry))];
+      return [withSizes(word, limits)];
     });
   return { ...(compile && { compile: fill(compile) }), run: fill(run) };
 }
+
+/** The language's own variables, within these limits. Pure. */
+export const languageEnv = ({ env }: Language, limits: RuntimeLimits): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, withSizes(value, limits)]));
 
 /** A name that a program would take for an option, or for a file of options (javac, gcc), is told as the path it is. */
 const asOperand = (path: string) => (/^[-+@]/.test(path) ? `./${path}` : path);

@@ -7,8 +7,9 @@ const argv = z.array(z.string()).min(1);
  * One language: a data file in data/, and nothing else.
  *
  * Command lines may hold, as whole arguments: `{file}` the entry file; `{others}` every other given file with one of the
- * language's extensions; `{folder}` the entry's folder, `./` in front; `{class}` the entry as Java names a class,
- * `app/Main.java` as `app.Main`. The request's args follow the run's command line. What a compiler makes goes to /tmp,
+ * language's extensions; `{folder}` the entry's folder, `./` in front; `{class}` what `naming` found to be started, else
+ * the entry as Java names a class, `app/Main.java` as `app.Main`. Within an argument, or a value of `env`, for a runtime that is to be told: `{memoryMiB}` and `{stackKiB}`, `{memoryKiB:80%}`
+ * for a part of it (sizes.ts); not in those of a language that is held, whose program is started before its limits are known. The request's args follow the run's command line. What a compiler makes goes to /tmp,
  * so that it is no artifact of the work folder.
  */
 const commands = z.strictObject({ compile: argv.optional(), run: argv });
@@ -26,6 +27,8 @@ export const language = commands.extend({
   extensions: z.array(word).default([]),
   /** What `code` is called in the work folder. */
   fileName: word,
+  /** Set where a file's name and what is started depend on what the sources declare: how they are read (naming.ts). */
+  naming: z.enum(['java']).optional(),
   /** The official image where there is one; infra/images has a definition of the same name for sites without a registry. */
   image: word,
   /** Only where no public registry has the image: by what name infra/images builds it, as in `npm run images -- lua`. */

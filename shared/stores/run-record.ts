@@ -44,6 +44,7 @@ export const newStep = (name: string): StepState => ({
   status: 'running',
   exitCode: null,
   signal: null,
+  limit: null,
   wallMs: null,
   cpuMs: null,
   maxMemoryBytes: null,
@@ -247,6 +248,8 @@ function presentStep(step: StepState, { stdout, stderr }: Streams): Step {
   const stdoutEncoding = encodingOf(stdout);
   const stderrEncoding = encodingOf(stderr);
   return {
+    // A record of an older version does not have all of it.
+    ...newStep(step.name),
     ...step,
     stdout: stdout.toString(stdoutEncoding),
     stderr: stderr.toString(stderrEncoding),

@@ -48,7 +48,7 @@ describe('runlet run', () => {
     const file = join(folder.path, 'vars');
     writeFileSync(file, '# ours\nFROM_FILE=1\nA=file\n');
     const options =
-      '-e A=b=c -e OWN -w /srv --entrypoint /bin/cat --timeout 1m30s --cpu-time 2s -m 256m --cpus 0.5 --pids 9 ' +
+      '-e A=b=c -e OWN -w /srv --entrypoint /bin/cat --timeout 1m30s --cpu-time 2s -m 256m --stack 64m --cpus 0.5 --pids 9 ' +
       '--output-limit 1k --disk 1g --network egress --isolation gvisor --pull never --priority 5 --delay 1s ' +
       '--retries 2 --writable --metadata job=nightly --metadata n=1';
     const args = ['run', '--env-file', file, ...options.split(' '), 'debian:13', '--', '-la', '--json', '--'];
@@ -65,6 +65,7 @@ describe('runlet run', () => {
         timeoutMs: 90_000,
         cpuTimeMs: 2000,
         memoryBytes: 268_435_456,
+        stackBytes: 67_108_864,
         cpus: 0.5,
         pids: 9,
         outputBytes: 1024,
@@ -110,6 +111,18 @@ describe('runlet run', () => {
     expect(loud).toMatchObject({ code, out: 'some' });
     expect(loud.stderr).toContain(reason);
     expect(await cli(['run', '-q', 'busybox'])).toMatchObject({ code, out: 'some', stderr: '' });
+  });
+
+  it.each([
+    ['timed_out', 'wall_limit', '--timeout sets it'],
+    ['timed_out', 'cpu_limit', '--cpu-time sets it'],
+    ['out_of_memory', 'memory_limit', '--memory sets it'],
+    ['output_limit', 'output_limit', '--output-limit sets it'],
+  ] as const)('says in a line which limit it was: %s by %s', async (state, code, words) => {
+    const error = { type: `x/${code}`, title: 'A limit', status: 422, detail: 'In full.', code };
+    api.script.events = [stdout('some'), exit(state, { error })];
+    const { stderr } = await cli(['run', 'busybox']);
+    expect(stderr).toMatch(new RegExp(`^runlet: [^\\n]*${words}[^\\n]*\\n$`));
   });
 
   it('tells why the system could not run it', async () => {

@@ -57,7 +57,12 @@ test('both streams apart, and the exit code', async () => {
 
 test('output up to the limit is kept to the byte, and the run ends as output_limit', async () => {
   const ended = await run({ image: 'busybox', command: ['yes'], limits: { outputBytes: 1_048_576 } });
-  expect(ended).toMatchObject({ status: 'output_limit', outputTruncated: true });
+  expect(ended).toMatchObject({
+    status: 'output_limit',
+    outputTruncated: true,
+    steps: [{ limit: 'output' }],
+    error: { code: 'output_limit', detail: expect.stringContaining('limits.outputBytes (1048576') },
+  });
   expect(ended.stdout).toBe('y\n'.repeat(524_288));
 });
 
@@ -68,7 +73,14 @@ test('exactly as much output as the limit is no end', async () => {
 
 test('a program over its time is timed_out and gone', async () => {
   const ended = await run({ image: 'busybox', command: ['sleep', '60'], limits: { timeoutMs: 1000 } });
-  expect(ended.status).toBe('timed_out');
+  expect(ended).toMatchObject({
+    status: 'timed_out',
+    steps: [{ limit: 'wall' }],
+    error: {
+      code: 'wall_limit',
+      detail: expect.stringContaining('step run took longer than limits.timeoutMs (1000 ms)'),
+    },
+  });
   expect(ended.timings.runMs).toBeGreaterThanOrEqual(1000);
   await gone(lab.dockerHost, [ended.id]);
 });
@@ -76,7 +88,11 @@ test('a program over its time is timed_out and gone', async () => {
 test('a memory bomb is out_of_memory, its neighbour unharmed', async () => {
   const neighbour = sh('for i in 1 2 3; do sleep 1; echo $i; done');
   const bomb = await sh('x=a; while true; do x="$x$x"; done', { limits: { memoryBytes: 32 * 1024 * 1024 } });
-  expect(bomb.status).toBe('out_of_memory');
+  expect(bomb).toMatchObject({
+    status: 'out_of_memory',
+    steps: [{ limit: 'memory' }],
+    error: { code: 'memory_limit', detail: expect.stringContaining('limits.memoryBytes (33554432') },
+  });
   expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: '1\n2\n3\n' });
 });
 

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { gone } from '../support/docker.ts';
+import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 /** How much a run may be given, and may leave behind: its output in Redis, its artifacts in the blob store. */
@@ -47,7 +48,40 @@ describe('bounds', () => {
       'output_limit',
       'output_limit',
     ]);
-    expect(run).toMatchObject({ status: 'output_limit', outputTruncated: true });
+    expect(run).toMatchObject({
+      status: 'output_limit',
+      outputTruncated: true,
+      error: { code: 'output_limit', detail: expect.stringMatching(/^The step run\[2\] .*10000 bytes/) },
+    });
+    expect(run.steps.map(({ limit }) => limit)).toEqual([null, null, 'output', 'output', 'output']);
+  });
+
+  test('what a writable run may write to its root file system', async () => {
+    // It has a folder that is open to everybody.
+    await ensureImages(lab, ['debian:bookworm-slim']);
+    const run = await runlet.run({
+      image: 'debian:bookworm-slim',
+      writable: true,
+      command: [
+        'sh',
+        '-c',
+        'echo begun; for i in 1 2 3 4; do head -c 900000 /dev/zero > /var/tmp/$i; done; sleep 60',
+      ],
+      limits: { diskBytes: 1_048_576, timeoutMs: 30_000 },
+    });
+    expect(run).toMatchObject({
+      status: 'failed',
+      stdout: 'begun\n',
+      steps: [{ limit: 'disk' }],
+      error: { code: 'disk_limit', detail: expect.stringContaining('limits.diskBytes (1048576') },
+    });
+  });
+
+  test('a full work folder is the program’s own failure', async () => {
+    const run = await runlet.run(
+      shell('head -c 3000000 /dev/zero > big', { limits: { diskBytes: 1_048_576 } }),
+    );
+    expect(run).toMatchObject({ status: 'failed', exitCode: 1, steps: [{ limit: null }], error: null });
   });
 
   test('a step that says nothing succeeds whatever those before it have said', async () => {
@@ -123,8 +157,10 @@ describe('bounds', () => {
 
   test('a run is told the same of arguments that the kernel refuses and of those that its init cannot be told', async () => {
     const given = (count: number) => Array.from({ length: count }, () => 'x'.repeat(120_000));
+    // execve(2): a quarter of the stack's limit, 6 MiB at the most.
+    const limits = { stackBytes: 8_388_608 };
     for (const args of [given(30), given(40)])
-      expect(await runlet.run({ image: 'busybox', command: ['true'], args })).toMatchObject({
+      expect(await runlet.run({ image: 'busybox', command: ['true'], args, limits })).toMatchObject({
         status: 'errored',
         error: { code: 'start_failed', detail: expect.stringContaining('too long') },
         steps: [{ name: 'run', status: 'errored' }],

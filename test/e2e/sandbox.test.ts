@@ -97,16 +97,20 @@ test('one run for each input: each its own step, limits and output; a failure st
     inputs: [{ stdin: 'one\n', args: ['a'] }, { stdin: 'bad\n' }, { stdin: 'slow\n' }, { stdin: 'last\n' }],
     limits: { timeoutMs: 1000 },
   });
-  expect(run.steps.map(({ name, status, exitCode, stdout }) => [name, status, exitCode, stdout])).toEqual([
-    ['run[0]', 'succeeded', 0, 'got one a\n'],
-    ['run[1]', 'failed', 4, 'got bad \n'],
-    ['run[2]', 'timed_out', 137, 'got slow \n'],
-    ['run[3]', 'succeeded', 0, 'got last \n'],
+  expect(
+    run.steps.map(({ name, status, exitCode, limit, stdout }) => [name, status, exitCode, limit, stdout]),
+  ).toEqual([
+    ['run[0]', 'succeeded', 0, null, 'got one a\n'],
+    ['run[1]', 'failed', 4, null, 'got bad \n'],
+    ['run[2]', 'timed_out', 137, 'wall', 'got slow \n'],
+    ['run[3]', 'succeeded', 0, null, 'got last \n'],
   ]);
   expect(run).toMatchObject({
     status: 'failed',
     exitCode: 4,
     stdout: 'got one a\ngot bad \ngot slow \ngot last \n',
+    // What decided was no limit.
+    error: null,
   });
   for (const step of run.steps) expect(step.maxMemoryBytes).toBeGreaterThan(0);
 });
@@ -130,7 +134,11 @@ test('a limit on CPU time counts all processes, and is not the wall clock', asyn
   const run = await sh(`(${spin}) & (${spin}) & wait`, {
     limits: { cpuTimeMs: 500, timeoutMs: 30_000, cpus: 2 },
   });
-  expect(run).toMatchObject({ status: 'timed_out' });
+  expect(run).toMatchObject({
+    status: 'timed_out',
+    steps: [{ limit: 'cpu' }],
+    error: { code: 'cpu_limit', detail: expect.stringContaining('limits.cpuTimeMs (500 ms') },
+  });
   expect(run.usage.cpuMs).toBeGreaterThanOrEqual(400);
   expect(run.timings.runMs).toBeLessThan(20_000);
   expect(await sh('sleep 1', { limits: { cpuTimeMs: 500 } })).toMatchObject({ status: 'succeeded' });
@@ -187,7 +195,11 @@ test('a sandbox made ahead is nobody’s but its run’s, and keeps that run’s
   const bomb = await warmRun('head -c 200000000 /dev/zero | tail', {
     limits: { memoryBytes: 64 * 1024 * 1024 },
   });
-  expect(bomb).toMatchObject({ status: 'out_of_memory' });
+  expect(bomb).toMatchObject({
+    status: 'out_of_memory',
+    steps: [{ limit: 'memory' }],
+    error: { code: 'memory_limit' },
+  });
   const many = await warmRun('for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait', { limits: { pids: 4 } });
   expect(many.stderr).toMatch(/fork/);
 });

@@ -62,6 +62,7 @@ test('its steps are answered one by one, a compiler’s words apart', async () =
     status,
     exitCode,
     signal: null,
+    limit: null,
     wallMs: 1,
     cpuMs: 1,
     maxMemoryBytes: 1,

@@ -125,19 +125,30 @@ describe.skipIf(!canRun).each(places)('an init built to notice its own mistakes,
     fc
       .record({
         flags: fc.nat(flags),
+        stack: fc.option(fc.constantFrom(0n, 1n, 65_536n, 1n << 33n, 0xffff_ffff_ffff_ffffn)),
         wallMs: fc.constantFrom(0, 20, 1000, 0xffff_ffff),
         cpuMs: fc.constantFrom(0, 0, 10, 0xffff_ffff),
         outputBytes: fc.constantFrom(0n, 1n, 5000n, 0xffff_ffff_ffff_ffffn),
         argv: program,
         env: fc.constantFrom([], ['PATH=/usr/bin:/bin'], ['PATH='], ['PATH=:', '=', 'A=b']),
       })
-      .map(({ flags, wallMs, cpuMs, outputBytes, argv, env }) => {
+      .map(({ flags, stack, wallMs, cpuMs, outputBytes, argv, env }) => {
         const strings = Buffer.from([...argv, ...env, ...until].map((text) => `${text}\0`).join(''));
         const bound = Buffer.alloc(8);
         bound.writeBigUInt64LE(outputBytes);
         const counts = [u32(argv.length), u32(env.length)];
         const type = until.length > 0 ? 'H' : 'E';
-        return frame(type, u32(flags), u32(wallMs), u32(cpuMs), bound, u16(80), u16(24), ...counts, strings);
+        const ofStack = Buffer.alloc(stack === null ? 0 : 8);
+        if (stack !== null) ofStack.writeBigUInt64LE(stack);
+        const fixed = [
+          u32(stack === null ? flags : flags | 16),
+          u32(wallMs),
+          u32(cpuMs),
+          bound,
+          u16(80),
+          u16(24),
+        ];
+        return frame(type, ...fixed, ...counts, ofStack, strings);
       });
   // 8: the program that is held, if there is one.
   const exec = fc.tuple(ordered(3), fc.boolean()).map(([one, held]) => {

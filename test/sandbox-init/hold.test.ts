@@ -70,6 +70,54 @@ describe.skipIf(!canRun)('a sandbox init holds a program', () => {
     expect(text.match(/^Sig(?:Pnd|Blk|Ign|Cgt):\t0{16}$/gm)).toHaveLength(4);
   });
 
+  describe('with the stack of its step', () => {
+    const MiB = 2 ** 20;
+    /** Its limit, what the C library gives a thread, and whether nothing lies where its own stack is to grow. */
+    const look = script(
+      [
+        'import ctypes, resource',
+        'soft = resource.getrlimit(resource.RLIMIT_STACK)[0]',
+        'lines = [line.split() for line in open("/proc/self/maps")]',
+        'at = next(i for i, line in enumerate(lines) if line[-1] == "[stack]")',
+        'edge = lambda i, side: int(lines[i][0].split("-")[side], 16)',
+        'size, attributes = ctypes.c_size_t(), ctypes.create_string_buffer(256)',
+        'libc = ctypes.CDLL(None)',
+        'libc.pthread_attr_init(attributes)',
+        'libc.pthread_attr_getstacksize(attributes, ctypes.byref(size))',
+        'print("here", soft, size.value, edge(at, 0) - edge(at - 1, 1) > soft, flush=True)',
+        'print(input())',
+      ].join('\n'),
+      'main.py',
+    );
+    const python = (stackBytes?: number) => step(['python3', '-I', 'main.py'], { stdin: true, stackBytes });
+
+    test.each([
+      { held: 256 * MiB, wanted: 256 * MiB, same: true, threads: 256 * MiB },
+      { held: 256 * MiB, wanted: 2 ** 33, same: true, threads: 256 * MiB },
+      { held: 256 * MiB, wanted: 8 * MiB, same: true, threads: 256 * MiB },
+      { held: 256 * MiB, wanted: 2 ** 37, same: false, threads: 2 ** 37 },
+      { held: undefined, wanted: 256 * MiB, same: false, threads: 256 * MiB },
+    ])('of $wanted bytes, held with $held', async ({ held, wanted, same, threads }) => {
+      const init = await ownInit();
+      const pid = await holding(init, python(held), 'main.py');
+      await init.session.prepare(init.workdir, [look]);
+      const running = begin(init.session, python().argv, { stdin: true, stackBytes: wanted });
+      await running.says('here');
+      expect(init.processes().includes(pid)).toBe(same);
+      await running.stdin.write(Buffer.from('done\n'));
+      expect((await running.result).text).toBe(`here ${wanted} ${threads} True\ndone\n`);
+    });
+
+    test('not at all where the init may not change it, as it has another user', async () => {
+      const init = await ownInit({ root: true });
+      expect(await init.session.hold(python(256 * MiB), 'main.py')).toBe(false);
+      await init.session.prepare(init.workdir, [look]);
+      const running = begin(init.session, python().argv, { stdin: true, stackBytes: 64 * MiB });
+      await running.stdin.write(Buffer.from('done\n'));
+      expect((await running.result).text).toBe(`here ${64 * MiB} ${64 * MiB} True\ndone\n`);
+    });
+  });
+
   test('and counts its time from when it goes on', async () => {
     const init = await ownInit();
     const busy = step(['bash', '-c', 'for ((i = 0; i < 20000; i++)); do :; done; . ./later']);

@@ -245,6 +245,18 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
   });
 
   describe('limits', () => {
+    test('its stack, to what is said, and as far as its own may go', async () => {
+      const soft = 'ulimit -Ss; ulimit -Hs';
+      const [usual, hard] = (await sh(init.session, soft)).text.split('\n');
+      expect((await sh(init.session, soft, { stackBytes: 67_108_864 })).text).toBe(`65536\n${hard}\n`);
+      const { text } = await sh(init.session, `ulimit -s 16384; exec sh -c '${soft}'`, {
+        stackBytes: 33_554_432,
+      });
+      expect(text).toBe('16384\n16384\n');
+      // The next has its own again.
+      expect((await sh(init.session, soft)).text).toBe(`${usual}\n${hard}\n`);
+    });
+
     test('wall time', async () => {
       const { end } = await sh(init.session, 'sleep 1000 & sleep 1000', { wallMs: 150 });
       expect(end).toMatchObject({ cause: 'wall', exitCode: null, signal: 9 });

@@ -306,7 +306,11 @@ describe('inside', () => {
       command: ['sleep', '60'],
       limits: { timeoutMs: 500 },
     })) as unknown as Run;
-    expect(slow.status).toBe('timed_out');
+    expect(slow).toMatchObject({
+      status: 'timed_out',
+      steps: [{ limit: 'wall' }],
+      error: { code: 'wall_limit', detail: expect.stringContaining('limits.timeoutMs (500 ms)') },
+    });
     // What it left behind is gone, and the service is not.
     await api.act('box', 'exec', { command: ['sh', '-c', '(setsid sleep 1234 &) ; sleep 0.2'] });
     const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'pid,args');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createExpectations } from '../../services/worker/sandbox/expected-program.ts';
-import { findLanguage, type Language } from '../../shared/languages/index.ts';
+import { findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
 
 const image = { env: ['PATH=/usr/local/bin:/usr/bin', 'LANG=C.UTF-8'] };
 const folders = [{ path: '/tmp' }, { path: '/work' }];
@@ -46,6 +46,15 @@ describe('what is expected of the next run', () => {
   ])('is nothing after one with %s of its own', (_, changes) => {
     expect(ran(changes)).toBeUndefined();
     expect(ran()).toEqual(usual);
+  });
+
+  test('depends on no limit, since those of the next run are not known', () => {
+    for (const one of listLanguages().filter(({ hold }) => hold !== undefined))
+      expect(
+        [...(one.compile ?? []), ...one.run, ...Object.values(one.env)].filter((word) =>
+          /\{(memory|stack)/.test(word),
+        ),
+      ).toEqual([]);
   });
 
   test('is nothing where the language does not say how far its program may go', () => {

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { knownImages, readDefinition } from '../../infra/images/definition.ts';
 import { familiarNames } from '../../infra/images/load.ts';
 import { parseImageReference } from '../../shared/images.ts';
-import { commandLines, findLanguage, languageOfFile, listLanguages } from '../../shared/languages/index.ts';
+import {
+  commandLines,
+  findLanguage,
+  languageEnv,
+  languageOfFile,
+  listLanguages,
+} from '../../shared/languages/index.ts';
+import { withSizes } from '../../shared/languages/sizes.ts';
 
 const named = (spec: string) => {
   const found = findLanguage(spec);
@@ -63,6 +70,21 @@ describe('languages', () => {
       compile: ['g++', '-O2', '-std=gnu++20', '-o', '/tmp/program', 'main.cpp', 'lib/a.cpp'],
       run: ['/tmp/program'],
     });
+    const js = named('js');
+    const node = (memoryBytes: number, stackBytes?: number) =>
+      js && commandLines(js, { entry: '{memoryMiB}.js', files: [] }, { memoryBytes, stackBytes }).run;
+    expect(node(2 ** 29)).toEqual([
+      'node',
+      '--max-old-space-size=512',
+      '--stack-size=22937',
+      '{memoryMiB}.js',
+    ]);
+    expect(node(2 ** 29, 2 ** 27)).toContain('--stack-size=91750');
+    // Java takes no more than a GiB; nothing is 0.
+    expect(withSizes('-Xss{stackKiB}k', { memoryBytes: 2 ** 36 })).toBe('-Xss1048576k');
+    expect(withSizes('{stackMiB}{memoryGiB}', { memoryBytes: 2 ** 23 })).toBe('1{memoryGiB}');
+    const go = named('go');
+    expect(go && languageEnv(go, { memoryBytes: 10 ** 9 }).GOMEMLIMIT).toBe('858MiB');
     const java = named('java');
     if (java === undefined) throw new Error('no java');
     const mainClass = (entry: string) => commandLines(java, { entry, files: [] }).run.at(-1);

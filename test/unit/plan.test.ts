@@ -163,6 +163,8 @@ describe('environment', () => {
     expect(steps).toMatchObject([{ env: { TERM: 'xterm', A: '1' }, ownEnvironment: true }]);
     expect(Object.keys(steps[0]?.env ?? {})).toHaveLength(2);
     expect(plan({ env: { A: '1' } }, image, null).steps[0]?.env).toEqual({ A: '1' });
+    // Its init may be one that was mounted before anybody said anything of stacks.
+    expect(plan({}, image, null).steps[0]?.stackBytes).toBeUndefined();
     expect(workdir).toBe('/srv');
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
+import { execRequestSchema } from '../../shared/contracts/service.ts';
 import { findLanguage, listLanguages } from '../../shared/languages/index.ts';
 import { filesOf, kindOf, outlineOf, stepsOf } from '../../shared/run-plan.ts';
 
@@ -125,6 +126,27 @@ describe('defaults that depend on the request', () => {
     expect(parse({ image: 'a', interactive: true, limits: { timeoutMs: 5 } }).limits.timeoutMs).toBe(5);
     const short = runRequestSchema({ ...policy, limits: { ...max, timeoutMs: 60_000 } });
     expect(short.parse({ image: 'a', interactive: true }).limits.timeoutMs).toBe(60_000);
+  });
+
+  test('a limit on CPU time is not undercut by the time that nobody asked for', () => {
+    const cpu = (limits: object, more = {}) => parse({ image: 'a', limits, ...more }).limits.timeoutMs;
+    expect(cpu({ cpuTimeMs: 30_000 })).toBe(65_000);
+    expect(cpu({ cpuTimeMs: 30_000, cpus: 4 })).toBe(65_000);
+    expect(cpu({ cpuTimeMs: 1_000 })).toBe(10_000);
+    expect(cpu({ cpuTimeMs: null })).toBe(10_000);
+    // A tenth of a CPU takes ten times as long.
+    expect(cpu({ cpuTimeMs: 30_000, cpus: 0.1 })).toBe(305_000);
+    expect(cpu({ cpuTimeMs: 30_000, timeoutMs: 700 })).toBe(700);
+    expect(cpu({ cpuTimeMs: 30_000 }, { interactive: true })).toBe(3_600_000);
+    expect(cpu({ cpuTimeMs: 2_000_000 }, { interactive: true })).toBe(4_005_000);
+    const short = runRequestSchema({ ...policy, limits: { ...max, timeoutMs: 60_000 } });
+    expect(short.parse({ image: 'a', limits: { cpuTimeMs: 50_000 } }).limits.timeoutMs).toBe(60_000);
+    const exec = (limits: object) =>
+      execRequestSchema(policy).parse({ command: ['a'], limits }).limits.timeoutMs;
+    expect(
+      [{}, { cpuTimeMs: 20_000 }, { cpuTimeMs: 90_000 }, { cpuTimeMs: 90_000, timeoutMs: 1 }].map(exec),
+    ).toEqual([60_000, 60_000, 185_000, 1]);
+    expect(execRequestSchema(policy).parse({ command: ['a'] }).limits.timeoutMs).toBe(60_000);
   });
 });
 

@@ -45,6 +45,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('--timeout <time>', 'most time that the program may take', as(parseDuration))
     .option('--cpu-time <time>', 'most CPU time that the program may take', as(parseDuration))
     .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
+    .option('--stack <size>', 'most stack, in place of all memory', as(parseSize))
     .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
     .option('--pids <number>', 'most processes and threads at one time', as(parseCount))
     .option('--output-limit <size>', 'most output kept; more ends the run', as(parseSize))

@@ -4,7 +4,7 @@ import type { ExitEvent } from '../../../shared/contracts/events.ts';
 export function endNote(end: ExitEvent): string | undefined {
   switch (end.status) {
     case 'timed_out':
-      return 'The run took longer than its time limit and was stopped; --timeout and --cpu-time set it.';
+      return timeNote(end.error?.code);
     case 'out_of_memory':
       return 'The run needed more memory than its limit and was killed; --memory sets it.';
     case 'output_limit':
@@ -17,3 +17,21 @@ export function endNote(end: ExitEvent): string | undefined {
       return undefined;
   }
 }
+
+/** An older server does not say which of the two it was. */
+function timeNote(code: string | undefined): string {
+  switch (code) {
+    case 'wall_limit':
+      return 'The run took longer than its time limit and was stopped; --timeout sets it.';
+    case 'cpu_limit':
+      return 'The run used more CPU time than its limit and was stopped; --cpu-time sets it.';
+    default:
+      return 'The run took longer than its time limit and was stopped; --timeout and --cpu-time set it.';
+  }
+}
+
+/** Problems that `endNote` says in a line, by the name of the option. */
+const noted = new Set(['wall_limit', 'cpu_limit', 'output_limit', 'memory_limit']);
+
+/** What went wrong beside that, if anything. */
+export const problemOf = ({ error }: ExitEvent) => (error !== null && !noted.has(error.code) ? error : null);

@@ -8,7 +8,7 @@ import { ApiError, InterruptedError, UsageError } from '../errors.ts';
 import { readOf } from '../files/collect.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
-import { endNote } from './end-note.ts';
+import { endNote, problemOf } from './end-note.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { followRun } from './follow.ts';
 import { Interrupts } from './interrupts.ts';
@@ -167,7 +167,8 @@ async function converseWith(
 
 async function finish(context: Context, runId: string, end: ExitEvent, options: RunOptions): Promise<number> {
   await printResults(context, runId, options);
-  if (end.error) await context.printProblem(end.error);
+  const problem = problemOf(end);
+  if (problem) await context.printProblem(problem);
   const { failure } = context.out;
   if (failure && failure.code !== 'EPIPE')
     throw new Error(`stdout could not be written: ${failure.message}.`);

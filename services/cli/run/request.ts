@@ -12,6 +12,7 @@ export type RunOptions = {
   timeout?: number;
   cpuTime?: number;
   memory?: number;
+  stack?: number;
   cpus?: number;
   pids?: number;
   outputLimit?: number;
@@ -53,6 +54,7 @@ export function buildRequest(
     timeoutMs: options.timeout,
     cpuTimeMs: options.cpuTime,
     memoryBytes: options.memory,
+    stackBytes: options.stack,
     cpus: options.cpus,
     pids: options.pids,
     outputBytes: options.outputLimit,

@@ -42,7 +42,8 @@ export async function executeIn(
     ...(options.tty === true && sizeOf(process.stdout)),
     // A shell that somebody types in has an hour, as an interactive run has.
     limits: {
-      timeoutMs: options.timeout ?? (options.interactive ? 3_600_000 : 60_000),
+      ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
+      ...(options.timeout === undefined && options.interactive && { timeoutMs: 3_600_000 }),
       ...(options.cpuTime !== undefined && { cpuTimeMs: options.cpuTime }),
       ...(options.outputLimit !== undefined && { outputBytes: options.outputLimit }),
     },

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { TerminalStatus } from '../../../shared/run-states.ts';
+import type { StepLimit, TerminalStatus } from '../../../shared/run-states.ts';
 
 /** Why the worker ended a step; the first cause wins, and what the program did on its way out is not asked. */
 export type KillCause = 'timeout' | 'output_limit' | 'cancelled' | 'lock_lost' | 'disk_limit';
@@ -22,6 +22,8 @@ export type ExitVerdict = {
   exitCode: number;
   /** As in `SIGKILL`. */
   signal: string | null;
+  /** Which of its limits ended it; null: none. */
+  limit: StepLimit | null;
 };
 
 const signalNames = new Map(
@@ -36,31 +38,35 @@ export function signalName(number: number): string {
 }
 
 const ofKill = {
-  timeout: 'timed_out',
-  output_limit: 'output_limit',
-  cancelled: 'cancelled',
-  lock_lost: 'errored',
-  disk_limit: 'failed',
-} as const satisfies Record<KillCause, TerminalStatus>;
+  timeout: { status: 'timed_out', limit: 'wall' },
+  output_limit: { status: 'output_limit', limit: 'output' },
+  cancelled: { status: 'cancelled', limit: null },
+  lock_lost: { status: 'errored', limit: null },
+  disk_limit: { status: 'failed', limit: 'disk' },
+} as const satisfies Record<KillCause, Ended>;
+
+type Ended = { status: TerminalStatus; limit: StepLimit | null };
 
 /** What a step's end means. Pure. */
 export function judgeExit(exit: StepExit): ExitVerdict {
   const exitCode = exit.exitCode ?? 128 + (exit.signal ?? constants.signals.SIGKILL);
   const signal = exit.exitCode === null ? signalName(exit.signal ?? constants.signals.SIGKILL) : null;
-  return { status: exit.killCause === null ? ownStatus(exit) : ofKill[exit.killCause], exitCode, signal };
+  return { ...(exit.killCause === null ? ownEnd(exit) : ofKill[exit.killCause]), exitCode, signal };
 }
 
-function ownStatus(exit: StepExit): TerminalStatus {
+function ownEnd(exit: StepExit): Ended {
   switch (exit.cause) {
     case 'wall':
     case 'cpu':
-      return 'timed_out';
+      return { status: 'timed_out', limit: exit.cause };
     case 'output':
-      return 'output_limit';
+      return { status: 'output_limit', limit: 'output' };
     case 'killed':
     case 'exited':
-      if (exit.exitCode === 0) return 'succeeded';
-      return exit.oomKilled ? 'out_of_memory' : 'failed';
+      if (exit.exitCode === 0) return { status: 'succeeded', limit: null };
+      return exit.oomKilled
+        ? { status: 'out_of_memory', limit: 'memory' }
+        : { status: 'failed', limit: null };
     default:
       return exit.cause satisfies never;
   }

@@ -6,7 +6,7 @@ import type { StepSpec } from './init/session.ts';
 import { plain, programEnvironment } from './program.ts';
 
 /** A program that is started before its run comes, and held; see `hold` in init/session.ts. */
-export type ExpectedProgram = UsualProgram & Pick<StepSpec, 'stdin'>;
+export type ExpectedProgram = UsualProgram & Pick<StepSpec, 'stdin' | 'stackBytes'>;
 
 type UsualProgram = Pick<StepSpec, 'argv' | 'env'> & { workdir: string; until: string };
 

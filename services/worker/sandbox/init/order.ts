@@ -10,6 +10,8 @@ export type StepSpec = {
   tty?: { cols: number; rows: number };
   /** Whether the program gets a stdin to read; else it reads /dev/null. */
   stdin: boolean;
+  /** How far its stack may grow; undefined: as the container has it, and so beside a service, whose init may be an older one. */
+  stackBytes?: number | undefined;
   wallMs: number;
   cpuMs: number | null;
   /** stdout and stderr together; a little more may come, and is the caller's to cut. */
@@ -17,12 +19,13 @@ export type StepSpec = {
 };
 
 const theHeld = 8;
+const withStack = 16;
 const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
 
 /** What a program is given as it starts, and cannot be given anew. */
 export type Start = { flags: number; argc: number; envc: number; strings: Buffer };
 
-export function startOf(step: Omit<StepSpec, keyof typeof unlimited>): Start {
+export function startOf(step: Omit<StepSpec, keyof typeof unlimited | 'stackBytes'>): Start {
   const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
   return {
     flags: (step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0),
@@ -39,17 +42,24 @@ export const execOrder = (start: Start, step: StepSpec, isHeld: boolean): Buffer
   orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step);
 
 /** It goes on to its first system call that is given `until`. */
-export const holdOrder = (start: Start, until: string): Buffer => orderFrame('H', start, unlimited, until);
+export const holdOrder = (start: Start, stackBytes: number | undefined, until: string): Buffer =>
+  orderFrame('H', start, { ...unlimited, stackBytes }, until);
 
 function orderFrame(
   type: 'E' | 'H',
   { flags, argc, envc, strings }: Start,
-  { wallMs, cpuMs, outputBytes, tty }: Pick<StepSpec, keyof typeof unlimited | 'tty'>,
+  {
+    wallMs,
+    cpuMs,
+    outputBytes,
+    stackBytes,
+    tty,
+  }: Pick<StepSpec, keyof typeof unlimited | 'stackBytes' | 'tty'>,
   ...more: string[]
 ): Buffer {
   return frame(
     type,
-    u32(flags),
+    u32(stackBytes === undefined ? flags : flags | withStack),
     u32(wallMs),
     u32(cpuMs ?? 0),
     u64(outputBytes),
@@ -57,6 +67,7 @@ function orderFrame(
     u16(tty?.rows ?? 0),
     u32(argc),
     u32(envc),
+    stackBytes === undefined ? Buffer.alloc(0) : u64(stackBytes),
     strings,
     ended(more),
   );

@@ -225,10 +225,10 @@ export function createInitSession(attachment: Attachment) {
      * else on its way: in another folder, or with files whose path begins with a dot, where interpreters look for their
      * user's own. Resolves to whether it is held.
      */
-    hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin'>, until: string): Promise<boolean> {
+    hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin' | 'stackBytes'>, until: string): Promise<boolean> {
       return new Promise((resolve, reject) => {
         const start = startOf(step);
-        const order = holdOrder(start, until);
+        const order = holdOrder(start, step.stackBytes, until);
         const isSent = canBeSent(order);
         const handler: Waiting = {
           onLost: reject,
