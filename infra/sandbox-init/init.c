@@ -13,7 +13,9 @@
 
 #include "files.h"
 #include "hold.h"
+#include "owner.h"
 #include "processes.h"
+#include "service.h"
 #include "step.h"
 #include "user.h"
 #include "wire.h"
@@ -165,6 +167,9 @@ static int read_signals(int from) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && !strcmp(argv[1], "service")) return serve(argv + 2);
+    const char *owner = argc > 2 && !strcmp(argv[1], "files") ? argv[2] : NULL;
+    if (owner) argc = 1;
     int beside = argc > 1 && !strcmp(argv[1], "exec");
     /* PID 1 ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
     if (beside == (getpid() == 1)) return 64;
@@ -184,6 +189,7 @@ int main(int argc, char **argv) {
     int ended = open_signals();
     if (ended < 0) return 71;
 
+    if (owner) own_files(owner);
     unsigned char version = VERSION;
     send_frame('r', &version, 1);
     for (;;) {

@@ -11,9 +11,6 @@ import { programEnvironment } from './sandbox/program.ts';
 /** What the init of a sandbox is told: everything resolved against the image. */
 export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
 
-/** Of a PTY whose client has not said its size yet. */
-const usualTerminal = { cols: 80, rows: 24 };
-
 /** The image that a request names, or that of its language. */
 export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string {
   return request.image ?? languageOf(request)?.image ?? '';
@@ -39,7 +36,7 @@ export function planRun(request: RunRequest, image: ImageInfo, folders: { path: 
       ownEnvironment: folders === null,
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
-      tty: step.tty ? usualTerminal : undefined,
+      tty: step.tty ? { cols: request.cols ?? 80, rows: request.rows ?? 24 } : undefined,
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,

@@ -51,6 +51,9 @@ const glob = text(1024)
     if (message !== undefined) context.addIssue({ code: 'custom', message, input: pattern });
   });
 
+/** Of a terminal, in characters. */
+export const terminalSize = z.int().min(1).max(10_000);
+
 /** The fields of `POST /v1/runs`, each by itself: what they say to one another stands in run-rules.ts. */
 export function runFields(policy: RunPolicy) {
   return z.strictObject({
@@ -120,6 +123,12 @@ export function runFields(policy: RunPolicy) {
     tty: z.boolean().default(false).meta({
       description: 'A terminal (PTY) for the program; needs `interactive`. Its output is all stdout.',
     }),
+    cols: terminalSize.optional().meta({
+      description: 'The terminal’s first width, in characters; needs `tty`. 80 where nothing is said.',
+    }),
+    rows: terminalSize
+      .optional()
+      .meta({ description: 'Its first height; needs `tty`. 24 where nothing is said.' }),
     writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
     priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
     delayMs: z

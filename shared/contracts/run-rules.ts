@@ -20,6 +20,7 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   else refuseInImageRun(request, policy, refuse);
   refuseClashes(request.files, refuse);
   refuseStdin(request, refuse);
+  refuseTerminal(request, refuse);
   refusePayload(request, policy.payloadBytes ?? defaultPayloadBytes, refuse);
   if (request.webhook !== undefined) {
     const fault = policy.webhookFault?.(request.webhook.url);
@@ -79,6 +80,21 @@ function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
     refuse(['inputs'], 'must not stand beside interactive: an interactive run has one step');
   if (request.tty && !request.interactive)
     refuse(['tty'], 'needs "interactive": true, so that there is somebody at the terminal');
+}
+
+/** The first size of a terminal: both of it, and a terminal. */
+export function refuseTerminal(
+  request: Partial<Pick<RunRequest, 'tty' | 'cols' | 'rows'>>,
+  refuse: FaultTeller,
+): void {
+  const { tty, cols, rows } = request;
+  for (const [name, value, other] of [
+    ['cols', cols, rows],
+    ['rows', rows, cols],
+  ] as const) {
+    if (value !== undefined && tty !== true) refuse([name], 'needs "tty": true');
+    if (value === undefined && other !== undefined) refuse([name], 'is required: a size has cols and rows');
+  }
 }
 
 function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): void {

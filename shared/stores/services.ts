@@ -27,6 +27,12 @@ const scripts = {
   gone: loadScript('service-gone'),
 };
 
+/**
+ * A use of a service is told so long after another one at the latest; the first after a while at once. No shorter than this is what a service
+ * that goes idle is granted.
+ */
+export const useToldMs = 400;
+
 /** Who writes: the fence of a worker's every write. */
 export type ServiceHolder = { id: string; tenant: string; worker: string; generation: number };
 
@@ -199,7 +205,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       const reply = await scripts.idle(
         redis,
         [keys.service(holder.id)],
-        [holder.worker, holder.generation, usedBefore, to],
+        [holder.worker, holder.generation, usedBefore, to, keys.serviceWake(holder.id)],
       );
       return text(reply) as 'idle' | 'used' | 'lost' | 'unwanted';
     },
@@ -209,7 +215,13 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       const { id, tenant, name } = record.head;
       const reply = await scripts.gone(
         redis,
-        [keys.service(id), keys.services, keys.tenantServices(tenant), keys.serviceNames(tenant)],
+        [
+          keys.service(id),
+          keys.services,
+          keys.tenantServices(tenant),
+          keys.serviceNames(tenant),
+          keys.serviceExecs(id),
+        ],
         [id, name, worker ?? '', record.generation, keys.serviceWake(id)],
       );
       return text(reply) === 'removed';

@@ -1,18 +1,18 @@
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { emptyState } from '../../../shared/stores/run-record.ts';
+import { emptyState, type RunHead } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
-import type { ServiceStore } from '../../../shared/stores/services.ts';
+import type { ServiceExecRecord, ServiceExecStore } from '../../../shared/stores/service-execs.ts';
+import { type ServiceStore, useToldMs } from '../../../shared/stores/services.ts';
 import type { ActiveRuns } from '../active-runs.ts';
-import type { Engine, ImageInfo } from '../engine/engine.ts';
+import type { ContainerState, Engine, ImageInfo } from '../engine/engine.ts';
 import { type Execution, executeRun } from '../execute-run.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
 import { createStop } from '../stop.ts';
+import type { DetachedExec } from './detached-exec.ts';
 import { serviceWorkdir } from './service-spec.ts';
-
-/** A service in which a program runs is in use. */
-const touchMs = 1_000;
 
 export type ServiceExec = ReturnType<typeof createServiceExec>;
 
@@ -23,13 +23,42 @@ export function createServiceExec(options: {
   initPath: string;
   runs: RunStore;
   services: ServiceStore;
+  execs: ServiceExecStore;
+  detached: DetachedExec;
   active: ActiveRuns;
   execution: Execution;
   log: Log;
 }) {
-  const { engine, runs, services, active, workerId } = options;
+  const { engine, runs, services, execs, active, workerId } = options;
 
-  function executionIn(service: string, container: string, image: ImageInfo): Execution {
+  /** The run is its start, and over with it. */
+  async function startDetached(
+    holder: Holder,
+    head: RunHead,
+    service: string,
+    container: ContainerState,
+    request: RunRequest,
+  ): Promise<void> {
+    const startedAt = new Date();
+    await options.detached.start(holder.runId, service, container, request);
+    const finishedAt = new Date();
+    const totalMs = Math.max(0, finishedAt.getTime() - Date.parse(head.createdAt));
+    const state = {
+      ...emptyState,
+      timings: { ...emptyState.timings, startMs: finishedAt.getTime() - startedAt.getTime(), totalMs },
+      startedAt: startedAt.toISOString(),
+      finishedAt: finishedAt.toISOString(),
+    };
+    await runs.finish(holder, 'succeeded', state, 0, head.createdAt);
+  }
+
+  function executionIn(
+    runId: string,
+    service: string,
+    command: string[],
+    container: ContainerState,
+    image: ImageInfo,
+  ): Execution {
     return {
       ...options.execution,
       images: {
@@ -42,14 +71,30 @@ export function createServiceExec(options: {
         hasWarm: () => false,
         learn: () => {},
         async open() {
-          const sandbox = await openExecSandbox(engine, container, options.initPath);
-          const touching = setInterval(() => services.touch(service).catch(() => {}), touchMs);
+          const sandbox = await openExecSandbox(engine, container.id, options.initPath);
+          // A service in which a program runs is in use.
+          const touch = () => void services.touch(service).catch(() => {});
+          const touching = setInterval(touch, useToldMs);
+          const note: ServiceExecRecord = {
+            id: runId,
+            command,
+            detached: false,
+            startedAt: new Date().toISOString(),
+            pid: null,
+            status: 'running',
+            exitCode: null,
+            engineExec: null,
+            containerStartedAt: container.startedAt,
+          };
+          await execs.put(service, note).catch(() => {});
           return {
             sandbox,
             folders: null,
             warm: false,
             release: async () => {
               clearInterval(touching);
+              touch();
+              await execs.drop(service, [runId]).catch(() => {});
               await sandbox.remove();
             },
           };
@@ -59,7 +104,8 @@ export function createServiceExec(options: {
   }
 
   return {
-    async run(runId: string, service: string): Promise<void> {
+    /** @param detached it is started, and left to itself */
+    async run(runId: string, service: string, detached = false): Promise<void> {
       const claimedAt = Date.now();
       const claim = await runs.claim(runId, workerId);
       if (claim.verdict === 'gone' || claim.verdict === 'ended') return;
@@ -92,6 +138,14 @@ export function createServiceExec(options: {
       try {
         const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
         const request = { ...claim.request, workdir };
+        if (detached) {
+          await startDetached(holder, head, service, container, request).catch((error) => {
+            if (error instanceof Problem) return end(error);
+            options.log.error({ run: runId, err: error }, 'a detached program was not started');
+            return end(new Problem('internal', 'The program could not be started for a reason on our side.'));
+          });
+          return;
+        }
         const attemptOf = {
           holder,
           head,
@@ -102,7 +156,9 @@ export function createServiceExec(options: {
           programsEnded: () => {},
           written: () => {},
         };
-        await executeRun(executionIn(service, container.id, image), attemptOf, undefined);
+        const { command = [] } = request;
+        const execution = executionIn(runId, service, command, container, image);
+        await executeRun(execution, attemptOf, undefined);
       } finally {
         active.remove(runId);
       }
