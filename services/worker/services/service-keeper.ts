@@ -145,7 +145,7 @@ export function createServiceKeeper(options: {
   }
 
   /** It cannot come up at all: that is the end, until somebody asks anew. */
-  async function giveUp(error: unknown): Promise<void> {
+  async function giveUp(error: unknown, more: Partial<ServiceState> = {}): Promise<void> {
     if (error instanceof Problem && error.code === 'engine_unavailable') throw error;
     if (!(error instanceof Problem)) log.error({ err: error }, 'service could not be started');
     const problem =
@@ -154,7 +154,7 @@ export function createServiceKeeper(options: {
         : new Problem('internal', 'The service could not be started for a reason on our side.');
     settledFor = record.restart;
     release();
-    await report('failed', { error: problem.toBody(), place: null });
+    await report('failed', { ...more, error: problem.toBody(), place: null });
   }
 
   /** Its end is told at once: it wakes the loop, and interrupts what waits for it to be ready. */
@@ -205,7 +205,8 @@ export function createServiceKeeper(options: {
   async function afterItsEnd(container: ContainerState): Promise<void> {
     const { exitCode } = container;
     const failure = await containers.notExecuted(container);
-    if (failure !== undefined) return giveUp(failure);
+    // It never ran.
+    if (failure !== undefined) return giveUp(failure, { startedAt: null });
     // An engine that is being stopped ends its containers first, and answers for as long as that takes.
     if (!engineWasAway) await containers.watchEngine(policy.settles(exitCode) ? settledMs : settlingMs);
     const withEngine = engineWasAway;
