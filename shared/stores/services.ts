@@ -28,10 +28,11 @@ const scripts = {
 };
 
 /**
- * A use of a service is told so long after another one at the latest; the first after a while at once. No shorter than this is what a service
- * that goes idle is granted.
+ * The store is told of a service's uses so often, of each by its own time: of the first after a while at once, of the last so long after it
+ * at most. A clock that runs for a second must know better than one that runs for ten minutes.
  */
-export const useToldMs = 400;
+export const tellsUsesEveryMs = (keepAlive: number | 'forever'): number =>
+  keepAlive === 'forever' ? 1_000 : Math.max(200, Math.min(1_000, keepAlive / 4));
 
 /** Who writes: the fence of a worker's every write. */
 export type ServiceHolder = { id: string; tenant: string; worker: string; generation: number };

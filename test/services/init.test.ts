@@ -41,7 +41,8 @@ const timed = async (act: () => Promise<unknown>) => {
   return performance.now() - began;
 };
 const logOf = async (service: Service) => docker(lab.dockerHost, 'logs', api.container(service));
-const plainServer = "require('node:http').createServer((_, answer) => answer.end('hello')).listen(3000)";
+const plainServer =
+  "require('node:http').createServer(({ url }, answer) => url === '/open' ? answer.writeHead(200).flushHeaders() : answer.end('hello')).listen(3000)";
 /** Takes no notice of SIGTERM. */
 const stubborn = `process.on('SIGTERM', () => console.log('asked to end')); ${plainServer}`;
 
@@ -163,9 +164,10 @@ describe('PID 1', () => {
   });
 
   test('is the program itself where that is asked for, or where it brings an init', async () => {
-    const plain = await api.start(sh('exec sleep 1000', { init: false }));
+    const plain = await api.start(sh('exec sleep 1000', { init: false, restart: 'never' }));
     expect((await exec(plain.id, ['cat', '/proc/1/comm'])).stdout).toBe('sleep\n');
     expect(plain.request).toMatchObject({ init: false });
+    await docker(lab.dockerHost, 'kill', api.container(plain));
     await api.remove(plain.id);
     const own = await api.start({
       image: 'busybox',
@@ -176,6 +178,77 @@ describe('PID 1', () => {
     expect(await inspected(own, '{{.Config.Entrypoint}}')).toBe('[/sbin/init]');
     await docker(lab.dockerHost, 'kill', api.container(own));
     await api.remove(own.id);
+  });
+});
+
+describe('calls at any moment', () => {
+  test('are all answered, while it is put to sleep over and over', async () => {
+    const service = await api.start({
+      name: 'dozer',
+      image: node,
+      command: ['node', '-e', plainServer],
+      port: 3000,
+      keepAlive: 1_000,
+    });
+    // Around the moment at which it goes idle, and while it is being stopped.
+    for (const waitMs of [1_250, 1_300, 1_350, 1_380, 1_400, 1_420, 1_440, 1_460, 1_500, 1_600, 1_800]) {
+      const answer = await api.fetch(service);
+      expect([waitMs, answer.status, await answer.text()]).toEqual([waitMs, 200, 'hello']);
+      await sleep(waitMs);
+    }
+    await api.remove('dozer');
+  });
+});
+
+describe.runIf(lab.gvisor)('under gVisor', () => {
+  test('it is the same', async () => {
+    const service = await api.start(
+      sh(
+        'for i in $(seq 40); do (sh -c "sleep 0.01 &" &) ; done; echo up; trap "echo got TERM; exit 5" TERM; while :; do sleep 0.05; done',
+        {
+          isolation: 'gvisor',
+          restart: 'never',
+        },
+      ),
+    );
+    expect(service).toMatchObject({ status: 'ready', error: null });
+    await expect.poll(() => logOf(service), { timeout: 20_000 }).toContain('up');
+    await expect
+      .poll(
+        async () =>
+          (await exec(service.id, ['sh', '-c', 'cat /proc/[0-9]*/stat | grep -c " Z "; cat /proc/1/comm']))
+            .stdout,
+        { timeout: 20_000 },
+      )
+      .toBe('0\ninit\n');
+    expect(await timed(() => api.act(service.id, 'stop'))).toBeLessThan(8_000);
+    expect(await logOf(service)).toContain('got TERM');
+    expect(await inspected(service, '{{.State.ExitCode}}')).toBe('5');
+    await api.remove(service.id);
+    const none = await api.start({ image: 'busybox', command: ['no-such'], isolation: 'gvisor' });
+    expect(await api.until(none.id, ({ status }) => status === 'failed')).toMatchObject({
+      error: { code: 'command_not_found' },
+    });
+    await api.remove(none.id);
+  });
+
+  test('a file is the user’s where they can write', async () => {
+    const service = await api.start({
+      image: traits,
+      isolation: 'gvisor',
+      command: ['sh', '-c', 'trap "exit 0" INT; while :; do sleep 0.1; done'],
+      files: [{ path: 'mine.txt', content: 'x' }],
+      workdir: '/data',
+    });
+    const put = await fetch(`${runlet.url}/v1/services/${service.id}/files/data/later.txt`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${runlet.apiKey}` },
+      body: 'x',
+    });
+    expect(put.status).toBe(204);
+    const owners = await exec(service.id, ['stat', '-c', '%u:%g', '/data/mine.txt', '/data/later.txt']);
+    expect(owners.stdout).toBe('1234:1234\n1234:1234\n');
+    await api.remove(service.id);
   });
 });
 
@@ -202,6 +275,25 @@ describe('one that is put to sleep', () => {
     expect(asleepMs).toBeGreaterThan(2_000);
     expect(asleepMs).toBeLessThan(4_000);
     expect(await hello(service)).toBe(true);
+    // What is open keeps it awake; its end is its last use.
+    const open = await api.fetch(service, 'open');
+    await sleep(4_500);
+    expect((await api.read('sleeper')).status).toBe('ready');
+    await open.body?.cancel();
+    const closed = performance.now();
+    await api.until('sleeper', ({ status }) => status === 'idle');
+    const closedMs = performance.now() - closed;
+    expect(closedMs).toBeGreaterThan(1_900);
+    expect(closedMs).toBeLessThan(4_000);
+    // So does what runs in it, but for what was left to itself.
+    await api.act('sleeper', 'exec', { command: ['sleep', '1000'], detached: true });
+    await exec('sleeper', ['sleep', '4']);
+    const ended = performance.now();
+    expect((await api.read('sleeper')).status).toBe('ready');
+    await api.until('sleeper', ({ status }) => status === 'idle');
+    const endedMs = performance.now() - ended;
+    expect(endedMs).toBeGreaterThan(1_500);
+    expect(endedMs).toBeLessThan(4_000);
     await api.remove('sleeper');
   });
 
@@ -217,6 +309,9 @@ describe('one that is put to sleep', () => {
     const wokenMs = await timed(async () => expect(await hello(service)).toBe(true));
     // Two seconds of grace, and its start.
     expect(wokenMs).toBeLessThan(6_000);
+    // It is not begun twice, and nothing is left of its sleep.
+    expect(await api.read('stubborn')).toMatchObject({ status: 'ready', restarts: 0, error: null });
+    await docker(lab.dockerHost, 'kill', api.container(service));
     await api.remove('stubborn');
   });
 });

@@ -247,6 +247,9 @@ describe('files', () => {
         'UNKNOWN 1234:1234 755',
         'UNKNOWN 1234:1234 644',
       ]);
+      // The folder itself may be root's.
+      expect((await put(name, `${workdir.slice(1)}/beside.txt`)).status).toBe(204);
+      expect(await owners(name, workdir, 'beside.txt')).toEqual(['UNKNOWN 1234:1234 644']);
       await api.remove(name);
     }
   });

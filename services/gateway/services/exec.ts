@@ -101,7 +101,7 @@ async function execsOf(
 async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
   await wish(gateway, record, 'wake');
   const now =
-    record.status === 'ready'
+    record.status === 'ready' && record.wanted === 'running'
       ? record
       : await waitForService(gateway, record.head.id, hasSettled, wakeMs, gone);
   if (now?.status === 'ready' && now.worker !== null) return now;

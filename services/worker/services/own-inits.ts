@@ -51,5 +51,5 @@ export function bringsItsInit(argv: readonly string[]): boolean {
   const path = posix.normalize(program);
   const name = posix.basename(path);
   // Many things are called init; only where an init lies is it one.
-  return known.has(path) || (name !== 'init' && known.has(name));
+  return (path.startsWith('/') && known.has(path)) || (name !== 'init' && known.has(name));
 }

@@ -4,7 +4,8 @@ import { Problem } from '../../../shared/problems.ts';
 import { emptyState, type RunHead } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { ServiceExecRecord, ServiceExecStore } from '../../../shared/stores/service-execs.ts';
-import { type ServiceStore, useToldMs } from '../../../shared/stores/services.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import { type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ActiveRuns } from '../active-runs.ts';
 import type { ContainerState, Engine, ImageInfo } from '../engine/engine.ts';
 import { type Execution, executeRun } from '../execute-run.ts';
@@ -54,11 +55,12 @@ export function createServiceExec(options: {
 
   function executionIn(
     runId: string,
-    service: string,
+    record: ServiceRecord,
     command: string[],
     container: ContainerState,
     image: ImageInfo,
   ): Execution {
+    const service = record.head.id;
     return {
       ...options.execution,
       images: {
@@ -74,7 +76,7 @@ export function createServiceExec(options: {
           const sandbox = await openExecSandbox(engine, container.id, options.initPath);
           // A service in which a program runs is in use.
           const touch = () => void services.touch(service).catch(() => {});
-          const touching = setInterval(touch, useToldMs);
+          const touching = setInterval(touch, tellsUsesEveryMs(record.head.request.keepAlive));
           const note: ServiceExecRecord = {
             id: runId,
             command,
@@ -157,7 +159,7 @@ export function createServiceExec(options: {
           written: () => {},
         };
         const { command = [] } = request;
-        const execution = executionIn(runId, service, command, container, image);
+        const execution = executionIn(runId, record, command, container, image);
         await executeRun(execution, attemptOf, undefined);
       } finally {
         active.remove(runId);

@@ -10,7 +10,7 @@ import {
   type ServiceRecord,
   type ServiceState,
 } from '../../../shared/stores/service-record.ts';
-import { type ServiceHolder, type ServiceStore, useToldMs } from '../../../shared/stores/services.ts';
+import { type ServiceHolder, type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ContainerState } from '../engine/engine.ts';
 import type { Ledger, Reservation } from '../ledger.ts';
 import { untilReady } from './readiness.ts';
@@ -20,8 +20,8 @@ import { endProblem, ranMs } from './service-end.ts';
 
 /** A record may change without a hint: it is looked at so often. */
 const lookMs = 1_000;
-/** A service that gets so much less notice of its idle time than it should have is stopped late, and never early. */
-const idleSlackMs = 2 * useToldMs;
+/** Of the time between two words of uses: what is lost, or late, of them by less than this puts no service to sleep too early. */
+const idleSlack = 1.5;
 /** What is being stopped to sleep is told to be asleep when it is down, or after this. */
 const fallingAsleepMs = 500;
 /** What is on its way between gateways, store and workers has come by then. */
@@ -281,10 +281,11 @@ export function createServiceKeeper(options: {
 
   async function watchIdle(): Promise<number> {
     if (request.keepAlive === 'forever') return lookMs;
-    const left = record.lastUsedAt + request.keepAlive + idleSlackMs - Date.now();
+    const livesMs = request.keepAlive + idleSlack * tellsUsesEveryMs(request.keepAlive);
+    const left = record.lastUsedAt + livesMs - Date.now();
     if (left > 0) return Math.min(lookMs, left);
     const to = request.onIdle === 'remove' ? 'removed' : 'idle';
-    const verdict = await store.goIdle(holder, Date.now() - request.keepAlive - idleSlackMs + 1, to);
+    const verdict = await store.goIdle(holder, Date.now() - livesMs + 1, to);
     if (verdict === 'lost') throw new Lost();
     if (verdict !== 'idle') return 1;
     // A call may have come on its way past us: gateways tell of it as they pass it on, and have just heard of this.

@@ -1,6 +1,6 @@
 import { networkNamespace } from '../../../../shared/network-namespace.ts';
 import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
-import { useToldMs } from '../../../../shared/stores/services.ts';
+import { tellsUsesEveryMs } from '../../../../shared/stores/services.ts';
 import type { Gateway } from '../../gateway.ts';
 import type { Limits } from './connection.ts';
 import { addressOf } from './place.ts';
@@ -32,7 +32,7 @@ export type Known = {
 };
 
 const never = Number.NEGATIVE_INFINITY;
-const tickMs = useToldMs;
+const tickMs = 1_000;
 /** What was heard so long ago is asked for again before it is relied on. In steady use that is told comes before. */
 const freshMs = 2_000;
 /** A store that does not answer holds up no service: what is known of it is used. */
@@ -45,7 +45,7 @@ export type KnownServices = ReturnType<typeof knowServices>;
  * The services that are called, with their connections. They are looked up once; hints (pub/sub) and the answers of the touches
  * keep what is known of them right. A forwarded request asks the store nothing.
  *
- * Each use is told with its own time: the first after a while at once, others `useToldMs` after the one that was told before, the end of
+ * Each use is told with its own time: the first after a while at once, others a little after the one that was told before, the end of
  * what takes long too. So what the store knows is never more than that behind, which is what an idle clock relies on.
  */
 export function knowServices(gateway: Gateway, limits: Limits) {
@@ -162,18 +162,16 @@ export function knowServices(gateway: Gateway, limits: Limits) {
   function note(known: Known, now: number): void {
     known.usedAt = now;
     if (known.telling !== undefined || known.gone) return;
-    const dueInMs = known.touchedAt + useToldMs - now;
-    if (dueInMs <= 0 && known.touching === undefined) {
-      tell(known);
-      return;
-    }
-    known.telling = setTimeout(
-      () => {
-        known.telling = undefined;
-        if (known.usedAt > known.toldAt) tell(known);
-      },
-      Math.max(1, dueInMs),
-    ).unref();
+    const everyMs = tellsUsesEveryMs(known.record.head.request.keepAlive);
+    const dueInMs = known.touchedAt + everyMs - now;
+    if (dueInMs <= 0 && known.touching === undefined) tell(known);
+    known.telling = setTimeout(() => tellLater(known), dueInMs <= 0 ? everyMs : dueInMs).unref();
+  }
+
+  function tellLater(known: Known): void {
+    known.telling = undefined;
+    if (known.open > 0) note(known, performance.now());
+    else if (known.usedAt > known.toldAt) tell(known);
   }
 
   async function find(target: Target & { kind: 'name' | 'path' }): Promise<Known | undefined> {
@@ -208,16 +206,15 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     /** Notes a use, and makes sure that what is known is not old. `undefined`: it is not. */
     use(known: Known): Promise<void> | undefined {
       const now = performance.now();
-      if (now - known.freshAt < freshMs) {
-        note(known, now);
-        return undefined;
-      }
       known.usedAt = now;
+      const news = now - known.freshAt < freshMs ? undefined : touch(known).catch(() => {});
+      note(known, now);
+      if (news === undefined) return undefined;
       let patience: NodeJS.Timeout | undefined;
       const wait = new Promise<void>((resolve) => {
         patience = setTimeout(resolve, patienceMs);
       });
-      return Promise.race([touch(known).catch(() => {}), wait]).finally(() => clearTimeout(patience));
+      return Promise.race([news, wait]).finally(() => clearTimeout(patience));
     },
 
     /** One of those that are `open` is over. */
