@@ -1,5 +1,8 @@
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
+import { loadScript } from './scripts.ts';
+
+const note = loadScript('service-exec');
 
 /** A program that runs inside a service beside its own, or has run. */
 export type ServiceExecRecord = {
@@ -38,8 +41,9 @@ export function createServiceExecStore(redis: RedisConnection, keys: Keys) {
         .sort((a, b) => (a.id < b.id ? 1 : -1));
     },
 
+    /** Nothing of a service that is gone. */
     async put(service: string, exec: ServiceExecRecord): Promise<void> {
-      await redis.hset(keys.serviceExecs(service), exec.id, JSON.stringify(exec));
+      await note(redis, [keys.service(service), keys.serviceExecs(service)], [exec.id, JSON.stringify(exec)]);
     },
 
     async drop(service: string, ids: string[]): Promise<void> {

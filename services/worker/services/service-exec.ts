@@ -39,6 +39,7 @@ export function createServiceExec(options: {
     service: string,
     container: ContainerState,
     request: RunRequest,
+    image: ImageInfo,
   ): Promise<void> {
     const startedAt = new Date();
     await options.detached.start(holder.runId, service, container, request);
@@ -46,6 +47,7 @@ export function createServiceExec(options: {
     const totalMs = Math.max(0, finishedAt.getTime() - Date.parse(head.createdAt));
     const state = {
       ...emptyState,
+      image: { reference: request.image ?? '', digest: image.digest },
       timings: { ...emptyState.timings, startMs: finishedAt.getTime() - startedAt.getTime(), totalMs },
       startedAt: startedAt.toISOString(),
       finishedAt: finishedAt.toISOString(),
@@ -141,7 +143,7 @@ export function createServiceExec(options: {
         const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
         const request = { ...claim.request, workdir };
         if (detached) {
-          await startDetached(holder, head, service, container, request).catch((error) => {
+          await startDetached(holder, head, service, container, request, image).catch((error) => {
             if (error instanceof Problem) return end(error);
             options.log.error({ run: runId, err: error }, 'a detached program was not started');
             return end(new Problem('internal', 'The program could not be started for a reason on our side.'));
