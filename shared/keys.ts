@@ -84,6 +84,8 @@ export function keysFor(prefix: string) {
     notifiers: `${base}:notifiers`,
     /** Hash: a service's record. Kept until it is removed. */
     service: (id: string) => `${base}:service:${id}`,
+    /** Hash by run, bounded: the programs that run inside of a service, and those that did. */
+    serviceExecs: (id: string) => `${base}:service:${id}:execs`,
     /** Sorted set by the time of their making: the ids of all services. */
     services: `${base}:services`,
     /** Sorted set, all scores 0: the ids of a tenant's services in order of time. */

@@ -19,7 +19,7 @@
 #include "wire.h"
 
 /* As execvp, but with the program's own PATH, and without its fallback to a shell for what is no program. */
-static int find_and_exec(char **argv, char **envp) {
+int find_and_exec(char **argv, char **envp) {
     if (strchr(argv[0], '/')) {
         execve(argv[0], argv, envp);
         return errno;

@@ -21,5 +21,7 @@ pid_t start_program(const struct order *order, struct streams *streams, int *rep
 /* What kept it from executing the program, as an errno; 0: it has. Closes `report`. */
 int executed(int report);
 void close_streams(struct streams *streams);
+/* Becomes the program, found by the PATH of `envp`. Comes back with an errno. */
+int find_and_exec(char **argv, char **envp);
 
 #endif

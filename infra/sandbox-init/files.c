@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "wire.h"
 
 enum { DEPTH_MOST = 64, PATH_MOST = 4096 };
@@ -40,6 +41,7 @@ void enter_workdir(char *path) {
     if (!refused) refused = make_folder(AT_FDCWD, path);
     no_workdir = chdir(path) != 0 ? reason(errno, refused) : 0;
     if (no_workdir) send_failure(IN_WORKDIR, no_workdir, path);
+    else give_workdir();
 }
 
 static int is_plain(const char *part) { return part[0] && strcmp(part, ".") && strcmp(part, ".."); }
@@ -89,7 +91,7 @@ void begin_file(uint32_t mode, uint64_t size, char *path) {
     int number = errno;
     close(folder);
     if (file < 0) return end_file(number);
-    if (fchmod(file, mode & 0777) != 0) return end_file(errno);
+    if (give_file(file) != 0 || fchmod(file, mode & 0777) != 0) return end_file(errno);
     if (left == 0) end_file(0);
 }
 

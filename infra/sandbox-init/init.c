@@ -13,7 +13,9 @@
 
 #include "files.h"
 #include "hold.h"
+#include "owner.h"
 #include "processes.h"
+#include "service.h"
 #include "step.h"
 #include "tree.h"
 #include "user.h"
@@ -188,12 +190,15 @@ static int read_signals(int from) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && !strcmp(argv[1], "service")) return serve(argv + 2);
     int beside = argc > 1 && !strcmp(argv[1], "exec");
+    const char *owner = argc > 2 + beside && !strcmp(argv[1 + beside], "files") ? argv[2 + beside] : NULL;
     /* PID 1 ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
     if (beside == (getpid() == 1)) return 64;
     prctl(PR_SET_DUMPABLE, 0);
     if (beside) be_apart();
-    if (argc > 1 + beside) set_program_user(argv[1 + beside]);
+    if (owner) own_files(owner);
+    else if (argc > 1 + beside) set_program_user(argv[1 + beside]);
     umask(022);
     for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
     /* What the runtime forgot to close is no program's (CVE-2024-21626); a kernel too old for it leaves it as it is. */

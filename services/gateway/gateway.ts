@@ -13,6 +13,7 @@ import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { previewer } from '../../shared/stores/run-preview.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createVolumeStore } from '../../shared/stores/volumes.ts';
 import { createWebhookStore } from '../../shared/stores/webhooks.ts';
@@ -58,6 +59,7 @@ export function createGateway(parts: {
     notifiers: createNotifierStore(redis, keys),
     preview: previewer(redis, keys),
     services: createServiceStore(redis, keys, sealer),
+    serviceExecs: createServiceExecStore(redis, keys),
     volumes: createVolumeStore(redis, keys),
     /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
     closing,

@@ -15,6 +15,7 @@ export function createActiveRuns() {
     },
     /** Whether this attempt is in hand: its container is no orphan. */
     holds: (runId: string, attempt: number) => active.get(runId)?.holder.attempt === attempt,
+    has: (runId: string) => active.has(runId),
     holders: () => [...active.values()].map((entry) => entry.holder),
     size: () => active.size,
     stop(runId: string, cause: StopCause): void {

@@ -4,6 +4,7 @@ import type { OperationStore } from '../../shared/stores/operations.ts';
 import type { WorkerCommand, WorkerStore } from '../../shared/stores/workers.ts';
 import type { Engine } from './engine/engine.ts';
 import type { ImageProvider } from './image-provider.ts';
+import type { DetachedExec } from './services/detached-exec.ts';
 import type { ServiceExec } from './services/service-exec.ts';
 import type { ServiceManager } from './services/service-manager.ts';
 import type { ServiceRequests } from './services/service-requests.ts';
@@ -20,6 +21,7 @@ export function createCommands(options: {
   imagesChanged: () => void;
   services: Pick<ServiceManager, 'poke'>;
   exec: ServiceExec;
+  detached: Pick<DetachedExec, 'look'>;
   requests: ServiceRequests;
   drain: () => void;
   log: Log;
@@ -46,7 +48,12 @@ export function createCommands(options: {
       case 'service':
         return options.services.poke(command.service);
       case 'exec':
-        return options.exec.run(command.run, command.service);
+        return options.exec.run(command.run, command.service, command.detached);
+      case 'service-execs':
+        return report(command.operation, async () => {
+          await options.detached.look(command.service);
+          return { digest: null };
+        });
       case 'service-logs':
         return report(command.operation, async () => {
           await options.requests.logs(command);

@@ -12,6 +12,7 @@ import { createOperationStore } from '../../shared/stores/operations.ts';
 import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { createRunClaims } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
+import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
@@ -36,6 +37,7 @@ import { initVolume } from './sandbox/init-volume.ts';
 import { createServiceNetworks } from './sandbox/service-networks.ts';
 import { subnetPool } from './sandbox/subnets.ts';
 import { createSandboxes } from './sandboxes.ts';
+import { createDetachedExec } from './services/detached-exec.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceExec } from './services/service-exec.ts';
 import { createServiceRequests } from './services/service-requests.ts';
@@ -153,6 +155,8 @@ const intake = createIntake({
   log,
 });
 const serviceStore = createServiceStore(redis, keys, sealer);
+const serviceExecs = createServiceExecStore(redis, keys);
+const detached = createDetachedExec({ engine, execs: serviceExecs, isUnderWay: active.has });
 const services = await openServices({
   engine,
   info: engineInfo,
@@ -165,9 +169,11 @@ const services = await openServices({
   networks: createServiceNetworks(networking),
   initVolume: initVolumeOnEngine,
   ledger,
+  onKept: (service) => void detached.look(service).catch(() => {}),
   log,
 });
 const operations = createOperationStore(redis, keys);
+detached.watch();
 const initPath = initVolumeOnEngine.init.path;
 const commands = createCommands({
   workerId,
@@ -177,12 +183,15 @@ const commands = createCommands({
   images,
   imagesChanged,
   services,
+  detached,
   exec: createServiceExec({
     workerId,
     engine,
     initPath,
     runs,
     services: serviceStore,
+    execs: serviceExecs,
+    detached,
     active,
     execution,
     log,
@@ -236,6 +245,7 @@ async function stop(): Promise<void> {
   await within(farewellMs, registrar.beatOnce());
   await drained;
   stopWatching();
+  detached.stop();
   await queue.close();
   const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();

@@ -132,6 +132,10 @@ export function serviceRequestSchema(policy: RunPolicy) {
         description:
           'When it ends by itself: again, with a growing wait; or it is `stopped` (exit code 0) or `failed`.',
       }),
+      init: z.boolean().default(true).meta({
+        description:
+          'A small init of ours is PID 1 of the container, as with `docker run --init`: it hands signals on to the program, reaps orphans and keeps the exit code. `false`: the program is PID 1 itself. Images that bring an init of their own (s6-overlay, systemd, runit, OpenRC, tini, dumb-init, …), told by the first word of what they execute, are left as they are.',
+      }),
       public: z.boolean().default(false).meta({
         description:
           'Anybody may call it. Else the API key, or a signed URL, is needed; neither reaches the container.',
@@ -245,19 +249,43 @@ function execFields(policy: RunPolicy) {
         .optional()
         .meta({ description: 'Of the terminal, with `rows`, from the first line on.' }),
       rows: terminalSide.optional(),
+      detached: z.boolean().default(false).meta({
+        description:
+          'Starts the program and leaves it to itself: it outlives this call, and ends with the service’s container. The run is over, `succeeded` and without an exit code, once the program has been executed; how it goes on is told by GET /v1/services/{id}/exec. It has no stdin and no limit of its own (`stdin`, `interactive`, `tty` and `limits` are refused), and what it writes is dropped: send it to a file, or to /proc/1/fd/1, which is the service’s log. It is no use of the service: its idle clock goes on.',
+      }),
       metadata: metadata.default({}),
     })
-    .refine(({ tty, interactive }) => !tty || interactive, {
-      path: ['tty'],
-      message: 'needs "interactive": true, so that there is somebody at the terminal',
+    .superRefine((request, context) => {
+      const refuse = (path: (string | number)[], message: string) =>
+        context.addIssue({ code: 'custom', path, message, input: undefined });
+      if (request.tty && !request.interactive)
+        refuse(['tty'], 'needs "interactive": true, so that there is somebody at the terminal');
+      refuseSize(request, refuse);
+      if (!request.detached) return;
+      for (const name of ['tty', 'interactive'] as const)
+        if (request[name]) refuse([name], 'must not stand beside detached: nobody is at it');
+      if (request.stdin !== undefined) refuse(['stdin'], 'must not stand beside detached: it has no stdin');
     })
-    .superRefine((request, context) =>
-      refuseSize(request, (path, message) =>
-        context.addIssue({ code: 'custom', path, message, input: undefined }),
-      ),
-    )
     .meta({ id: 'ExecRequest' });
 }
+
+/** `GET …/exec`. */
+export const serviceExec = z
+  .object({
+    id: z.string().meta({ description: 'Of the run that started it.' }),
+    command: z.array(z.string()),
+    detached: z.boolean().meta({ description: 'It outlives its run.' }),
+    status: z.enum(['running', 'exited']),
+    exitCode: z
+      .int()
+      .nullable()
+      .meta({ description: 'Null while it runs, and where it ended unseen (with its container, mostly).' }),
+    pid: z.int().nullable().meta({ description: 'Inside the container, where it is known.' }),
+    startedAt: time,
+  })
+  .meta({ id: 'ServiceExec' });
+
+export type ServiceExec = z.infer<typeof serviceExec>;
 
 export type ExecRequest = z.output<ReturnType<typeof execRequestSchema>>;
 

@@ -27,6 +27,13 @@ const scripts = {
   gone: loadScript('service-gone'),
 };
 
+/**
+ * The store is told of a service's uses so often, of each by its own time: of the first after a while at once, of the last so long after it
+ * at most. A clock that runs for a second must know better than one that runs for ten minutes.
+ */
+export const tellsUsesEveryMs = (keepAlive: number | 'forever'): number =>
+  keepAlive === 'forever' ? 1_000 : Math.max(200, Math.min(1_000, keepAlive / 4));
+
 /** Who writes: the fence of a worker's every write. */
 export type ServiceHolder = { id: string; tenant: string; worker: string; generation: number };
 
@@ -199,7 +206,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       const reply = await scripts.idle(
         redis,
         [keys.service(holder.id)],
-        [holder.worker, holder.generation, usedBefore, to],
+        [holder.worker, holder.generation, usedBefore, to, keys.serviceWake(holder.id)],
       );
       return text(reply) as 'idle' | 'used' | 'lost' | 'unwanted';
     },
@@ -209,7 +216,13 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       const { id, tenant, name } = record.head;
       const reply = await scripts.gone(
         redis,
-        [keys.service(id), keys.services, keys.tenantServices(tenant), keys.serviceNames(tenant)],
+        [
+          keys.service(id),
+          keys.services,
+          keys.tenantServices(tenant),
+          keys.serviceNames(tenant),
+          keys.serviceExecs(id),
+        ],
         [id, name, worker ?? '', record.generation, keys.serviceWake(id)],
       );
       return text(reply) === 'removed';

@@ -16,7 +16,9 @@ export type WorkerCommand =
   /** Something is wanted of a service that it holds, or is to hold. */
   | { kind: 'service'; service: string }
   /** A run inside a service that it holds. */
-  | { kind: 'exec'; run: string; service: string }
+  | { kind: 'exec'; run: string; service: string; detached?: boolean }
+  /** Look at the programs inside of a service, and note how they are. */
+  | { kind: 'service-execs'; operation: string; service: string }
   | { kind: 'service-logs'; operation: string; service: string; tail: number; follow: boolean }
   | {
       kind: 'service-file';

@@ -128,6 +128,36 @@ describe('runlet exec', () => {
     expect(await live.cli(['exec', '-it', 'web', 'sh'])).toMatchObject({ code: 2 });
   });
 
+  it('-d leaves it to itself, and --list shows it', async () => {
+    const script = 'echo "$A from a job" > /proc/1/fd/1; exec sleep 1234';
+    const args = ['exec', '-d', '-e', 'A=b', '-w', '/etc', 'web', '--', 'sh', '-c', script];
+    const started = await live.cli(args, { stdin: 'not asked for' });
+    expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run_\S+\n$/), stderr: '' });
+    await vi.waitFor(async () => expect((await live.cli(['logs', 'web'])).out).toContain('b from a job'));
+    const listed = await live.cli(['exec', '--list', 'web']);
+    expect(listed).toMatchObject({ code: 0, stderr: '' });
+    expect(listed.out).toMatch(/^RUN +STATUS +EXIT +PID +DETACHED +AGE +COMMAND$/m);
+    expect(listed.out).toMatch(
+      new RegExp(`^${started.out.trim()} +running +- +\\d+ +yes .* sh -c echo`, 'm'),
+    );
+    const json = JSON.parse((await live.cli(['exec', '--list', '--json', 'web'])).out);
+    expect(json).toMatchObject({ data: [{ id: started.out.trim(), status: 'running', detached: true }] });
+    await live.cli(['exec', 'web', 'kill', String(json.data[0].pid)]);
+    await vi.waitFor(async () =>
+      expect((await live.cli(['exec', '--list', 'web'])).out).toMatch(/ exited +143 /),
+    );
+    const none = await live.cli(['exec', '-d', 'web', 'no-such-program']);
+    expect(none.code).toBe(125);
+    expect(none.stderr).toContain('"no-such-program" does not exist');
+    for (const bad of [
+      ['exec', '-d', '-i', 'web', 'cat'],
+      ['exec', '-d', '--timeout', '1s', 'web', 'cat'],
+      ['exec', '--list', 'web', 'cat'],
+      ['exec', 'web'],
+    ])
+      expect(await live.cli(bad)).toMatchObject({ code: 2 });
+  });
+
   it('-it is the program’s terminal', async () => {
     const terminal = onTerminal(
       `stty rows 30 cols 100; ${cliWord} exec -it web sh -c 'stty size; exec sh'; echo "code $?"; stty -a`,

@@ -36,6 +36,17 @@ const idler = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'];
 const box = (name: string, ...more: string[]) => ['up', 'busybox', '--name', name, ...more, '--', ...idler];
 
 describe('runlet up', () => {
+  it('--no-init has the program as PID 1', async () => {
+    for (const [name, flags, comm] of [
+      ['with', [], 'init\n'],
+      ['without', ['--no-init'], 'sh\n'],
+    ] as const) {
+      await live.cli(box(name, ...flags));
+      expect(await live.cli(['exec', name, 'cat', '/proc/1/comm'])).toMatchObject({ code: 0, out: comm });
+      await live.cli(['rm', name]);
+    }
+  });
+
   it('waits until it is ready, and prints the address that answers', async () => {
     const ended = await live.cli(web('web', '--keep', '1h'));
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Starting web') });

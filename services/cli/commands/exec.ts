@@ -7,16 +7,26 @@ import type { ExecOptions } from '../services/exec.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
 
+const aloneWithout = {
+  interactive: 'stdin of ours',
+  tty: 'terminal',
+  timeout: 'time limit',
+  cpuTime: 'limit of CPU time',
+  outputLimit: 'output that is kept',
+};
+
 export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const command = program
     .command('exec')
     .description('run a program inside a service; exits with its exit code')
-    .usage('[options] NAME [--] COMMAND...')
+    .usage('[options] NAME [--] COMMAND...\n       runlet exec --list NAME')
     .argument('<name>', 'the service’s name or id')
-    .argument('<command...>', 'the program and its arguments')
+    .argument('[command...]', 'the program and its arguments')
     .passThroughOptions()
     .option('-i, --interactive', 'our stdin is the program’s, as it comes, for as long as it runs')
     .option('-t, --tty', 'a terminal for the program; with -i')
+    .option('-d, --detach', 'start it and leave it to itself: it ends with the service')
+    .option('--list', 'show what runs inside the service, and what was detached and has ended')
     .option('-e, --env <name=value>', 'set a variable; NAME alone hands on your own (repeatable)', each(text))
     .option('-w, --workdir <path>', 'where it starts')
     .option('--timeout <time>', 'most time that it may take', as(parseDuration))
@@ -28,14 +38,31 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
         'runlet exec web ls -l /',
         'runlet exec -it db mariadb -u root -p',
         'echo hi | runlet exec box cat',
+        "runlet exec -d web sh -c 'exec my-job > /proc/1/fd/1 2>&1'",
+        'runlet exec --list web',
       ),
     );
-  addCommonOptions(command).action(async (name: string, words: string[], options: ExecOptions) => {
-    if (options.tty && !options.interactive)
-      throw new UsageError('-t needs -i: a terminal wants somebody who types.');
-    if (options.tty && !process.stdin.isTTY)
-      throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
-    const { executeIn } = await import('../services/exec.ts');
-    finish(await executeIn(openContext(command, streams), name, words, options));
-  });
+  addCommonOptions(command).action(
+    async (name: string, words: string[], options: ExecOptions & { list?: boolean }) => {
+      if (options.list) {
+        if (words.length > 0) throw new UsageError('--list runs nothing: leave the command out.');
+        const { listIn } = await import('../services/exec-detached.ts');
+        return listIn(openContext(command, streams), name);
+      }
+      if (words.length === 0) throw new UsageError('Say what to run: `runlet exec NAME COMMAND...`.');
+      if (options.detach) {
+        for (const flag of ['interactive', 'tty', 'timeout', 'cpuTime', 'outputLimit'] as const)
+          if (options[flag] !== undefined)
+            throw new UsageError(`-d leaves the program to itself: it has no ${aloneWithout[flag]}.`);
+        const { detachIn } = await import('../services/exec-detached.ts');
+        return finish(await detachIn(openContext(command, streams), name, words, options));
+      }
+      if (options.tty && !options.interactive)
+        throw new UsageError('-t needs -i: a terminal wants somebody who types.');
+      if (options.tty && !process.stdin.isTTY)
+        throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
+      const { executeIn } = await import('../services/exec.ts');
+      finish(await executeIn(openContext(command, streams), name, words, options));
+    },
+  );
 }

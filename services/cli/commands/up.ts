@@ -44,6 +44,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
     .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
     .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
+    .option('--no-init', 'the program is PID 1 itself: no init of ours hands on signals and reaps')
     .option('--public', 'anybody may call it, without a key')
     .option('--metadata <name=value>', 'a label (repeatable)', each(parsePair))
     .option('--wait <time>', 'how long to wait until it is ready', as(parseDuration), 60_000)

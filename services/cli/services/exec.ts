@@ -10,6 +10,7 @@ import { readStdin, stdinIsPiped } from '../run/stdin.ts';
 export type ExecOptions = {
   interactive?: boolean;
   tty?: boolean;
+  detach?: boolean;
   env?: string[];
   workdir?: string;
   timeout?: number;
@@ -20,6 +21,15 @@ export type ExecOptions = {
 const exitInterrupted = 130;
 const noStdin = 'Nothing came on stdin: the program goes without. -i passes it on as it comes.';
 
+export const commandOf = (words: string[]) => (words[0] === '--' ? words.slice(1) : words);
+
+export function variablesOf(context: Context, options: Pick<ExecOptions, 'env'>): Record<string, string> {
+  const { env, missing } = collectEnvironment(options.env ?? [], process.env);
+  for (const variable of missing)
+    context.note(`-e ${variable}: it is not set here, so the program does not get it.`);
+  return env;
+}
+
 /** `runlet exec`: a run inside a service, shown as `runlet run` shows its own. */
 export async function executeIn(
   context: Context,
@@ -27,14 +37,12 @@ export async function executeIn(
   words: string[],
   options: ExecOptions,
 ): Promise<number> {
-  const { env, missing } = collectEnvironment(options.env ?? [], process.env);
-  for (const variable of missing)
-    context.note(`-e ${variable}: it is not set here, so the program does not get it.`);
+  const env = variablesOf(context, options);
   const piped = options.interactive !== true && stdinIsPiped();
   const stdin = piped ? await readStdin(process.stdin, () => context.note(noStdin), false) : undefined;
   if (piped) process.stdin.destroy();
   const body = {
-    command: words[0] === '--' ? words.slice(1) : words,
+    command: commandOf(words),
     ...stdin,
     env,
     ...(options.workdir !== undefined && { workdir: options.workdir }),

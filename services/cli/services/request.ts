@@ -21,6 +21,7 @@ export type UpOptions = {
   memory?: number;
   cpus?: number;
   network?: string;
+  init?: boolean;
   public?: boolean;
   metadata?: [string, string][];
   wait: number;
@@ -52,6 +53,7 @@ export function serviceRequest(context: Context, image: string, command: string[
     ...(collection.files.length > 0 && { files: collection.files }),
     ...(options.workdir !== undefined && { workdir: options.workdir }),
     ...(options.network !== undefined && { network: options.network }),
+    ...(options.init === false && { init: false }),
     ...(options.public === true && { public: true }),
     ...(options.metadata !== undefined && { metadata: Object.fromEntries(options.metadata) }),
     ...(Object.keys(limits).length > 0 && { limits }),

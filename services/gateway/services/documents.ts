@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { run } from '../../../shared/contracts/run.ts';
-import { service, volume } from '../../../shared/contracts/service.ts';
+import { service, serviceExec, volume } from '../../../shared/contracts/service.ts';
 import { bearer, empty, idParam, jsonResponse, page, problems, textHeader } from '../http/describe.ts';
 
 /** What the OpenAPI document says of services. */
@@ -153,7 +153,7 @@ export const execDocument = {
   operationId: 'execInService',
   summary: 'Run a program inside a service',
   description:
-    'Answers, streams and attaches as a run does: follow it under /v1/runs/{id}. It runs as the container’s user; what it leaves behind dies with it. Wakes an idle service.',
+    'Answers, streams and attaches as a run does: follow it under /v1/runs/{id}. It runs as the container’s user; what it leaves behind dies with it, but for what is `detached`. Wakes an idle service.',
   params,
   headers: prefer,
   example: { command: ['ls', '-l', '/'] },
@@ -161,6 +161,20 @@ export const execDocument = {
     200: jsonResponse('The finished run (`Prefer: wait`).', run, { ...applied, ...location }),
     202: jsonResponse('The run, stored.', run, { ...applied, ...location }),
     ...problems(400, 404, 409, 413, 415, 429),
+  },
+};
+
+export const listExecDocument = {
+  tags,
+  security,
+  operationId: 'listServiceExecs',
+  summary: 'The programs that run inside a service beside its own',
+  description:
+    'The newest first, all on one page: what runs, and of the detached ones the last 50 that have ended. Of a service that does not run: those alone.',
+  params,
+  responses: {
+    200: jsonResponse('The programs.', page(serviceExec, 'ServiceExecPage')),
+    ...problems(400, 404, 504),
   },
 };
 

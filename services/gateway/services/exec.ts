@@ -1,11 +1,11 @@
 import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
-import { type ExecRequest, execRequestSchema } from '../../../shared/contracts/service.ts';
+import { type ExecRequest, execRequestSchema, type ServiceExec } from '../../../shared/contracts/service.ts';
 import { newId } from '../../../shared/ids.ts';
-import { Problem } from '../../../shared/problems.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { json } from '../http/answers.ts';
+import { json, ok } from '../http/answers.ts';
 import { type App, mount, validate } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { endedRun } from '../runs/load.ts';
@@ -14,9 +14,12 @@ import { watchRun } from '../runs/watch.ts';
 import { hasSettled, waitForService, wish } from './actions.ts';
 import * as documents from './documents.ts';
 import { ownService } from './load.ts';
+import { askWorker } from './worker-operation.ts';
 
 /** An exec wakes an idle service, and waits so long for it. */
 const wakeMs = 60_000;
+/** Its worker answers within so long how they are. */
+const lookMs = 10_000;
 
 export function mountExec(app: App, gateway: Gateway): void {
   const schema = execRequestSchema(gateway.policy);
@@ -24,7 +27,9 @@ export function mountExec(app: App, gateway: Gateway): void {
     app,
     { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES },
     { method: 'post', path: '/v1/services/{id}/exec', body: schema, document: documents.execDocument },
-    async (c, { body }) => {
+    async (c, { body, text }) => {
+      if (body.detached && (JSON.parse(text) as { limits?: unknown }).limits !== undefined)
+        throw badField('limits', 'must not stand beside detached: it has none of its own');
       const { tenant } = c.var.identity;
       const waitSeconds = preferredWait(c.req.header('prefer'));
       const record = await ready(
@@ -44,7 +49,10 @@ export function mountExec(app: App, gateway: Gateway): void {
           service: record.head.id,
           watched: watch !== undefined,
         });
-        await gateway.workers.send(record.worker ?? '', { kind: 'exec', run: id, service: record.head.id });
+        await gateway.workers.send(record.worker ?? '', {
+          ...{ kind: 'exec', run: id, service: record.head.id },
+          ...(body.detached && { detached: true }),
+        });
         const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.hurry.signal]);
         const run = await endedRun(gateway, stored.record, end);
         return json(end !== undefined && isTerminal(run.status) ? 200 : 202, JSON.stringify(run), {
@@ -56,13 +64,45 @@ export function mountExec(app: App, gateway: Gateway): void {
       }
     },
   );
+
+  mount(
+    app,
+    { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES },
+    { method: 'get', path: '/v1/services/{id}/exec', document: documents.listExecDocument },
+    async (c) => {
+      const record = await ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
+      return ok({ data: await execsOf(gateway, record), nextCursor: null });
+    },
+  );
+}
+
+/** What runs inside of it, and what did: its worker looks. Without its container nothing of it runs. */
+async function execsOf(
+  gateway: Gateway,
+  { head: { id }, status, worker }: ServiceRecord,
+): Promise<ServiceExec[]> {
+  const isUp = status === 'ready' && worker !== null;
+  if (isUp)
+    await askWorker(
+      gateway,
+      worker,
+      (operation) => ({ kind: 'service-execs', operation, service: id }),
+      lookMs,
+    );
+  return (await gateway.serviceExecs.list(id)).flatMap((one) => {
+    if (!isUp && !one.detached) return [];
+    const { command, detached, startedAt, pid, exitCode } = one;
+    return [
+      { id: one.id, command, detached, status: isUp ? one.status : 'exited', exitCode, pid, startedAt },
+    ];
+  });
 }
 
 /** The service once it is ready; woken if it is idle. */
 async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
   await wish(gateway, record, 'wake');
   const now =
-    record.status === 'ready'
+    record.status === 'ready' && record.wanted === 'running'
       ? record
       : await waitForService(gateway, record.head.id, hasSettled, wakeMs, gone);
   if (now?.status === 'ready' && now.worker !== null) return now;
@@ -73,7 +113,7 @@ async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal)
 }
 
 /** What does not say otherwise is as in a run; its limits of memory and processes are the service's own. */
-function asRun({ head }: ServiceRecord, exec: ExecRequest) {
+function asRun({ head }: ServiceRecord, { detached: _, ...exec }: ExecRequest) {
   return {
     ...exec,
     image: head.request.image,

@@ -62,6 +62,13 @@ export interface Engine {
    */
   exec(id: ContainerId, spec: ExecSpec, signal?: AbortSignal): Promise<ExecAttachment>;
   /**
+   * Runs one more program in a running container, its streams nobody's. It outlives the call, and whoever made it, and ends with the
+   * container. Problems: as `start`; `container_lost` when the container is gone or does not run.
+   */
+  execDetached(id: ContainerId, spec: ExecSpec, signal?: AbortSignal): Promise<ExecId>;
+  /** `null` when the engine knows nothing of it any more: it has ended a while ago, or went with its container. */
+  inspectExec(id: ExecId, signal?: AbortSignal): Promise<ExecState | null>;
+  /**
    * What a container with `service` has written so far, `LogLine`s in object mode; with `follow` also what it writes until
    * it ends. Reading slowly costs no memory. Breaks with `engine_unavailable`. Problem: `container_lost` when it is gone.
    */
@@ -111,6 +118,7 @@ export interface Engine {
 
 export type ContainerId = string;
 export type NetworkId = string;
+export type ExecId = string;
 export type Labels = Record<string, string>;
 
 export type EngineInfo = {
@@ -281,6 +289,14 @@ export type ExecSpec = {
  * without having read its stdin may lose the last of its output to what was still on its way in.
  */
 export type ExecAttachment = Attachment;
+
+export type ExecState = {
+  running: boolean;
+  /** `null` while it runs. */
+  exitCode: number | null;
+  /** As the engine's machine numbers it. */
+  pid: number;
+};
 
 export type LogOptions = {
   /** How many of the last lines to begin with. */

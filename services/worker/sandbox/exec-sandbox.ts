@@ -12,11 +12,14 @@ const lookMs = 50;
  * A sandbox within a container that somebody else keeps alive: an init of its own beside the container's program, which
  * ends what it has begun, and nothing else, when the session is closed. Throws a Problem `container_lost` when
  * the container does not run.
+ *
+ * @param program what the init is told beside, and as whom it is executed; empty: as the container's user
  */
 export async function openExecSandbox(
   engine: Engine,
   containerId: ContainerId,
   initPath: string,
+  program: { args: string[]; user: string } = { args: [], user: '' },
 ): Promise<Sandbox> {
   const inspect = async () => {
     const found = await engine.inspect(containerId);
@@ -29,8 +32,8 @@ export async function openExecSandbox(
   const before = await inspect();
   if (!before.running) throw stopped();
   // Its own work folder may be gone; the session sets another anyway.
-  const program = { argv: [initPath, 'exec'], user: '', workdir: '/', env: {} };
-  const session = createInitSession(await engine.exec(containerId, program));
+  const spec = { argv: [initPath, 'exec', ...program.args], user: program.user, workdir: '/', env: {} };
+  const session = createInitSession(await engine.exec(containerId, spec));
 
   /** Of a container that has perhaps just ended. */
   async function settled(): Promise<ContainerState> {

@@ -25,6 +25,8 @@ export async function openServices(options: {
   networks: ServiceNetworks;
   initVolume: InitVolume;
   ledger: Ledger;
+  /** It is kept by this worker from now on. */
+  onKept: (id: string) => void;
   log: Log;
 }) {
   const { env, info } = options;

@@ -12,6 +12,7 @@ import type { ImageProvider } from '../image-provider.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
 import { filesContainer, serviceLabelsFor, serviceName } from '../sandbox/labels.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
+import { mayBeNotExecuted, notExecuted } from './not-executed.ts';
 import { bringFiles, filesVolume } from './service-files.ts';
 import { serviceSpecFor } from './service-spec.ts';
 import { removeStale } from './stale.ts';
@@ -24,6 +25,8 @@ const stopGraceMs = 10_000;
 const mostPortTries = 10;
 const engineLookMs = 100;
 const lastWordsLines = 3;
+/** An engine may note a start so long after it. */
+const startNotedMs = 5_000;
 const lastWordsCharacters = 400;
 
 /** The containers of services on this engine, one each. */
@@ -118,11 +121,17 @@ export function createServiceContainers(options: {
     return { id: await engine.create(spec), digest: image.digest };
   }
 
+  const lacksInit = (error: unknown) =>
+    error instanceof Problem &&
+    error.code === 'command_not_found' &&
+    error.message.includes(`"${options.initVolume.init.path}"`);
+
   return {
     inspect: (id: string): Promise<ContainerState | null> => engine.inspect(nameOf(id)),
 
     /** Starts the container that is there, or a new one. */
     async start(record: ServiceRecord, container: ContainerState | null): Promise<{ digest: string | null }> {
+      let broughtAnew = false;
       for (let attempt = 1; ; attempt += 1) {
         const made =
           container === null ? await make(record) : { id: container.id, digest: record.state.digest };
@@ -130,6 +139,13 @@ export function createServiceContainers(options: {
           await engine.start(made.id);
           return { digest: made.digest };
         } catch (error) {
+          // Somebody pruned the engine's volumes: it made an empty one for the container, without an init.
+          if (container === null && !broughtAnew && lacksInit(error)) {
+            broughtAnew = true;
+            await engine.remove(made.id);
+            await options.initVolume.provide();
+            continue;
+          }
           const taken = error instanceof Problem && error.code === 'conflict' && attempt < mostPortTries;
           if (!taken) throw error;
           // What it wrote is lost with it only if it has never run: one that ran keeps its ports, and waits for them.
@@ -141,6 +157,18 @@ export function createServiceContainers(options: {
     },
 
     stop: (container: string) => engine.stop(container, stopGraceMs),
+    kill: (container: string) => engine.kill(container, 'SIGKILL'),
+
+    /** Why its init could not execute the program; `undefined` of every other end. */
+    async notExecuted({ id, exitCode, startedAt }: ContainerState): Promise<Problem | undefined> {
+      if (!mayBeNotExecuted(exitCode)) return undefined;
+      let last: LogLine | undefined;
+      for await (const line of await engine.logs(id, { tail: 1, follow: false })) last = line as LogLine;
+      // Not one that was started earlier. (Docker 20 notes the start when the program may have written already.)
+      const isOfThisStart =
+        last !== undefined && Date.parse(last.at) >= Date.parse(startedAt ?? '') - startNotedMs;
+      return last !== undefined && isOfThisStart ? notExecuted(last.data.toString('utf8')) : undefined;
+    },
 
     /** Resolves when it ends. */
     async ended(container: string): Promise<void> {

@@ -1,20 +1,22 @@
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { isStoreError } from '../../../shared/store-errors.ts';
-import { emptyState } from '../../../shared/stores/run-record.ts';
+import { emptyState, type RunHead } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
-import type { ServiceStore } from '../../../shared/stores/services.ts';
+import type { ServiceExecRecord, ServiceExecStore } from '../../../shared/stores/service-execs.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import { type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ActiveRuns } from '../active-runs.ts';
-import type { Engine, ImageInfo } from '../engine/engine.ts';
+import type { ContainerState, Engine, ImageInfo } from '../engine/engine.ts';
 import { asProblem, type Execution, executeRun, type Outcome } from '../execute-run.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
 import { imageEnvironment, usualLocale } from '../sandbox/program.ts';
 import { createStop } from '../stop.ts';
+import type { DetachedExec } from './detached-exec.ts';
 import { serviceWorkdir } from './service-spec.ts';
 
-/** A service in which a program runs is in use. */
-const touchMs = 1_000;
 /** What was put off is tried again after this. */
 const againAfterMs = 1_000;
 
@@ -27,13 +29,45 @@ export function createServiceExec(options: {
   initPath: string;
   runs: RunStore;
   services: ServiceStore;
+  execs: ServiceExecStore;
+  detached: DetachedExec;
   active: ActiveRuns;
   execution: Execution;
   log: Log;
 }) {
-  const { engine, runs, services, active, workerId, log } = options;
+  const { engine, runs, services, execs, active, workerId, log } = options;
 
-  function executionIn(service: string, container: string, image: ImageInfo): Execution {
+  /** The run is its start, and over with it. */
+  async function startDetached(
+    holder: Holder,
+    head: RunHead,
+    service: string,
+    container: ContainerState,
+    request: RunRequest,
+    image: ImageInfo,
+  ): Promise<Outcome> {
+    const startedAt = new Date();
+    await options.detached.start(holder.runId, service, container, request);
+    const finishedAt = new Date();
+    const totalMs = Math.max(0, finishedAt.getTime() - Date.parse(head.createdAt));
+    const state = {
+      ...emptyState,
+      image: { reference: request.image ?? '', digest: image.digest },
+      timings: { ...emptyState.timings, startMs: finishedAt.getTime() - startedAt.getTime(), totalMs },
+      startedAt: startedAt.toISOString(),
+      finishedAt: finishedAt.toISOString(),
+    };
+    return (await runs.finish(holder, 'succeeded', state, 0, head.createdAt)) ? 'finished' : 'lost';
+  }
+
+  function executionIn(
+    runId: string,
+    record: ServiceRecord,
+    command: string[],
+    container: ContainerState,
+    image: ImageInfo,
+  ): Execution {
+    const service = record.head.id;
     return {
       ...options.execution,
       images: {
@@ -46,14 +80,30 @@ export function createServiceExec(options: {
         hasWarm: () => false,
         learn: () => {},
         async open() {
-          const sandbox = await openExecSandbox(engine, container, options.initPath);
-          const touching = setInterval(() => services.touch(service).catch(() => {}), touchMs);
+          const sandbox = await openExecSandbox(engine, container.id, options.initPath);
+          // A service in which a program runs is in use.
+          const touch = () => void services.touch(service).catch(() => {});
+          const touching = setInterval(touch, tellsUsesEveryMs(record.head.request.keepAlive));
+          const note: ServiceExecRecord = {
+            id: runId,
+            command,
+            detached: false,
+            startedAt: new Date().toISOString(),
+            pid: null,
+            status: 'running',
+            exitCode: null,
+            engineExec: null,
+            containerStartedAt: container.startedAt,
+          };
+          await execs.put(service, note).catch(() => {});
           return {
             sandbox,
             folders: null,
             warm: false,
             release: async () => {
               clearInterval(touching);
+              touch();
+              await execs.drop(service, [runId]).catch(() => {});
               await sandbox.remove();
             },
           };
@@ -62,7 +112,7 @@ export function createServiceExec(options: {
     };
   }
 
-  async function attemptIn(runId: string, service: string): Promise<Outcome> {
+  async function attemptIn(runId: string, service: string, detached: boolean): Promise<Outcome> {
     const claimedAt = Date.now();
     const claim = await runs.claim(runId, workerId);
     if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
@@ -98,6 +148,7 @@ export function createServiceExec(options: {
       const { env } = claim.request;
       const locale = usualLocale(imageEnvironment(image), record.head.request.env, env);
       const request = { ...claim.request, workdir, env: { ...locale, ...env } };
+      if (detached) return await startDetached(holder, head, service, container, request, image);
       const attemptOf = {
         holder,
         head,
@@ -108,9 +159,11 @@ export function createServiceExec(options: {
         programsEnded: () => {},
         written: () => {},
       };
-      return await executeRun(executionIn(service, container.id, image), attemptOf, undefined);
+      const execution = executionIn(runId, record, request.command ?? [], container, image);
+      return await executeRun(execution, attemptOf, undefined);
     } catch (error) {
       if (isStoreError(error)) throw error;
+      if (error instanceof Problem) return await end(error);
       await runs.endBroken(runId, asProblem(error, log, runId).toBody(), holder);
       return 'finished';
     } finally {
@@ -122,11 +175,13 @@ export function createServiceExec(options: {
     /**
      * Sees the run to its end: nobody else has its job. What Redis, or the engine, was away for is tried again, as often as its record
      * allows (claim.lua).
+     *
+     * @param detached it is started, and left to itself
      */
-    async run(runId: string, service: string): Promise<void> {
+    async run(runId: string, service: string, detached = false): Promise<void> {
       for (;;) {
         try {
-          if ((await attemptIn(runId, service)) !== 'again') return;
+          if ((await attemptIn(runId, service, detached)) !== 'again') return;
         } catch (error) {
           const ours = !isStoreError(error) && asProblem(error, log, runId).toBody();
           if (

@@ -16,7 +16,8 @@ export const filesVolume = (id: string) => `runlet-files-${id}`;
 
 /**
  * Puts the request's files into a volume on the work folder, which begins as what the image has there. A container of the init's writes
- * them, by its protocol: the engine's own way of bringing files in has run code as root of the host (CVE-2026-41567).
+ * them, by its protocol: the engine's own way of bringing files in has run code as root of the host (CVE-2026-41567). They belong to the
+ * image's user, and so does the work folder where the image has none.
  * Answers the mounts that follow.
  */
 export async function bringFiles(options: {
@@ -42,7 +43,8 @@ export async function bringFiles(options: {
     labels: options.labels,
     image: image.id,
     entrypoint: [init.path],
-    command: [],
+    // Root's hands, the user's files: the folder may be somebody else's.
+    command: ['files', image.user === '' ? '0' : image.user],
     env: {},
     workdir: '/',
     user: '0:0',
@@ -59,8 +61,7 @@ export async function bringFiles(options: {
     cpus: 1,
     shmBytes: MiB,
     rlimits: [],
-    // The folder may be another user's.
-    capabilities: ['DAC_OVERRIDE'],
+    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'],
     seccompProfile: options.seccompProfile,
     runtime: null,
     oomScoreAdj: 500,

@@ -1,15 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { ServiceStatus } from '../../../shared/service-states.ts';
+import type { ServiceStatus, ServiceWanted } from '../../../shared/service-states.ts';
 import { serviceEvent } from '../../../shared/stores/service-event.ts';
 import {
   emptyServiceState,
   type ServiceRecord,
   type ServiceState,
 } from '../../../shared/stores/service-record.ts';
-import type { ServiceHolder, ServiceStore } from '../../../shared/stores/services.ts';
+import { type ServiceHolder, type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ContainerState } from '../engine/engine.ts';
 import type { Ledger, Reservation } from '../ledger.ts';
 import { untilReady } from './readiness.ts';
@@ -19,8 +20,14 @@ import { endProblem, ranMs } from './service-end.ts';
 
 /** A record may change without a hint: it is looked at so often. */
 const lookMs = 1_000;
-/** Used within so long of its idle time counts as used in time: gateways tell of calls once a second. */
-const idleSlackMs = 1_500;
+/** Of the time between two words of uses: what is lost, or late, of them by less than this puts no service to sleep too early. */
+const idleSlack = 1.5;
+/** What is being stopped to sleep is told to be asleep when it is down, or after this. */
+const fallingAsleepMs = 500;
+/** What is on its way between gateways, store and workers has come by then. */
+const hearsayMs = 50;
+/** Somebody wants it while it is being stopped: it has so long to end by itself, and is killed then. */
+const hurriedGraceMs = 2_000;
 /** An end is believed to be its own when the engine lives on for so long: before a next start, and where none follows. */
 const settlingMs = 500;
 const settledMs = 3_000;
@@ -82,14 +89,23 @@ export function createServiceKeeper(options: {
     woken = Promise.withResolvers();
   };
 
-  async function report(status: ServiceStatus, more: Partial<ServiceState>): Promise<void> {
+  /** @param whileWanted as long as no more than this is wanted of it: else nothing is said */
+  async function report(
+    status: ServiceStatus,
+    more: Partial<ServiceState>,
+    whileWanted?: ServiceWanted,
+  ): Promise<void> {
     const next = { ...state, ...more };
     if (record.status === status && isDeepStrictEqual(next, state)) return;
-    state = next;
-    const changed = { ...record, status, state };
+    const changed = { ...record, status, state: next };
     const event = status === record.status ? undefined : serviceEvent(status, options.present(changed));
-    const answer = await store.report(holder, status, state, event && { event });
+    const answer = await store.report(holder, status, next, {
+      ...(event && { event }),
+      ...(whileWanted && { whileWanted }),
+    });
     if (answer === 'lost') throw new Lost();
+    if (answer === 'unwanted') return;
+    state = next;
     record = changed;
   }
 
@@ -129,7 +145,7 @@ export function createServiceKeeper(options: {
   }
 
   /** It cannot come up at all: that is the end, until somebody asks anew. */
-  async function giveUp(error: unknown): Promise<void> {
+  async function giveUp(error: unknown, more: Partial<ServiceState> = {}): Promise<void> {
     if (error instanceof Problem && error.code === 'engine_unavailable') throw error;
     if (!(error instanceof Problem)) log.error({ err: error }, 'service could not be started');
     const problem =
@@ -138,7 +154,7 @@ export function createServiceKeeper(options: {
         : new Problem('internal', 'The service could not be started for a reason on our side.');
     settledFor = record.restart;
     release();
-    await report('failed', { error: problem.toBody(), place: null });
+    await report('failed', { ...more, error: problem.toBody(), place: null });
   }
 
   /** Its end is told at once: it wakes the loop, and interrupts what waits for it to be ready. */
@@ -188,6 +204,9 @@ export function createServiceKeeper(options: {
 
   async function afterItsEnd(container: ContainerState): Promise<void> {
     const { exitCode } = container;
+    const failure = await containers.notExecuted(container);
+    // It never ran.
+    if (failure !== undefined) return giveUp(failure, { startedAt: null });
     // An engine that is being stopped ends its containers first, and answers for as long as that takes.
     if (!engineWasAway) await containers.watchEngine(policy.settles(exitCode) ? settledMs : settlingMs);
     const withEngine = engineWasAway;
@@ -262,24 +281,62 @@ export function createServiceKeeper(options: {
 
   async function watchIdle(): Promise<number> {
     if (request.keepAlive === 'forever') return lookMs;
-    const left = record.lastUsedAt + request.keepAlive + idleSlackMs - Date.now();
+    const livesMs = request.keepAlive + idleSlack * tellsUsesEveryMs(request.keepAlive);
+    const left = record.lastUsedAt + livesMs - Date.now();
     if (left > 0) return Math.min(lookMs, left);
     const to = request.onIdle === 'remove' ? 'removed' : 'idle';
-    const verdict = await store.goIdle(holder, Date.now() - request.keepAlive - idleSlackMs + 1, to);
+    const verdict = await store.goIdle(holder, Date.now() - livesMs + 1, to);
     if (verdict === 'lost') throw new Lost();
+    if (verdict !== 'idle') return 1;
+    // A call may have come on its way past us: gateways tell of it as they pass it on, and have just heard of this.
+    await sleep(hearsayMs);
+    const now = await store.read(id);
+    if (now?.wanted === 'idle' && now.lastUsedAt > record.lastUsedAt)
+      await store.want(id, 'wake', now.lastUsedAt);
     return 1;
   }
 
   async function putDown(container: ContainerState | null): Promise<number> {
     readySince = undefined;
     startedFor = record.restart;
-    if (container?.running === true) await containers.stop(container.id);
+    if (container?.running === true && (await stop(container.id)) === 'changed') return 1;
     release();
+    await reportDown();
+    return lookMs;
+  }
+
+  async function reportDown(): Promise<void> {
     const status = record.wanted === 'idle' ? 'idle' : 'stopped';
     if (record.status !== status && record.status !== 'failed')
-      await report(status, { place: null, error: null });
-    // A call that came while it was stopped is not kept waiting.
-    return lookMs;
+      await report(status, { place: null, error: null }, record.wanted);
+  }
+
+  /** Stops it; one that is wanted again meanwhile has its grace cut short. Answers whether something else is wanted of it now. */
+  async function stop(container: string): Promise<'as wanted' | 'changed'> {
+    let over = false;
+    const stopping = containers.stop(container).finally(() => {
+      over = true;
+      woken.resolve();
+    });
+    // Awaited below.
+    stopping.catch(() => {});
+    const asleepAt = Date.now() + fallingAsleepMs;
+    for (;;) {
+      const untilAsleep = asleepAt - Date.now();
+      await rest(untilAsleep > 0 ? untilAsleep : lookMs);
+      if (over) break;
+      const now = await store.read(id);
+      if (now === undefined || now.worker !== workerId) break;
+      if (now.wanted === 'running') {
+        await Promise.race([stopping, sleep(hurriedGraceMs)]);
+        if (!over) await containers.kill(container);
+        break;
+      }
+      if (record.wanted === 'idle' && now.wanted === 'idle' && Date.now() >= asleepAt) await reportDown();
+    }
+    await stopping;
+    const now = await store.read(id);
+    return now?.wanted === record.wanted ? 'as wanted' : 'changed';
   }
 
   async function remove(): Promise<void> {

@@ -25,6 +25,7 @@ export function createServiceManager(options: {
   containers: ServiceContainers;
   networks: Pick<ServiceNetworks, 'unavailable'>;
   ledger: Ledger;
+  onKept: (id: string) => void;
   present: (record: ServiceRecord) => Service;
   log: Log;
 }) {
@@ -39,6 +40,7 @@ export function createServiceManager(options: {
     const { id } = record.head;
     if (stopped || keepers.has(id)) return;
     keepers.set(id, createServiceKeeper({ ...options, record, onEnd: () => keepers.delete(id) }));
+    options.onKept(id);
   }
 
   async function adopt(record: ServiceRecord): Promise<void> {

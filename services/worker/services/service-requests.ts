@@ -5,9 +5,10 @@ import { Problem } from '../../../shared/problems.ts';
 import type { OperationStore } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import { encodingOf } from '../../../shared/utf8.ts';
-import type { Engine, LogLine } from '../engine/engine.ts';
+import type { ContainerState, Engine, LogLine } from '../engine/engine.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
 import { serviceName } from '../sandbox/labels.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import { startFailure } from '../sandbox/start-failure.ts';
 
 type FileCommand = Extract<WorkerCommand, { kind: 'service-file' }>;
@@ -29,17 +30,36 @@ export function createServiceRequests(options: {
 }) {
   const { engine, operations, blobs, workerId } = options;
 
-  async function containerOf(service: string): Promise<string> {
+  async function containerOf(service: string): Promise<ContainerState> {
     const found = await engine.inspect(serviceName(service));
     if (found === null)
       throw new Problem('conflict', 'The service has no container at present: start it, then try again.');
-    return found.id;
+    return found;
+  }
+
+  /**
+   * Written by root's hands as the image's user: in a folder that is not the user's, too, as the files are that came with the request.
+   * The init of an older container, and that in gVisor, do not know how: there it is the user who writes.
+   */
+  async function openWriter(container: ContainerState): Promise<Sandbox> {
+    const image = await engine.inspectImage(container.image);
+    const user = image?.user ?? '';
+    const isRoot = /^(?:(?:0|root)(?::(?:0|root))?)?$/.test(user);
+    if (isRoot) return openExecSandbox(engine, container.id, options.initPath);
+    const asRoot = { args: ['files', user], user: '0:0' };
+    return openExecSandbox(engine, container.id, options.initPath, asRoot).catch((error: Problem) => {
+      if (error.code !== 'internal') throw error;
+      return openExecSandbox(engine, container.id, options.initPath);
+    });
   }
 
   return {
     /** One file, by the init's protocol: no link is followed, nothing of it runs on the host. */
     async file({ service, act, path, blob }: FileCommand): Promise<void> {
-      const sandbox = await openExecSandbox(engine, await containerOf(service), options.initPath);
+      const container = await containerOf(service);
+      const sandbox = await (act === 'write'
+        ? openWriter(container)
+        : openExecSandbox(engine, container.id, options.initPath));
       const { session } = sandbox;
       try {
         await session.ready;
@@ -74,7 +94,11 @@ export function createServiceRequests(options: {
         );
       }, readCheckMs);
       try {
-        const lines = await engine.logs(await containerOf(service), { tail, follow, signal: abort.signal });
+        const lines = await engine.logs((await containerOf(service)).id, {
+          tail,
+          follow,
+          signal: abort.signal,
+        });
         for await (const line of lines) {
           const { stream, data, at } = line as LogLine;
           const encoding = encodingOf(data);

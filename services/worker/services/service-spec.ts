@@ -5,6 +5,7 @@ import { resolveCommand } from '../sandbox/command.ts';
 import type { SandboxInit, SandboxNetwork } from '../sandbox/container-spec.ts';
 import { workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
+import { bringsItsInit } from './own-inits.ts';
 
 /** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'NET_BIND_SERVICE', 'KILL'];
@@ -34,10 +35,14 @@ export function serviceSpecFor(options: {
 }): ContainerSpec {
   const { request, image, network } = options;
   const { limits } = request;
+  const program = resolveCommand(request, image, request.image);
+  // A service that was stored before there was such a field says nothing.
+  const hasInit = request.init !== false && !bringsItsInit([...program.entrypoint, ...program.command]);
   return {
     ...options.identity,
     image: image.id,
-    ...resolveCommand(request, image, request.image),
+    entrypoint: hasInit ? [options.init.path, 'service', '--', ...program.entrypoint] : program.entrypoint,
+    command: program.command,
     env: request.env,
     workdir: serviceWorkdir(request, image),
     user: '',
@@ -58,7 +63,8 @@ export function serviceSpecFor(options: {
     ],
     files: [],
     memoryBytes: limits.memoryBytes,
-    pids: limits.pids,
+    // The init is a process, too.
+    pids: limits.pids + (hasInit ? 1 : 0),
     cpus: limits.cpus,
     shmBytes: 64 * MiB,
     // Open files: as many as the engine gives, since databases want more than a run does.

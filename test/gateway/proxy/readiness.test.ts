@@ -77,9 +77,9 @@ describe('idle', () => {
   test('its container may still run: it is woken all the same', async () => {
     const service = await on.service({ at: container.port });
     expect((await call(on.port, service.host)).body).toBe('here');
-    // As the worker decides it, which tells nobody.
     await on.gateway.services.goIdle(service.holder, Date.now() + 10_000, 'idle');
-    await sleep(2_500);
+    // What was known of it a moment ago would have been good for seconds: it has been told.
+    await sleep(200);
     const heard = actAsWorker(service, () => service.report('ready'));
     expect((await call(on.port, service.host)).body).toBe('here');
     expect(heard).toHaveLength(1);
@@ -261,6 +261,20 @@ describe('its idle clock', () => {
     expect(told.size).toBeGreaterThan(2);
     // One from its making, one at the first call, one when the subscription stood.
     expect(told.size).toBeLessThanOrEqual(seconds + 4);
+  });
+
+  test('is told of the last of many by its own time', async () => {
+    const { host, id } = await on.service({ at: container.port });
+    await call(on.port, host);
+    await sleep(300);
+    const before = Date.now();
+    await call(on.port, host);
+    const after = Date.now();
+    // Of this one a while later, when all that came with it is told at once.
+    await until(async () => (await lastUsedAt(id)) >= before);
+    expect(await lastUsedAt(id)).toBeLessThanOrEqual(after + 50);
+    await sleep(1_500);
+    expect(await lastUsedAt(id)).toBeLessThanOrEqual(after + 50);
   });
 
   test('does not run while something is open, however quiet', async () => {

@@ -1,5 +1,6 @@
 import { networkNamespace } from '../../../../shared/network-namespace.ts';
 import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
+import { tellsUsesEveryMs } from '../../../../shared/stores/services.ts';
 import type { Gateway } from '../../gateway.ts';
 import type { Limits } from './connection.ts';
 import { addressOf } from './place.ts';
@@ -9,8 +10,9 @@ import type { Target } from './target.ts';
 /** A service that somebody calls, as this gateway knows it. */
 export type Known = {
   record: ServiceRecord;
-  /** All by performance.now(). When it was last called, and when the store was last told so. */
+  /** All by performance.now(). When it was last in use, of which use the store was told last, and when. */
   usedAt: number;
+  toldAt: number;
   touchedAt: number;
   /** When the store last told how it is. */
   freshAt: number;
@@ -24,13 +26,15 @@ export type Known = {
   pool: { of: string; record: ServiceRecord; pool: Pool } | undefined;
   looking: Promise<void> | undefined;
   touching: Promise<void> | undefined;
+  /** A use that came soon after another is told a little later. */
+  telling: NodeJS.Timeout | undefined;
   unlisten: () => void;
 };
 
 const never = Number.NEGATIVE_INFINITY;
 const tickMs = 1_000;
-/** What was heard so long ago is asked for again before it is relied on. In steady use the tick comes before. */
-const freshMs = 2 * tickMs;
+/** What was heard so long ago is asked for again before it is relied on. In steady use that is told comes before. */
+const freshMs = 2_000;
 /** A store that does not answer holds up no service: what is known of it is used. */
 const patienceMs = 500;
 const forgetMs = 60_000;
@@ -38,8 +42,11 @@ const forgetMs = 60_000;
 export type KnownServices = ReturnType<typeof knowServices>;
 
 /**
- * The services that are called, with their connections. They are looked up once; hints (pub/sub) and the answers of the touches, at
- * most one a second and service, keep what is known of them right. A forwarded request asks the store nothing.
+ * The services that are called, with their connections. They are looked up once; hints (pub/sub) and the answers of the touches
+ * keep what is known of them right. A forwarded request asks the store nothing.
+ *
+ * Each use is told with its own time: the first after a while at once, others a little after the one that was told before, the end of
+ * what takes long too. So what the store knows is never more than that behind, which is what an idle clock relies on.
  */
 export function knowServices(gateway: Gateway, limits: Limits) {
   const { services, wakeups, keys, log } = gateway;
@@ -55,6 +62,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     const known: Known = {
       record,
       usedAt: never,
+      toldAt: never,
       touchedAt: never,
       freshAt: never,
       loadedAt: performance.now(),
@@ -64,6 +72,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
       pool: undefined,
       looking: undefined,
       touching: undefined,
+      telling: undefined,
       unlisten: () => {},
     };
     byId.set(id, known);
@@ -82,6 +91,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
 
   function drop(known: Known): void {
     known.gone = true;
+    clearTimeout(known.telling);
     byId.delete(known.record.head.id);
     if (byName.get(nameOf(known.record)) === known) byName.delete(nameOf(known.record));
     known.unlisten();
@@ -127,16 +137,41 @@ export function knowServices(gateway: Gateway, limits: Limits) {
   }
 
   function touch(known: Known): Promise<void> {
-    known.touching ??= services
-      .touch(known.record.head.id)
+    if (known.touching !== undefined) return known.touching;
+    const now = performance.now();
+    if (known.open > 0) known.usedAt = now;
+    const { usedAt } = known;
+    known.touchedAt = now;
+    known.touching = services
+      .touch(known.record.head.id, Math.round(Date.now() - (now - usedAt)))
       .then((glance) => {
-        known.touchedAt = performance.now();
+        known.toldAt = Math.max(known.toldAt, usedAt);
         learn(known, glance && { ...known.record, ...glance });
       })
       .finally(() => {
         known.touching = undefined;
       });
     return known.touching;
+  }
+
+  const tell = (known: Known) => {
+    touch(known).catch((error: Error) => log.warn({ reason: error.message }, 'touching failed'));
+  };
+
+  /** It is in use. */
+  function note(known: Known, now: number): void {
+    known.usedAt = now;
+    if (known.telling !== undefined || known.gone) return;
+    const everyMs = tellsUsesEveryMs(known.record.head.request.keepAlive);
+    const dueInMs = known.touchedAt + everyMs - now;
+    if (dueInMs <= 0 && known.touching === undefined) tell(known);
+    known.telling = setTimeout(() => tellLater(known), dueInMs <= 0 ? everyMs : dueInMs).unref();
+  }
+
+  function tellLater(known: Known): void {
+    known.telling = undefined;
+    if (known.open > 0) note(known, performance.now());
+    else if (known.usedAt > known.toldAt) tell(known);
   }
 
   async function find(target: Target & { kind: 'name' | 'path' }): Promise<Known | undefined> {
@@ -153,9 +188,8 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     const now = performance.now();
     for (const known of byId.values()) {
       known.pool?.pool.sweep();
-      if (known.open > 0 || known.usedAt > known.touchedAt) {
-        if (now - known.touchedAt >= tickMs - 50)
-          touch(known).catch((error: Error) => log.warn({ reason: error.message }, 'touching failed'));
+      if (known.open > 0 || known.usedAt > known.toldAt) {
+        if (now - known.touchedAt >= tickMs - 50) tell(known);
       } else if (now - Math.max(known.usedAt, known.loadedAt) > forgetMs) drop(known);
     }
   }, tickMs).unref();
@@ -173,12 +207,20 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     use(known: Known): Promise<void> | undefined {
       const now = performance.now();
       known.usedAt = now;
-      if (now - known.freshAt < freshMs) return undefined;
+      const news = now - known.freshAt < freshMs ? undefined : touch(known).catch(() => {});
+      note(known, now);
+      if (news === undefined) return undefined;
       let patience: NodeJS.Timeout | undefined;
       const wait = new Promise<void>((resolve) => {
         patience = setTimeout(resolve, patienceMs);
       });
-      return Promise.race([touch(known).catch(() => {}), wait]).finally(() => clearTimeout(patience));
+      return Promise.race([news, wait]).finally(() => clearTimeout(patience));
+    },
+
+    /** One of those that are `open` is over. */
+    leave(known: Known): void {
+      known.open -= 1;
+      note(known, performance.now());
     },
 
     /** The connections to its container. `undefined`: it has none, or not this port. */

@@ -39,7 +39,7 @@ export function createServiceProxy(gateway: Gateway) {
   });
   const problemOf = problemsOf(gateway.log);
   const serve = serving({ entrance, services, problemOf });
-  const tunnels = openTunnels(entrance, problemOf);
+  const tunnels = openTunnels(entrance, services, problemOf);
   const lane = openLane(({ host, target }) => {
     const found = findTarget(host, target);
     return found && ((caller: Caller) => serve(caller, found));

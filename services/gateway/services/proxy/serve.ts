@@ -37,9 +37,7 @@ export function serving(parts: {
   /** @param again whether a container that is not there may be looked for once more */
   function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): void | Promise<void> {
     known.open += 1;
-    const over = () => {
-      known.open -= 1;
-    };
+    const over = () => services.leave(known);
     let pool: ReturnType<Entrance['reach']>;
     try {
       pool = entrance.reach(known, caller);
@@ -84,7 +82,8 @@ export function serving(parts: {
     const lookElsewhere = async (may: boolean) => {
       if (!may) return false;
       await services.look(known);
-      return known.gone || known.record.status !== 'ready' || services.poolOf(known) !== pool;
+      const { status, wanted } = known.record;
+      return known.gone || status !== 'ready' || wanted !== 'running' || services.poolOf(known) !== pool;
     };
     new Exchange(caller, pool, { ...dressed, unanswered, over });
   }

@@ -5,6 +5,7 @@ import { headText, problemBody, problemFields } from './answers.ts';
 import type { Entrance } from './entrance.ts';
 import { failureProblem } from './failures.ts';
 import { Handshake } from './handshake.ts';
+import type { KnownServices } from './known-services.ts';
 import { addressOf, faultOf } from './node-caller.ts';
 import { readRequestFields } from './request-fields.ts';
 import type { Target } from './target.ts';
@@ -16,7 +17,11 @@ const keepAliveMs = 60_000;
  * WebSockets (RFC 6455) and whatever else a client switches to with `Upgrade`: once the container has agreed, bytes are passed both ways
  * until both sides have ended. There is no time limit of ours.
  */
-export function openTunnels(entrance: Entrance, problemOf: (error: unknown) => Problem) {
+export function openTunnels(
+  entrance: Entrance,
+  services: Pick<KnownServices, 'leave'>,
+  problemOf: (error: unknown) => Problem,
+) {
   const open = new Set<Socket>();
 
   async function connect(
@@ -49,7 +54,7 @@ export function openTunnels(entrance: Entrance, problemOf: (error: unknown) => P
         connection.ask(handshake, wanted.method, head, true);
       });
     } finally {
-      known.open -= 1;
+      services.leave(known);
     }
   }
 

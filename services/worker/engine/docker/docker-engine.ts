@@ -12,7 +12,7 @@ import {
   updateContainer,
 } from './containers.ts';
 import { createContainer } from './create.ts';
-import { execInContainer } from './exec.ts';
+import { execDetached, execInContainer, inspectExec } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
 import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
@@ -45,6 +45,8 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     kill: (id, name, signal) => killContainer(client, id, name, signal),
     stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
     exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
+    execDetached: (id, spec, signal) => execDetached(client, id, spec, signal),
+    inspectExec: (id, signal) => inspectExec(client, id, signal),
     logs: (id, how) => containerLogs(client, id, how),
     inspect: (idOrName, signal) => inspectContainer(client, idOrName, signal),
     remove: (idOrName, signal) => removeContainer(client, idOrName, signal),

@@ -1,0 +1,97 @@
+#define _GNU_SOURCE
+#include "attend.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exec.h"
+#include "usage.h"
+
+/*
+ * The kernel's own set, and its own calls: what a C library keeps for itself (musl 32 to 34, glibc 32 and 33) it leaves out of its
+ * sets, and 34 is what Docker calls SIGRTMIN.
+ */
+static const uint64_t all = ~(uint64_t)0;
+static uint64_t before;
+
+/* The worker reads it (services/worker/services/not-executed.ts), and whoever reads the log. */
+static void say_not_executed(const char *name, int number) {
+    char line[1024], shown[512];
+    size_t length = strnlen(name, sizeof shown - 1);
+    for (size_t i = 0; i < length; i++) shown[i] = (unsigned char)name[i] < ' ' || name[i] == 127 ? '?' : name[i];
+    shown[length] = 0;
+    int size = snprintf(line, sizeof line, "runlet-init: cannot execute %s: error %d\n", shown, number);
+    if (write(2, line, (size_t)size) < 0) { /* its exit code still says so */ }
+}
+
+pid_t start_attended(char **argv) {
+    /* An ignored SIGCHLD, which is inherited, would leave nobody to wait for. */
+    signal(SIGCHLD, SIG_DFL);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
+    pid_t pid = fork();
+    if (pid > 0) return pid;
+    int number = errno;
+    if (pid == 0) {
+        setsid(); /* as the runtime has it for a PID 1 */
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+        number = find_and_exec(argv, environ);
+    }
+    say_not_executed(argv[0], number);
+    /* As a shell has it. */
+    _exit(number == ENOENT || number == ENOTDIR ? 127 : 126);
+}
+
+/* The next signal; 0: none has come in time. `wait_us` below 0: for ever. */
+static int next_signal(int64_t wait_us) {
+    struct timespec most = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    siginfo_t info;
+    long number = syscall(SYS_rt_sigtimedwait, &all, &info, wait_us < 0 ? NULL : &most, sizeof all);
+    return number > 0 ? (int)number : 0;
+}
+
+/* Reaps what has ended. Whether that was `program`; `*left`: whether there are children still. */
+static int reap(pid_t program, int *status, int *left) {
+    int one, met = 0;
+    pid_t pid;
+    while ((pid = waitpid(-1, &one, WNOHANG)) > 0) {
+        if (pid != program) continue;
+        *status = one;
+        met = 1;
+    }
+    *left = pid == 0;
+    return met;
+}
+
+int attend(pid_t program) {
+    int status = 0, left;
+    for (;;) {
+        int number = next_signal(-1);
+        if (number == SIGCHLD) {
+            if (reap(program, &status, &left)) break;
+        } else if (number) {
+            kill(program, number);
+        }
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void end_others(int most_ms) {
+    uint64_t until = now_us() + (uint64_t)most_ms * 1000;
+    int status, left;
+    reap(0, &status, &left);
+    if (!left || kill(-1, SIGTERM) != 0) return;
+    for (;;) {
+        reap(0, &status, &left);
+        uint64_t now = now_us();
+        if (!left || now >= until) return;
+        int number = next_signal((int64_t)(until - now));
+        if (number && number != SIGCHLD) kill(-1, number);
+    }
+}

@@ -1,0 +1,48 @@
+import type { Run } from '../../../shared/contracts/run.ts';
+import type { ServiceExec } from '../../../shared/contracts/service.ts';
+import type { Context } from '../context.ts';
+import { fetchList } from '../http/fetch-list.ts';
+import { formatAge } from '../output/format.ts';
+import { formatTable } from '../output/table.ts';
+import { exitCodeOf } from '../run/exit-code.ts';
+import { commandOf, type ExecOptions, variablesOf } from './exec.ts';
+
+/** `runlet exec -d`: 0 once it has been started, whose id is printed; else why not. */
+export async function detachIn(
+  context: Context,
+  name: string,
+  words: string[],
+  options: ExecOptions,
+): Promise<number> {
+  const body = {
+    command: commandOf(words),
+    env: variablesOf(context, options),
+    ...(options.workdir !== undefined && { workdir: options.workdir }),
+    detached: true,
+  };
+  const path = `/v1/services/${encodeURIComponent(name)}/exec`;
+  const headers = { prefer: 'wait=60' };
+  const run = await context.api.json<Run>({ method: 'POST', path, body, headers }, { onLoss: false });
+  await (context.json ? context.printJson(run) : context.out.line(run.id));
+  if (run.error) await context.printProblem(run.error);
+  return run.status === 'succeeded' || run.finishedAt === null ? 0 : exitCodeOf(run);
+}
+
+/** `runlet exec --list`. */
+export async function listIn(context: Context, name: string): Promise<void> {
+  const page = await fetchList<ServiceExec>(context.api, `/v1/services/${encodeURIComponent(name)}/exec`);
+  if (context.json) return context.printJson(page);
+  const now = Date.now();
+  const rows = page.data.map(({ id, detached, status, exitCode, pid, startedAt, command }) => [
+    id,
+    status,
+    String(exitCode ?? '-'),
+    String(pid ?? '-'),
+    detached ? 'yes' : 'no',
+    formatAge(startedAt, now),
+    command.join(' ').slice(0, mostShown),
+  ]);
+  await context.out.line(formatTable(['RUN', 'STATUS', 'EXIT', 'PID', 'DETACHED', 'AGE', 'COMMAND'], rows));
+}
+
+const mostShown = 60;
