@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { type AnswerHead, type Framing, parseAnswer } from './answer-head.ts';
+import { endOfHead, excerpt } from './answer-lines.ts';
 import { ChunkReader } from './chunks.ts';
-import { headEnd, readingOnce } from './fields.ts';
+import { readingOnce } from './fields.ts';
 import { connectTo, type UpstreamSocket } from './upstream-socket.ts';
 
 /** What is told to who asked over a connection. After `failed`, or `ended` that is no more, nothing more is. */
@@ -81,7 +82,9 @@ export class Connection {
   };
   private readonly onDrain = () => this.asker?.drained();
   private readonly onEnd = () => {
-    if (this.phase === 'close') this.finish([]);
+    // With its last chunk a body is whole, though not the empty line behind it, nor any trailers (RFC 9112 §8).
+    const whole = this.phase === 'close' || (this.phase === 'chunked' && this.chunks?.hadLast === true);
+    if (whole) this.finish([], 1);
     // All that it has said has been read: what is still to be sent is for nobody.
     else this.socket.destroy();
   };
@@ -198,7 +201,7 @@ export class Connection {
         const { chunks } = this;
         if (chunks === undefined) return undefined;
         const taken = chunks.read(data, (body) => this.asker?.data(body));
-        if (taken === -1) this.garbled('its chunks are none');
+        if (taken === -1) this.garbled(chunks.fault);
         else if (chunks.done) this.finish(chunks.trailers, data.length - taken);
         return undefined;
       }
@@ -206,18 +209,22 @@ export class Connection {
   }
 
   private takeHead(data: Buffer): Buffer | undefined {
-    const all = this.early === undefined ? data : Buffer.concat([this.early, data]);
-    const end = all.indexOf(headEnd, Math.max(0, (this.early?.length ?? 0) - headEnd.length));
+    const all = withoutEmptyLines(this.early === undefined ? data : Buffer.concat([this.early, data]));
+    const found = endOfHead(all, Math.max(0, (this.early?.length ?? 0) - 3));
     this.early = undefined;
-    if (Math.max(end, end === -1 ? all.length : 0) > this.limits.headBytes)
+    if ((found?.end ?? all.length) > this.limits.headBytes)
       return this.garbled(`its head is over ${this.limits.headBytes} bytes`);
-    if (end === -1) {
-      this.early = all === data ? Buffer.from(data) : all;
+    if (found === undefined) {
+      // A server of another protocol may wait for us after its first words.
+      const begins = all.toString('latin1', 0, Math.min(all.length, 5));
+      if (!'HTTP/'.startsWith(begins))
+        return this.garbled(`it begins with ${excerpt(all.toString('latin1', 0, 80).split('\n')[0] ?? '')}`);
+      this.early = Buffer.from(all);
       return undefined;
     }
-    const answer = this.readHead(all.toString('latin1', 0, end), this.method);
-    if (answer === undefined) return this.garbled('its head is not HTTP/1.1');
-    const rest = all.subarray(end + headEnd.length);
+    const answer = this.readHead(all.toString('latin1', 0, found.end), this.method);
+    if ('fault' in answer) return this.garbled(answer.fault);
+    const rest = all.subarray(found.next);
     if (answer.status === 101) {
       if (this.asker?.switched === undefined) return this.garbled('it switches protocols unasked');
       this.asker.switched(answer, Buffer.from(rest));
@@ -299,4 +306,11 @@ export class Connection {
     this.fail('timeout');
     this.socket.destroy();
   }
+}
+
+/** Before a head (RFC 9112 §2.2), as llhttp takes them. */
+function withoutEmptyLines(data: Buffer): Buffer {
+  let at = 0;
+  while (data[at] === 0x0a || (data[at] === 0x0d && data[at + 1] === 0x0a)) at += data[at] === 0x0a ? 1 : 2;
+  return at === 0 ? data : data.subarray(at);
 }

@@ -3,6 +3,7 @@ import type { Caller, CallerEvents } from './caller.ts';
 import type { Asker, Connection, Failure } from './connection.ts';
 import { lingering } from './linger.ts';
 import type { Pool } from './pool.ts';
+import { trailersOf } from './trailers.ts';
 
 export type Exchanged = {
   /** The head of the request for the container. */
@@ -103,7 +104,8 @@ export class Exchange implements Asker, CallerEvents {
     if (connection === undefined) return;
     if (this.caller.bodyLength === undefined) {
       let end = '0\r\n';
-      for (let i = 0; i < trailers.length; i += 2) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+      const kept = trailersOf(trailers);
+      for (let i = 0; i < kept.length; i += 2) end += `${kept[i]}: ${kept[i + 1]}\r\n`;
       connection.write(`${end}\r\n`);
     }
     if (this.early) {
