@@ -1,10 +1,11 @@
 // Before any schema is made: those that are made earlier lack what it adds, and the document needs it.
 import '@hono/zod-openapi';
 import { z } from 'zod';
-import { sharedEnvironment, wholeNumber } from '../../shared/config.ts';
+import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
 import { targetFault, targetPolicy } from '../../shared/webhooks/target.ts';
+import { trustedProxies } from './services/proxy/trusted-proxies.ts';
 
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;
@@ -37,6 +38,17 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   RUNLET_SERVICE_TIMEOUT_MS: wholeNumber(1, 24 * hourMs, 300_000).describe(
     'from a request to the first byte of a service’s answer; what streams after it has no limit',
   ),
+  RUNLET_TRUSTED_PROXIES: list
+    .superRefine((entries, context) => {
+      for (const [i, entry] of entries.entries()) {
+        const fault = faultOf(entry);
+        if (fault !== undefined)
+          context.addIssue(`entry ${i + 1} ${fault}: give addresses or CIDRs, as in 10.0.0.0/8,192.168.1.7`);
+      }
+    })
+    .describe(
+      'whose word on a client is believed: what they say in Forwarded and X-Forwarded-* goes on to services',
+    ),
   RUNLET_RETENTION_MS: wholeNumber(1_000, 365 * 24 * hourMs, 24 * hourMs).describe('for ended runs'),
   RUNLET_RETENTION_RUNS: wholeNumber(0, 100_000_000, 100_000),
   RUNLET_RETENTION_BYTES: wholeNumber(0, 2 ** 50, 1024 * MiB).describe(
@@ -47,6 +59,15 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_DRAIN_MS: wholeNumber(0, hourMs, 10_000).describe('how long a stopping gateway answers what it has'),
 });
+
+function faultOf(entry: string): string | undefined {
+  try {
+    trustedProxies([entry]);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 export type GatewayEnvironment = z.infer<typeof gatewayEnvironment>;
 

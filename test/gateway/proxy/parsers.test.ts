@@ -60,12 +60,14 @@ describe('chunks', () => {
     '\r\n',
     '-1\r\n',
     '0x5\r\nhello\r\n',
-    '5\nhello\r\n',
     '5\r\nhello5\r\n',
     '5 5\r\n',
     'ffffffffffffff\r\n',
     '0\r\nbad trailer\r\n\r\n',
-    '0\r\nX: a\nY: b\r\n\r\n',
+    '0\r\nX: a\rY: b\r\n\r\n',
+    '5\rhello\r\n',
+    '5\nhello\r\r\n',
+    '5;a\rb\r\nhello',
     `5;${'a'.repeat(5_000)}`,
     `0\r\n${'X: y\r\n'.repeat(5_000)}`,
   ])('%j are none', (text) => {
@@ -74,12 +76,18 @@ describe('chunks', () => {
   });
 });
 
+function parsed(head: string, method = 'GET') {
+  const answer = parseAnswer(head, method);
+  if ('fault' in answer) throw new Error(answer.fault);
+  return answer;
+}
+
 describe('an answer’s head', () => {
-  const parse = (text: string, method = 'GET') => parseAnswer(text.replaceAll('\n', '\r\n'), method);
+  const parse = (text: string, method = 'GET') => parsed(text.replaceAll('\n', '\r\n'), method);
 
   test('says where its body ends', () => {
     expect(parse('HTTP/1.1 200 OK\nContent-Length: 5')).toMatchObject({ framing: 5, keepAlive: true });
-    expect(parse('HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5')?.fields).toEqual([
+    expect(parse('HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5').fields).toEqual([
       'Content-Length',
       '5',
     ]);
@@ -93,21 +101,21 @@ describe('an answer’s head', () => {
       keepAlive: true,
     });
     for (const status of [204, 304]) expect(parse(`HTTP/1.1 ${status} x`)).toMatchObject({ framing: 'none' });
-    expect(parse('HTTP/1.1 204 x\nContent-Length: 0')?.fields).toEqual([]);
+    expect(parse('HTTP/1.1 204 x\nContent-Length: 0').fields).toEqual([]);
   });
 
   test('says whether the connection goes on', () => {
     const length = 'Content-Length: 1';
-    expect(parse(`HTTP/1.1 200\n${length}`)?.keepAlive).toBe(true);
-    expect(parse(`HTTP/1.1 200 OK\n${length}\nConnection: Close`)?.keepAlive).toBe(false);
-    expect(parse(`HTTP/1.0 200 OK\n${length}`)?.keepAlive).toBe(false);
-    expect(parse(`HTTP/1.0 200 OK\n${length}\nConnection: keep-alive`)?.keepAlive).toBe(true);
+    expect(parse(`HTTP/1.1 200\n${length}`).keepAlive).toBe(true);
+    expect(parse(`HTTP/1.1 200 OK\n${length}\nConnection: Close`).keepAlive).toBe(false);
+    expect(parse(`HTTP/1.0 200 OK\n${length}`).keepAlive).toBe(false);
+    expect(parse(`HTTP/1.0 200 OK\n${length}\nConnection: keep-alive`).keepAlive).toBe(true);
     expect(parse(`HTTP/1.1 200 OK\n${length}\nTransfer-Encoding: chunked`)).toMatchObject({
       framing: 'chunked',
       keepAlive: false,
       fields: [],
     });
-    expect(parse(`HTTP/1.1 200 OK\n${length}\nKeep-Alive: max=5, timeout=9`)?.keepAliveMs).toBe(9_000);
+    expect(parse(`HTTP/1.1 200 OK\n${length}\nKeep-Alive: max=5, timeout=9`).keepAliveMs).toBe(9_000);
   });
 
   test('keeps its values as they are, and loses what is of the connection', () => {

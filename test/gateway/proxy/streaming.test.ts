@@ -221,7 +221,7 @@ describe.each(ways)('by the %s', (_, way) => {
   });
 
   test('an answer before the whole request arrives, and the rest is nobody’s', async () => {
-    handler = (_incoming, outgoing) => outgoing.writeHead(413).end('too much');
+    handler = (_incoming, outgoing) => outgoing.writeHead(413, { connection: 'close' }).end('too much');
     const { host } = await on.service({ at: container.port });
     const { outgoing, answered } = open(host, {
       method: 'POST',
@@ -229,13 +229,11 @@ describe.each(ways)('by the %s', (_, way) => {
     });
     outgoing.write(block);
     const incoming = await answered;
-    expect(incoming.statusCode).toBe(413);
+    expect(incoming).toMatchObject({ statusCode: 413, headers: { connection: 'close' } });
     expect(String(await incoming.toArray())).toBe('too much');
-    // A client that goes on all the same is cut off.
-    const closed = once(outgoing, 'close');
-    const more = setInterval(() => outgoing.write('more'), 50);
-    await closed;
-    clearInterval(more);
+    // The container is rid of it at once; a client that goes on all the same is so after a while (early-answers.test.ts).
+    await until(async () => container.sockets.size === 0);
+    outgoing.destroy();
   });
 
   test('a connection that is refused or breaks before the answer is a 502', async () => {
@@ -277,12 +275,10 @@ test('what a container answers that is not HTTP is a 502', async () => {
   const answers = [
     'SSH-2.0-OpenSSH_9.2\r\n\r\n',
     'HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n',
-    'HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n',
     'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello',
     'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n',
     'HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n',
-    'HTTP/1.1 200 OK\r\nX: a\nY: b\r\n\r\n',
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n',
     'HTTP/2 200\r\n\r\n',
     `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`,

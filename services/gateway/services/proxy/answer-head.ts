@@ -1,4 +1,5 @@
-import { listed, parseFields } from './fields.ts';
+import { excerpt, type Fault, parseAnswerFields } from './answer-lines.ts';
+import { listed, withoutSpace } from './fields.ts';
 
 /** Where the body ends (RFC 9112 §6.3): there is none, after so many bytes, with the last chunk, or with the connection. */
 export type Framing = 'none' | number | 'chunked' | 'close';
@@ -31,28 +32,35 @@ const lengths = new Set(
   ].map((name) => name.length),
 );
 
-const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
+/**
+ * RFC 9112 §4 lets a recipient take any spaces for one, and spaces at the end for none; a reason is often missing, and its space. A
+ * later minor version is read as this one (RFC 9110 §2.5).
+ */
+const statusLine = /^HTTP\/1\.(\d)[ \t]+([1-9]\d\d)(?:[ \t]([\t\x20-\x7e\x80-\xff]*))?$/;
 
-/** `undefined`: it is not HTTP/1, or says two things at once. @param head without its last empty line */
-export function parseAnswer(head: string, method: string): Readonly<AnswerHead> | undefined {
-  const lineEnd = head.indexOf('\r\n');
-  const line = statusLine.exec(lineEnd === -1 ? head : head.slice(0, lineEnd));
-  const all = parseFields(head, lineEnd === -1 ? head.length : lineEnd + 2);
-  if (line === null || all === undefined) return undefined;
+/** A fault: it is not HTTP/1, or says two things at once. @param head without its last empty line */
+export function parseAnswer(head: string, method: string): Readonly<AnswerHead> | Fault {
+  const lf = head.indexOf('\n');
+  const first = lf === -1 ? head : head.slice(0, head[lf - 1] === '\r' ? lf - 1 : lf);
+  const line = statusLine.exec(first);
+  if (line === null) return { fault: `its first line, ${excerpt(first)}, is no status line` };
+  const all = parseAnswerFields(head, lf === -1 ? head.length : lf + 1);
+  if ('fault' in all) return all;
   const status = Number(line[2]);
   const fields: string[] = [];
   const answer: AnswerHead = {
     status,
-    reason: line[3] ?? '',
+    reason: line[3] === undefined ? '' : withoutSpace(line[3], 0, line[3].length),
     fields,
     framing: 'close',
-    keepAlive: line[1] === '1',
+    keepAlive: line[1] !== '0',
     keepAliveMs: undefined,
     upgrade: undefined,
   };
   let length: string | undefined;
   let encoding: string | undefined;
   let named: string[] | undefined;
+  let closes = false;
   for (let i = 0; i < all.length; i += 2) {
     const name = all[i] as string;
     const value = all[i + 1] as string;
@@ -63,7 +71,7 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
     switch (name.toLowerCase()) {
       case 'connection':
         for (const option of listed(value)) {
-          if (option === 'close') answer.keepAlive = false;
+          if (option === 'close') closes = true;
           else if (option === 'keep-alive') answer.keepAlive = true;
           else if (option !== 'upgrade') named = [...(named ?? []), option];
         }
@@ -77,9 +85,15 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
         encoding = encoding === undefined ? value : `${encoding},${value}`;
         break;
       case 'content-length':
-        if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== value)) return undefined;
-        if (length === undefined) fields.push(name, value);
-        length = value;
+        for (const one of value.split(',')) {
+          const said = withoutSpace(one, 0, one.length);
+          if (!/^\d{1,15}$/.test(said)) return { fault: `its Content-Length, ${excerpt(value)}, is none` };
+          if (length !== undefined && length !== said)
+            return { fault: `its Content-Length is both ${length} and ${said}` };
+          // The same one several times, in a list or not, is one (RFC 9110 §8.6).
+          if (length === undefined) fields.push(name, said);
+          length = said;
+        }
         break;
       case 'upgrade':
         answer.upgrade = value;
@@ -91,18 +105,35 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
         fields.push(name, value);
     }
   }
-  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') return undefined;
+  const coding = encoding === undefined ? [] : codings(encoding);
+  if (coding.length > 1 || (coding.length === 1 && coding[0] !== 'chunked'))
+    return { fault: `its Transfer-Encoding, ${excerpt(encoding ?? '')}, is not only "chunked"` };
   const hasBody = method !== 'HEAD' && status >= 200 && status !== 204 && status !== 304;
   if (!hasBody) answer.framing = 'none';
-  else if (encoding !== undefined) answer.framing = 'chunked';
+  else if (coding.length > 0) answer.framing = 'chunked';
   else if (length !== undefined) answer.framing = Number(length);
-  if (answer.framing === 'close') answer.keepAlive = false;
-  // Both: it counts by chunks, and who wrote it is not to be trusted with another request (RFC 9112 §6.3). A 204 has no length.
+  // Of `keep-alive, close` the latter counts, whichever stands first (RFC 9112 §9.3).
+  if (closes || answer.framing === 'close') answer.keepAlive = false;
+  // Chunks and a length, or chunks from HTTP/1.0, or a coding that is none: who wrote it is not to be trusted with another request
+  // (RFC 9112 §6.1, §6.3). Of the first two it counts by chunks.
+  if (encoding !== undefined && (length !== undefined || line[1] === '0' || coding.length === 0))
+    answer.keepAlive = false;
   const drop = named ?? [];
-  if (length !== undefined && (encoding !== undefined || status === 204)) drop.push('content-length');
-  if (length !== undefined && encoding !== undefined) answer.keepAlive = false;
+  // RFC 9110 §8.6: 1xx and 204 have none.
+  if (length !== undefined && (coding.length > 0 || status === 204 || status < 200))
+    drop.push('content-length');
   if (drop.length > 0) answer.fields = without(fields, drop);
   return answer;
+}
+
+/**
+ * `identity` is no coding (RFC 2616 §3.6; since RFC 7230 §A.2 it is none that may be sent), and what stands beside it counts as if it
+ * were not there. Not behind another one: to read until the end of the connection would be as right (RFC 9112 §6.3).
+ */
+function codings(encoding: string): string[] {
+  const all = listed(encoding);
+  const first = all.findIndex((one) => one !== 'identity');
+  return first === -1 ? [] : all.slice(first);
 }
 
 /** Name, value, name, value, without those names. */

@@ -40,9 +40,9 @@ export function answerRedirect(
 function answer(caller: Caller, status: number, fields: string[], body: Buffer): void {
   const bare = caller.method === 'HEAD';
   const all = [...fields, 'Content-Length', String(body.length)];
-  caller.answer(status, STATUS_CODES[status] ?? '', all, bare ? null : body.length);
+  caller.answer(status, STATUS_CODES[status] ?? '', all, bare ? null : body.length, false);
   if (!bare && body.length > 0) caller.write(body);
-  caller.end([]);
+  caller.end([], false);
 }
 
 /** The lines of an answer's head, without the empty one. @param fields name, value, name, value */

@@ -30,13 +30,25 @@ export interface Caller {
 
   /** 1xx (RFC 9110 §15.2) */
   inform(status: number, reason: string, fields: readonly string[]): void;
-  /** @param length undefined: it ends with `end`. Null: an answer without a body, whatever its fields say */
-  answer(status: number, reason: string, fields: readonly string[], length: number | null | undefined): void;
+  /**
+   * @param length undefined: it ends with `end`. Null: an answer without a body, whatever its fields say
+   * @param more what has not come of the request's body is still wanted. Else the connection ends with the answer, if any has not
+   */
+  answer(
+    status: number,
+    reason: string,
+    fields: readonly string[],
+    length: number | null | undefined,
+    more: boolean,
+  ): void;
   /** False: there is no room for more until `clientDrained`. The chunk is lent: who keeps it copies it. */
   write(chunk: Buffer): boolean;
   /** Sends what is held back for what may follow at once. Answers as `write` does. */
   flush(): boolean;
-  end(trailers: string[]): void;
+  /** @param more the rest of the request's body is still wanted, until all has come or `discard` is called */
+  end(trailers: string[], more: boolean): void;
+  /** After `end`: what is still to come of the request's body is for nobody. */
+  discard(): void;
   /** Breaks off, so that the client does not take what it has for the whole. */
   cut(): void;
 }

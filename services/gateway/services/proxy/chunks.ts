@@ -1,12 +1,14 @@
-import { parseFields } from './fields.ts';
+import { excerpt, parseAnswerFields } from './answer-lines.ts';
+import { trailersOf } from './trailers.ts';
 
-/** RFC 9112 §7.1; extensions are nobody's business here. */
+/** RFC 9112 §7.1; extensions are nobody's business here. Space behind the size is some servers' padding. */
 const sizeLine = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
 const mostLineBytes = 4_096;
 const mostTrailerBytes = 16 * 1024;
 
 /**
- * Reads a chunked body as it comes, in pieces of any size.
+ * Reads the chunked body of an answer as it comes, in pieces of any size. Its lines may end with LF alone, as those of a head may: nginx
+ * takes that from upstreams, and for the client it is written anew. Data that is longer or shorter than its size is not taken.
  *
  *   size → data → dataEnd → size …          a size of 0: → trailers → done
  */
@@ -16,9 +18,16 @@ export class ChunkReader {
   private left = 0;
   /** Once it is done. */
   trailers: string[] = [];
+  /** Once `read` has answered -1. */
+  fault = '';
 
   get done(): boolean {
     return this.state === 'done';
+  }
+
+  /** The last chunk has come: only trailers can follow. */
+  get hadLast(): boolean {
+    return this.state === 'trailers' || this.state === 'done';
   }
 
   /** How many bytes of `input` are the body's, all unless it is done; -1 for what no chunked body is. */
@@ -36,30 +45,44 @@ export class ChunkReader {
       const end = input.indexOf(0x0a, at);
       this.line += input.toString('latin1', at, end === -1 ? input.length : end + 1);
       at = end === -1 ? input.length : end + 1;
-      if (this.line.length > (this.state === 'trailers' ? mostTrailerBytes : mostLineBytes)) return -1;
+      if (this.line.length > (this.state === 'trailers' ? mostTrailerBytes : mostLineBytes))
+        return this.refuse(this.line, 'is too long');
       if (end !== -1 && !this.takeLine()) return -1;
     }
     return at;
   }
 
+  private refuse(line: string, why: string): -1 {
+    this.fault = `a line of its chunked body, ${excerpt(line)}, ${why}`;
+    return -1;
+  }
+
   private takeLine(): boolean {
-    if (!this.line.endsWith('\r\n')) return false;
     if (this.state === 'trailers') {
       // They are parsed together, when the empty line has come.
-      if (this.line !== '\r\n' && !this.line.endsWith('\r\n\r\n')) return true;
-      const fields = parseFields(this.line.slice(0, -4), 0);
-      this.trailers = fields ?? [];
+      if (!/^\r?\n$/.test(this.line) && !this.line.endsWith('\n\n') && !this.line.endsWith('\n\r\n'))
+        return true;
+      const fields = parseAnswerFields(this.line.replace(/(?:\r?\n)?\r?\n$/, ''), 0, 'trailers');
+      if ('fault' in fields) {
+        this.fault = fields.fault;
+        return false;
+      }
+      this.trailers = trailersOf(fields);
       this.state = 'done';
-      return fields !== undefined;
+      return true;
     }
-    const line = this.line.slice(0, -2);
+    const line = this.line.slice(0, this.line.endsWith('\r\n') ? -2 : -1);
     this.line = '';
     if (this.state === 'dataEnd') {
       this.state = 'size';
+      if (line !== '') this.refuse(line, 'stands where the end of a chunk should');
       return line === '';
     }
     const size = sizeLine.exec(line)?.[1];
-    if (size === undefined) return false;
+    if (size === undefined) {
+      this.refuse(line, 'is no size');
+      return false;
+    }
     this.left = Number.parseInt(size, 16);
     this.state = this.left === 0 ? 'trailers' : 'data';
     return true;

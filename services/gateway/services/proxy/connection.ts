@@ -1,9 +1,11 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type AnswerHead, type Framing, parseAnswer } from './answer-head.ts';
+import { endOfHead, excerpt } from './answer-lines.ts';
 import { ChunkReader } from './chunks.ts';
-import { headEnd, readingOnce } from './fields.ts';
+import { readingOnce } from './fields.ts';
+import { connectTo, type UpstreamSocket } from './upstream-socket.ts';
 
-/** What is told to who asked over a connection. After `ended` or `failed` nothing more is. */
+/** What is told to who asked over a connection. After `failed`, or `ended` that is no more, nothing more is. */
 export type Asker = {
   /** 1xx (RFC 9110 §15.2), any number of them. */
   informed(answer: Readonly<AnswerHead>): void;
@@ -14,7 +16,8 @@ export type Asker = {
   data(chunk: Buffer): void;
   /** All that came at once has been told. */
   flush(): void;
-  ended(trailers: string[]): void;
+  /** @param more not all of the request has been sent, and the container goes on taking it: `sentAll` is still to come, or `failed` */
+  ended(trailers: string[], more: boolean): void;
   /** There is room again for what `write` refused. */
   drained(): void;
   failed(failure: Failure): void;
@@ -46,10 +49,12 @@ const mostInformed = 64;
 /**
  * One connection to a container: HTTP/1.1 as a client speaks it, one request at a time.
  *
- *   idle ── ask ──▶ head ──▶ length | chunked | close ──▶ idle, or closed
+ *   idle ── ask ──▶ head ──▶ length | chunked | close ──▶ sending ──▶ idle, or closed
+ *
+ * `sending`: it has been answered before it was sent in full, and the container keeps the connection.
  */
 export class Connection {
-  readonly socket: Socket;
+  readonly socket: UpstreamSocket;
   /** It has answered before: it may have been closed by the container since, which is nobody's fault. */
   used = false;
   /** While idle: not to be used after this, by performance.now(). */
@@ -59,7 +64,7 @@ export class Connection {
   private readonly limits: Limits;
   private readonly release: (connection: Connection, reusable: boolean) => void;
   private asker: Asker | undefined;
-  private phase: 'idle' | 'head' | 'length' | 'chunked' | 'close' = 'idle';
+  private phase: 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'sending' = 'idle';
   private method = '';
   private silent = true;
   /** The request has been sent in full. */
@@ -77,7 +82,11 @@ export class Connection {
   };
   private readonly onDrain = () => this.asker?.drained();
   private readonly onEnd = () => {
-    if (this.phase === 'close') this.finish([]);
+    // With its last chunk a body is whole, though not the empty line behind it, nor any trailers (RFC 9112 §8).
+    const whole = this.phase === 'close' || (this.phase === 'chunked' && this.chunks?.hadLast === true);
+    if (whole) this.finish([], 1);
+    // All that it has said has been read: what is still to be sent is for nobody.
+    else this.socket.destroy();
   };
   private readonly deadline: NodeJS.Timeout;
 
@@ -91,10 +100,9 @@ export class Connection {
     this.release = release;
     // One timer a connection, not one a request: it is only looked at when it has run out.
     this.deadline = setTimeout(() => this.expired(), limits.answerMs);
-    const options = { ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
     this.socket = forTunnel
-      ? connect(options).on('data', this.onData)
-      : connect({ ...options, onread: { buffer: shared, callback: this.onRead } });
+      ? connectTo(address, {}).on('data', this.onData)
+      : connectTo(address, { onread: { buffer: shared, callback: this.onRead } });
     const impatience = setTimeout(() => {
       this.cause = `no connection within ${limits.connectMs} ms`;
       this.socket.destroy();
@@ -129,6 +137,11 @@ export class Connection {
     this.socket.write(head, 'latin1');
   }
 
+  /** Whether the container still hears what is sent. If not, it may have answered all the same. */
+  get hears(): boolean {
+    return this.socket.broken === undefined && !this.socket.destroyed;
+  }
+
   /** Some of the body. False: wait for `drained`. */
   write(data: Buffer | string): boolean {
     this.deadline.refresh();
@@ -138,6 +151,9 @@ export class Connection {
   sentAll(): void {
     this.sent = true;
     this.deadline.refresh();
+    if (this.phase !== 'sending') return;
+    this.asker = undefined;
+    this.rest();
   }
 
   /** Nobody wants the answer any more. */
@@ -165,6 +181,7 @@ export class Connection {
   private take(data: Buffer): Buffer | undefined {
     switch (this.phase) {
       case 'idle':
+      case 'sending':
         // Nothing was asked.
         this.socket.destroy();
         return undefined;
@@ -184,7 +201,7 @@ export class Connection {
         const { chunks } = this;
         if (chunks === undefined) return undefined;
         const taken = chunks.read(data, (body) => this.asker?.data(body));
-        if (taken === -1) this.garbled('its chunks are none');
+        if (taken === -1) this.garbled(chunks.fault);
         else if (chunks.done) this.finish(chunks.trailers, data.length - taken);
         return undefined;
       }
@@ -192,18 +209,22 @@ export class Connection {
   }
 
   private takeHead(data: Buffer): Buffer | undefined {
-    const all = this.early === undefined ? data : Buffer.concat([this.early, data]);
-    const end = all.indexOf(headEnd, Math.max(0, (this.early?.length ?? 0) - headEnd.length));
+    const all = withoutEmptyLines(this.early === undefined ? data : Buffer.concat([this.early, data]));
+    const found = endOfHead(all, Math.max(0, (this.early?.length ?? 0) - 3));
     this.early = undefined;
-    if (Math.max(end, end === -1 ? all.length : 0) > this.limits.headBytes)
+    if ((found?.end ?? all.length) > this.limits.headBytes)
       return this.garbled(`its head is over ${this.limits.headBytes} bytes`);
-    if (end === -1) {
-      this.early = all === data ? Buffer.from(data) : all;
+    if (found === undefined) {
+      // A server of another protocol may wait for us after its first words.
+      const begins = all.toString('latin1', 0, Math.min(all.length, 5));
+      if (!'HTTP/'.startsWith(begins))
+        return this.garbled(`it begins with ${excerpt(all.toString('latin1', 0, 80).split('\n')[0] ?? '')}`);
+      this.early = Buffer.from(all);
       return undefined;
     }
-    const answer = this.readHead(all.toString('latin1', 0, end), this.method);
-    if (answer === undefined) return this.garbled('its head is not HTTP/1.1');
-    const rest = all.subarray(end + headEnd.length);
+    const answer = this.readHead(all.toString('latin1', 0, found.end), this.method);
+    if ('fault' in answer) return this.garbled(answer.fault);
+    const rest = all.subarray(found.next);
     if (answer.status === 101) {
       if (this.asker?.switched === undefined) return this.garbled('it switches protocols unasked');
       this.asker.switched(answer, Buffer.from(rest));
@@ -230,21 +251,39 @@ export class Connection {
 
   private finish(trailers: string[], leftOver = 0): undefined {
     const { asker, answer } = this;
-    const reusable = answer?.keepAlive === true && this.sent && leftOver === 0 && !this.socket.destroyed;
-    this.phase = 'idle';
-    this.asker = undefined;
     this.used = true;
-    if (reusable) {
-      // A slow client has had it paused; the next one is another.
+    const reusable = answer?.keepAlive === true && leftOver === 0 && this.hears;
+    if (reusable && !this.sent) {
+      this.phase = 'sending';
+      this.deadline.refresh();
       this.socket.resume();
-      const kept = answer.keepAliveMs;
-      this.idleUntil =
-        performance.now() + (kept === undefined ? defaultIdleMs : Math.min(kept, mostIdleMs) - marginMs);
-      this.release(this, true);
-    } else this.socket.destroy();
+      asker?.ended(trailers, true);
+      return undefined;
+    }
+    this.asker = undefined;
+    if (reusable) this.rest();
+    else {
+      this.phase = 'idle';
+      this.socket.destroy();
+    }
     // Last: the next request may come of it, and take this connection.
-    asker?.ended(trailers);
+    asker?.ended(trailers, false);
     return undefined;
+  }
+
+  /** The request was sent in full, and its answer read in full: another one may take the connection. */
+  private rest(): void {
+    this.phase = 'idle';
+    if (!this.hears) {
+      this.socket.destroy();
+      return;
+    }
+    // A slow client has had it paused; the next one is another.
+    this.socket.resume();
+    const kept = this.answer?.keepAliveMs;
+    this.idleUntil =
+      performance.now() + (kept === undefined ? defaultIdleMs : Math.min(kept, mostIdleMs) - marginMs);
+    this.release(this, true);
   }
 
   private garbled(reason: string): undefined {
@@ -257,13 +296,21 @@ export class Connection {
   private fail(kind: Failure['kind']): void {
     const { asker } = this;
     this.asker = undefined;
-    asker?.failed({ kind, silent: this.silent, reason: this.cause || 'it closed the connection' });
+    const reason = this.cause || this.socket.broken || 'it closed the connection';
+    asker?.failed({ kind, silent: this.silent, reason });
   }
 
   private expired(): void {
-    if (this.phase !== 'head' || this.asker === undefined) return;
+    if ((this.phase !== 'head' && this.phase !== 'sending') || this.asker === undefined) return;
     this.cause = `no answer within ${this.limits.answerMs} ms`;
     this.fail('timeout');
     this.socket.destroy();
   }
+}
+
+/** Before a head (RFC 9112 §2.2), as llhttp takes them. */
+function withoutEmptyLines(data: Buffer): Buffer {
+  let at = 0;
+  while (data[at] === 0x0a || (data[at] === 0x0d && data[at + 1] === 0x0a)) at += data[at] === 0x0a ? 1 : 2;
+  return at === 0 ? data : data.subarray(at);
 }

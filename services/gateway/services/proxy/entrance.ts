@@ -11,6 +11,7 @@ import type { Pool } from './pool.ts';
 import type { AwaitReady, Waiting } from './readiness.ts';
 import { requestHead } from './request-head.ts';
 import type { Target } from './target.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 
 export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { target: Target };
 
@@ -30,6 +31,7 @@ export function entranceTo(parts: {
   awaitReady: AwaitReady;
 }) {
   const { gateway, services, admit, awaitReady } = parts;
+  const trusts = trustedProxies(gateway.env.RUNLET_TRUSTED_PROXIES);
   const proto = new URL(gateway.env.RUNLET_PUBLIC_URL).protocol.slice(0, -1);
 
   return {
@@ -75,7 +77,7 @@ export function entranceTo(parts: {
         fields,
         passAuthorization: pass.passAuthorization,
         bodyLength,
-        from: { address, host, proto, prefix },
+        from: { address, host, proto, prefix, trusted: trusts(address) },
         upgrade,
       });
       return { head, dress: prefix === '' ? asItCame : (answer) => confine(answer, prefix, told) };

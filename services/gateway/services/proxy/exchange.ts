@@ -1,7 +1,9 @@
 import type { AnswerHead } from './answer-head.ts';
 import type { Caller, CallerEvents } from './caller.ts';
 import type { Asker, Connection, Failure } from './connection.ts';
+import { lingering } from './linger.ts';
 import type { Pool } from './pool.ts';
+import { trailersOf } from './trailers.ts';
 
 export type Exchanged = {
   /** The head of the request for the container. */
@@ -22,6 +24,8 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
  *   no answer         unanswered
  *   broken answer     the client's connection breaks too: what it has is not the whole
  *   the client goes   the connection to the container breaks: it need not go on
+ *   an early answer   before the whole request came: it goes back at once, and the request goes on as long as the container keeps its
+ *                     connection and reads; once it does not, the client's connection ends with the answer (RFC 9112 §9.6)
  */
 export class Exchange implements Asker, CallerEvents {
   private readonly caller: Caller;
@@ -34,12 +38,19 @@ export class Exchange implements Asker, CallerEvents {
   private wholeRead: boolean;
   private begun = false;
   private finished = false;
+  /** The client waits for a 100 before it sends the body, or may; none of either has come. */
+  private expects: boolean;
+  private answeredStatus = 0;
+  /** The whole answer has come, and not the whole request. */
+  private early = false;
+  private patience: NodeJS.Timeout | undefined;
 
   constructor(caller: Caller, pool: Pool, options: Exchanged) {
     this.caller = caller;
     this.pool = pool;
     this.options = options;
     this.wholeRead = caller.bodyLength === 0;
+    this.expects = caller.fields.expects;
     caller.listen(this);
     caller.whenGone(() => {
       this.connection?.abandon();
@@ -73,7 +84,8 @@ export class Exchange implements Asker, CallerEvents {
 
   body(chunk: Buffer): void {
     const { connection } = this;
-    if (connection === undefined || connection.socket.destroyed) return;
+    this.expects = false;
+    if (connection === undefined || !connection.hears) return;
     let room: boolean;
     if (this.caller.bodyLength !== undefined) room = connection.write(chunk);
     else {
@@ -88,13 +100,19 @@ export class Exchange implements Asker, CallerEvents {
 
   bodyEnd(trailers: string[]): void {
     this.wholeRead = true;
-    if (this.connection === undefined) return;
+    const { connection } = this;
+    if (connection === undefined) return;
     if (this.caller.bodyLength === undefined) {
       let end = '0\r\n';
-      for (let i = 0; i < trailers.length; i += 2) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
-      this.connection.write(`${end}\r\n`);
+      const kept = trailersOf(trailers);
+      for (let i = 0; i < kept.length; i += 2) end += `${kept[i]}: ${kept[i + 1]}\r\n`;
+      connection.write(`${end}\r\n`);
     }
-    this.connection.sentAll();
+    if (this.early) {
+      this.connection = undefined;
+      this.finish();
+    }
+    connection.sentAll();
   }
 
   clientDrained(): void {
@@ -104,13 +122,17 @@ export class Exchange implements Asker, CallerEvents {
   // From the container.
 
   informed({ status, reason, fields }: AnswerHead): void {
+    if (status === 100) this.expects = false;
     this.caller.inform(status, reason, fields);
   }
 
-  answered({ status, reason, fields, framing }: AnswerHead): void {
+  answered({ status, reason, fields, framing, keepAlive }: AnswerHead): void {
     this.begun = true;
+    this.answeredStatus = status;
     const length = framing === 'none' ? null : typeof framing === 'number' ? framing : undefined;
-    this.caller.answer(status, reason, this.options.dress(fields), length);
+    // Who was to wait for a 100, and got this, may send the body or not: what comes next could be read as either (RFC 9110 §10.1.1).
+    const more = keepAlive && !this.expects && this.connection?.hears === true;
+    this.caller.answer(status, reason, this.options.dress(fields), length, more);
   }
 
   data(chunk: Buffer): void {
@@ -125,13 +147,26 @@ export class Exchange implements Asker, CallerEvents {
     if (!this.caller.flush()) this.connection?.socket.pause();
   }
 
-  ended(trailers: string[]): void {
+  ended(trailers: string[], more: boolean): void {
+    if (more && !this.expects) {
+      this.early = true;
+      // What was refused may still come to its end, so that both connections stay of use; but not for ever.
+      if (this.answeredStatus >= 300)
+        this.patience = setTimeout(() => this.stopBody('cut'), lingering.totalMs);
+      this.caller.end(trailers, true);
+      return;
+    }
+    if (more) this.connection?.abandon();
     this.connection = undefined;
     this.finish();
-    this.caller.end(trailers);
+    this.caller.end(trailers, false);
   }
 
   failed(failure: Failure): void {
+    if (this.early) {
+      this.stopBody('discard');
+      return;
+    }
     this.connection = undefined;
     if (this.begun) {
       this.finish();
@@ -148,6 +183,14 @@ export class Exchange implements Asker, CallerEvents {
     else this.decline(failure);
   }
 
+  /** The client has its answer, and nobody wants the rest of its request. */
+  private stopBody(how: 'cut' | 'discard'): void {
+    this.connection?.abandon();
+    this.connection = undefined;
+    this.finish();
+    this.caller[how]();
+  }
+
   private decline(failure: Failure | 'full'): void {
     if (this.finished) return;
     this.finished = true;
@@ -157,6 +200,7 @@ export class Exchange implements Asker, CallerEvents {
   private finish(): void {
     if (this.finished) return;
     this.finished = true;
+    clearTimeout(this.patience);
     this.options.over();
   }
 }

@@ -4,6 +4,8 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const forbidden = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 
+export const isToken = (text: string) => token.test(text);
+
 export const headEnd = Buffer.from('\r\n\r\n');
 
 /**
@@ -28,7 +30,8 @@ export function parseFields(head: string, from: number): string[] | undefined {
 
 const isSpace = (code: number) => code === 0x20 || code === 0x09;
 
-function withoutSpace(text: string, from: number, to: number): string {
+/** A part of `text` without the OWS around it (RFC 9110 §5.6.3). */
+export function withoutSpace(text: string, from: number, to: number): string {
   let start = from;
   let end = to;
   while (start < end && isSpace(text.charCodeAt(start))) start += 1;

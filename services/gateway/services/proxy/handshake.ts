@@ -63,7 +63,8 @@ export class Handshake implements Asker {
   }
 
   failed(failure: Failure): void {
-    if (this.begun) this.client.destroy();
+    // With a FIN, a body that ends with the connection would look whole.
+    if (this.begun) this.client.resetAndDestroy();
     else this.outcome.unanswered(failure);
   }
 }

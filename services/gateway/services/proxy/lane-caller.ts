@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { headText } from './answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
-import { addressOf, lingerMs } from './node-caller.ts';
+import { linger } from './linger.ts';
+import { addressOf } from './node-caller.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { RequestFields } from './request-fields.ts';
 
@@ -26,6 +27,8 @@ export class LaneCaller implements Caller {
   private close: boolean;
   private chunked = false;
   private out = '';
+  /** The answer is whole, and the body is not. */
+  private ended = false;
 
   /** @param early what has come of its body with its head */
   constructor(socket: Socket, request: PlainRequest, early: Buffer, over: (close: boolean) => void) {
@@ -72,7 +75,10 @@ export class LaneCaller implements Caller {
     const body = data.length > this.bodyLeft ? data.subarray(0, this.bodyLeft) : data;
     this.bodyLeft -= body.length;
     if (body.length > 0) this.events?.body(body);
-    if (this.bodyLeft === 0) this.events?.bodyEnd([]);
+    if (this.bodyLeft === 0) {
+      this.events?.bodyEnd([]);
+      if (this.ended) this.finish();
+    }
     return body.length;
   }
 
@@ -92,10 +98,16 @@ export class LaneCaller implements Caller {
     this.socket.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
-  answer(status: number, reason: string, fields: readonly string[], length: number | null | undefined): void {
+  answer(
+    status: number,
+    reason: string,
+    fields: readonly string[],
+    length: number | null | undefined,
+    more: boolean,
+  ): void {
     this.chunked = length === undefined;
     // Before the whole request has come: the rest of it is nobody's, and the connection no more use.
-    if (this.bodyLeft > 0) this.close = true;
+    if (this.bodyLeft > 0 && !more) this.close = true;
     this.out = headText(status, reason, fields);
     if (this.chunked) this.out += 'Transfer-Encoding: chunked\r\n';
     if (this.close) this.out += 'Connection: close\r\n';
@@ -125,27 +137,32 @@ export class LaneCaller implements Caller {
     return this.socket.write(out, 'latin1');
   }
 
-  end(trailers: string[]): void {
+  end(trailers: string[], more: boolean): void {
     if (this.chunked) {
       this.out += '0\r\n';
       for (let i = 0; i < trailers.length; i += 2) this.out += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
       this.out += '\r\n';
     }
     this.flush();
-    this.events = undefined;
-    this.tell = () => {};
-    if (this.bodyLeft > 0) this.linger();
-    this.over(this.close);
+    this.ended = true;
+    if (this.bodyLeft === 0) this.finish();
+    else if (!more) this.discard();
+  }
+
+  discard(): void {
+    this.close = true;
+    linger(this.socket);
+    this.finish();
   }
 
   cut(): void {
     this.socket.destroy();
   }
 
-  /** Closed with unread bytes in it, the connection would be reset, and the answer lost with it (RFC 9112 §9.6). */
-  private linger(): void {
-    const timer = setTimeout(() => this.socket.destroy(), lingerMs);
-    this.socket.once('close', () => clearTimeout(timer));
-    this.socket.resume();
+  private finish(): void {
+    this.ended = false;
+    this.events = undefined;
+    this.tell = () => {};
+    this.over(this.close);
   }
 }

@@ -88,6 +88,8 @@ class LaneConnection {
     this.rest =
       this.rest === undefined ? data.subarray(taken) : Buffer.concat([this.rest, data.subarray(taken)]);
     this.socket.pause();
+    // It had been answered before its body was whole.
+    if (this.current === undefined && !this.ending && !this.socket.writableNeedDrain) this.continue();
   };
 
   private readonly onDrain = () => {

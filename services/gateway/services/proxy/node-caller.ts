@@ -3,13 +3,17 @@ import type { Socket } from 'node:net';
 import { Problem } from '../../../../shared/problems.ts';
 import { headText } from './answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
+import { linger } from './linger.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
-
-/** An answer that came before the whole request did is given so long to arrive while the rest is thrown away. */
-export const lingerMs = 1_000;
 
 /** A socket of both families shows IPv4 in a form that few expect (RFC 4291 §2.5.5.2). */
 export const addressOf = (socket: Socket) => socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+
+/** Connections that end with an answer which came before the whole request did. */
+const ending = new WeakSet<Socket>();
+
+/** What still comes on it is no request: its client was told so. */
+export const isEnding = (incoming: IncomingMessage) => ending.has(incoming.socket);
 
 /** A request that came through Node's parser. */
 export class NodeCaller implements Caller {
@@ -24,6 +28,8 @@ export class NodeCaller implements Caller {
   private tell = () => {};
   private left = false;
   private unflushed = false;
+  /** The answer's body ends with the connection. */
+  private untilClose = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, host: string) {
     this.request = request;
@@ -36,15 +42,26 @@ export class NodeCaller implements Caller {
     request.on('error', () => {});
     response.on('error', () => {});
     response.on('close', () => {
-      if (response.writableFinished) return;
-      this.left = true;
-      this.tell();
+      if (!response.writableFinished) this.leave();
+    });
+    request.on('close', () => {
+      if (!request.complete) this.leave();
     });
     response.on('drain', () => this.events?.clientDrained());
   }
 
   get gone(): boolean {
     return this.left;
+  }
+
+  private leave(): void {
+    this.left = true;
+    this.tell();
+  }
+
+  /** Some of the body may still come. */
+  private get unread(): boolean {
+    return !this.request.complete && this.bodyLength !== 0;
   }
 
   whenGone(tell: () => void): void {
@@ -79,11 +96,19 @@ export class NodeCaller implements Caller {
     this.response.socket?.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
-  answer(status: number, reason: string, fields: readonly string[]): void {
-    const { response } = this;
+  answer(
+    status: number,
+    reason: string,
+    fields: readonly string[],
+    length: number | null | undefined,
+    more: boolean,
+  ): void {
+    const { request, response } = this;
     // The container's own date goes on.
     response.sendDate = false;
-    response.writeHead(status, reason, [...fields]);
+    const close = this.unread && !more ? ['Connection', 'close'] : [];
+    this.untilClose = length === undefined && request.httpVersionMinor === 0;
+    response.writeHead(status, reason, [...fields, ...close]);
     this.unflushed = true;
   }
 
@@ -98,26 +123,53 @@ export class NodeCaller implements Caller {
     return !this.response.writableNeedDrain;
   }
 
-  end(trailers: string[]): void {
-    const { request, response } = this;
+  end(trailers: string[], more: boolean): void {
+    const { response } = this;
     if (trailers.length > 0)
       response.addTrailers(
         trailers.flatMap((name, i): [string, string][] =>
           i % 2 === 0 ? [[name, trailers[i + 1] as string]] : [],
         ),
       );
+    if (this.unread) this.endGently();
     response.end();
-    if (request.complete || this.bodyLength === 0) return;
-    // Closed with unread bytes in it, the connection would be reset, and the answer lost with it (RFC 9112 §9.6).
+    if (more) return;
+    this.tell = () => {};
+    if (this.unread) this.discard();
+  }
+
+  /** Node's server closes at once after the last answer of a connection, whether or not the request has come in full. */
+  private endGently(): void {
+    const { request } = this;
+    const { socket } = request;
+    let ends = false;
+    const { destroySoon } = socket;
+    socket.destroySoon = () => {
+      ends = true;
+      ending.add(socket);
+      socket.end();
+    };
+    request.once('end', () => {
+      socket.destroySoon = destroySoon;
+      if (ends) socket.destroySoon();
+    });
+  }
+
+  discard(): void {
+    const { request } = this;
     this.events = undefined;
-    const timer = setTimeout(() => request.destroy(), lingerMs);
-    request.once('close', () => clearTimeout(timer));
-    request.resume();
+    this.tell = () => {};
+    const stop = linger(request.socket);
+    // A client that was not told of an end, and has sent all, can go on.
+    request.once('end', stop).resume();
   }
 
   cut(): void {
-    this.response.destroy();
-    this.request.destroy();
+    const { request, response } = this;
+    // With a FIN, what there is of it would look whole.
+    if (this.untilClose && !request.socket.destroyed) request.socket.resetAndDestroy();
+    response.destroy();
+    request.destroy();
   }
 }
 

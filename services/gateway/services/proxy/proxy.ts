@@ -9,7 +9,7 @@ import type { Caller } from './caller.ts';
 import { entranceTo } from './entrance.ts';
 import { knowServices } from './known-services.ts';
 import { openLane } from './lane.ts';
-import { faultOf, NodeCaller } from './node-caller.ts';
+import { faultOf, isEnding, NodeCaller } from './node-caller.ts';
 import { readinessOf } from './readiness.ts';
 import { problemsOf, serving } from './serve.ts';
 import { originForm, targetFinder } from './target.ts';
@@ -55,6 +55,7 @@ export function createServiceProxy(gateway: Gateway) {
   return {
     /** True: it was for a service, and is being answered. */
     request(incoming: IncomingMessage, response: ServerResponse): boolean {
+      if (isEnding(incoming)) return true;
       const found = find(incoming);
       if (found === undefined) return false;
       const caller = new NodeCaller(incoming, response, found.host);
@@ -66,6 +67,10 @@ export function createServiceProxy(gateway: Gateway) {
 
     /** True: it was for a service, and its socket is taken. */
     upgrade(incoming: IncomingMessage, socket: Duplex, early: Buffer): boolean {
+      if (isEnding(incoming)) {
+        socket.destroy();
+        return true;
+      }
       const found = find(incoming);
       if (found === undefined) return false;
       // Of a server over TCP.

@@ -24,6 +24,8 @@ export type RequestFields = {
   trailers: boolean;
   /** Fields of this one connection, by their names (RFC 9110 §7.6.1). */
   named: readonly string[];
+  /** By which proxies tell of their clients: name, value, name, value. Whether they are believed is not known here. */
+  forwarded: readonly string[];
   origin: string | undefined;
   /** Fetch metadata (W3C): which page of a browser it is from, and what for. */
   site: string | undefined;
@@ -57,6 +59,7 @@ export function readRequestFields(fields: readonly string[]): RequestFields {
     closes: false,
     trailers: false,
     named: none,
+    forwarded: none,
     origin: undefined,
     site: undefined,
     mode: undefined,
@@ -104,6 +107,7 @@ export function readRequestFields(fields: readonly string[]): RequestFields {
       case 'proxy-authorization':
       case 'keep-alive':
       case 'http2-settings':
+        continue;
       case 'forwarded':
       case 'x-forwarded-for':
       case 'x-forwarded-host':
@@ -111,6 +115,7 @@ export function readRequestFields(fields: readonly string[]): RequestFields {
       case 'x-forwarded-port':
       case 'x-forwarded-prefix':
       case 'x-real-ip':
+        read.forwarded = [...read.forwarded, name, value];
         continue;
       case 'referer':
         value = tokenInQuery(value).target;

@@ -1,3 +1,4 @@
+import { type From, forwardedLines } from './forwarded.ts';
 import type { RequestFields } from './request-fields.ts';
 
 export type Forwarded = {
@@ -9,14 +10,13 @@ export type Forwarded = {
   passAuthorization: boolean;
   /** Undefined: it is chunked. */
   bodyLength: number | undefined;
-  from: { address: string; host: string; proto: string; prefix: string };
+  from: From;
   /** Of a WebSocket's handshake. */
   upgrade: string | undefined;
 };
 
 /**
- * The head of the request as the container gets it. X-Forwarded-* are ours alone, never added to a client's: nobody says who may
- * be believed. No value here can hold a line end: each came through a parser that refuses them.
+ * The head of the request as the container gets it. No value here can hold a line end: each came through a parser that refuses them.
  */
 export function requestHead(request: Forwarded): string {
   const { fields, bodyLength, from, upgrade } = request;
@@ -31,9 +31,7 @@ export function requestHead(request: Forwarded): string {
   if (bodyLength === undefined) head += 'Transfer-Encoding: chunked\r\n';
   // `Content-Length: 0` too: a POST without any may be refused with 411.
   else if (fields.length !== undefined) head += `Content-Length: ${bodyLength}\r\n`;
-  head += `X-Forwarded-For: ${from.address}\r\nX-Forwarded-Host: ${from.host}\r\nX-Forwarded-Proto: ${from.proto}\r\n`;
-  if (from.prefix !== '') head += `X-Forwarded-Prefix: ${from.prefix}\r\n`;
-  return `${head}\r\n`;
+  return `${head}${forwardedLines(from, fields.forwarded)}\r\n`;
 }
 
 /** The lines without the fields of those names. */

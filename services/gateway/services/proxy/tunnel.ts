@@ -6,6 +6,7 @@ import type { Entrance } from './entrance.ts';
 import { failureProblem } from './failures.ts';
 import { Handshake } from './handshake.ts';
 import type { KnownServices } from './known-services.ts';
+import { linger } from './linger.ts';
 import { addressOf, faultOf } from './node-caller.ts';
 import { readRequestFields } from './request-fields.ts';
 import type { Target } from './target.ts';
@@ -48,7 +49,7 @@ export function openTunnels(
         const handshake = new Handshake(socket, connection, dress, {
           switched: (container, rest) => pass(client, container, rest),
           unanswered: (failure) => reject(failureProblem(known.record.head, failure)),
-          refused: () => socket.destroySoon(),
+          refused: () => client.end(),
         });
         socket.once('close', resolve);
         connection.ask(handshake, wanted.method, head, true);
@@ -67,8 +68,9 @@ export function openTunnels(
     ): void {
       open.add(socket);
       socket.once('close', () => open.delete(socket));
-      connect(incoming, to, new WaitingClient(socket, early)).catch((error) => {
-        if (!socket.destroyed) refuse(socket, problemOf(error));
+      const client = new WaitingClient(socket, early);
+      connect(incoming, to, client).catch((error) => {
+        if (!socket.destroyed) refuse(client, problemOf(error));
       });
     },
 
@@ -102,6 +104,13 @@ class WaitingClient {
     this.tell = tell;
   }
 
+  /** It was refused; what it has said already, as some do, is for nobody. */
+  end(): void {
+    this.takeEarly();
+    this.socket.end();
+    linger(this.socket);
+  }
+
   /** What it has said since. It is listened to no more. */
   takeEarly(): Buffer[] {
     this.socket.off('data', this.onData).off('end', this.onEnd);
@@ -131,10 +140,11 @@ function pass(client: WaitingClient, container: Socket, rest: Buffer): void {
   socket.on('close', () => container.destroy());
 }
 
-function refuse(socket: Socket, problem: Problem): void {
+function refuse(client: WaitingClient, problem: Problem): void {
+  const { socket } = client;
   const body = problemBody(problem);
   const fields = [...problemFields(problem), 'Content-Length', String(body.length), 'Connection', 'close'];
   socket.write(`${headText(problem.status, STATUS_CODES[problem.status] ?? '', fields)}\r\n`, 'latin1');
   socket.write(body);
-  socket.destroySoon();
+  client.end();
 }
