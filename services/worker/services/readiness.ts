@@ -22,7 +22,10 @@ export async function untilReady(
   for (;;) {
     if (signal.aborted) return undefined;
     const left = until - performance.now();
-    const fault = await look(address, probe, Math.max(1, Math.min(tryMs, left)), signal);
+    const fault = await look(address, probe, Math.max(1, Math.min(tryMs, left)), signal).catch(
+      // A path that cannot be sent, of a service that an earlier version took: it will not be ready, and says why.
+      (error: Error) => error.message,
+    );
     if (fault === undefined) return 'ready';
     if (performance.now() + wait > until) return signal.aborted ? undefined : { failed: fault };
     await sleep(wait, undefined, { signal }).catch(() => {});

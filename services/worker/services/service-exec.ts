@@ -171,6 +171,16 @@ export function createServiceExec(options: {
     }
   }
 
+  /** Before it was known whose attempt it is. False: not even that is possible now. */
+  async function endAnyhow(runId: string, error: unknown): Promise<boolean> {
+    try {
+      await runs.endBroken(runId, asProblem(error, log, runId).toBody());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   return {
     /**
      * Sees the run to its end: nobody else has its job. What Redis, or the engine, was away for is tried again, as often as its record
@@ -183,15 +193,7 @@ export function createServiceExec(options: {
         try {
           if ((await attemptIn(runId, service, detached)) !== 'again') return;
         } catch (error) {
-          const ours = !isStoreError(error) && asProblem(error, log, runId).toBody();
-          if (
-            ours &&
-            (await runs.endBroken(runId, ours).then(
-              () => true,
-              () => false,
-            ))
-          )
-            return;
+          if (!isStoreError(error) && (await endAnyhow(runId, error))) return;
           log.warn({ run: runId, reason: (error as Error).message }, 'a run in a service is tried again');
         }
         await new Promise((resolve) => setTimeout(resolve, againAfterMs));
