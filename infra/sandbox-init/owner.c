@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,15 @@
 #include <unistd.h>
 
 enum { FILE_MOST = 4 * 1024 * 1024 };
+
+/* As capset(2) takes them, in its third version. By hand: musl comes without the kernel's headers. */
+struct capabilities_of {
+    uint32_t version;
+    int pid;
+};
+struct capabilities {
+    uint32_t effective, permitted, inheritable;
+};
 
 static uid_t uid;
 static gid_t gid;
@@ -83,12 +92,11 @@ void own_files(const char *user) {
     /* gVisor has no such user, and nobody can be told by its answer but by asking again. */
     if ((uid_t)setfsuid((uid_t)-1) != uid) _exit(71);
     /* A change of that user takes the right to write in everybody's folders from those that are in force: it is taken up again. */
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data) != 0) _exit(71);
-    data[0].effective = data[0].permitted;
-    data[1].effective = data[1].permitted;
-    if (syscall(SYS_capset, &header, data) != 0) _exit(71);
+    struct capabilities_of of = {.version = 0x20080522};
+    struct capabilities these[2];
+    if (syscall(SYS_capget, &of, these) != 0) _exit(71);
+    for (int i = 0; i < 2; i++) these[i].effective = these[i].permitted;
+    if (syscall(SYS_capset, &of, these) != 0) _exit(71);
 }
 
 int give_file(int file) { return given ? fchown(file, uid, gid) : 0; }

@@ -133,7 +133,9 @@ describe('runlet exec', () => {
     const args = ['exec', '-d', '-e', 'A=b', '-w', '/etc', 'web', '--', 'sh', '-c', script];
     const started = await live.cli(args, { stdin: 'not asked for' });
     expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run_\S+\n$/), stderr: '' });
-    await vi.waitFor(async () => expect((await live.cli(['logs', 'web'])).out).toContain('b from a job'));
+    await vi.waitFor(async () => expect((await live.cli(['logs', 'web'])).out).toContain('b from a job'), {
+      timeout: 20_000,
+    });
     const listed = await live.cli(['exec', '--list', 'web']);
     expect(listed).toMatchObject({ code: 0, stderr: '' });
     expect(listed.out).toMatch(/^RUN +STATUS +EXIT +PID +DETACHED +AGE +COMMAND$/m);
@@ -143,8 +145,9 @@ describe('runlet exec', () => {
     const json = JSON.parse((await live.cli(['exec', '--list', '--json', 'web'])).out);
     expect(json).toMatchObject({ data: [{ id: started.out.trim(), status: 'running', detached: true }] });
     await live.cli(['exec', 'web', 'kill', String(json.data[0].pid)]);
-    await vi.waitFor(async () =>
-      expect((await live.cli(['exec', '--list', 'web'])).out).toMatch(/ exited +143 /),
+    await vi.waitFor(
+      async () => expect((await live.cli(['exec', '--list', 'web'])).out).toMatch(/ exited +143 /),
+      { timeout: 20_000 },
     );
     const none = await live.cli(['exec', '-d', 'web', 'no-such-program']);
     expect(none.code).toBe(125);

@@ -22,6 +22,8 @@ import { endProblem, ranMs } from './service-end.ts';
 const lookMs = 1_000;
 /** Of the time between two words of uses: what is lost, or late, of them by less than this puts no service to sleep too early. */
 const idleSlack = 1.5;
+/** One that cannot be executed, or ends at once, is never ready: by then its end is known. */
+const beginsMs = 200;
 /** What is being stopped to sleep is told to be asleep when it is down, or after this. */
 const fallingAsleepMs = 500;
 /** What is on its way between gateways, store and workers has come by then. */
@@ -182,7 +184,7 @@ export function createServiceKeeper(options: {
     const timeoutMs = Math.max(1, since + health.timeoutMs - Date.now());
     const outcome =
       port === undefined
-        ? 'ready'
+        ? await stillRuns(signal)
         : await untilReady(place.address, { port, path: health.path }, { ...health, timeoutMs, signal });
     if (outcome === undefined) return;
     if (outcome !== 'ready') {
@@ -399,6 +401,12 @@ export function createServiceKeeper(options: {
       await done;
     },
   };
+}
+
+/** `undefined`: it has ended, or something else is the matter. */
+async function stillRuns(signal: AbortSignal): Promise<'ready' | undefined> {
+  await sleep(beginsMs, undefined, { signal }).catch(() => {});
+  return signal.aborted ? undefined : 'ready';
 }
 
 class Lost extends Error {}
