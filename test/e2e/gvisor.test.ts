@@ -144,7 +144,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
       inputs: [{ args: ['first'] }, { args: ['second'] }],
     });
     expect(run.status, run.stderr).toBe('succeeded');
-    expect(run.steps[0]?.stdout).toMatch(/1000\s+sleep/);
+    expect(run.steps[0]?.stdout).toMatch(/runlet\s+sleep/);
     expect(run.steps[1]?.stdout).not.toContain('sleep');
     expect(run.steps[1]?.stdout).toMatch(/first\nsecond\n$/);
   });
