@@ -74,13 +74,10 @@ export function runFields(policy: RunPolicy) {
         description: `Instead of \`image\`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs \`code\` or \`files\`. A range is compared with the version listed there, which is that of the image that Runlet builds; an official image may have another patch, so name none: \`python@3.11\`. ${imagesToBuild}`,
         examples: ['python', 'python@3.11'],
       }),
-    code: z
-      .string()
-      .optional()
-      .meta({
-        description:
-          'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
-      }),
+    code: z.string().optional().meta({
+      description:
+        'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
+    }),
     files: z.array(file).max(1000).default([]).meta({
       description:
         'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
