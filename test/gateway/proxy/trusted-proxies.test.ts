@@ -166,11 +166,11 @@ describe('a Forwarded field', () => {
   });
 
   test('is read in no time to speak of, whatever it is', () => {
-    const began = performance.now();
+    const began = process.cpuUsage().user;
     for (const piece of ['a=b;', 'a="', ',', 'a,', ' ', '\\"', 'a=";,', 'a'])
       for (const name of ['Forwarded', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Port'])
         forwardedLines(from, [name, `${piece.repeat(16_000 / piece.length)}\x7f`]);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect((process.cpuUsage().user - began) / 1_000).toBeLessThan(500);
   });
 });
 

@@ -217,7 +217,7 @@ export class Connection {
     if (found === undefined) {
       // A server of another protocol may wait for us after its first words.
       const begins = all.toString('latin1', 0, Math.min(all.length, 5));
-      if (!'HTTP/'.startsWith(begins))
+      if (begins !== '\r' && !'HTTP/'.startsWith(begins))
         return this.garbled(`it begins with ${excerpt(all.toString('latin1', 0, 80).split('\n')[0] ?? '')}`);
       this.early = Buffer.from(all);
       return undefined;

@@ -13,7 +13,7 @@ export type From = {
 /** RFC 7239 §4: `token=value` pairs with `;` between, of which elements with `,` between; a value is a token or a quoted string. */
 const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const pair = `${token}=(?:${token}|"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*")`;
-const element = new RegExp(`[ \\t]*(?:${pair}(?:;(?:${pair})?)*)?[ \\t]*(?:,|$)`, 'y');
+const element = new RegExp(`[ \\t]*(?:${pair}(?:;(?:${pair})?)*[ \\t]*)?(?:,|$)`, 'y');
 const scheme = /^[a-z][a-z0-9+.-]*(?:[ \t]*,[ \t]*[a-z][a-z0-9+.-]*)*$/i;
 const ports = /^\d{1,5}(?:[ \t]*,[ \t]*\d{1,5})*$/;
 const hosts = /^[\x21-\x2b\x2d-\x7e]+(?:[ \t]*,[ \t]*[\x21-\x2b\x2d-\x7e]+)*$/;
