@@ -144,7 +144,7 @@ describe('runlet exec', () => {
     );
     const json = JSON.parse((await live.cli(['exec', '--list', '--json', 'web'])).out);
     expect(json).toMatchObject({ data: [{ id: started.out.trim(), status: 'running', detached: true }] });
-    await live.cli(['exec', 'web', 'kill', String(json.data[0].pid)]);
+    await live.cli(['exec', 'web', 'sh', '-c', `kill ${json.data[0].pid}`]);
     await vi.waitFor(
       async () => expect((await live.cli(['exec', '--list', 'web'])).out).toMatch(/ exited +143 /),
       { timeout: 20_000 },

@@ -146,6 +146,7 @@ describe('the document', () => {
         'post /v1/services/{id}/keepalive',
         'post /v1/services/{id}/url',
         'post /v1/services/{id}/exec',
+        'get /v1/services/{id}/exec',
         'get /v1/services/{id}/logs',
         'get /v1/services/{id}/files/{path}',
         'put /v1/services/{id}/files/{path}',
