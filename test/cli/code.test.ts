@@ -226,6 +226,7 @@ describe('what is shown', () => {
       signal: null,
       stdout: '',
       stderr: '',
+      limit: null,
       stdoutEncoding: 'utf8',
       stderrEncoding: 'utf8',
       wallMs: 12,
