@@ -185,7 +185,8 @@ export function mountServices(app: App, gateway: Gateway): void {
       if (head.request.port === undefined)
         throw new Problem('conflict', 'The service has no `port` to call: create it with one.');
       const expiresAt = Date.now() + body.expiresInMs;
-      const url = new URL(body.path, serviceUrl(head, gateway.env));
+      // As it stands behind the origin: resolved against it, "//other.example/" would be another host, and be given the token.
+      const url = new URL(`${new URL(serviceUrl(head, gateway.env)).origin}${body.path}`);
       url.searchParams.set('runlet_token', signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt));
       return json(201, JSON.stringify({ url: url.href, expiresAt: new Date(expiresAt).toISOString() }));
     },

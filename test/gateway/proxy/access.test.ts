@@ -34,6 +34,22 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const inAnHour = () => Date.now() + 3_600_000;
 const sign = (id: string, until = inAnHour()) => signService(on.gateway.env.RUNLET_SECRET_KEY, id, until);
 
+test.each(['//other.example/x', '/\\\\other.example/x', '/a?b=c'])(
+  'the signed URL of %s is of the service’s host',
+  async (path) => {
+    const { host, id } = await privately();
+    const answer = await fetch(`http://127.0.0.1:${on.port}/v1/services/${id}/url`, {
+      method: 'POST',
+      headers: { ...bearer(mine), 'content-type': 'application/json' },
+      body: JSON.stringify({ path }),
+    });
+    expect(answer.status).toBe(201);
+    const url = new URL(((await answer.json()) as { url: string }).url);
+    expect(url.hostname).toBe(host.split(':')[0]);
+    expect(url.searchParams.get('runlet_token')).not.toBeNull();
+  },
+);
+
 describe.each(ways)('by the %s', (_, way) => {
   const get = (host: string, headers: Record<string, string | string[]> = {}, path = '/') =>
     call(on.port, host, path, { headers: { ...way, ...headers } });
