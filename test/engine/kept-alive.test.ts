@@ -107,7 +107,9 @@ describe('the image’s own', () => {
     const labels = { 'dev.runlet.test': name };
     await engine.createVolume(name, labels);
     await engine.createVolume(name, { ...labels, other: 'label' });
-    expect(await engine.listVolumes({ 'dev.runlet.test': name })).toEqual([{ name, labels }]);
+    expect(await engine.listVolumes({ 'dev.runlet.test': name })).toEqual([
+      { name, labels, folder: expect.stringContaining(name) },
+    ]);
     onTestFinished(() => engine.removeVolume(name));
 
     const mounted = (copy: boolean) => ({ volumes: [{ name, path: '/bin', readOnly: false, copy }] });
