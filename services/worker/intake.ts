@@ -21,6 +21,8 @@ const smallest: Need = { memoryBytes: 8 * 1024 * 1024, cpus: 0.05 };
 const waitHereMs = 250;
 /** A run whose image another node has, and no registry, is looked at again after this. */
 const elsewhereMs = 100;
+/** A round trip of another node, and some. */
+const othersTurnMs = 20;
 /** A run whose engine was lost is tried again after this. */
 const againAfterMs = 1_000;
 
@@ -64,6 +66,8 @@ export function createIntake(options: {
   let open = true;
   let loop: Promise<void> = Promise.resolve();
   const underWay = new Set<Promise<void>>();
+  /** The run that was left to other nodes last. */
+  let handedBack: string | undefined;
 
   const fetcher = createRunFetcher({
     queue,
@@ -89,8 +93,7 @@ export function createIntake(options: {
     if (!open && fetched.claim === undefined) return job.handBack();
     const outline = job.outline ?? (await outlineOfStored(job.runId));
     if (outline === undefined) return job.complete();
-    if (fetched.claim === undefined && (await isElsewhere(outline.request.image)))
-      return job.delay(elsewhereMs);
+    if (fetched.claim === undefined && (await isElsewhere(outline.request.image))) return leaveToOthers(job);
     const need = needOf(outline);
     let reservation = ledger.take(need);
     if (reservation === undefined) {
@@ -108,6 +111,20 @@ export function createIntake(options: {
     );
     underWay.add(done);
     await within(job.alone ? aloneMs : warmStartMs, Promise.race([mayLook, done]));
+  }
+
+  /**
+   * A node that waits for work is given it as it is handed back, before this one asks again. Delayed, it would be ours each time: who
+   * delays a job knows when it is due. So that comes second, where nobody else has room.
+   */
+  async function leaveToOthers(job: HeldJob): Promise<void> {
+    if (handedBack === job.runId) {
+      handedBack = undefined;
+      return job.delay(elsewhereMs);
+    }
+    handedBack = job.runId;
+    await job.handBack();
+    await pause(othersTurnMs);
   }
 
   /** An image that is named by its id comes from nowhere: the run is for a node that has it, if there is one. */

@@ -122,7 +122,12 @@ export function createRunQueue(options: {
       outline: job.data?.outline ?? undefined,
       alone,
       complete: () => end(() => job.moveToCompleted(null, token, false)),
-      handBack: () => end(() => job.moveToWait(token)),
+      handBack: () =>
+        end(async () => {
+          await job.moveToWait(token);
+          // BullMQ wakes nobody for a job that has a priority and comes back, as it does for one that is added.
+          await redis.zadd(bull.toKey('marker'), 0, '0');
+        }),
       delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),
     };
   }
