@@ -1,13 +1,40 @@
 import { defineConfig } from 'vitest/config';
 
+/** Real engines and registries: a test may take its time, none may hang for ever. */
+const patience = { testTimeout: 120_000, hookTimeout: 180_000 };
+
+/** These start no container, and mostly wait: two files at a time, as there are two cores. (memory.test.ts measures what a gateway takes.) */
+const light = [
+  'test/{integration,unit}/**/*.test.ts',
+  'test/gateway/*.test.ts',
+  'test/gateway/proxy/!(memory).test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    // Once, for both: their tests have what it provides.
     globalSetup: ['test/support/lab.ts'],
-    // Real engines and registries: a test may take its time, none may hang for ever.
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
-    // Two cores: files beside one another would only slow each other down, and time limits of runs are real.
-    fileParallelism: false,
+    projects: [
+      {
+        test: {
+          name: 'light',
+          include: light,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: light,
+          // Two cores: files beside one another would only slow each other down, and time limits of runs are real.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          ...patience,
+        },
+      },
+    ],
   },
 });
