@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { commandLines, findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
+import { commandLines, type Language, listLanguages } from '../../shared/languages/index.ts';
 import { docker, warmContainers } from '../support/docker.ts';
-import { ensureImages } from '../support/lab-images.ts';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
+import type { Runlet } from '../support/runlet.ts';
 import { allPrograms } from './programs.ts';
+import { buildingMs, imageOf, startWithLanguages } from './support.ts';
 
 const lab = inject('lab');
 /** Each has an image of its own that takes a while to build: with RUNLET_TEST_LANGUAGES=all only. */
@@ -16,26 +16,15 @@ const programs = allPrograms().filter(
     // Written for one processor.
     (language !== 'assembly' || process.arch === 'x64'),
 );
-const images = programs.map(({ request }) => {
-  const found = findLanguage(request.language);
-  if ('fault' in found) throw new Error(`${request.language}: ${found.fault}`);
-  return found.language.image;
-});
+const images = programs.map(({ request }) => imageOf(request.language));
 let runlet: Runlet;
-let added: string[] = [];
-
-// On a machine that has built none of the images yet.
-const buildingMs = 900_000;
+let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  added = await ensureImages(lab, images);
-  runlet = await startRunlet(lab);
+  ({ runlet, stop } = await startWithLanguages(programs.map(({ request }) => request.language)));
 }, buildingMs);
 
-afterAll(async () => {
-  await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
-});
+afterAll(() => stop());
 
 describe('a program of several files in', () => {
   test.each(programs)('$name', { timeout: 300_000 }, async ({ request, expected }) => {

@@ -1,25 +1,18 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { findLanguage } from '../../shared/languages/index.ts';
-import { ensureImages } from '../support/lab-images.ts';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Runlet } from '../support/runlet.ts';
+import { buildingMs, startWithLanguages } from './support.ts';
 
 /** What judges and editors send: programs that go deep, that fill their memory, and whose classes have any name. */
-const lab = inject('lab');
 const MiB = 1024 * 1024;
 const names = ['cpp', 'python', 'java', 'javascript', 'typescript', 'go'];
 let runlet: Runlet;
+let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  const images = names.map((name) => {
-    const found = findLanguage(name);
-    if ('fault' in found) throw new Error(name);
-    return found.language.image;
-  });
-  await ensureImages(lab, images);
-  runlet = await startRunlet(lab);
-}, 900_000);
+  ({ runlet, stop } = await startWithLanguages(names));
+}, buildingMs);
 
-afterAll(() => runlet.stop());
+afterAll(() => stop());
 
 const run = async (language: string, code: string, more: Record<string, unknown> = {}) => {
   const limits = { memoryBytes: 512 * MiB, timeoutMs: 60_000, ...(more.limits as object) };

@@ -1,14 +1,11 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { findLanguage } from '../../shared/languages/index.ts';
-import { docker } from '../support/docker.ts';
-import { ensureImages } from '../support/lab-images.ts';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Runlet } from '../support/runlet.ts';
+import { buildingMs, startWithLanguages } from './support.ts';
 
 /**
  * Text outside ASCII: in the code, in an argument, on stdin; counted in characters and put into capitals by what the language has
  * for that, where it has something.
  */
-const lab = inject('lab');
 const word = 'žluť 😀';
 const counted = `${word} 6 ŽLUŤ 😀`;
 const echoed = `${word} Řeka`;
@@ -135,26 +132,14 @@ const rare: typeof cases = {
 };
 
 const all = Object.entries({ ...cases, ...(process.env.RUNLET_TEST_LANGUAGES === 'all' && rare) });
-const images = all.map(([language]) => {
-  const found = findLanguage(language);
-  if ('fault' in found) throw new Error(`${language}: ${found.fault}`);
-  return found.language.image;
-});
 let runlet: Runlet;
-let added: string[] = [];
-
-// On a machine that has built none of the images yet.
-const buildingMs = 900_000;
+let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  added = await ensureImages(lab, images);
-  runlet = await startRunlet(lab);
+  ({ runlet, stop } = await startWithLanguages(all.map(([language]) => language)));
 }, buildingMs);
 
-afterAll(async () => {
-  await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
-});
+afterAll(() => stop());
 
 test.each(all)('%s', { timeout: 300_000 }, async (language, { code, expected }) => {
   const request = { language, code, args: [word], stdin: 'Řeka', limits: { timeoutMs: 60_000 } };
