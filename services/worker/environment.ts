@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
+import { parseUser } from './sandbox/user.ts';
 
 const MiB = 1024 * 1024;
 
@@ -32,8 +33,16 @@ export const workerEnvironment = sharedEnvironment.extend({
   RUNLET_PULL_TIMEOUT_MS: wholeNumber(1_000, 86_400_000, 600_000),
   RUNLET_RUN_USER: z
     .string()
-    .regex(/^[1-9][0-9]*:[1-9][0-9]*$/, 'a numeric uid:gid, not root')
-    .default('1000:1000'),
+    .transform((text, context) => {
+      try {
+        return parseUser(text);
+      } catch {
+        context.addIssue('a numeric uid:gid, not root');
+        return z.NEVER;
+      }
+    })
+    .optional()
+    .describe('whom all runs are executed as; unset: each sandbox has a user of its own'),
   RUNLET_SANDBOX_INIT: z
     .string()
     .min(1)

@@ -14,6 +14,7 @@ import { createRunClaims } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
+import { createUserBlockStore } from '../../shared/stores/user-blocks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { farewellMs, within } from '../../shared/within.ts';
@@ -34,13 +35,16 @@ import { createRunQueue } from './run-queue.ts';
 import { createEgress } from './sandbox/egress.ts';
 import { createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
+import { createRunUsers } from './sandbox/run-users.ts';
 import { createServiceNetworks } from './sandbox/service-networks.ts';
 import { subnetPool } from './sandbox/subnets.ts';
+import { userText } from './sandbox/user.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createDetachedExec } from './services/detached-exec.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceExec } from './services/service-exec.ts';
 import { createServiceRequests } from './services/service-requests.ts';
+import { claimUserBlock } from './user-block.ts';
 import { languageWarmer } from './warm-languages.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
@@ -83,10 +87,24 @@ const registrar = createRegistrar({
   workers,
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
+  runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
 });
+const users = createRunUsers(env.RUNLET_RUN_USER);
+const userBlock =
+  env.RUNLET_RUN_USER === undefined
+    ? await claimUserBlock({
+        store: createUserBlockStore(redis, keys),
+        engine,
+        namespaced: engineInfo.userNamespace,
+        instance,
+        workerId,
+        users,
+        log,
+      })
+    : undefined;
 const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
 const sandboxes = await createSandboxes({
   engine,
@@ -96,6 +114,7 @@ const sandboxes = await createSandboxes({
   instance,
   egress,
   initVolume: initVolumeOnEngine,
+  users,
   busy: () => ledger.inUse().cpus > 0,
   wanted: () => ledger.waiting() > 0,
   memoryPressed: engine.local ? memoryWatch() : () => false,
@@ -252,6 +271,7 @@ async function stop(): Promise<void> {
   await within(farewellMs, looked);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
+  await within(farewellMs, userBlock?.leave() ?? Promise.resolve());
   engine.close();
   await within(farewellMs, registrar.leave());
   redis.disconnect();

@@ -19,6 +19,8 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
+  /** What all runs have; `null`: none has another's. */
+  runUser: string | null;
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -73,6 +75,7 @@ export function createRegistrar(options: {
       egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),
+      runUser: options.runUser,
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
       startedAt,

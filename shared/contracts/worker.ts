@@ -24,6 +24,9 @@ export const worker = z
     egress: z.boolean().meta({ description: 'Whether network "egress" can be given safely here.' }),
     capacity: z.object({ memoryBytes: z.number(), cpus: z.number() }),
     inUse: amounts,
+    runUser: z.string().nullable().meta({
+      description: 'The user (`uid:gid`) that all runs have here; null: each sandbox has one of its own.',
+    }),
     warm: z.array(
       z.object({ image: z.string(), isolation: z.string(), network: z.string(), count: z.int() }),
     ),

@@ -24,6 +24,7 @@ const healthy: Worker = workerSchema.parse({
   },
   isolations: ['container'],
   egress: true,
+  runUser: null,
   capacity: { memoryBytes: 8 * GiB, cpus: 2 },
   inUse: { memoryBytes: GiB, cpus: 0.5, runs: 1 },
   warm: [],
@@ -73,6 +74,7 @@ describe('runlet doctor', () => {
       'worker node-a: disk',
       'worker node-a: engine version',
       'worker node-a: runc version',
+      'worker node-a: users of runs',
     ]);
     const plain = await runCli(['doctor'], { url: api.url });
     expect(plain.out).toMatch(/^ok {7}server: /m);
@@ -174,6 +176,21 @@ describe('runlet doctor', () => {
       status: 'warning',
       remedy: expect.stringContaining('check with your distribution'),
     });
+  });
+
+  it('says what runs share where all have one user', async () => {
+    const users = async (runUser: unknown) => {
+      api.workers = [{ ...healthy, runUser } as Worker];
+      return (await doctor()).at('worker node-a: users of runs');
+    };
+    expect(await users(null)).toMatchObject({ status: 'ok', remedy: null });
+    expect(await users('1000:1000')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/the user 1000:1000 .*inotify.*pending signals/),
+      remedy: expect.stringContaining('Unset RUNLET_RUN_USER'),
+    });
+    // As a worker of an earlier version registers.
+    expect(await users(undefined)).toMatchObject({ status: 'warning', remedy: 'Update the worker.' });
   });
 
   it('claims nothing of another engine than Docker’s', async () => {

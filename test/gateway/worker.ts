@@ -83,6 +83,7 @@ const aWorker: Omit<Worker, 'id' | 'startedAt' | 'lastSeenAt'> = {
   },
   isolations: ['container'],
   egress: true,
+  runUser: null,
   capacity: { memoryBytes: 1_000, cpus: 2 },
   inUse: { memoryBytes: 10, cpus: 1, runs: 1 },
   warm: [],

@@ -18,6 +18,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
       checkDisk(`${name}: disk`, worker.disk),
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
+      checkRunUser(`${name}: users of runs`, worker.runUser),
     ];
   });
 }
@@ -49,6 +50,19 @@ function checkEngine(name: string, { status, engine, lastSeenAt, id }: Worker, n
         'Update this CLI to the server’s version.',
       );
   }
+}
+
+/** A worker of an earlier version says nothing of it, and has one user for all. */
+function checkRunUser(name: string, runUser: string | null | undefined): Check {
+  if (runUser === null) return ok(name, 'each sandbox has a user of its own');
+  const who = runUser === undefined ? 'one user' : `the user ${runUser}`;
+  return warning(
+    name,
+    `all runs have ${who} and share what the kernel counts by user, which one of them can take from all: inotify, descriptors in flight, pending signals, timers, pipe pages, message queues, locked memory`,
+    runUser === undefined
+      ? 'Update the worker.'
+      : 'Unset RUNLET_RUN_USER: then each sandbox has a user of its own.',
+  );
 }
 
 function checkDisk(name: string, disk: Worker['disk']): Check {

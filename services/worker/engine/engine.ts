@@ -139,6 +139,8 @@ export type EngineInfo = {
   memoryBytes: number;
   /** Names of the OCI runtimes, as in `runc`, `runsc`. */
   runtimes: string[];
+  /** Whether containers have users of their own, few of them, that are others on the machine (rootless, `userns-remap`). */
+  userNamespace: boolean;
 };
 
 export type ImageInfo = {

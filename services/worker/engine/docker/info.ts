@@ -15,6 +15,8 @@ type InfoAnswer = {
   NCPU: number;
   MemTotal: number;
   Runtimes?: Record<string, unknown>;
+  /** As in `name=seccomp,profile=default`. */
+  SecurityOptions?: string[] | null;
 };
 
 type VersionAnswer = {
@@ -42,6 +44,9 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
       runtimes: Object.keys(info.Runtimes ?? {}),
+      userNamespace: (info.SecurityOptions ?? []).some((option) =>
+        /^name=(?:userns|rootless)\b/.test(option),
+      ),
     };
   } catch (error) {
     throw unexpected(error, 'describe itself');
