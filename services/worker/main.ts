@@ -32,7 +32,7 @@ import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createEgress } from './sandbox/egress.ts';
-import { createFirewall } from './sandbox/firewall.ts';
+import { callersOf, createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
 import { createServiceNetworks } from './sandbox/service-networks.ts';
 import { subnetPool } from './sandbox/subnets.ts';
@@ -69,9 +69,13 @@ const active = createActiveRuns();
 
 const networking = {
   engine,
-  firewall: createFirewall(env.RUNLET_EGRESS_DNS),
+  firewall: createFirewall(env.RUNLET_EGRESS_DNS, {
+    bounds: { connections: env.RUNLET_EGRESS_CONNECTIONS, callers: callersOf(env.RUNLET_GATEWAY_UID) },
+    init: env.RUNLET_SANDBOX_INIT,
+  }),
   subnets: subnetPool(env.RUNLET_EGRESS_POOL),
   resolvers: env.RUNLET_EGRESS_DNS,
+  onFault: (error: Error) => log.warn({ reason: error.message }, 'connections of a network stay on record'),
 };
 const egress = createEgress(networking);
 const registrar = createRegistrar({
