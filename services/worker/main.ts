@@ -24,6 +24,7 @@ import { watchCancels } from './cancel-watch.ts';
 import { createCommands } from './commands.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
 import { workerEnvironment } from './environment.ts';
+import { firewallFacts, readHostFacts } from './host-facts.ts';
 import { createImageProvider } from './image-provider.ts';
 import { createIntake } from './intake.ts';
 import { createLedger } from './ledger.ts';
@@ -87,6 +88,7 @@ const registrar = createRegistrar({
   workers,
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
+  host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,

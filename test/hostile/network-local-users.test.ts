@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
+import type { Worker } from '../../shared/contracts/worker.ts';
 import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -67,6 +69,17 @@ it('A private service answers nobody else on its machine than the gateway', only
 it('Its port is not published; what is to be reached as raw TCP is, and by everybody', async () => {
   expect(await published()).toEqual([`9000/tcp -> 127.0.0.1:${raw()}`]);
   expect(asked(somebody, '127.0.0.1', raw())).toBe('private');
+});
+
+it('The worker says so, and what its machine leaves open', async () => {
+  const { data } = await services.call<{ data: Worker[] }>('GET', '/v1/workers');
+  expect(data.map(({ host }) => host)).toEqual([
+    expect.objectContaining({
+      corePattern: readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim(),
+      pidMax: Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')),
+      firewall: { problem: null, connections: 1_024, localUsersKeptOut: true },
+    }),
+  ]);
 });
 
 it('So it is when another worker has adopted it', async () => {
