@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "forget.h"
 #include "hold.h"
 #include "owner.h"
 #include "processes.h"
@@ -190,6 +191,7 @@ static int read_signals(int from) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "forget")) return forget(argv[2]);
     if (argc > 2 && !strcmp(argv[1], "service")) return serve(argv + 2);
     int beside = argc > 1 && !strcmp(argv[1], "exec");
     const char *owner = argc > 2 + beside && !strcmp(argv[1 + beside], "files") ? argv[2 + beside] : NULL;

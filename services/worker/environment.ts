@@ -78,6 +78,12 @@ export const workerEnvironment = sharedEnvironment.extend({
     .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/)
     .default('10.213.0.0/16')
     .describe('the networks of runs with egress are cut from it'),
+  RUNLET_EGRESS_CONNECTIONS: wholeNumber(16, 10_000, 1_024).describe(
+    'connections that one run or service with egress may have at once; a sixteenth of it may come anew each second',
+  ),
+  RUNLET_GATEWAY_UID: wholeNumber(0, 2 ** 32 - 2, process.getuid?.() ?? 0).describe(
+    'the user that the gateway runs as, where it is on this machine and not the worker’s: besides root these two alone reach containers by their own addresses',
+  ),
 });
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;

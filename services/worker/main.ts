@@ -25,6 +25,7 @@ import { watchCancels } from './cancel-watch.ts';
 import { createCommands } from './commands.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
 import { workerEnvironment } from './environment.ts';
+import { firewallFacts, readHostFacts } from './host-facts.ts';
 import { createImageProvider } from './image-provider.ts';
 import { createIntake } from './intake.ts';
 import { createLedger } from './ledger.ts';
@@ -33,7 +34,7 @@ import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createEgress } from './sandbox/egress.ts';
-import { createFirewall } from './sandbox/firewall.ts';
+import { callersOf, createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
 import { createRunUsers } from './sandbox/run-users.ts';
 import { createServiceNetworks } from './sandbox/service-networks.ts';
@@ -73,9 +74,13 @@ const active = createActiveRuns();
 
 const networking = {
   engine,
-  firewall: createFirewall(env.RUNLET_EGRESS_DNS),
+  firewall: createFirewall(env.RUNLET_EGRESS_DNS, {
+    bounds: { connections: env.RUNLET_EGRESS_CONNECTIONS, callers: callersOf(env.RUNLET_GATEWAY_UID) },
+    init: env.RUNLET_SANDBOX_INIT,
+  }),
   subnets: subnetPool(env.RUNLET_EGRESS_POOL),
   resolvers: env.RUNLET_EGRESS_DNS,
+  onFault: (error: Error) => log.warn({ reason: error.message }, 'connections of a network stay on record'),
 };
 const egress = createEgress(networking);
 const registrar = createRegistrar({
@@ -88,6 +93,7 @@ const registrar = createRegistrar({
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
+  host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,

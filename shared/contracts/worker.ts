@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostFacts } from './host-facts.ts';
 
 const amounts = z.object({ memoryBytes: z.number(), cpus: z.number(), runs: z.int() });
 
@@ -31,6 +32,9 @@ export const worker = z
       z.object({ image: z.string(), isolation: z.string(), network: z.string(), count: z.int() }),
     ),
     disk: z.object({ totalBytes: z.number(), freeBytes: z.number() }).nullable(),
+    host: hostFacts.nullable().default(null).meta({
+      description: '`null`: the engine is on another machine, whose kernel this worker cannot see.',
+    }),
     startedAt: z.string(),
     lastSeenAt: z.string(),
   })

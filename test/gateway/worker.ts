@@ -88,4 +88,5 @@ const aWorker: Omit<Worker, 'id' | 'startedAt' | 'lastSeenAt'> = {
   inUse: { memoryBytes: 10, cpus: 1, runs: 1 },
   warm: [],
   disk: null,
+  host: null,
 };

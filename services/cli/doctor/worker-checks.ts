@@ -2,6 +2,7 @@ import type { Worker } from '../../../shared/contracts/worker.ts';
 import { formatAge, formatBytes } from '../output/format.ts';
 import { type Component, type Finding, findingsFor } from './advisories.ts';
 import { type Check, failed, ok, skipped, warning } from './check.ts';
+import { checkHost } from './host-checks.ts';
 
 const lowDiskBytes = 2 * 1024 ** 3;
 const lowDiskShare = 0.1;
@@ -19,6 +20,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
       checkRunUser(`${name}: users of runs`, worker.runUser),
+      ...checkHost(name, worker),
     ];
   });
 }

@@ -107,6 +107,8 @@ export interface Engine {
 
   /** A bridge network; a Problem `conflict` when the name is taken or the subnet overlaps with another. */
   createNetwork(spec: NetworkSpec, signal?: AbortSignal): Promise<NetworkId>;
+  /** Resolves to `null` when there is none. */
+  inspectNetwork(idOrName: string, signal?: AbortSignal): Promise<NetworkSummary | null>;
   removeNetwork(idOrName: string, signal?: AbortSignal): Promise<void>;
   listNetworks(labels: Labels, signal?: AbortSignal): Promise<NetworkSummary[]>;
 
@@ -378,4 +380,11 @@ export type NetworkSpec = {
   masquerade?: boolean;
 };
 
-export type NetworkSummary = { id: NetworkId; name: string; labels: Labels; createdAt: string };
+export type NetworkSummary = {
+  id: NetworkId;
+  name: string;
+  labels: Labels;
+  createdAt: string;
+  /** As in `10.213.4.8/29`; `null` where it has none. */
+  subnet: string | null;
+};

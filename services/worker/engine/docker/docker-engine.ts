@@ -18,7 +18,7 @@ import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
 import { containerSize, inspectContainer } from './inspect.ts';
 import { containerLogs } from './logs.ts';
-import { createNetwork, listNetworks, removeNetwork } from './networks.ts';
+import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
 import { startContainer } from './start.ts';
 import { createVolume, listVolumes, provideVolume, removeVolume } from './volumes.ts';
@@ -61,6 +61,7 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     removeVolume: (name, signal) => removeVolume(client, name, signal),
     listVolumes: (labels, signal) => listVolumes(client, labels, signal),
     createNetwork: (spec, signal) => createNetwork(client, spec, signal),
+    inspectNetwork: (idOrName, signal) => inspectNetwork(client, idOrName, signal),
     removeNetwork: (idOrName, signal) => removeNetwork(client, idOrName, signal),
     listNetworks: (labels, signal) => listNetworks(client, labels, signal),
     close: () => client.close(),

@@ -52,7 +52,35 @@ export async function removeNetwork(
   }
 }
 
-type ListAnswer = { Id: string; Name: string; Labels: Labels | null; Created: string }[];
+type NetworkAnswer = {
+  Id: string;
+  Name: string;
+  Labels: Labels | null;
+  Created: string;
+  IPAM?: { Config?: { Subnet?: string }[] | null };
+};
+
+const summary = (one: NetworkAnswer): NetworkSummary => ({
+  id: one.Id,
+  name: one.Name,
+  labels: one.Labels ?? {},
+  createdAt: one.Created,
+  subnet: one.IPAM?.Config?.[0]?.Subnet ?? null,
+});
+
+export async function inspectNetwork(
+  client: DockerClient,
+  idOrName: string,
+  signal?: AbortSignal,
+): Promise<NetworkSummary | null> {
+  try {
+    const path = `/networks/${encodeURIComponent(idOrName)}`;
+    return summary(await client.call<NetworkAnswer>({ method: 'GET', path, signal }));
+  } catch (error) {
+    if (isRefusal(error, 404)) return null;
+    throw unexpected(error, 'look at the network');
+  }
+}
 
 export async function listNetworks(
   client: DockerClient,
@@ -61,13 +89,8 @@ export async function listNetworks(
 ): Promise<NetworkSummary[]> {
   try {
     const query = { filters: labelFilter(labels) };
-    const found = await client.call<ListAnswer>({ method: 'GET', path: '/networks', query, signal });
-    return found.map((one) => ({
-      id: one.Id,
-      name: one.Name,
-      labels: one.Labels ?? {},
-      createdAt: one.Created,
-    }));
+    const found = await client.call<NetworkAnswer[]>({ method: 'GET', path: '/networks', query, signal });
+    return found.map(summary);
   } catch (error) {
     throw unexpected(error, 'list networks');
   }
