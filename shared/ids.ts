@@ -12,7 +12,8 @@ export type IdPrefix =
   | 'lok'
   | 'evt'
   | 'ntf'
-  | 'trf';
+  | 'trf'
+  | 'gtw';
 
 /** A new id: prefix, then a UUIDv7 without dashes (RFC 9562 §5.7), so that ids sort by the time they were made. */
 export function newId(prefix: IdPrefix): string {

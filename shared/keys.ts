@@ -36,6 +36,24 @@ export function keysFor(prefix: string) {
     idempotency: (tenant: string, digest: string) => `${base}:idem:${tenant}:${digest}`,
     /** Hash by digest of the key: who it belongs to. */
     apiKeys: `${base}:api-keys`,
+    /** Hash by id: the digest of that key. */
+    apiKeyIds: `${base}:ids:api-keys`,
+    /** Hash by id: when the key was last used, in ms, to the minute. */
+    apiKeyUses: `${base}:uses:api-keys`,
+    /** Sorted set by time, bounded: digests of keys that were taken back. Whatever names one again does not bring it back. */
+    revokedKeys: `${base}:revoked:api-keys`,
+    /** Sorted set by generation, bounded: digests of the keys that RUNLET_API_KEY has brought, those it has replaced included. */
+    broughtKeys: `${base}:brought:api-keys`,
+    /** Hash by digest: when a gateway last had such a key in its environment, in ms. */
+    broughtSeen: `${base}:brought-seen:api-keys`,
+    /** String: how many keys were taken back so far; whoever listens knows by it what was missed. */
+    apiKeysRevision: `${base}:revision:api-keys`,
+    /** Pub/sub: keys that were taken back, who has heard of it, and each gateway's own beat (services/gateway/keys/hearing.ts). */
+    apiKeysWake: `${base}:api-keys-wake`,
+    /** Sorted set by last seen, with a time to live: the ids of gateways. */
+    gateways: `${base}:gateways`,
+    /** Hash with a time to live: the digest of the key that a gateway has in its environment, by the gateway's id. */
+    gatewayKeys: `${base}:gateways:keys`,
     /** Hash with a time to live: a live worker's registration. */
     worker: (id: string) => `${base}:worker:${id}`,
     /** Sorted set by last seen: the ids of workers. */

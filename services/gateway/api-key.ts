@@ -1,10 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { newId } from '../../shared/ids.ts';
-import type { ApiKeyStore, Identity } from '../../shared/stores/api-keys.ts';
+import { digestOf } from '../../shared/secrets.ts';
+import type { ApiKeyStore, StoredKey } from '../../shared/stores/api-keys.ts';
+import type { BroughtKey } from '../../shared/stores/gateways.ts';
 import type { GatewayEnvironment } from './environment.ts';
+import type { Gateway } from './gateway.ts';
+import { newApiKey } from './keys/new-api-key.ts';
 
 /** Where the CLI looks for the address and the key. */
 function configFile(
@@ -17,20 +20,48 @@ function configFile(
 }
 
 /**
- * There is an admin key before anybody asks: the operator's own, or, at the first start, one that is made, printed
- * once and kept for the CLI.
+ * There is an admin key before anybody asks: the operator's own; or the one that `npm start` keeps; or, at the first start, one that is
+ * made, printed once and kept for the CLI.
  */
 export async function ensureApiKey(
-  apiKeys: ApiKeyStore,
-  env: GatewayEnvironment,
+  { apiKeys, keyring, env, log }: Pick<Gateway, 'apiKeys' | 'keyring' | 'env' | 'log'>,
   address: string,
 ): Promise<void> {
+  await apiKeys.indexIds();
   if (env.RUNLET_API_KEY !== undefined) {
-    const known = await apiKeys.find(env.RUNLET_API_KEY);
-    if (known === undefined) await apiKeys.put(env.RUNLET_API_KEY, admin());
+    const status = await keyring.bring(await broughtKey(apiKeys, env.RUNLET_API_KEY));
+    if (status === 'replaced' || status === 'revoked')
+      log.warn(
+        `RUNLET_API_KEY holds a key that was ${status === 'revoked' ? 'taken back' : 'replaced by a newer one'}: it opens nothing. Set another one.`,
+      );
     return;
   }
-  const apiKey = `rlk_${randomBytes(24).toString('base64url')}`;
+  keyring.begin();
+  if (env.RUNLET_KEPT_API_KEY !== undefined) {
+    const outcome = await apiKeys.putAgain(env.RUNLET_KEPT_API_KEY, adminKey('first key'));
+    if (outcome === 'revoked')
+      log.warn(
+        'The key in the config file was taken back: it opens nothing. `runlet login` stores another one.',
+      );
+    return;
+  }
+  await makeFirstKey(apiKeys, env, address);
+}
+
+async function broughtKey(apiKeys: ApiKeyStore, apiKey: string): Promise<BroughtKey> {
+  const fresh = adminKey('RUNLET_API_KEY');
+  const early = await apiKeys.findEarly(apiKey);
+  const stored = early === undefined ? fresh : { ...fresh, ...early };
+  return {
+    digest: digestOf(apiKey),
+    record: JSON.stringify(stored),
+    keyId: stored.keyId,
+    adopt: early !== undefined,
+  };
+}
+
+async function makeFirstKey(apiKeys: ApiKeyStore, env: GatewayEnvironment, address: string): Promise<void> {
+  const apiKey = newApiKey();
   const file = configFile(env, process.env);
   // Written before the key counts: a crash between the two must not leave a store whose only key nobody has.
   const draft = `${file}.${process.pid}`;
@@ -38,7 +69,7 @@ export async function ensureApiKey(
   await writeFile(draft, `${JSON.stringify({ ...(await read(file)), url: address, apiKey }, null, 2)}\n`, {
     mode: 0o600,
   });
-  if (!(await apiKeys.putFirst(apiKey, admin()))) {
+  if (!(await apiKeys.putFirst(apiKey, adminKey('first key')))) {
     await rm(draft, { force: true });
     return;
   }
@@ -48,7 +79,13 @@ export async function ensureApiKey(
   );
 }
 
-const admin = (): Identity => ({ keyId: newId('key'), tenant: 'default', role: 'admin' });
+const adminKey = (name: string): StoredKey => ({
+  keyId: newId('key'),
+  tenant: 'default',
+  role: 'admin',
+  name,
+  createdAt: new Date().toISOString(),
+});
 
 async function read(file: string): Promise<Record<string, unknown>> {
   try {

@@ -18,7 +18,16 @@ export const gatewayEnvironment = sharedEnvironment.extend({
     .string()
     .regex(/^[\x21-\x7e]{16,512}$/, '16 to 512 visible characters')
     .optional()
-    .describe('an admin key of the tenant `default`; unset: one is made at the first start'),
+    .describe(
+      'an admin key of the tenant `default`, in the place of what it held before; unset: one is made at the first start',
+    ),
+  RUNLET_KEPT_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,512}$/, '16 to 512 visible characters')
+    .optional()
+    .describe(
+      'the key that `npm start` keeps in the CLI’s config: put where it is not known, unless it was taken back',
+    ),
   RUNLET_CONFIG_DIR: z.string().min(1).optional().describe('where the CLI looks for its config.json'),
   RUNLET_MAX_BODY_BYTES: wholeNumber(1024, 1024 * MiB, 16 * MiB),
   RUNLET_MAX_PAYLOAD_BYTES: wholeNumber(1024, 1024 * MiB, defaultPayloadBytes).describe(

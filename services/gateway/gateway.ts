@@ -20,6 +20,7 @@ import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
+import { createKeyring } from './keys/keyring.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createEndings } from './runs/endings.ts';
 import { createRefusals } from './runs/refusals.ts';
@@ -43,13 +44,15 @@ export function createGateway(parts: {
   const { redis, keys, sealer } = parts;
   const closing = new AbortController();
   const hurry = new AbortController();
+  const apiKeys = createApiKeyStore(redis, keys);
   return {
     ...parts,
     runs: createRunStore(redis, keys, sealer),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
     idempotency: createIdempotencyStore(redis, keys),
-    apiKeys: createApiKeyStore(redis, keys),
+    apiKeys,
+    keyring: createKeyring({ ...parts, apiKeys }),
     workers: createWorkerStore(redis, keys),
     operations: createOperationStore(redis, keys),
     registries: createRegistryStore(redis, keys, sealer),

@@ -49,7 +49,7 @@ await new Promise<void>((resolve, reject) => {
 });
 const { port } = server.address() as AddressInfo;
 const address = `http://${env.RUNLET_HOST.includes(':') ? `[${env.RUNLET_HOST}]` : env.RUNLET_HOST}:${port}`;
-await ensureApiKey(gateway.apiKeys, env, address);
+await ensureApiKey(gateway, address);
 const janitor = createJanitor(gateway);
 janitor.start();
 stopOnSignal({ gateway, server, proxy, connections: [redis, subscriber], janitor });

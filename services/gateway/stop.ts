@@ -48,6 +48,7 @@ export async function drain({ gateway, server, proxy, connections, janitor }: Pa
   clearInterval(idle);
   await proxy.close();
   await within(farewellMs, janitor.stop());
+  await within(farewellMs, gateway.keyring.stop());
   await within(farewellMs, gateway.queue.close());
   for (const connection of connections) connection.disconnect();
 }

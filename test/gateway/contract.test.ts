@@ -122,6 +122,9 @@ describe('the document', () => {
         'get /v1/images',
         'post /v1/images/pull',
         'delete /v1/images/{ref}',
+        'get /v1/keys',
+        'post /v1/keys',
+        'delete /v1/keys/{id}',
         'put /v1/registries/{host}',
         'delete /v1/registries/{host}',
         'post /v1/webhooks',
@@ -184,7 +187,7 @@ describe('the document', () => {
         examples += 1;
       }
     }
-    expect(examples).toBe(11);
+    expect(examples).toBe(12);
   });
 
   test('what it refuses is refused, and what it allows is taken', async () => {

@@ -19,7 +19,7 @@ import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
-import type { Identity } from '../../shared/stores/api-keys.ts';
+import type { StoredKey } from '../../shared/stores/api-keys.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>;
@@ -75,7 +75,7 @@ export async function startGateway(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   /** A caller with a key of its own. */
-  async function caller(tenant = 'default', role: Identity['role'] = 'admin'): Promise<Call> {
+  async function caller(tenant = 'default', role: StoredKey['role'] = 'admin'): Promise<Call> {
     const apiKey = `rlk_${randomBytes(12).toString('hex')}`;
     await gateway.apiKeys.put(apiKey, { keyId: newId('key'), tenant, role });
     return (method, path, body, headers = {}) =>

@@ -28,7 +28,8 @@ export function registerSchemas(app: App): void {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API key, as in `Authorization: Bearer rlk_…`.',
+    description:
+      'An API key, as in `Authorization: Bearer rlk_…`. It has a role: what only an `admin` may do says so, and answers a `member` with 403, `forbidden`.',
   });
 }
 
@@ -53,6 +54,7 @@ export function openApiJson(app: App): string {
           { name: 'Volumes', description: 'What outlives a service.' },
           { name: 'Webhooks', description: 'Results that are pushed, signed and never lost.' },
           { name: 'Images', description: 'What workers have, and where it comes from.' },
+          { name: 'Keys', description: 'Who may call, and who no longer.' },
           { name: 'Workers', description: 'Who runs it all.' },
           { name: 'Health', description: 'For operators and their machines.' },
         ],

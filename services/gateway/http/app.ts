@@ -7,6 +7,7 @@ import { createMetrics, createRequestMetrics } from '../health/metrics.ts';
 import { mountHealth } from '../health/routes.ts';
 import { mountRegistries } from '../images/registries.ts';
 import { mountImages } from '../images/routes.ts';
+import { mountKeys } from '../keys/routes.ts';
 import { mountLanguages } from '../languages/routes.ts';
 import { mountRuns } from '../runs/routes.ts';
 import { mountServices } from '../services/routes.ts';
@@ -26,7 +27,7 @@ export function createApp(gateway: Gateway): App {
   const app: App = new OpenAPIHono<GatewayEnv>();
   const requests = createRequestMetrics();
   app.use(observe(gateway.log, requests.count));
-  app.use(authenticate(gateway.apiKeys));
+  app.use(authenticate(gateway.keyring));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
   app.onError(answerError);
   app.notFound(answerUnknownRoute);
@@ -41,6 +42,7 @@ export function createApp(gateway: Gateway): App {
   mountServices(app, gateway);
   mountVolumes(app, gateway);
   mountWorkers(app, gateway);
+  mountKeys(app, gateway);
   mountHealth(app, gateway, createMetrics(gateway, requests.registry));
   mountDocs(app);
   return app;

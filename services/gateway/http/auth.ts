@@ -1,47 +1,65 @@
 import { createMiddleware } from 'hono/factory';
 import { Problem } from '../../../shared/problems.ts';
-import { digestOf } from '../../../shared/secrets.ts';
-import type { ApiKeyStore, Identity } from '../../../shared/stores/api-keys.ts';
+import type { Identity } from '../../../shared/stores/api-keys.ts';
+import type { Keyring } from '../keys/keyring.ts';
+import { problemAnswer } from './answers.ts';
 import type { GatewayEnv } from './context.ts';
+import { endWithKey, isStream } from './end-of-key.ts';
 
 const publicPaths = new Set(['/healthz', '/readyz', '/openapi.json', '/docs']);
 const isPublic = (path: string) => publicPaths.has(path) || path.startsWith('/docs/');
 
-/** A revoked key works no longer than this. */
-const cachedMs = 5_000;
-const mostCached = 1_000;
-
-/** Bearer keys (RFC 6750) on everything but health and documentation (API.md). */
-export function authenticate(apiKeys: ApiKeyStore, now: () => number = Date.now) {
-  // In order of insertion: the first is the oldest.
-  const known = new Map<string, { identity: Identity; until: number }>();
-
-  async function identify(apiKey: string): Promise<Identity | undefined> {
-    const digest = digestOf(apiKey);
-    const cached = known.get(digest);
-    if (cached !== undefined && cached.until > now()) return cached.identity;
-    known.delete(digest);
-    const identity = await apiKeys.find(apiKey);
-    // Unknown keys are not remembered: a key works as soon as it is made, and guesses push nobody out.
-    if (identity === undefined) return undefined;
-    known.set(digest, { identity, until: now() + cachedMs });
-    if (known.size > mostCached) known.delete(known.keys().next().value as string);
+/** Bearer keys (RFC 6750) on everything but health and documentation (API.md). What goes on in a key's name ends with it. */
+export function authenticate(keyring: Keyring) {
+  async function identify(credentials: string | undefined): Promise<Identity> {
+    const apiKey = /^Bearer +([\x21-\x7e]{1,1024})$/i.exec(credentials ?? '')?.[1];
+    if (apiKey === undefined)
+      throw new Problem('unauthorized', 'Send your API key as `Authorization: Bearer <key>`.');
+    const identity = await keyring.whose(apiKey);
+    if (identity === undefined)
+      throw new Problem(
+        'unauthorized',
+        'This API key is not known, or was taken back: take the one that was printed at the first start, or have a new one made (POST /v1/keys, `runlet keys add`).',
+      );
+    if (!keyring.admits(identity))
+      throw new Problem(
+        'unauthorized',
+        `This API key expired at ${new Date(identity.expiresAt ?? 0).toISOString()}: have a new one made (POST /v1/keys, \`runlet keys add\`).`,
+      );
     return identity;
   }
 
   return createMiddleware<GatewayEnv>(async (c, next) => {
     if (isPublic(c.req.path)) return next();
-    const credentials = c.req.header('authorization');
-    const apiKey = /^Bearer +([\x21-\x7e]{1,1024})$/i.exec(credentials ?? '')?.[1];
-    if (apiKey === undefined)
-      throw new Problem('unauthorized', 'Send your API key as `Authorization: Bearer <key>`.');
-    const identity = await identify(apiKey);
-    if (identity === undefined)
-      throw new Problem(
-        'unauthorized',
-        'This API key is not known: take the one that was printed at the first start, or set RUNLET_API_KEY.',
-      );
+    const identity = await identify(c.req.header('authorization'));
     c.set('identity', identity);
-    return next();
+    const { upgrade } = c.env;
+    if (upgrade !== undefined) upgrade.hold = (whenOver) => keyring.hold(identity, whenOver);
+    const { promise: over, resolve: end } = Promise.withResolvers<'over'>();
+    let whenOver = () => end('over');
+    const release = keyring.hold(identity, () => whenOver());
+    c.set('outliveKey', release);
+    let streaming = false;
+    try {
+      if ((await Promise.race([next(), over])) === 'over') return answerOver();
+      if (!isStream(c.res)) return undefined;
+      const stream = endWithKey(c, c.res, release);
+      streaming = true;
+      whenOver = stream.end;
+      c.res = stream.response;
+      return undefined;
+    } finally {
+      if (!streaming) release();
+    }
   });
 }
+
+/** It was let in, and waits; a body that is still coming is read no further. */
+const answerOver = () =>
+  problemAnswer(
+    new Problem(
+      'unauthorized',
+      'The API key was taken back, or has expired, while this request waited. What it had begun goes on.',
+    ),
+    { 'www-authenticate': 'Bearer realm="runlet"', connection: 'close' },
+  );

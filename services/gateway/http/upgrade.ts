@@ -1,9 +1,10 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
 import type { ServiceProxy } from '../services/proxy/proxy.ts';
 import type { Upgrade } from './context.ts';
+import { farewellMs, keyIsOver } from './end-of-key.ts';
 import type { App } from './mount.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
@@ -35,13 +36,27 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
     answer(app, incoming, upgrade)
       .then(async (response) => {
         if (socket.destroyed) return;
-        const { accept } = upgrade;
+        const { accept, hold } = upgrade;
         if (accept === undefined) return refuse(socket, response);
         socket.off('error', ignore);
-        sockets.handleUpgrade(incoming, socket, head, accept);
+        sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
+          if (hold !== undefined)
+            webSocket.once(
+              'close',
+              hold(() => endOfKey(webSocket)),
+            );
+          accept(webSocket);
+        });
       })
       .catch(() => socket.destroy());
   });
+}
+
+/** What is still said is for nobody, and a client that does not answer the close is cut off. */
+function endOfKey(webSocket: WebSocket): void {
+  webSocket.removeAllListeners('message');
+  webSocket.close(4401, keyIsOver);
+  setTimeout(() => webSocket.terminate(), farewellMs).unref();
 }
 
 async function answer(app: App, incoming: IncomingMessage, upgrade: Upgrade): Promise<Response> {

@@ -23,6 +23,7 @@ export function mountRegistries(app: App, gateway: Gateway): void {
     {
       method: 'put',
       path: '/v1/registries/{host}',
+      admin: true,
       body: registryCredentials,
       document: {
         tags,
@@ -30,10 +31,10 @@ export function mountRegistries(app: App, gateway: Gateway): void {
         operationId: 'putRegistry',
         summary: 'Keep credentials of a registry',
         description:
-          'Sealed at rest and write-only: no answer shows them. Used when images of this host are pulled.',
+          'Sealed at rest and write-only: no answer shows them. Used when images of this host are pulled, by whoever runs them. Admin only.',
         params,
         example: { username: 'ci', password: 'correct horse battery staple' },
-        responses: { 204: empty('Kept.'), ...problems(400, 413, 415, 429) },
+        responses: { 204: empty('Kept.'), ...problems(400, 403, 413, 415, 429) },
       },
     },
     async (c, { body }) => {
@@ -50,13 +51,15 @@ export function mountRegistries(app: App, gateway: Gateway): void {
     {
       method: 'delete',
       path: '/v1/registries/{host}',
+      admin: true,
       document: {
         tags,
         security,
         operationId: 'deleteRegistry',
         summary: 'Forget credentials of a registry',
+        description: 'Admin only.',
         params,
-        responses: { 204: empty('Forgotten.'), ...problems(400, 404) },
+        responses: { 204: empty('Forgotten.'), ...problems(400, 403, 404) },
       },
     },
     async (c) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
+import { createApiKeySweep } from './api-keys.ts';
 import { createBlobSweep } from './blobs.ts';
 import { createIndexRepair } from './index-repair.ts';
 import { createOpenRunsSweep } from './open-runs.ts';
@@ -19,6 +20,7 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
   const repairIndexes = createIndexRepair(gateway);
   const sweepBlobs = createBlobSweep(gateway);
   const sweepServices = createServicesSweep(gateway);
+  const sweepApiKeys = createApiKeySweep(gateway);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
 
@@ -29,6 +31,7 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
     await apart('retention', () => enforceRetention(gateway, now));
     await apart('indexes', repairIndexes);
     await apart('blobs', () => sweepBlobs(now));
+    await apart('API keys', () => sweepApiKeys(now));
   }
 
   /** A fault in one duty keeps no other from being done; that Redis is away does. */

@@ -112,7 +112,7 @@ export const urlDocument = {
   operationId: 'signServiceUrl',
   summary: 'Make a signed URL that expires',
   description:
-    'Whoever has it may call the service until then, without an API key. A browser keeps it as a cookie of the service’s own origin.',
+    'Whoever has it may call the service until then, without an API key, as long as the key is good that made it. A browser keeps it as a cookie of the service’s own origin.',
   params,
   example: { expiresInMs: 3_600_000, path: '/' },
   responses: {

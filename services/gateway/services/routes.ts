@@ -187,7 +187,10 @@ export function mountServices(app: App, gateway: Gateway): void {
       const expiresAt = Date.now() + body.expiresInMs;
       // As it stands behind the origin: resolved against it, "//other.example/" would be another host, and be given the token.
       const url = new URL(`${new URL(serviceUrl(head, gateway.env)).origin}${body.path}`);
-      url.searchParams.set('runlet_token', signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt));
+      url.searchParams.set(
+        'runlet_token',
+        signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt, c.var.identity.keyId),
+      );
       return json(201, JSON.stringify({ url: url.href, expiresAt: new Date(expiresAt).toISOString() }));
     },
   );

@@ -18,13 +18,15 @@ export function mountWorkers(app: App, gateway: Gateway): void {
     {
       method: 'get',
       path: '/v1/workers',
+      admin: true,
       query: pageQuery,
       document: {
         tags,
         security: bearer,
         operationId: 'listWorkers',
         summary: 'List the workers that live',
-        responses: { 200: jsonResponse('One page.', page(worker, 'WorkerPage')), ...problems(400) },
+        description: 'Admin only.',
+        responses: { 200: jsonResponse('One page.', page(worker, 'WorkerPage')), ...problems(400, 403) },
       },
     },
     async (_, { query }) => ok(paginate(await gateway.workers.list(), ({ id }) => id, query)),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis } from '../../../shared/redis.ts';
-import type { Identity } from '../../../shared/stores/api-keys.ts';
+import type { StoredKey } from '../../../shared/stores/api-keys.ts';
 import { type AttachMessage, consumeAttach, readAttach } from '../../../shared/stores/attach.ts';
 import type { Holder } from '../../../shared/stores/runs.ts';
 import { startGateway } from '../../gateway/support.ts';
@@ -12,7 +12,7 @@ import { testKey } from './stub-api.ts';
 /** The real gateway, with the tests in the worker's place: what a program does is the test's own. */
 export async function startReal() {
   const on = await startGateway();
-  const identity: Identity = { keyId: 'key_cli', tenant: 'default', role: 'admin' };
+  const identity: StoredKey = { keyId: 'key_cli', tenant: 'default', role: 'admin' };
   await on.gateway.apiKeys.put(testKey, identity);
   const blocking = connectRedis(on.gateway.env.RUNLET_REDIS_URL, 'loop', createLog('test', 'silent'));
   const seen = new Set<string>();

@@ -2,6 +2,7 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { ServiceHead } from '../../../../shared/stores/service-record.ts';
 import type { KnownKeys } from './api-keys.ts';
+import { after } from './at-once.ts';
 import { bearerOf, isRunletKey, tokenInQuery } from './credentials.ts';
 import type { RequestFields } from './request-fields.ts';
 import { verifyServiceToken } from './signed-url.ts';
@@ -12,52 +13,82 @@ export type Pass = {
   passAuthorization: boolean;
   /** The token of a signed URL that a browser has followed: it is to become a cookie. Until when, in ms. */
   keep: { token: string; until: number } | undefined;
+  /** Calls back when the key ends that let it in; the answer ends that. */
+  hold: (whenOver: () => void) => () => void;
 };
 
 export type Requested = { method: string; host: string; target: string; fields: RequestFields };
+
+/** A token that lets in, and the key that it was made with. */
+type Living = { token: string; until: number; by: Identity | undefined };
+
+type Credentials = { identity: Identity | undefined; query: Living | undefined; cookie: Living | undefined };
+
+const forEver = () => () => {};
 
 /**
  * Lets in whoever may call the service: anybody, if it is public; else who has an API key of its tenant or a token of a signed URL for
  * it, in the query or as a cookie. Throws what is to be answered otherwise.
  */
-export function accessTo(identify: KnownKeys, secretKey: string) {
+export function accessTo(keys: KnownKeys, secretKey: string) {
+  /** The first of these tokens that is good, and whose key is. */
+  function living(
+    head: ServiceHead,
+    tokens: readonly string[],
+  ): Living | undefined | Promise<Living | undefined> {
+    const [token, ...others] = tokens;
+    if (token === undefined) return undefined;
+    const found = verifyServiceToken(secretKey, head.id, token);
+    if (found === undefined) return living(head, others);
+    const { until, keyId } = found;
+    if (keyId === undefined) return { token, until, by: undefined };
+    return after(keys.byId(keyId), (by) => (by === undefined ? living(head, others) : { token, until, by }));
+  }
+
   return (head: ServiceHead, request: Requested): Pass | Promise<Pass> => {
-    const { authorization, authorizations } = request.fields;
+    const { authorization, authorizations, tokens } = request.fields;
     // Which of two would count is a matter of taste, and the other would go on to the container.
     if (authorizations > 1)
       throw new Problem('validation_failed', 'Authorization stands twice (RFC 9110 §5.3).');
     const bearer = authorization === undefined ? undefined : bearerOf(authorization);
-    if (bearer === undefined) return admit(secretKey, head, request, undefined);
+    const { token } = tokenInQuery(request.target);
     // Of a public service too: whatever it says of itself, a key that opens Runlet is not for it.
-    return identify(bearer).then((identity) => admit(secretKey, head, request, identity));
+    return after(bearer === undefined ? undefined : keys.byToken(bearer), (identity) =>
+      after(token === undefined ? undefined : living(head, [token]), (query) =>
+        after(needsCookie(head, identity, query) ? living(head, tokens) : undefined, (cookie) => {
+          const { by, ...pass } = admit(head, request, { identity, query, cookie });
+          return { ...pass, hold: by === undefined ? forEver : (whenOver) => keys.hold(by, whenOver) };
+        }),
+      ),
+    );
   };
 }
 
 export type Admit = ReturnType<typeof accessTo>;
 
+const needsCookie = (head: ServiceHead, identity: Identity | undefined, query: Living | undefined) =>
+  !head.request.public && query === undefined && identity?.tenant !== head.tenant;
+
 function admit(
-  secretKey: string,
   head: ServiceHead,
   { method, host, target, fields }: Requested,
-  identity: Identity | undefined,
-): Pass {
+  { identity, query, cookie }: Credentials,
+): Omit<Pass, 'hold'> & { by: Identity | undefined } {
   const { authorization = '', tokens, mode, wantsHtml } = fields;
-  const pass: Pass = {
-    passAuthorization: identity === undefined && !isRunletKey(authorization),
-    keep: undefined,
-  };
-  const { token } = tokenInQuery(target);
-  const until = token && verifyServiceToken(secretKey, head.id, token);
   const navigates = method === 'GET' && (mode === undefined ? wantsHtml : mode === 'navigate');
-  if (token && until && navigates) pass.keep = { token, until };
-  if (until || head.request.public || identity?.tenant === head.tenant) return pass;
-  const good = (cookie: string) => verifyServiceToken(secretKey, head.id, cookie) !== undefined;
-  if (tokens.some(good) && !isStrange(method, host, fields)) return pass;
+  const pass = {
+    passAuthorization: identity === undefined && !isRunletKey(authorization),
+    keep: query !== undefined && navigates ? query : undefined,
+  };
+  if (head.request.public) return { ...pass, by: undefined };
+  if (identity?.tenant === head.tenant) return { ...pass, by: identity };
+  if (query !== undefined) return { ...pass, by: query.by };
+  if (cookie !== undefined && !isStrange(method, host, fields)) return { ...pass, by: cookie.by };
   if (identity !== undefined) throw notFound(head.name);
   throw new Problem(
     'unauthorized',
-    token || tokens.length > 0
-      ? 'This signed URL has expired, or is not one of this service: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
+    tokenInQuery(target).token !== undefined || tokens.length > 0
+      ? 'This signed URL has expired, was made with an API key that is no more, or is not one of this service: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
       : 'This service is not public: send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
   );
 }

@@ -1,30 +1,41 @@
 import { digestOf } from '../../../../shared/secrets.ts';
-import type { ApiKeyStore, Identity } from '../../../../shared/stores/api-keys.ts';
+import type { Identity } from '../../../../shared/stores/api-keys.ts';
+import type { Keyring } from '../../keys/keyring.ts';
+import { after } from './at-once.ts';
 import { rememberRecent } from './recent.ts';
 
-/** A revoked key works no longer than this. */
-const cachedMs = 5_000;
-const mostCached = 1_000;
+/** A token that is no key is asked for again after this. */
+const strangeMs = 5_000;
+const mostStrange = 1_000;
 
 export type KnownKeys = ReturnType<typeof knowKeys>;
 
-/**
- * Whose API key a bearer token is. Unlike at the API, most that come by here are no keys but tokens of the services' own: that is
- * remembered too, apart from the keys, so that guesses push none out.
- */
-export function knowKeys(apiKeys: ApiKeyStore) {
-  const known = rememberRecent<{ identity: Identity; until: number }>(mostCached);
-  const strange = rememberRecent<number>(mostCached);
+type Found = Identity | undefined | Promise<Identity | undefined>;
 
-  return async function identify(token: string): Promise<Identity | undefined> {
-    const digest = digestOf(token);
-    const now = performance.now();
-    const cached = known.get(digest);
-    if (cached !== undefined && cached.until > now) return cached.identity;
-    if ((strange.get(digest) ?? 0) > now) return undefined;
-    const identity = await apiKeys.find(token);
-    if (identity === undefined) strange.put(digest, now + cachedMs);
-    else known.put(digest, { identity, until: now + cachedMs });
-    return identity;
+/**
+ * Whose key lets a request in. Unlike at the API, most bearer tokens that come by here are no keys but tokens of the services' own: that
+ * is remembered too.
+ */
+export function knowKeys(keyring: Keyring) {
+  const strange = rememberRecent<number>(mostStrange);
+  const good = (identity: Identity | undefined) =>
+    identity !== undefined && keyring.admits(identity) ? identity : undefined;
+
+  return {
+    /** By a bearer token. Undefined for what is no key, or none any more. */
+    byToken(token: string): Found {
+      const name = digestOf(token);
+      const now = performance.now();
+      if ((strange.get(name) ?? 0) > now) return undefined;
+      return after(keyring.whose(token), (identity) => {
+        if (identity === undefined) strange.put(name, now + strangeMs);
+        return good(identity);
+      });
+    },
+
+    /** By the key that a signed URL was made with. */
+    byId: (keyId: string): Found => after(keyring.whoseId(keyId), good),
+
+    hold: keyring.hold,
   };
 }

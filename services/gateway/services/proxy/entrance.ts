@@ -19,7 +19,11 @@ export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { 
 export type Admitted = { known: Known; pass: Pass };
 
 /** What the container is sent, and what is done to what it answers. */
-export type Dressed = { head: string; dress: (fields: readonly string[]) => readonly string[] };
+export type Dressed = {
+  head: string;
+  dress: (fields: readonly string[]) => readonly string[];
+  hold: Pass['hold'];
+};
 
 const asItCame = (fields: readonly string[]) => fields;
 
@@ -80,7 +84,8 @@ export function entranceTo(parts: {
         from: { address, host, proto, prefix, trusted: trusts(address) },
         upgrade,
       });
-      return { head, dress: prefix === '' ? asItCame : (answer) => confine(answer, prefix, told) };
+      const dress = prefix === '' ? asItCame : (answer: readonly string[]) => confine(answer, prefix, told);
+      return { head, dress, hold: pass.hold };
     },
   };
 }

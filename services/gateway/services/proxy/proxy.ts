@@ -28,13 +28,13 @@ export type ServiceProxy = ReturnType<typeof createServiceProxy>;
  *   (a Caller)                whose it is                 who may   wakes it     both bodies
  */
 export function createServiceProxy(gateway: Gateway) {
-  const { env, apiKeys } = gateway;
+  const { env, keyring } = gateway;
   const findTarget = targetFinder(env);
   const services = knowServices(gateway, { connectMs, answerMs: env.RUNLET_SERVICE_TIMEOUT_MS, headBytes });
   const entrance = entranceTo({
     gateway,
     services,
-    admit: accessTo(knowKeys(apiKeys), env.RUNLET_SECRET_KEY),
+    admit: accessTo(knowKeys(keyring), env.RUNLET_SECRET_KEY),
     awaitReady: readinessOf(gateway, services),
   });
   const problemOf = problemsOf(gateway.log);

@@ -9,5 +9,8 @@ export function rememberRecent<Value>(most: number) {
       values.set(key, value);
       if (values.size > most) values.delete(values.keys().next().value as string);
     },
+    delete: (key: string): void => void values.delete(key),
+    entries: () => values.entries(),
+    clear: (): void => values.clear(),
   };
 }

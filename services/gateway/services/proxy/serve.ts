@@ -37,7 +37,11 @@ export function serving(parts: {
   /** @param again whether a container that is not there may be looked for once more */
   function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): void | Promise<void> {
     known.open += 1;
-    const over = () => services.leave(known);
+    const release = dressed.hold(() => caller.cut());
+    const over = () => {
+      release();
+      services.leave(known);
+    };
     let pool: ReturnType<Entrance['reach']>;
     try {
       pool = entrance.reach(known, caller);

@@ -1,28 +1,42 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
+/** A token that is good by its form: of this service, ours, not expired. */
+export type ServiceToken = {
+  /** When it expires, in ms. */
+  until: number;
+  /** The key that it was made with; undefined in what an earlier version has signed. */
+  keyId: string | undefined;
+};
+
 /**
- * Tokens of signed URLs: who has one may call one service until it expires. HMAC-SHA256 (RFC 2104) under a key of its own, derived
- * from RUNLET_SECRET_KEY (RFC 5869).
+ * Tokens of signed URLs: who has one may call one service until it expires, or until the key ends that it was made with. HMAC-SHA256
+ * (RFC 2104) under a key of its own, derived from RUNLET_SECRET_KEY (RFC 5869).
  */
-export function signService(secretKey: string, serviceId: string, expiresAtMs: number): string {
-  const body = expiresAtMs.toString(36);
+export function signService(
+  secretKey: string,
+  serviceId: string,
+  expiresAtMs: number,
+  keyId?: string,
+): string {
+  const body = `${expiresAtMs.toString(36)}${keyId === undefined ? '' : `.${keyId}`}`;
   return `${body}.${mac(secretKey, serviceId, body)}`;
 }
 
-/** When the token expires, in ms; `undefined` for one that is not good for this service now. */
+/** `undefined` for one that is not good for this service now. */
 export function verifyServiceToken(
   secretKey: string,
   serviceId: string,
   token: string,
   now = Date.now(),
-): number | undefined {
-  const dot = token.indexOf('.');
-  const body = token.slice(0, Math.max(0, dot));
+): ServiceToken | undefined {
+  const dot = Math.max(0, token.lastIndexOf('.'));
+  const body = token.slice(0, dot);
   const wanted = Buffer.from(mac(secretKey, serviceId, body));
   const found = Buffer.from(token.slice(dot + 1));
   if (found.length !== wanted.length || !timingSafeEqual(found, wanted)) return undefined;
-  const expiresAt = Number.parseInt(body, 36);
-  return expiresAt > now ? expiresAt : undefined;
+  const [expiresAt = '', keyId] = body.split('.');
+  const until = Number.parseInt(expiresAt, 36);
+  return until > now ? { until, keyId } : undefined;
 }
 
 function mac(secretKey: string, serviceId: string, body: string): string {

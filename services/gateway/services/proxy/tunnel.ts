@@ -38,6 +38,7 @@ export function openTunnels(
     const admitted = await entrance.enter(wanted);
     const { known } = admitted;
     known.open += 1;
+    const release = admitted.pass.hold(() => socket.destroy());
     try {
       const pool = await entrance.reach(known, client);
       if (pool === undefined) return;
@@ -55,6 +56,7 @@ export function openTunnels(
         connection.ask(handshake, wanted.method, head, true);
       });
     } finally {
+      release();
       services.leave(known);
     }
   }

@@ -1,0 +1,145 @@
+import { newId } from '../../../shared/ids.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import type { BroughtKey, BroughtStatus, GatewayRegister } from '../../../shared/stores/gateways.ts';
+import type { Wakeups } from '../../../shared/wakeups.ts';
+
+const beatMs = 1_000;
+/** What is remembered of keys counts only as long as we are sure to have heard of each that was taken back. Below gatewayLifeMs. */
+const leaseMs = 3_000;
+
+export type HearingEvents = {
+  revoked(keyId: string): void;
+  /** Some may have been taken back that we did not hear of. */
+  missed(): void;
+};
+
+/**
+ * Whether this gateway hears of keys that are taken back. Messages of pub/sub get lost without a word, so each gateway sends itself a
+ * beat along the same way, which also says how many keys were taken back so far: when it comes, all has been heard that was said before
+ * it was sent, or it is known that something was missed. No beat for `leaseMs`: nothing is trusted that is remembered.
+ *
+ *   revoked REVISION KEY         a key was taken back
+ *   heard REVISION GATEWAY       and this gateway does not let it in any more
+ *   beat REVISION GATEWAY N      said by key-beat.lua
+ */
+export function createHearing(parts: {
+  register: GatewayRegister;
+  wakeups: Wakeups;
+  redis: RedisConnection;
+  keys: Keys;
+  log: Log;
+  events: HearingEvents;
+}) {
+  const { register, wakeups, redis, keys, log, events } = parts;
+  const id = newId('gtw');
+  /** By performance.now(): the beats that have not come back. */
+  const sent = new Map<number, number>();
+  const waiting = new Set<(revision: number, gateway: string) => void>();
+  let revision: number | undefined;
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let number = 0;
+  let brought: BroughtKey | undefined;
+  let beating: Promise<BroughtStatus> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let last: BroughtStatus = 'none';
+
+  function take(message: string): void {
+    const [kind, at = '', who = '', which = ''] = message.split(' ');
+    const said = Number(at);
+    if (kind === 'heard') {
+      for (const tell of waiting) tell(said, who);
+      return;
+    }
+    const isNext = kind === 'revoked' && revision !== undefined && said === revision + 1;
+    if (!isNext && said !== revision) events.missed();
+    revision = said;
+    if (kind === 'revoked') {
+      events.revoked(who);
+      redis.publish(keys.apiKeysWake, `heard ${said} ${id}`).catch(() => {});
+    } else if (who === id) {
+      heardAt = Math.max(heardAt, sent.get(Number(which)) ?? Number.NEGATIVE_INFINITY);
+      for (const one of sent.keys()) if (one <= Number(which)) sent.delete(one);
+    }
+  }
+
+  /** Not before the one before is answered. */
+  function beat(first: boolean): Promise<BroughtStatus> {
+    number += 1;
+    sent.set(number, performance.now());
+    beating = register.beat(id, number, first, brought).finally(() => {
+      beating = undefined;
+    });
+    return beating;
+  }
+
+  function tick(): void {
+    if (beating !== undefined) return;
+    // Those that Redis never got.
+    for (const [one, at] of sent) if (performance.now() - at > leaseMs) sent.delete(one);
+    beat(false).then(
+      (status) => {
+        if (status !== last && status !== 'none')
+          log.warn({ status }, 'the key in RUNLET_API_KEY has changed its standing');
+        last = status;
+      },
+      (error: Error) => log.warn({ reason: error.message }, 'heartbeat failed'),
+    );
+  }
+
+  function start(): boolean {
+    if (timer !== undefined) return false;
+    timer = setInterval(tick, beatMs).unref();
+    redis.once('end', () => clearInterval(timer));
+    // Until it stands nothing is trusted.
+    wakeups.listen(keys.apiKeysWake, take).catch((error: Error) => {
+      log.warn({ reason: error.message }, 'keys that are taken back are not heard of: each is looked up');
+    });
+    return true;
+  }
+
+  return {
+    id,
+
+    /** @param now by performance.now() */
+    trusts: (now: number) => now - heardAt < leaseMs,
+
+    /** Begins to listen, once, with no key to bring. */
+    begin(): void {
+      if (start()) tick();
+    },
+
+    /** Begins with the key of the environment. */
+    async bring(key: BroughtKey): Promise<BroughtStatus> {
+      start();
+      await beating?.catch(() => {});
+      brought = key;
+      last = await beat(true);
+      return last;
+    },
+
+    /** Resolves when each of these gateways has said that it lets the key in no more, or trusts nothing that it remembers. */
+    async told(of: number, gateways: readonly string[]): Promise<void> {
+      const left = new Set(gateways);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const heard = (said: number, gateway: string) => {
+        if (said >= of) left.delete(gateway);
+        if (left.size === 0) resolve();
+      };
+      waiting.add(heard);
+      // We know it ourselves.
+      heard(of, id);
+      const patience = setTimeout(resolve, leaseMs);
+      await promise;
+      clearTimeout(patience);
+      waiting.delete(heard);
+    },
+
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await beating?.catch(() => {});
+      await register.leave(id).catch(() => {});
+    },
+  };
+}

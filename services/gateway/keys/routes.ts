@@ -1,0 +1,81 @@
+import { type NewKey, newKey } from '../../../shared/contracts/key.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { Gateway } from '../gateway.ts';
+import { noContent, ok } from '../http/answers.ts';
+import type { GatewayContext } from '../http/context.ts';
+import { idempotencyKey } from '../http/idempotency-key.ts';
+import { type App, mount } from '../http/mount.ts';
+import { pageQuery, paginate } from '../http/query.ts';
+import { type Answer, once } from '../runs/once.ts';
+import * as documents from './documents.ts';
+import { newApiKey } from './new-api-key.ts';
+
+export function mountKeys(app: App, gateway: Gateway): void {
+  const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+
+  mount(
+    app,
+    options,
+    { method: 'post', path: '/v1/keys', admin: true, body: newKey, document: documents.createDocument },
+    async (c, { body, text }) => {
+      const { tenant } = c.var.identity;
+      const key = idempotencyKey(c.req.header('idempotency-key'));
+      return once(
+        gateway,
+        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/keys\n${text}` },
+        () => createKey(gateway, c, body),
+        async (location) => JSON.stringify(await ownKey(gateway, tenant, location?.split('/').at(-1) ?? '')),
+      );
+    },
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/keys', admin: true, query: pageQuery, document: documents.listDocument },
+    async (c, { query }) =>
+      ok(paginate(await gateway.apiKeys.all(c.var.identity.tenant), ({ id }) => id, query)),
+  );
+
+  mount(
+    app,
+    options,
+    { method: 'delete', path: '/v1/keys/{id}', admin: true, document: documents.deleteDocument },
+    async (c) => {
+      const { tenant, keyId } = c.var.identity;
+      const id = c.req.param('id') ?? '';
+      // It is to hear that it has done so.
+      if (id === keyId) c.var.outliveKey();
+      if (!(await gateway.keyring.revoke(tenant, id))) throw noSuchKey(id);
+      audit(gateway, c, 'API key taken back', id);
+      return noContent();
+    },
+  );
+}
+
+async function createKey(gateway: Gateway, c: GatewayContext, wanted: NewKey): Promise<Answer> {
+  const key = newApiKey();
+  const made = await gateway.apiKeys.create(c.var.identity.tenant, wanted, key);
+  audit(gateway, c, 'API key made', made.id, { role: made.role, expiresAt: made.expiresAt });
+  return {
+    status: 201,
+    body: JSON.stringify({ ...made, key }),
+    location: `/v1/keys/${made.id}`,
+    holdsSecret: true,
+  };
+}
+
+/** Who did what to which key: never a key, nor what its maker wrote. */
+function audit(gateway: Gateway, c: GatewayContext, what: string, id: string, more: object = {}): void {
+  const { tenant, keyId } = c.var.identity;
+  gateway.log.info({ audit: true, requestId: c.var.requestId, tenant, by: keyId, key: id, ...more }, what);
+}
+
+async function ownKey(gateway: Gateway, tenant: string, id: string) {
+  const found = (await gateway.apiKeys.all(tenant)).find((one) => one.id === id);
+  if (found === undefined) throw noSuchKey(id);
+  return found;
+}
+
+const noSuchKey = (id: string) =>
+  new Problem('not_found', `There is no API key ${id.slice(0, 64)}: see GET /v1/keys.`);

@@ -1,0 +1,32 @@
+import type { Log } from '../../../shared/log.ts';
+import type { ApiKeyStore } from '../../../shared/stores/api-keys.ts';
+import { rememberRecent } from '../services/proxy/recent.ts';
+
+/** A key that is used all the time is written down once in this. */
+const everyMs = 60_000;
+/** Those that come together are written together, and behind the requests that they come with. */
+const gatherMs = 100;
+const mostKnown = 10_000;
+
+/** When each key was last used: `lastUsedAt`, to the minute. */
+export function createUses(apiKeys: ApiKeyStore, log: Log) {
+  const told = rememberRecent<number>(mostKnown);
+  let due = new Map<string, number>();
+
+  function write(): void {
+    const uses = due;
+    due = new Map();
+    apiKeys
+      .noteUses(uses)
+      .catch((error: Error) => log.warn({ reason: error.message }, 'uses of keys were not written down'));
+  }
+
+  /** @param now by performance.now() */
+  return (keyId: string, now: number): void => {
+    const last = told.get(keyId);
+    if (last !== undefined && now - last < everyMs) return;
+    told.put(keyId, now);
+    if (due.size === 0) setTimeout(write, gatherMs).unref();
+    due.set(keyId, Date.now());
+  };
+}

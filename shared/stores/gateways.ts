@@ -1,0 +1,75 @@
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+import { loadScript, text } from './scripts.ts';
+
+/** Unheard of for so long, it is dead. */
+export const gatewayLifeMs = 4_000;
+/** A gateway that is started anew is back by then, with the key that it had. */
+const graceMs = 30_000;
+/** Keys that the variable has brought so far, the newest of them: a value is known as an old one for so many changes. */
+const mostBrought = 100;
+
+const script = loadScript('key-beat');
+
+/** The key in a gateway's environment, as its digest. */
+export type BroughtKey = {
+  digest: string;
+  /** The record to keep where it is new, and the id in it. */
+  record: string;
+  keyId: string;
+  /** It was there before anybody wrote down where keys come from: it counts as brought now. */
+  adopt: boolean;
+};
+
+/**
+ * What became of the key in a gateway's environment:
+ *
+ *   none       there is none
+ *   brought    it is an admin key, of this generation or, as long as a gateway has it, of an earlier one
+ *   known      it was made by the API: the variable did not bring it, and takes nothing away with it
+ *   replaced   a newer one has taken its place, and some gateway has that: it opens nothing
+ *   revoked    it was taken back by the API: it opens nothing
+ */
+export type BroughtStatus = 'none' | 'brought' | 'known' | 'replaced' | 'revoked';
+
+/**
+ * The register of gateways, and of the keys that RUNLET_API_KEY has brought. Each new value is a generation. Gateways of a rolling
+ * restart have two values for a while, and one may be started anew with the former; so a value is not taken back because another one
+ * came, but once no gateway has it:
+ *
+ *   a new value comes           older ones that no living gateway has go at once: the usual change, of one gateway
+ *   a gateway goes              what only it had goes after the grace, in which it can come back
+ *   an old value comes back     is refused as long as a gateway has a newer one: some machine was forgotten. Where none has (a change is
+ *                               undone), it is the newest generation; what it replaces has the grace, as its gateways may be starting too
+ *   the API takes a key back    no generation brings it again
+ */
+export function createGatewayRegister(redis: RedisConnection, keys: Keys) {
+  return {
+    /** Also sends the message `beat REVISION ID NUMBER` to `keys.apiKeysWake`. */
+    async beat(
+      gateway: string,
+      number: number,
+      first: boolean,
+      key: BroughtKey | undefined,
+    ): Promise<BroughtStatus> {
+      const reply = await script(
+        redis,
+        [
+          ...[keys.gateways, keys.gatewayKeys, keys.apiKeys, keys.apiKeyIds, keys.apiKeyUses],
+          ...[keys.revokedKeys, keys.broughtKeys, keys.broughtSeen, keys.apiKeysRevision],
+        ],
+        [
+          ...[gateway, key?.digest ?? '', key?.record ?? '', key?.keyId ?? '', first ? '1' : '0'],
+          ...[key?.adopt ? '1' : '0', keys.apiKeysWake, number, gatewayLifeMs, graceMs, mostBrought],
+        ],
+      );
+      return text(reply) as BroughtStatus;
+    },
+
+    async leave(gateway: string): Promise<void> {
+      await redis.multi().zrem(keys.gateways, gateway).hdel(keys.gatewayKeys, gateway).exec();
+    },
+  };
+}
+
+export type GatewayRegister = ReturnType<typeof createGatewayRegister>;
