@@ -3,6 +3,7 @@ import { serviceUrl } from '../../../../shared/stores/service-present.ts';
 import type { Gateway } from '../../gateway.ts';
 import { type Admit, notFound, type Pass } from './access.ts';
 import { after } from './at-once.ts';
+import { ofHost } from './by-name.ts';
 import { confine } from './by-path.ts';
 import type { Caller } from './caller.ts';
 import { tokenInQuery } from './credentials.ts';
@@ -20,8 +21,6 @@ export type Admitted = { known: Known; pass: Pass };
 
 /** What the container is sent, and what is done to what it answers. */
 export type Dressed = { head: string; dress: (fields: readonly string[]) => readonly string[] };
-
-const asItCame = (fields: readonly string[]) => fields;
 
 /** The way of a request up to its container. In steady use nothing on it waits. */
 export function entranceTo(parts: {
@@ -80,7 +79,10 @@ export function entranceTo(parts: {
         from: { address, host, proto, prefix, trusted: trusts(address) },
         upgrade,
       });
-      return { head, dress: prefix === '' ? asItCame : (answer) => confine(answer, prefix, told) };
+      return {
+        head,
+        dress: (answer) => (prefix === '' ? ofHost(answer, host) : confine(answer, prefix, told)),
+      };
     },
   };
 }
