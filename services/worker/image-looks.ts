@@ -105,7 +105,8 @@ export function createImageLooks(options: {
     held.add(look);
     try {
       // The tmpfs on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
-      return await use(await engine.create({ ...spec, volumes: [], files: [] }));
+      const never = { ...spec, labels: identity.labels, volumes: [], files: [] };
+      return await use(await engine.create(never));
     } finally {
       // Nobody waits for that.
       const removal = engine

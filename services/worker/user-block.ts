@@ -14,7 +14,7 @@ import {
 
 /** More live workers than any Runlet has. */
 const mostTries = 2_000;
-const renewMs = 10_000;
+const usualRenewMs = 10_000;
 
 /**
  * A block of users for one worker's life. No other worker of this Runlet has it, whatever its engine (two engines may run on one kernel):
@@ -30,11 +30,12 @@ export async function claimUserBlock(options: {
   workerId: string;
   users: RunUsers;
   log: Log;
+  renewMs?: number;
 }) {
   const { store, engine, users, log } = options;
   const range = options.namespaced ? namespaceUsers : hostUsers;
   let index = await claim();
-  const timer = setInterval(() => void renew(), renewMs);
+  const timer = setInterval(() => void renew(), options.renewMs ?? usualRenewMs);
 
   async function claim(): Promise<number> {
     const taken = await usedBlocks(engine, range);

@@ -234,3 +234,23 @@ console.log(Color.Green, Color[1], Geometry.area(2), new Point(1).sum(), Size.La
     expect(stderr).toMatch(/Error: it is 1\n\s+at boom \(\/work\/main\.ts:7:9\)/);
   });
 });
+
+describe('the user of a run, whose number is another each time, is called the same in every image, and at home in /work: in', () => {
+  const code: Record<string, string> = {
+    // Its image has a user `node`, of the number 1000.
+    javascript: `const os = require('node:os'); const { username, homedir, uid, gid } = os.userInfo();
+console.log(username, homedir, os.homedir(), uid === gid && uid > 1000);`,
+    python: `import getpass, os, pwd
+user = pwd.getpwuid(os.getuid())
+print(user.pw_name, user.pw_dir, os.path.expanduser('~runlet'), os.getuid() == os.getgid() == pwd.getpwnam(getpass.getuser()).pw_uid > 1000)`,
+    java: `class Who { public static void main(String[] args) throws Exception {
+  var view = (java.nio.file.attribute.PosixFileAttributeView) java.nio.file.Files.getFileAttributeView(java.nio.file.Path.of("."), java.nio.file.attribute.PosixFileAttributeView.class);
+  System.out.println(System.getProperty("user.name") + " " + System.getProperty("user.home") + " /work " + view.getOwner().getName().equals(view.readAttributes().group().getName()));
+} }`,
+  };
+
+  test.each(Object.keys(code))('%s', async (language) => {
+    const yes = language === 'python' ? 'True' : 'true';
+    expect(await run(language, code[language] ?? '')).toEqual(fine(`runlet /work /work ${yes}\n`));
+  });
+});
