@@ -31,6 +31,7 @@ import { memoryWatch } from './memory-watch.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
+import { createDiskWatch } from './sandbox/disk-watch.ts';
 import { createEgress } from './sandbox/egress.ts';
 import { createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
@@ -74,6 +75,7 @@ const networking = {
   resolvers: env.RUNLET_EGRESS_DNS,
 };
 const egress = createEgress(networking);
+const disk = createDiskWatch({ engine, initPath: env.RUNLET_SANDBOX_INIT, log });
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -83,6 +85,7 @@ const registrar = createRegistrar({
   workers,
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
+  disksSeen: disk.sees,
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
@@ -140,6 +143,7 @@ const execution = {
     keys,
     log,
   }),
+  disk,
   log,
 };
 const intake = createIntake({
@@ -168,6 +172,7 @@ const services = await openServices({
   images,
   networks: createServiceNetworks(networking),
   initVolume: initVolumeOnEngine,
+  disk,
   ledger,
   onKept: (service) => void detached.look(service).catch(() => {}),
   log,
@@ -252,6 +257,7 @@ async function stop(): Promise<void> {
   await within(farewellMs, looked);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
+  disk.close();
   engine.close();
   await within(farewellMs, registrar.leave());
   redis.disconnect();

@@ -19,6 +19,7 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
+  disksSeen: boolean;
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -75,6 +76,7 @@ export function createRegistrar(options: {
       inUse: options.ledger.inUse(),
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
+      disksSeen: options.disksSeen,
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };

@@ -28,6 +28,10 @@ export const worker = z
       z.object({ image: z.string(), isolation: z.string(), network: z.string(), count: z.int() }),
     ),
     disk: z.object({ totalBytes: z.number(), freeBytes: z.number() }).nullable(),
+    disksSeen: z.boolean().optional().meta({
+      description:
+        'Whether it sees all that containers write to the engine’s disk. Else it has the engine’s word on their roots, without deleted files and volumes.',
+    }),
     startedAt: z.string(),
     lastSeenAt: z.string(),
   })
