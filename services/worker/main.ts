@@ -201,7 +201,15 @@ const commands = createCommands({
     execution,
     log,
   }),
-  requests: createServiceRequests({ engine, initPath, operations, blobs, workerId, log }),
+  requests: createServiceRequests({
+    engine,
+    initPath,
+    operations,
+    blobs,
+    mostFileBytes: env.RUNLET_MAX_FILE_BYTES,
+    workerId,
+    log,
+  }),
   drain: () => {
     log.info('drained on request');
     void sandboxes.pool.stop();
@@ -244,7 +252,7 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   log.info({ underWay: active.size() }, 'draining');
-  commands.stop();
+  const commandsEnded = commands.stop();
   sandboxes.hurry();
   const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
   await within(farewellMs, registrar.beatOnce());
@@ -255,6 +263,7 @@ async function stop(): Promise<void> {
   const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();
   await within(farewellMs, looked);
+  await within(farewellMs, commandsEnded);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
   disk.close();
