@@ -53,6 +53,9 @@ export const workerEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_MAX_ARTIFACTS: wholeNumber(0, 100_000, 1_000).describe('files that a run may keep'),
   RUNLET_MAX_ARTIFACT_BYTES: wholeNumber(0, 2 ** 40, 256 * MiB).describe('of all of them together'),
+  RUNLET_MAX_FILE_BYTES: wholeNumber(0, 2 ** 40, 512 * MiB).describe(
+    'the largest file of a service that is fetched: it lies in the artifact store on its way',
+  ),
   RUNLET_SERVICE_BIND: z
     .string()
     .min(1)

@@ -33,6 +33,7 @@ import { memoryWatch } from './memory-watch.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
 import { createRunQueue } from './run-queue.ts';
+import { createDiskWatch } from './sandbox/disk-watch.ts';
 import { createEgress } from './sandbox/egress.ts';
 import { callersOf, createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
@@ -83,6 +84,7 @@ const networking = {
   onFault: (error: Error) => log.warn({ reason: error.message }, 'connections of a network stay on record'),
 };
 const egress = createEgress(networking);
+const disk = createDiskWatch({ engine, initPath: env.RUNLET_SANDBOX_INIT, log });
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -94,6 +96,7 @@ const registrar = createRegistrar({
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
+  disksSeen: disk.sees,
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
@@ -165,6 +168,7 @@ const execution = {
     keys,
     log,
   }),
+  disk,
   log,
 };
 const intake = createIntake({
@@ -193,6 +197,7 @@ const services = await openServices({
   images,
   networks: createServiceNetworks(networking),
   initVolume: initVolumeOnEngine,
+  disk,
   ledger,
   onKept: (service) => void detached.look(service).catch(() => {}),
   log,
@@ -221,7 +226,15 @@ const commands = createCommands({
     execution,
     log,
   }),
-  requests: createServiceRequests({ engine, initPath, operations, blobs, workerId, log }),
+  requests: createServiceRequests({
+    engine,
+    initPath,
+    operations,
+    blobs,
+    mostFileBytes: env.RUNLET_MAX_FILE_BYTES,
+    workerId,
+    log,
+  }),
   drain: () => {
     log.info('drained on request');
     void sandboxes.pool.stop();
@@ -264,7 +277,7 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   log.info({ underWay: active.size() }, 'draining');
-  commands.stop();
+  const commandsEnded = commands.stop();
   sandboxes.hurry();
   const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
   await within(farewellMs, registrar.beatOnce());
@@ -275,9 +288,11 @@ async function stop(): Promise<void> {
   const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();
   await within(farewellMs, looked);
+  await within(farewellMs, commandsEnded);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
   await within(farewellMs, userBlock?.leave() ?? Promise.resolve());
+  disk.close();
   engine.close();
   await within(farewellMs, registrar.leave());
   redis.disconnect();

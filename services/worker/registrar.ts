@@ -24,6 +24,7 @@ export function createRegistrar(options: {
   runUser: string | null;
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
+  disksSeen: boolean;
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -84,6 +85,7 @@ export function createRegistrar(options: {
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
       host,
+      disksSeen: options.disksSeen,
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };

@@ -35,6 +35,10 @@ export const worker = z
     host: hostFacts.nullable().default(null).meta({
       description: '`null`: the engine is on another machine, whose kernel this worker cannot see.',
     }),
+    disksSeen: z.boolean().optional().meta({
+      description:
+        'Whether it sees all that containers write to the engine’s disk. Else it has the engine’s word on their roots, without deleted files and volumes.',
+    }),
     startedAt: z.string(),
     lastSeenAt: z.string(),
   })

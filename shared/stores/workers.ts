@@ -28,6 +28,8 @@ export type WorkerCommand =
       path: string;
       blob: string;
     }
+  /** Nobody waits for this operation any more. */
+  | { kind: 'leave'; operation: string }
   | { kind: 'remove-volume'; operation: string; volume: string };
 
 type LocalImage = Omit<Image, 'workers'>;

@@ -17,6 +17,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
     return [
       checkEngine(name, worker, now),
       checkDisk(`${name}: disk`, worker.disk),
+      ...checkDiskLimits(`${name}: disk limits`, worker.disksSeen),
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
       checkRunUser(`${name}: users of runs`, worker.runUser),
@@ -75,6 +76,19 @@ function checkDisk(name: string, disk: Worker['disk']): Check {
   const remedy =
     'Remove images that are no longer used (runlet images, runlet rmi), or make the disk larger.';
   return warning(name, detail, remedy);
+}
+
+/** An older worker says nothing of it. */
+function checkDiskLimits(name: string, seen: boolean | undefined): Check[] {
+  if (seen === undefined) return [];
+  if (seen) return [ok(name, 'it sees all that containers write, deleted files and volumes included')];
+  return [
+    warning(
+      name,
+      'its engine alone tells what containers write: deleted files that are still open, and volumes, count for nothing',
+      'Run a worker as root on the engine’s own machine; or set RUNLET_ALLOW_WRITABLE=false, and give services to nobody whom you do not trust.',
+    ),
+  ];
 }
 
 /** The advisories for Docker Engine say nothing of another engine that speaks its API, such as Podman. */

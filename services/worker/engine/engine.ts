@@ -85,8 +85,13 @@ export interface Engine {
   update(id: ContainerId, limits: UpdatableLimits, signal?: AbortSignal): Promise<void>;
   /** Gives a container another name; a Problem `conflict` when it is taken, `container_lost` when it is gone. */
   rename(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
-  /** Bytes that the container has written to its own root filesystem (tmpfs apart); `null` when it is gone. */
+  /**
+   * Bytes that the container has written to its own root filesystem (tmpfs apart), but for files that it has deleted and still holds, and for
+   * volumes; `null` when it is gone.
+   */
   containerSize(id: ContainerId, signal?: AbortSignal): Promise<number | null>;
+  /** Where on the engine's machine a container's writes end up; `null` when it is gone. */
+  diskPlaces(id: ContainerId, signal?: AbortSignal): Promise<DiskPlaces | null>;
   /**
    * What lies at a path of a container that need not have run, as a tar whose first entry is named by the path's last part; `null` when
    * nothing is there. Links on the way are followed within the container, one at the end is not. No deadline for what follows the
@@ -350,6 +355,17 @@ export type ContainerState = {
   networks: { name: string; address: string }[];
   /** Its TCP ports as they are published now. */
   ports: PortBinding[];
+};
+
+export type DiskPlaces = {
+  /** As the engine's machine numbers it; 0 when it does not run. */
+  pid: number;
+  /** The folder that takes what is written to the root; `null` where the engine does not tell. */
+  root: string | null;
+  /** Files of the engine's own that the container may write to, each at a path of it. */
+  files: { source: string; path: string }[];
+  /** Volumes that it may write to, named ones or not. */
+  volumes: { folder: string; path: string }[];
 };
 
 export type ContainerSummary = {

@@ -7,6 +7,7 @@ import type { Engine, EngineInfo } from '../engine/engine.ts';
 import type { WorkerEnvironment } from '../environment.ts';
 import type { ImageProvider } from '../image-provider.ts';
 import type { Ledger } from '../ledger.ts';
+import type { DiskWatch } from '../sandbox/disk-watch.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import { createServiceContainers } from './service-containers.ts';
@@ -24,6 +25,7 @@ export async function openServices(options: {
   images: ImageProvider;
   networks: ServiceNetworks;
   initVolume: InitVolume;
+  disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
   /** It is kept by this worker from now on. */
   onKept: (id: string) => void;

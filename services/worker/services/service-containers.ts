@@ -198,6 +198,12 @@ export function createServiceContainers(options: {
       await engine.removeVolume(filesVolume(id));
     },
 
+    /** The container with all that was written in it; its network and its named volumes stay. */
+    async discard(id: string): Promise<void> {
+      await engine.remove(nameOf(id));
+      await engine.removeVolume(filesVolume(id));
+    },
+
     placeOf(container: ContainerState): ServicePlace {
       return {
         netns,

@@ -16,7 +16,7 @@ import { execDetached, execInContainer, inspectExec } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
 import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
-import { containerSize, inspectContainer } from './inspect.ts';
+import { containerSize, diskPlaces, inspectContainer } from './inspect.ts';
 import { containerLogs } from './logs.ts';
 import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
@@ -53,6 +53,7 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     list: (labels, signal) => listContainers(client, labels, signal),
     stats: (id, signal) => containerStats(client, id, signal),
     containerSize: (id, signal) => containerSize(client, id, signal),
+    diskPlaces: (id, signal) => diskPlaces(client, id, signal),
     readArchive: (id, path, signal) => readArchive(client, id, path, signal),
     update: (id, limits, signal) => updateContainer(client, id, limits, signal),
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
