@@ -19,6 +19,8 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
+  /** Whom its pulls may lead to beside public addresses, with an engine that is set up so. */
+  registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -78,7 +80,7 @@ export function createRegistrar(options: {
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };
-    await workers.beat(worker, images);
+    await workers.beat(worker, images, options.registries(info));
   }
 
   const beatOnce = () => {

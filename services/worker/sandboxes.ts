@@ -103,7 +103,7 @@ export async function createSandboxes(options: {
   async function makeStarted(spec: ContainerSpec, look: ImageLook, signal?: AbortSignal): Promise<Sandbox> {
     let missing = false;
     const note = (code: ProblemCode) => (error: unknown) => {
-      const isFile = look.files.some(({ source }) => String(error).includes(source));
+      const isFile = look.files.some(({ source }) => String((error as Error).cause).includes(source));
       missing = error instanceof Problem && (error.code === code || isFile);
       throw error;
     };
