@@ -5,6 +5,7 @@ import { readEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
+import { lookUpBy } from '../../shared/net/look-up.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
@@ -32,6 +33,8 @@ import { createLedger } from './ledger.ts';
 import { memoryWatch } from './memory-watch.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
+import { allowedEntries } from './registry/allowed.ts';
+import { createRegistryGuard } from './registry/guard.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createDiskWatch } from './sandbox/disk-watch.ts';
 import { createEgress } from './sandbox/egress.ts';
@@ -65,7 +68,7 @@ const sealer = sealerFor(env.RUNLET_SECRET_KEY);
 const runs = createRunStore(redis, keys, sealer);
 const ahead = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
 const workers = createWorkerStore(redis, keys);
-const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST });
+const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST }, log);
 const engineInfo = await engine.info();
 const ledger = createLedger({
   memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engineInfo.memoryBytes * 0.8),
@@ -97,6 +100,7 @@ const registrar = createRegistrar({
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
   disksSeen: disk.sees,
+  registries: (info) => allowedEntries(env, info.registries),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
@@ -139,6 +143,11 @@ const images = createImageProvider({
   engine,
   info: registrar.info,
   registries: createRegistryStore(redis, keys, sealer),
+  guard: createRegistryGuard({
+    env,
+    engine: registrar.info,
+    lookUp: lookUpBy([]),
+  }),
   pullTimeoutMs: env.RUNLET_PULL_TIMEOUT_MS,
   onPulled: imagesChanged,
 });

@@ -25,6 +25,8 @@ export function createRegistrar(options: {
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
   disksSeen: boolean;
+  /** Whom its pulls may lead to beside public addresses, with an engine that is set up so. */
+  registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -89,7 +91,7 @@ export function createRegistrar(options: {
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };
-    await workers.beat(worker, images);
+    await workers.beat(worker, images, options.registries(info));
   }
 
   const beatOnce = () => {

@@ -125,7 +125,7 @@ export async function createSandboxes(options: {
     const attempt = async (anew: boolean) => {
       const files = await look.filesFor(lease, anew);
       const note = (code: ProblemCode) => (error: unknown) => {
-        const isFile = files.some(({ source }) => String(error).includes(source));
+        const isFile = files.some(({ source }) => String((error as Error).cause).includes(source));
         missing = error instanceof Problem && (error.code === code || isFile);
         throw error;
       };

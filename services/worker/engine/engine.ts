@@ -148,6 +148,19 @@ export type EngineInfo = {
   runtimes: string[];
   /** Whether containers have users of their own, few of them, that are others on the machine (rootless, `userns-remap`). */
   userNamespace: boolean;
+  registries: EngineRegistries;
+};
+
+/** How an engine is set up towards registries; by whoever runs it. */
+export type EngineRegistries = {
+  /** URLs of registries that are asked first for images of the public one. */
+  mirrors: string[];
+  /** Registries that it was told of by name, as references name them. */
+  named: string[];
+  /** Of these, and networks (CIDRs), where plain HTTP and unknown certificates are taken. */
+  insecure: string[];
+  /** URLs of the proxies that it calls by, and what it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  proxy: { http: string; https: string; without: string };
 };
 
 export type ImageInfo = {

@@ -1,5 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerSpec, Labels } from '../engine.ts';
+import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerBody } from './container-body.ts';
 import { removeContainer } from './containers.ts';
@@ -85,12 +86,13 @@ function refused(error: unknown, spec: ContainerSpec): unknown {
   const more = { cause: error };
   if (error.status === 404 && /no such image/i.test(said))
     return new Problem('image_not_present', `The image ${spec.image} is not on the worker any more.`, more);
-  if (error.status === 409) return new Problem('conflict', `The name ${spec.name} is taken: ${said}`, more);
+  if (error.status === 409)
+    return new Problem('conflict', `A container has the name ${spec.name} already. Remove it.`, more);
   if (spec.runtime !== null && /runtime/i.test(said))
     return new Problem(
       'isolation_unavailable',
-      `The engine has no runtime "${spec.runtime}" (${said}). Install it and name it in dockerd’s "runtimes", or use isolation "container".`,
+      `The engine has no runtime "${spec.runtime}". Install it and name it in dockerd’s "runtimes", or use isolation "container".`,
       more,
     );
-  return new Problem('start_failed', `The engine refused to create the container: ${said}`, more);
+  return new Problem('start_failed', `The engine refused to create the container: ${causeIn(said)}.`, more);
 }

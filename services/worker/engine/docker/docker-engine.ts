@@ -1,3 +1,4 @@
+import type { Log } from '../../../../shared/log.ts';
 import type { Engine } from '../engine.ts';
 import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
@@ -27,9 +28,18 @@ import { waitForExit } from './wait.ts';
 /**
  * The Engine over Docker's REST API. Connects at the first call. Throws an Error when the address is of no known
  * kind or its TLS files cannot be read.
+ *
+ * @param log is told what the engine says when it refuses something; Problems say it in words of our own.
  */
-export function createDockerEngine(options: DockerHostOptions = {}): Engine {
-  const client = createClient(options);
+export function createDockerEngine(
+  options: DockerHostOptions = {},
+  log?: Pick<Log, 'debug' | 'warn'>,
+): Engine {
+  const client = createClient(options, (asked, said, status) => {
+    // What is not there, or there already, is what was asked for more often than not.
+    const level = status === 404 || status === 409 ? 'debug' : 'warn';
+    log?.[level]({ asked, said, status }, 'the engine refused');
+  });
   return {
     local: client.local,
     ping: (signal) => ping(client, signal),

@@ -2,7 +2,7 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { Labels, NetworkId, NetworkSpec, NetworkSummary } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { labelFilter } from './containers.ts';
-import { EngineRefusal, isRefusal, oneLine, unexpected } from './errors.ts';
+import { EngineRefusal, isRefusal, unexpected } from './errors.ts';
 
 export async function createNetwork(
   client: DockerClient,
@@ -33,9 +33,13 @@ export async function createNetwork(
     return answer.Id;
   } catch (error) {
     if (error instanceof EngineRefusal && /already exists|overlap/i.test(error.message))
-      throw new Problem('conflict', `The network ${spec.name} cannot be made: ${oneLine(error.message)}`, {
-        cause: error,
-      });
+      throw new Problem(
+        'conflict',
+        `The network ${spec.name} cannot be made: its name or its addresses are taken.`,
+        {
+          cause: error,
+        },
+      );
     throw unexpected(error, 'create the network');
   }
 }
