@@ -132,7 +132,7 @@ class Fill {
 
   test('Go, with garbage of many times that', { timeout: 240_000 }, async () => {
     const garbage = `package main
-import "fmt"
+import "os"
 func main() {
 	live := make([][]byte, 300)
 	for i := 0; i < 3000; i++ {
@@ -142,7 +142,7 @@ func main() {
 	}
 	sum := 0
 	for _, one := range live { sum += int(one[0]) }
-	fmt.Println(sum)
+	if sum == 300 { os.Stdout.WriteString("300\\n") }
 }`;
     expect(await run('go', garbage)).toEqual(fine('300\n'));
   });

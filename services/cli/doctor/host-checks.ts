@@ -1,9 +1,12 @@
 import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
+import { formatBytes } from '../output/format.ts';
 import { type Check, ok, skipped, warning } from './check.ts';
 
 /** As many sandboxes with egress, each with all the connections that it may have, leave the machine some of its own. */
 const fullSandboxes = 64;
+/** Of the kernel's memory, for each connection that it keeps track of (measured with 6.18). */
+const bytesOfConnection = 256;
 /** Processes that sixteen runs have which were given the most that may be asked for by default (RUNLET_MAX_PIDS). */
 const fewPids = 16 * 4096;
 
@@ -68,11 +71,13 @@ function checkConnections(name: string, each: number | null, most: number | null
     );
   const detail = `${each} for each run or service with egress`;
   if (most === null) return ok(name, detail);
-  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max)`;
+  // As many again within its own network, on its loopback: the kernel counts those for each network alone.
+  const own = `its own loopback’s, up to ${formatBytes(most * bytesOfConnection)} of the kernel’s memory, are in no limit`;
+  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max); ${own}`;
   if (most >= each * fullSandboxes) return ok(name, of);
   return warning(
     name,
-    `${of}: ${Math.floor(most / each)} of them can fill its table`,
+    `${of}; ${Math.floor(most / each)} of them can fill its table`,
     `sysctl -w net.netfilter.nf_conntrack_max=${2 ** Math.ceil(Math.log2(each * fullSandboxes))}, or a smaller RUNLET_EGRESS_CONNECTIONS.`,
   );
 }
