@@ -78,6 +78,7 @@ export function createRegistrar(options: {
         os: info.os,
         architecture: info.architecture,
         kernel: info.kernel,
+        userNamespace: info.userNamespace,
       },
       isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
       egress: options.egress,

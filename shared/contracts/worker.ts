@@ -20,6 +20,9 @@ export const worker = z
       os: z.string(),
       architecture: z.string(),
       kernel: z.string(),
+      userNamespace: z.boolean().meta({
+        description: 'Whether its containers’ users are others on the machine: rootless, or remapped.',
+      }),
     }),
     isolations: z.array(z.enum(['container', 'gvisor'])),
     egress: z.boolean().meta({ description: 'Whether network "egress" can be given safely here.' }),

@@ -22,6 +22,7 @@ const healthy: Worker = workerSchema.parse({
     os: 'linux',
     architecture: 'amd64',
     kernel: '6.12.0',
+    userNamespace: false,
   },
   isolations: ['container'],
   egress: true,
@@ -211,6 +212,12 @@ describe('runlet doctor', () => {
       status: 'warning',
       detail: expect.stringMatching(/the user 1000:1000 .*inotify.*pending signals/),
       remedy: expect.stringContaining('Unset RUNLET_RUN_USER'),
+    });
+    api.workers = [engine({ userNamespace: true })];
+    expect((await doctor()).at('worker node-a: users of runs')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/to the owner of its user namespace as well.*inotify/),
+      remedy: expect.stringContaining('userns-remap'),
     });
     // As a worker of an earlier version registers.
     expect(await users(undefined)).toMatchObject({ status: 'warning', remedy: 'Update the worker.' });

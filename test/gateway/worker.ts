@@ -80,6 +80,7 @@ const aWorker: Omit<Worker, 'id' | 'startedAt' | 'lastSeenAt'> = {
     os: 'linux',
     architecture: 'x86_64',
     kernel: '6.1',
+    userNamespace: false,
   },
   isolations: ['container'],
   egress: true,

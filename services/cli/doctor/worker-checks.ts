@@ -20,7 +20,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
       ...checkDiskLimits(`${name}: disk limits`, worker.disksSeen),
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
-      checkRunUser(`${name}: users of runs`, worker.runUser),
+      checkRunUser(`${name}: users of runs`, worker),
       ...checkHost(name, worker),
     ];
   });
@@ -56,7 +56,17 @@ function checkEngine(name: string, { status, engine, lastSeenAt, id }: Worker, n
 }
 
 /** A worker of an earlier version says nothing of it, and has one user for all. */
-function checkRunUser(name: string, runUser: string | null | undefined): Check {
+function checkRunUser(
+  name: string,
+  { runUser, engine }: { runUser?: Worker['runUser']; engine: Worker['engine'] },
+): Check {
+  // Seen on Linux 6.18: in flight, pipes and locked memory are apart there, all else is charged to whoever made the namespace, too.
+  if (runUser === null && engine.userNamespace)
+    return warning(
+      name,
+      'each sandbox has a user of its own, but the kernel charges much to the owner of its user namespace as well, and one run can take it from all: inotify, pending signals, timers, message queues',
+      'Have an engine that is neither rootless nor started with userns-remap, or isolation "gvisor".',
+    );
   if (runUser === null) return ok(name, 'each sandbox has a user of its own');
   const who = runUser === undefined ? 'one user' : `the user ${runUser}`;
   return warning(

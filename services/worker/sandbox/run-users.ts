@@ -70,7 +70,8 @@ export function createRunUsers(
   /** By batch, so that few are in use; in each the one that has been free longest first: the kernel lets go of some things a little later. */
   let free: RunUser[][] = [];
   let left = 0;
-  const waiting = new Set<() => void>();
+  /** Runs, the first that came first. */
+  const waiting = new Set<(lease: Lease) => void>();
 
   function leaseOf(user: RunUser, from: RunUser[], batch: RunUser[]): Lease {
     const ofBlock = block;
@@ -82,8 +83,7 @@ export function createRunUsers(
       // Another block was taken meanwhile: this one is somebody else's.
       if (ofBlock !== block) return;
       left += 1;
-      const [next] = waiting;
-      next?.();
+      serve();
     };
     const retry = (remove: () => Promise<void>) => {
       setTimeout(() => remove().then(giveBack, () => retry(remove)), again).unref();
@@ -112,6 +112,21 @@ export function createRunUsers(
     return leaseOf(user, from, batchOf(block, user));
   }
 
+  function serve(): void {
+    for (const give of waiting) {
+      const lease = next();
+      if (lease === undefined) return;
+      give(lease);
+    }
+  }
+
+  const allInUse = () =>
+    new Problem(
+      'overloaded',
+      `This worker has a user of its own for ${block.size} sandboxes at a time, and all are in use. Try again later, or start another worker.`,
+      { retryAfterSeconds: 60 },
+    );
+
   return {
     /** From now on users are those of this block. */
     use(one: UserBlock): void {
@@ -122,7 +137,7 @@ export function createRunUsers(
         free.push(batchOf(one, { uid: first + at, gid: first + at }));
       }
       left = one.size;
-      for (const wake of [...waiting]) wake();
+      serve();
     },
 
     /** For a sandbox that nobody waits for; `undefined`: those that are left are for runs. */
@@ -135,30 +150,22 @@ export function createRunUsers(
      * a Problem `overloaded`.
      */
     async take(signal?: AbortSignal): Promise<Lease> {
-      const deadline = performance.now() + patience;
-      for (;;) {
-        signal?.throwIfAborted();
-        const lease = next();
-        if (lease !== undefined) return lease;
-        const rest = deadline - performance.now();
-        if (rest <= 0)
-          throw new Problem(
-            'overloaded',
-            `This worker has a user of its own for ${block.size} sandboxes at a time, and all are in use. Try again later, or start another worker.`,
-            { retryAfterSeconds: 60 },
-          );
-        await new Promise<void>((resolve) => {
-          const done = () => {
-            waiting.delete(done);
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', done);
-            resolve();
-          };
-          const timer = setTimeout(done, rest);
-          signal?.addEventListener('abort', done, { once: true });
-          waiting.add(done);
-        });
-      }
+      signal?.throwIfAborted();
+      const lease = waiting.size === 0 ? next() : undefined;
+      if (lease !== undefined) return lease;
+      return new Promise((resolve, reject) => {
+        const settle = (end: () => void) => {
+          waiting.delete(give);
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', leave);
+          end();
+        };
+        const give = (one: Lease) => settle(() => resolve(one));
+        const leave = () => settle(() => reject(signal?.reason));
+        const timer = setTimeout(() => settle(() => reject(allInUse())), patience);
+        signal?.addEventListener('abort', leave, { once: true });
+        waiting.add(give);
+      });
     },
 
     /** One of those that are handed out. */
