@@ -1,4 +1,6 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import type { Worker } from '../../shared/contracts/worker.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -49,6 +51,48 @@ test.each(Object.keys(fillers) as Filler[])('%s', async (filler) => {
     expect(saidMiB(run.stdout)).toBeLessThan(64 + graceMiB);
   }
   expect(beside).toMatchObject({ status: 'succeeded', stdout: 'hi\n' });
+});
+
+test.runIf(lab.gvisor).each(['plain', 'deleted, and open'] as Filler[])('in gVisor: %s', async (filler) => {
+  const run = await runlet.run({
+    image,
+    writable: true,
+    isolation: 'gvisor',
+    command: ['python3', '-c', fillers[filler], '/var/tmp'],
+    limits: { diskBytes: 64 * MiB, memoryBytes: 256 * MiB, timeoutMs: 60_000 },
+  });
+  console.log('gVisor', filler, { saidMiB: saidMiB(run.stdout), ms: run.timings.runMs });
+  expect(run).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
+  expect(saidMiB(run.stdout)).toBeLessThan(64 + graceMiB);
+});
+
+test('of an engine that is reached by TCP its own word on the root is had, and doctor is told', async () => {
+  const relay = createServer((from) => {
+    const to = connect(lab.dockerHost.replace(/^unix:\/\//, ''));
+    from.pipe(to).pipe(from);
+    for (const one of [from, to]) one.on('error', () => one.destroy());
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  const dockerHost = `tcp://127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  const elsewhere = await startRunlet({ ...lab, dockerHost });
+  try {
+    const run = await elsewhere.run({
+      image,
+      writable: true,
+      command: ['python3', '-c', fillers.plain, '/var/tmp'],
+      limits: { diskBytes: 64 * MiB, timeoutMs: 30_000 },
+    });
+    console.log('by TCP', { saidMiB: saidMiB(run.stdout), ms: run.timings.runMs });
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
+    const seen = async (one: Runlet) => {
+      const { data } = (await (await one.call('GET', '/v1/workers')).json()) as { data: Worker[] };
+      return data.map(({ disksSeen }) => disksSeen);
+    };
+    expect([await seen(elsewhere), await seen(runlet)]).toEqual([[false], [true]]);
+  } finally {
+    await elsewhere.stop();
+    relay.close();
+  }
 });
 
 test('what is deleted and let go of, and holes, count for nothing', async () => {

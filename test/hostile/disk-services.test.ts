@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
 import { servicesOf } from '../services/support.ts';
@@ -82,6 +84,42 @@ test('a volume, by its own limit: it is kept', async () => {
   expect(data.map(({ name }) => name)).toEqual(['data']);
 });
 
+test('what came with it and its image’s VOLUMEs count as its root; it starts anew when it is asked to', async () => {
+  const own = `runlet-test/volume-${Date.now()}`;
+  const base = await docker(lab.dockerHost, 'create', image, 'true');
+  await docker(lab.dockerHost, 'commit', '--change', 'VOLUME /var/own', base, own);
+  await docker(lab.dockerHost, 'rm', base);
+  const volumes = async () => (await docker(lab.dockerHost, 'volume', 'ls', '-q')).split('\n').length;
+  const before = await volumes();
+  try {
+    for (const where of ['/var/own', '/work']) {
+      const fill = fillers['deleted, and open'].replace('sys.argv[1]', `"${where}"`);
+      // The second time nothing of the first is there: else it ends by itself, at once.
+      const program = `open("${where}/mark", "x")\n${fill}`;
+      const service = await api.start({
+        name: 'filler',
+        image: own,
+        pull: 'never',
+        files: [{ path: 'main.py', content: program }],
+        command: ['python3', '/work/main.py'],
+        limits,
+        keepAlive: 'forever',
+      });
+      const failed = await api.until('filler', settled);
+      expect(failed).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
+      expect((await api.left(service)).filter((name) => name.startsWith('runlet-files'))).toEqual([]);
+      await api.act('filler', 'start');
+      const again = await api.until('filler', settled);
+      expect(again).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
+      expect(Date.parse(again.startedAt ?? '')).toBeGreaterThan(Date.parse(failed.startedAt ?? ''));
+      await api.remove('filler');
+    }
+    expect(await volumes()).toBe(before);
+  } finally {
+    await docker(lab.dockerHost, 'rmi', '--force', own);
+  }
+});
+
 test('a file of the engine’s own: its hosts', async () => {
   const program = `
 import os, resource, signal, time
@@ -102,6 +140,11 @@ time.sleep(60)`;
   });
   const end = await api.until('filler', settled);
   expect(end).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
+  // People see it as well.
+  const show = await promisify(execFile)('infra/bin/runlet', ['show', 'filler'], {
+    env: { ...process.env, RUNLET_URL: runlet.url, RUNLET_API_KEY: runlet.apiKey },
+  });
+  expect(show.stdout).toContain('(disk_limit): It wrote more than limits.diskBytes');
 });
 
 test('memory for files is memory: /dev/shm', async () => {

@@ -23,6 +23,7 @@ const helper = createDiskLook(fileURLToPath(new URL('../../infra/sandbox-init/bu
 afterAll(() => helper.close());
 
 const block = 4096;
+const ms = 60_000;
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'disk-'));
@@ -30,7 +31,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const look = (mostBytes = 2 ** 40, pid = 0) =>
-  helper.look(pid, [{ mostBytes, places: [{ path: folder, inside: '/' }] }]);
+  helper.look(pid, [{ mostBytes, places: [{ path: folder, inside: '/' }] }], ms);
 const du = () => Number(execFileSync('du', ['-s', '-B1', folder], { encoding: 'utf8' }).split('\t')[0]);
 
 test('blocks count, not sizes; one with two names once; no link is followed', async () => {
@@ -74,13 +75,13 @@ test('a deleted file counts as long as a process has it open, and for the place 
     { mostBytes: 2 ** 40, places: [] },
     { mostBytes: 2 ** 40, places: [{ path: folder, inside: folder }] },
   ];
-  const held = await helper.look(process.pid, groups);
+  const held = await helper.look(process.pid, groups, ms);
   expect(held.bytes[1]).toBeGreaterThanOrEqual(1_000_000);
   closeSync(file);
-  expect((await helper.look(process.pid, groups)).bytes[1]).toBe(du());
+  expect((await helper.look(process.pid, groups, ms)).bytes[1]).toBe(du());
 });
 
 test('a place that is gone is told', async () => {
   const groups = [{ mostBytes: 1, places: [{ path: join(folder, 'none'), inside: '/' }] }];
-  expect(await helper.look(0, groups)).toMatchObject({ bytes: [0], complete: false });
+  expect(await helper.look(0, groups, ms)).toMatchObject({ bytes: [0], complete: false });
 });

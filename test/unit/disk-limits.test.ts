@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { isWorthALook } from '../../services/worker/sandbox/disk-free.ts';
 import { createHiddenBytes } from '../../services/worker/sandbox/disk-hidden.ts';
 import { groupsOf, upperOf } from '../../services/worker/sandbox/disk-places.ts';
 import { diskProblem, mostFileBytes } from '../../services/worker/services/service-disk.ts';
@@ -43,6 +44,26 @@ test('a volume that is named has its own limit, any other counts as the root', a
   ]);
 });
 
+test('a container is measured when what went from the disk could have been half of what it had left', () => {
+  const MiB = 1024 * 1024;
+  const last = { at: 1000, tookMs: 10, roomBytes: 100 * MiB, free: new Map([[1, 1000 * MiB]]) };
+  const at = (now: number, free: number | undefined, more = {}) =>
+    isWorthALook({ ...last, ...more }, new Map(free === undefined ? [] : [[1, free * MiB]]), now);
+  expect([at(1050, 960), at(1050, 940), at(1005, 940)]).toEqual([false, true, false]);
+  // Near its limit noise alone is no reason yet.
+  expect([at(1050, 999.5, { roomBytes: 0 }), at(1050, 998, { roomBytes: 0 })]).toEqual([false, true]);
+  // Somebody else may have freed as much: so it is every second where anything moves, and twice a minute where nothing does.
+  expect([at(1999, 1001), at(2000, 1001), at(30_999, 1000), at(31_000, 1000)]).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
+  // One that takes its time takes no more than a twentieth of it.
+  expect([at(20_999, 990, { tookMs: 1000 }), at(21_000, 990, { tookMs: 1000 })]).toEqual([false, true]);
+  expect(at(2000, undefined)).toBe(false);
+});
+
 test('hidden is what was written and is gone from the disk, as long as something is on its way', () => {
   const hidden = createHiddenBytes();
   const look = (onTheirWay: number, bytes: number, writtenBytes: number) => ({
@@ -51,16 +72,19 @@ test('hidden is what was written and is gone from the disk, as long as something
     writtenBytes,
     complete: true,
   });
-  expect(hidden(look(0, 5, 100), 1000)).toBe(0);
-  expect(hidden(look(1, 5, 150), 950)).toBe(50);
+  expect(hidden(look(0, 5, 100), 1000, true)).toBe(0);
+  expect(hidden(look(1, 5, 150), 950, true)).toBe(50);
   // Half of it is in sight.
-  expect(hidden(look(1, 30, 150), 950)).toBe(25);
+  expect(hidden(look(1, 30, 150), 950, true)).toBe(25);
   // A neighbour wrote; it itself wrote over what it had.
-  expect(hidden(look(1, 5, 100), 500)).toBe(0);
-  expect(hidden(look(1, 5, 900), 1000)).toBe(0);
+  expect(hidden(look(1, 5, 100), 500, true)).toBe(0);
+  expect(hidden(look(1, 5, 900), 1000, true)).toBe(0);
   // All was received: what it holds is in sight again.
-  expect(hidden(look(0, 55, 150), 950)).toBe(0);
-  expect(hidden(look(1, 55, 150), 950)).toBe(0);
+  expect(hidden(look(0, 55, 150), 950, true)).toBe(0);
+  expect(hidden(look(1, 55, 150), 950, true)).toBe(0);
+  // Not all could be looked at: the next look will have more time.
+  expect(hidden(look(0, 20, 250), 850, false)).toBe(100);
+  expect(hidden(look(0, 20, 250), 850, true)).toBe(0);
 });
 
 test('a service is told which of its limits it was, and its files are bounded by the largest', () => {

@@ -9,13 +9,14 @@ type Look = { bytes: number; writtenBytes: number; freeBytes: number };
  */
 export function createHiddenBytes() {
   let before: Look | undefined;
-  return (use: DiskUse, freeBytes: number): number => {
+  /** @param isFinal there will be no look that sees more */
+  return (use: DiskUse, freeBytes: number, isFinal: boolean): number => {
     const now = {
       bytes: use.bytes.reduce((sum, one) => sum + one, 0),
       writtenBytes: use.writtenBytes,
       freeBytes,
     };
-    if (before === undefined || (use.onTheirWay === 0 && use.complete)) before = now;
+    if (before === undefined || (use.onTheirWay === 0 && isFinal)) before = now;
     const gone = Math.min(now.writtenBytes - before.writtenBytes, before.freeBytes - now.freeBytes);
     return Math.max(0, gone - Math.max(0, now.bytes - before.bytes));
   };

@@ -17,7 +17,6 @@ export type DiskUse = {
 
 /** Looks that go on for long keep no others from being done. */
 const mostHelpers = 4;
-const lookMs = 2_000;
 const graceMs = 5_000;
 
 type Helper = { child: ChildProcess; answer: PromiseWithResolvers<string> | undefined };
@@ -62,13 +61,14 @@ export function createDiskLook(initPath: string) {
   }
 
   return {
-    async look(pid: number, groups: DiskGroup[]): Promise<DiskUse> {
+    /** @param ms for the names, and the holders of files without one, half each */
+    async look(pid: number, groups: DiskGroup[], ms: number): Promise<DiskUse> {
       const helper = await take();
       const answer = Promise.withResolvers<string>();
       helper.answer = answer;
-      const late = setTimeout(() => helper.child.kill('SIGKILL'), lookMs + graceMs);
+      const late = setTimeout(() => helper.child.kill('SIGKILL'), ms + graceMs);
       try {
-        helper.child.stdin?.write(requestOf(pid, groups));
+        helper.child.stdin?.write(requestOf(pid, groups, ms));
         const [complete, onTheirWay = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
           .split(' ')
           .map(Number);
@@ -87,10 +87,10 @@ export function createDiskLook(initPath: string) {
 }
 
 /** As disk.c reads it: a length, then fields that are each ended by a NUL. */
-function requestOf(pid: number, groups: DiskGroup[]): Buffer {
+function requestOf(pid: number, groups: DiskGroup[], ms: number): Buffer {
   const fields = [
     pid,
-    lookMs,
+    ms,
     groups.length,
     ...groups.map(({ mostBytes }) => mostBytes),
     ...groups.flatMap(({ places }, group) => places.flatMap(({ path, inside }) => [group, path, inside])),

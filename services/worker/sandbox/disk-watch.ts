@@ -1,23 +1,17 @@
-import { stat, statfs } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
 import type { ContainerId, Engine } from '../engine/engine.ts';
+import { type FreeBytes, freeOf, isWorthALook, type Measured } from './disk-free.ts';
 import { createHiddenBytes } from './disk-hidden.ts';
 import { createDiskLook, type DiskGroup } from './disk-look.ts';
 import { type DiskLimits, groupsOf } from './disk-places.ts';
 
-/**
- * Nothing a container writes goes by what is free of its file system: so that is looked at often, which costs a microsecond however many
- * containers there are, and a container is measured when what went since its last measure could have taken it over its limit.
- */
+/** What is free of the file systems is looked at so often. */
 const tickMs = 50;
-/** Noise of others' is no reason to measure. */
-const leastDropBytes = 1024 * 1024;
-/** Somebody may have freed what another wrote: each is measured so often as well where anything moves, and so often where nothing does. */
-const movedMs = 1_000;
-const unmovedMs = 30_000;
-/** A regular measure takes at most so much of the time. */
-const share = 20;
+/** A look has so long; one that was not done by then has twice as long next time. */
+const lookMs = 2_000;
+const longestLookMs = 64_000;
 /** What an engine says of a container's size takes it some work. */
 const engineMs = 1_000;
 /** One that could not be measured (it is on its way up, or down) is tried again after this. */
@@ -27,7 +21,6 @@ const againMs = 500;
 export type DiskOver = { volume: string | null };
 
 type Seen = { groups: DiskGroup[]; filesystems: Map<number, string>; pid: number };
-type Measured = { at: number; tookMs: number; roomBytes: number; free: Map<number, number> };
 type Watched = {
   id: ContainerId;
   limits: DiskLimits;
@@ -35,6 +28,7 @@ type Watched = {
   /** `null`: from here only the engine can tell. */
   seen?: Seen | null;
   last?: Measured;
+  lookMs: number;
   hidden: ReturnType<typeof createHiddenBytes>;
   /** Until it is over no other look is begun. */
   looking: boolean;
@@ -67,8 +61,10 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     try {
       for (const { path } of groups.flatMap(({ places }) => places))
         filesystems.set((await stat(path)).dev, path);
-    } catch {
+    } catch (error) {
       // The worker is in a container of its own, say.
+      const { message } = error as Error;
+      warn(one, 'what a container writes cannot be seen from here: its engine’s word is taken', message);
       return null;
     }
     return { groups, filesystems, pid: found.pid };
@@ -90,11 +86,14 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
       if (bytes > one.limits.rootBytes) return tell(one, 0);
     } else {
       const { groups, pid } = one.seen;
-      const use = await helpers.look(pid, groups);
-      use.bytes[0] = (use.bytes[0] ?? 0) + one.hidden(use, sum(free.values()));
+      const use = await helpers.look(pid, groups, one.lookMs);
+      const isFinal = use.complete || one.lookMs >= longestLookMs;
+      use.bytes[0] = (use.bytes[0] ?? 0) + one.hidden(use, sum(free.values()), isFinal);
       const over = use.bytes.findIndex((bytes, group) => bytes > (groups[group]?.mostBytes ?? 0));
       if (over >= 0) return tell(one, over);
-      if (!use.complete) warn(one, 'not all that a container has written could be looked at in time');
+      if (!use.complete) one.lookMs = Math.min(longestLookMs, one.lookMs * 2);
+      if (!use.complete && isFinal)
+        warn(one, 'not all that a container has written can be looked at in time');
       roomBytes = Math.min(...groups.map(({ mostBytes }, group) => mostBytes - (use.bytes[group] ?? 0)));
     }
     const at = performance.now();
@@ -106,21 +105,10 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     one.warned = true;
   }
 
-  function isDue({ seen, last }: Watched, free: Map<number, number>): boolean {
+  function isDue({ seen, last }: Watched, free: FreeBytes): boolean {
     if (last === undefined || seen === undefined) return true;
-    const agoMs = performance.now() - last.at;
-    if (seen === null) return agoMs >= engineMs;
-    let gone = 0;
-    let moved = 0;
-    for (const filesystem of seen.filesystems.keys()) {
-      const before = last.free.get(filesystem);
-      const now = free.get(filesystem);
-      const drop = before === undefined || now === undefined ? 0 : before - now;
-      gone += Math.max(0, drop);
-      moved += Math.abs(drop);
-    }
-    if (gone > Math.max(leastDropBytes, last.roomBytes / 2) && agoMs >= last.tookMs) return true;
-    return agoMs >= Math.max(moved > 0 ? movedMs : unmovedMs, last.tookMs * share);
+    const now = performance.now();
+    return seen === null ? now - last.at >= engineMs : isWorthALook(last, free, now);
   }
 
   /** One look, and the wait after one that failed. Never rejects. */
@@ -166,6 +154,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
         id,
         limits,
         onOver,
+        lookMs,
         hidden: createHiddenBytes(),
         looking: false,
         isLeft: false,
@@ -183,17 +172,3 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
 }
 
 const sum = (numbers: Iterable<number>) => [...numbers].reduce((all, one) => all + one, 0);
-
-/** An inode counts as much as the program that measures counts an empty file. */
-const inodeBytes = 4096;
-
-/** What is free of each file system, by a path in it: bytes, and room for files. */
-async function freeOf(paths: Map<number, string>): Promise<Map<number, number>> {
-  const free = new Map<number, number>();
-  for (const [id, path] of paths) {
-    // Gone with its container: next time another one's is asked.
-    const found = await statfs(path).catch(() => undefined);
-    if (found !== undefined) free.set(id, found.bfree * found.bsize + found.ffree * inodeBytes);
-  }
-  return free;
-}
