@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
@@ -28,6 +27,7 @@ import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
 import type { Lease, RunUsers } from './sandbox/run-users.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
+import { runSeccompProfile } from './sandbox/seccomp.ts';
 import type { RunUser } from './sandbox/user.ts';
 import { createWarmPool, type Taken, type WarmProfile } from './sandbox/warm-pool.ts';
 import { warmUp } from './sandbox/warm-up.ts';
@@ -82,8 +82,7 @@ export async function createSandboxes(options: {
   log: Log;
 }) {
   const { engine, env, egress, initVolume, users, log } = options;
-  const seccompProfile = await readFile(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8');
-  const policy = { seccompProfile, gvisorRuntime };
+  const policy = { seccompProfile: await runSeccompProfile(), gvisorRuntime };
   const { init } = initVolume;
   const looks = createImageLooks({
     engine,

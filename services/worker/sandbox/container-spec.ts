@@ -32,6 +32,11 @@ const MiB = 1024 * 1024;
 const maxShmBytes = 64 * MiB;
 /** Enough for any ordinary program, and one run cannot fill the system's file table. */
 const openFiles = 4096;
+/**
+ * No core file: it would have to be of one byte. And no call of the program that the host's core_pattern pipes to: with 0, which is of
+ * files alone, the kernel makes that call; with 1 it does not (do_coredump in its fs/coredump.c). That nobody sets 0 is the seccomp profile's.
+ */
+export const noCore: Rlimit = { name: 'core', soft: 1, hard: 1 };
 /** Under memory pressure of the machine itself a run goes before the engine, Redis and the worker. */
 const oomScoreAdj = 500;
 
@@ -95,11 +100,7 @@ export function updatableLimits({ memoryBytes, pids, cpus }: RunRequest['limits'
 }
 
 function rlimitsFor({ limits, writable }: SandboxShape): Rlimit[] {
-  const rlimits: Rlimit[] = [
-    { name: 'nofile', soft: openFiles, hard: openFiles },
-    // No core file, and no call of the host's core_pattern program.
-    { name: 'core', soft: 0, hard: 0 },
-  ];
+  const rlimits: Rlimit[] = [{ name: 'nofile', soft: openFiles, hard: openFiles }, noCore];
   // One file only; the sum on the root filesystem is watched by `containerSize`.
   if (writable) rlimits.push({ name: 'fsize', soft: limits.diskBytes, hard: limits.diskBytes });
   return rlimits;

@@ -2,7 +2,7 @@ import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
 import { resolveCommand } from '../sandbox/command.ts';
-import type { SandboxInit, SandboxNetwork } from '../sandbox/container-spec.ts';
+import { noCore, type SandboxInit, type SandboxNetwork } from '../sandbox/container-spec.ts';
 import { workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { bringsItsInit } from './own-inits.ts';
@@ -71,7 +71,7 @@ export function serviceSpecFor(options: {
     shmBytes: 64 * MiB,
     // Open files: as many as the engine gives, since databases want more than a run does.
     rlimits: [
-      { name: 'core', soft: 0, hard: 0 },
+      noCore,
       // No file is larger than all of them together may be: so much is held without anybody who looks.
       { name: 'fsize', soft: fileBytes, hard: fileBytes },
     ],

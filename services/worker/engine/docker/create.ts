@@ -18,10 +18,12 @@ function isOurs(labels: Labels, found: Labels): boolean {
 export async function createContainer(
   client: DockerClient,
   spec: ContainerSpec,
+  sysctls: Record<string, string>,
   signal?: AbortSignal,
 ): Promise<ContainerId> {
+  const body = containerBody(spec, sysctls);
   try {
-    return await post(client, spec, signal);
+    return await post(client, spec.name, body, signal);
   } catch (error) {
     if (error instanceof Problem && error.code === 'engine_unavailable' && !signal?.aborted)
       return await recover(client, spec, error, signal);
@@ -37,17 +39,22 @@ export async function createContainer(
       );
     await removeContainer(client, stale.id, signal);
   }
-  return await post(client, spec, signal).catch((error) => {
+  return await post(client, spec.name, body, signal).catch((error) => {
     throw refused(error, spec);
   });
 }
 
-async function post(client: DockerClient, spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId> {
+async function post(
+  client: DockerClient,
+  name: string,
+  body: object,
+  signal?: AbortSignal,
+): Promise<ContainerId> {
   const answer = await client.call<{ Id: string }>({
     method: 'POST',
     path: '/containers/create',
-    query: { name: spec.name },
-    body: containerBody(spec),
+    query: { name },
+    body,
     signal,
     deadlineMs: createDeadlineMs,
   });

@@ -17,11 +17,13 @@ import { execDetached, execInContainer, inspectExec } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
 import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
-import { containerSize, diskPlaces, inspectContainer } from './inspect.ts';
+import { containerPid, containerSize, diskPlaces, inspectContainer } from './inspect.ts';
 import { containerLogs } from './logs.ts';
 import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
+import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
+import { networkSysctls } from './sysctls.ts';
 import { createVolume, listVolumes, provideVolume, removeVolume } from './volumes.ts';
 import { waitForExit } from './wait.ts';
 
@@ -40,6 +42,16 @@ export function createDockerEngine(
     const level = status === 404 || status === 409 ? 'debug' : 'warn';
     log?.[level]({ asked, said, status }, 'the engine refused');
   });
+  const sockets = socketLimit(client.local, (id) => containerPid(client, id));
+  let known: Promise<string> | undefined;
+  /** Of the Engine's machine: asked once. */
+  const kernel = () => {
+    known ??= readInfo(client).then((info) => info.kernel);
+    known.catch(() => {
+      known = undefined;
+    });
+    return known;
+  };
   return {
     local: client.local,
     ping: (signal) => ping(client, signal),
@@ -48,10 +60,13 @@ export function createDockerEngine(
     pull: (reference, how = {}) => pullImage(client, reference, how),
     listImages: (signal) => listImages(client, signal),
     removeImage: (reference, signal) => removeImage(client, reference, signal),
-    create: (spec, signal) => createContainer(client, spec, signal),
+    create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
     attach: (id, how) => attach(client, id, how),
     wait: (id, how = {}) => waitForExit(client, id, how),
-    start: (id, signal) => startContainer(client, id, signal),
+    start: async (id, signal) => {
+      await startContainer(client, id, signal);
+      await sockets.set(id);
+    },
     kill: (id, name, signal) => killContainer(client, id, name, signal),
     stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
     exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
@@ -65,7 +80,9 @@ export function createDockerEngine(
     containerSize: (id, signal) => containerSize(client, id, signal),
     diskPlaces: (id, signal) => diskPlaces(client, id, signal),
     readArchive: (id, path, signal) => readArchive(client, id, path, signal),
-    update: (id, limits, signal) => updateContainer(client, id, limits, signal),
+    update: async (id, limits, signal) => {
+      await Promise.all([updateContainer(client, id, limits, signal), sockets.set(id, limits.memoryBytes)]);
+    },
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
     provideVolume: (spec, signal) => provideVolume(client, spec, signal),
     createVolume: (name, labels, signal) => createVolume(client, name, labels, signal),

@@ -16,6 +16,7 @@ type InspectAnswer = {
     Pid: number;
     Status: ContainerState['status'];
     Running: boolean;
+    Pid: number;
     ExitCode: number;
     OOMKilled: boolean;
     Error: string;
@@ -52,6 +53,11 @@ export async function inspectContainer(
     networks: networksIn(answer),
     ports: portsIn(answer),
   };
+}
+
+/** Its first process, by the number that the engine's machine has for it; 0: there is none. */
+export async function containerPid(client: DockerClient, id: ContainerId): Promise<number> {
+  return (await inspectRaw(client, id, false))?.State.Pid ?? 0;
 }
 
 export async function containerSize(
