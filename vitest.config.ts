@@ -8,7 +8,7 @@ const light = [
   'test/{integration,unit}/**/*.test.ts',
   'test/gateway/*.test.ts',
   'test/gateway/proxy/!(memory).test.ts',
-  'test/hostile/http-*.test.ts',
+  'test/hostile/{http,cli}-*.test.ts',
 ];
 
 export default defineConfig({

@@ -8,7 +8,7 @@ import type {
   UpdatableLimits,
   VolumeMount,
 } from '../engine/engine.ts';
-import { workdirFor, writableFolders } from './folders.ts';
+import { checkWorkdir, workdirFor, writableFolders } from './folders.ts';
 import { parseUser } from './user.ts';
 
 /** What the operator decides for every sandbox of a worker. */
@@ -54,7 +54,7 @@ export function sandboxSpecFor(
   ofImage: FileMount[] = [],
 ): ContainerSpec {
   const { limits } = shape;
-  const workdir = workdirFor(shape.workdir, image.workdir);
+  const workdir = checkWorkdir(workdirFor(shape.workdir, image.workdir));
   const inGvisor = shape.isolation === 'gvisor';
   return {
     ...identity,

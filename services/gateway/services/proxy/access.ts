@@ -18,10 +18,13 @@ export type Requested = { method: string; host: string; target: string; fields: 
 
 /**
  * Lets in whoever may call the service: anybody, if it is public; else who has an API key of its tenant or a token of a signed URL for
- * it, in the query or as a cookie. Throws what is to be answered otherwise.
+ * it, in the query or as a cookie. Throws what is to be answered otherwise, which says nothing of the service: neither that there is one,
+ * nor that there is none.
+ *
+ * @param head undefined: there is no such service
  */
 export function accessTo(identify: KnownKeys, secretKey: string) {
-  return (head: ServiceHead, request: Requested): Pass | Promise<Pass> => {
+  return (head: ServiceHead | undefined, request: Requested): Pass | Promise<Pass> => {
     const { authorization, authorizations } = request.fields;
     // Which of two would count is a matter of taste, and the other would go on to the container.
     if (authorizations > 1)
@@ -37,33 +40,41 @@ export type Admit = ReturnType<typeof accessTo>;
 
 function admit(
   secretKey: string,
-  head: ServiceHead,
+  head: ServiceHead | undefined,
   { method, host, target, fields }: Requested,
   identity: Identity | undefined,
 ): Pass {
   const { authorization = '', tokens, mode, wantsHtml } = fields;
+  const { token } = tokenInQuery(target);
+  if (head === undefined) throw refusal(identity, fields, token);
   const pass: Pass = {
     passAuthorization: identity === undefined && !isRunletKey(authorization),
     keep: undefined,
   };
-  const { token } = tokenInQuery(target);
   const until = token && verifyServiceToken(secretKey, head.id, token);
   const navigates = method === 'GET' && (mode === undefined ? wantsHtml : mode === 'navigate');
   if (token && until && navigates) pass.keep = { token, until };
   if (until || head.request.public || identity?.tenant === head.tenant) return pass;
   const good = (cookie: string) => verifyServiceToken(secretKey, head.id, cookie) !== undefined;
   if (tokens.some(good) && !isStrange(method, host, fields)) return pass;
-  if (identity !== undefined) throw notFound(head.name);
-  throw new Problem(
-    'unauthorized',
-    token || tokens.length > 0
-      ? 'This signed URL has expired, or is not one of this service: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
-      : 'This service is not public: send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
-  );
+  throw refusal(identity, fields, token);
 }
 
-export const notFound = (name: string) =>
-  new Problem('not_found', `There is no service ${name.slice(0, 64)} here: see GET /v1/services.`);
+/** It depends on what the request brings, and on nothing else. */
+function refusal(
+  identity: Identity | undefined,
+  { tokens }: RequestFields,
+  token: string | undefined,
+): Problem {
+  if (identity !== undefined)
+    return new Problem('not_found', 'There is no service of yours here: see GET /v1/services.');
+  return new Problem(
+    'unauthorized',
+    token || tokens.length > 0
+      ? 'This signed URL has expired, or is not one of a service here: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
+      : 'There is no public service here: for another one send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
+  );
+}
 
 /**
  * Sent by a page of another origin. Services share a site, and so SameSite=Lax, where their domain is not on the public suffix list:
