@@ -1,7 +1,7 @@
 import { isImageId, registryFault } from '../images.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
-import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
+import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';
 import { languageFor } from './run-language.ts';
 
 /** What the fields of a request say to one another; each field by itself is the schema's matter. */
@@ -19,6 +19,7 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   else if (request.language !== undefined) refuseInLanguageRun(request, request.language, policy, refuse);
   else refuseInImageRun(request, policy, refuse);
   refuseClashes(request.files, refuse);
+  refuseKernelFiles(request.workdir, request.files, refuse);
   refuseStdin(request, refuse);
   const { stackBytes, memoryBytes } = request.limits;
   if (stackBytes !== undefined && stackBytes > memoryBytes)

@@ -22,6 +22,7 @@ import { ownService, readAll } from './load.ts';
 import { mountLogs } from './logs.ts';
 import { placeService } from './place.ts';
 import { signService } from './proxy/signed-url.ts';
+import { signedUrl } from './signed-link.ts';
 import { removeVolumes } from './volumes.ts';
 
 /** A removal is waited for so long: it gives the program ten seconds to end. */
@@ -51,7 +52,13 @@ const urlBody = z
       .min(1_000)
       .max(30 * 86_400_000)
       .default(3_600_000),
-    path: z.string().max(2048).regex(/^\//, 'must begin with "/"').default('/'),
+    path: z
+      .string()
+      .max(2048)
+      .regex(/^\//, 'must begin with "/"')
+      // Parsers of URLs drop some of them, and what stood apart stands together.
+      .regex(/^\P{Cc}*$/u, 'must not contain control characters: percent-encode them')
+      .default('/'),
   })
   .meta({ id: 'SignUrl' });
 
@@ -187,13 +194,9 @@ export function mountServices(app: App, gateway: Gateway): void {
       if (head.request.port === undefined)
         throw new Problem('conflict', 'The service has no `port` to call: create it with one.');
       const expiresAt = Date.now() + body.expiresInMs;
-      // As it stands behind the origin: resolved against it, "//other.example/" would be another host, and be given the token.
-      const url = new URL(`${new URL(serviceUrl(head, gateway.env)).origin}${body.path}`);
-      url.searchParams.set(
-        'runlet_token',
-        signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt, c.var.identity.keyId),
-      );
-      return json(201, JSON.stringify({ url: url.href, expiresAt: new Date(expiresAt).toISOString() }));
+      const token = signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt, c.var.identity.keyId);
+      const url = signedUrl(serviceUrl(head, gateway.env), body.path, token);
+      return json(201, JSON.stringify({ url, expiresAt: new Date(expiresAt).toISOString() }));
     },
   );
 

@@ -3,7 +3,7 @@ import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
 import { resolveCommand } from '../sandbox/command.ts';
 import { noCore, type SandboxInit, type SandboxNetwork } from '../sandbox/container-spec.ts';
-import { workdirFor } from '../sandbox/folders.ts';
+import { checkWorkdir, workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { bringsItsInit } from './own-inits.ts';
 import { mostFileBytes } from './service-disk.ts';
@@ -18,8 +18,8 @@ export function serviceWorkdir(
   request: Pick<ServiceRequest, 'workdir' | 'files'>,
   image: Pick<ImageInfo, 'workdir'>,
 ): string {
-  if (request.files.length > 0) return workdirFor(request.workdir, image.workdir);
-  return request.workdir ?? (image.workdir || '/');
+  if (request.files.length > 0) return checkWorkdir(workdirFor(request.workdir, image.workdir));
+  return checkWorkdir(request.workdir ?? (image.workdir || '/'));
 }
 
 /** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
