@@ -8,6 +8,7 @@ const light = [
   'test/{integration,unit}/**/*.test.ts',
   'test/gateway/*.test.ts',
   'test/gateway/proxy/!(memory).test.ts',
+  'test/hostile/store-*.test.ts',
 ];
 
 export default defineConfig({

@@ -23,6 +23,7 @@ import type { GatewayEnvironment } from './environment.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createEndings } from './runs/endings.ts';
 import { createRefusals } from './runs/refusals.ts';
+import { createStoreRoom } from './store-room.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -48,7 +49,8 @@ export function createGateway(parts: {
     runs: createRunStore(redis, keys, sealer),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
-    idempotency: createIdempotencyStore(redis, keys),
+    room: createStoreRoom(redis, parts.env, parts.log),
+    idempotency: createIdempotencyStore(redis, keys, sealer),
     apiKeys: createApiKeyStore(redis, keys),
     workers: createWorkerStore(redis, keys),
     operations: createOperationStore(redis, keys),

@@ -53,7 +53,7 @@ export function createServiceKeeper(options: {
   store: ServiceStore;
   containers: ServiceContainers;
   ledger: Ledger;
-  present: (record: ServiceRecord) => Service;
+  present: (record: ServiceRecord) => Promise<Service>;
   onEnd: () => void;
   log: Log;
 }) {
@@ -100,7 +100,7 @@ export function createServiceKeeper(options: {
     const next = { ...state, ...more };
     if (record.status === status && isDeepStrictEqual(next, state)) return;
     const changed = { ...record, status, state: next };
-    const event = status === record.status ? undefined : serviceEvent(status, options.present(changed));
+    const event = status === record.status ? undefined : serviceEvent(status, await options.present(changed));
     const answer = await store.report(holder, status, next, {
       ...(event && { event }),
       ...(whileWanted && { whileWanted }),

@@ -26,7 +26,7 @@ export function createServiceManager(options: {
   networks: Pick<ServiceNetworks, 'unavailable'>;
   ledger: Ledger;
   onKept: (id: string) => void;
-  present: (record: ServiceRecord) => Service;
+  present: (record: ServiceRecord) => Promise<Service>;
   log: Log;
 }) {
   const { workerId, engineId, store, workers, log } = options;
