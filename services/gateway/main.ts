@@ -40,6 +40,7 @@ const gateway = createGateway({
   blobs: await openBlobStore(env, instance),
   instance,
 });
+await gateway.room.look();
 const proxy = createServiceProxy(gateway);
 const server = createHttpServer(createApp(gateway), proxy);
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { payloadOf } from '../../../shared/contracts/run-rules.ts';
 import { serviceRequestSchema } from '../../../shared/contracts/service.ts';
 import { isId, newId } from '../../../shared/ids.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
@@ -65,7 +66,8 @@ const urlBody = z
 export function mountServices(app: App, gateway: Gateway): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = serviceRequestSchema(gateway.policy);
-  const present = (record: ServiceRecord) => presentService(record, gateway.env);
+  const present = async (record: ServiceRecord) =>
+    presentService(await gateway.services.whole(record), gateway.env);
   const own = (c: GatewayContext) => ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
 
   /** The service as it is, or after the time that the client wants to wait for it. */
@@ -75,7 +77,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     if (record === undefined) throw new Problem('not_found', `The service ${id} was removed meanwhile.`);
     return {
       status: seconds > 0 && settled(record) ? 200 : 202,
-      body: JSON.stringify(present(record)),
+      body: JSON.stringify(await present(record)),
       location: `/v1/services/${id}`,
       headers: seconds > 0 ? { 'preference-applied': `wait=${seconds}` } : {},
     };
@@ -99,7 +101,12 @@ export function mountServices(app: App, gateway: Gateway): void {
           const name = body.name ?? `s-${id.slice(-12)}`;
           const head = { id, tenant, name, createdAt: new Date().toISOString() };
           const { request, madeSecret } = withWebhookSecret(body);
-          const record = await gateway.services.create(head, request, gateway.env.RUNLET_TENANT_MAX_SERVICES);
+          gateway.room.take(payloadOf({ files: request.files, inputs: [], stdinEncoding: 'utf8' }).fileBytes);
+          const record = await gateway.services.create(head, request, {
+            most: gateway.env.RUNLET_TENANT_MAX_SERVICES,
+            tenantBytes: gateway.room.tenantBytes(),
+            systemBytes: gateway.room.systemBytes(),
+          });
           await placeService(gateway, record);
           const given = await answer(c, id, hasSettled);
           if (madeSecret === undefined) return given;
@@ -108,7 +115,7 @@ export function mountServices(app: App, gateway: Gateway): void {
           return { ...given, body: JSON.stringify(shown), holdsSecret: true };
         },
         async (location) =>
-          JSON.stringify(present(await ownService(gateway, tenant, location?.split('/').at(-1) ?? ''))),
+          JSON.stringify(await present(await ownService(gateway, tenant, location?.split('/').at(-1) ?? ''))),
       );
     },
   );
@@ -124,7 +131,7 @@ export function mountServices(app: App, gateway: Gateway): void {
       const ids = await gateway.services.ids(c.var.identity.tenant, before, query.limit + 1);
       const page = ids.slice(0, query.limit);
       return ok({
-        data: (await readAll(gateway, page)).map(present),
+        data: await Promise.all((await readAll(gateway, page)).map(present)),
         nextCursor: ids.length > query.limit ? encodeCursor(page.at(-1) as string) : null,
       });
     },
@@ -134,7 +141,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     app,
     options,
     { method: 'get', path: '/v1/services/{id}', document: documents.readDocument },
-    async (c) => ok(present(await own(c))),
+    async (c) => ok(await present(await own(c))),
   );
 
   mount(
@@ -145,7 +152,7 @@ export function mountServices(app: App, gateway: Gateway): void {
       const record = await own(c);
       await wish(gateway, record, 'removed');
       const left = await waitForService(gateway, record.head.id, () => false, removalMs, c.req.raw.signal);
-      if (left !== undefined) return c.json(present(left), 202);
+      if (left !== undefined) return c.json(await present(left), 202);
       if (query.volumes === 'true')
         await removeVolumes(gateway, record.head.tenant, record.head.request.volumes);
       return noContent();
@@ -181,7 +188,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     async (c, { body }) => {
       const record = await own(c);
       await wish(gateway, record, 'used', Date.now() + body.forMs);
-      return ok(present(await own(c)));
+      return ok(await present(await own(c)));
     },
   );
 

@@ -15,11 +15,12 @@ const log = { maxBytes: 10 * MiB, files: 2 };
 
 /** Where the service starts, and what runs inside of it: as the image says; with files where they are. */
 export function serviceWorkdir(
-  request: Pick<ServiceRequest, 'workdir' | 'files'>,
+  workdir: string | undefined,
+  hasFiles: boolean,
   image: Pick<ImageInfo, 'workdir'>,
 ): string {
-  if (request.files.length > 0) return checkWorkdir(workdirFor(request.workdir, image.workdir));
-  return checkWorkdir(request.workdir ?? (image.workdir || '/'));
+  if (hasFiles) return checkWorkdir(workdirFor(workdir, image.workdir));
+  return checkWorkdir(workdir ?? (image.workdir || '/'));
 }
 
 /** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
@@ -46,7 +47,7 @@ export function serviceSpecFor(options: {
     entrypoint: hasInit ? [options.init.path, 'service', '--', ...program.entrypoint] : program.entrypoint,
     command: program.command,
     env: request.env,
-    workdir: serviceWorkdir(request, image),
+    workdir: serviceWorkdir(request.workdir, request.files.length > 0, image),
     user: '',
     hostname: options.head.name,
     stdin: false,
