@@ -12,7 +12,13 @@ import { lockDataFolder } from './lock.ts';
 import { makePlan } from './plan.ts';
 import { waitForReady } from './ready.ts';
 import { writeRunningNote } from './running-note.ts';
-import { type Service, type ServiceName, serviceEnvironment, startService } from './services.ts';
+import {
+  type Service,
+  type ServiceName,
+  serviceEnvironment,
+  startService,
+  workerEnvironment,
+} from './services.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { onStopSignals } from './signals.ts';
 import { supervise } from './supervise.ts';
@@ -68,7 +74,7 @@ async function bringUp(settings: Settings): Promise<void> {
     }),
     ensureSandboxInit(say),
   ]);
-  await bringUpService('worker', settings, { ...env, DOCKER_HOST: engine.dockerHost }, register);
+  await bringUpService('worker', settings, workerEnvironment(env, engine), register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
   linkCommand(settings, say);
   await step(say, 'Waiting for gateway, worker and notifier', () =>

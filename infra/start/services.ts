@@ -53,3 +53,12 @@ export function serviceEnvironment(
     RUNLET_PUBLIC_URL: env.RUNLET_PUBLIC_URL || settings.url,
   };
 }
+
+/** What the worker is told beside: its Engine, and that images may come from the embedded registry, whose address is loopback. */
+export function workerEnvironment(
+  env: NodeJS.ProcessEnv,
+  engine: { dockerHost: string; registry: string | undefined },
+): NodeJS.ProcessEnv {
+  const allowed = [env.RUNLET_REGISTRY_ALLOW, engine.registry].filter(Boolean);
+  return { ...env, DOCKER_HOST: engine.dockerHost, RUNLET_REGISTRY_ALLOW: allowed.join(',') };
+}
