@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { openBlobStore } from '../../shared/blobs/open.ts';
-import { readEnvironment } from '../../shared/config.ts';
+import { takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -43,7 +43,7 @@ import { createServiceExec } from './services/service-exec.ts';
 import { createServiceRequests } from './services/service-requests.ts';
 import { languageWarmer } from './warm-languages.ts';
 
-const env = readEnvironment(workerEnvironment, process.env);
+const env = takeEnvironment(workerEnvironment);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
 // A new life is a new worker: what the last one left is removed when it is heard of no more.
 const workerId = newId('wrk');
@@ -85,6 +85,7 @@ const registrar = createRegistrar({
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
+  onEngineBack: () => sandboxes.pool.reconsider(),
   log,
 });
 const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
@@ -105,6 +106,7 @@ const warmLanguages = languageWarmer({ engine, info: engineInfo, sandboxes, log 
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();
+  sandboxes.pool.reconsider();
   void warmLanguages();
 }
 const images = createImageProvider({
