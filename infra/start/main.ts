@@ -13,6 +13,7 @@ import { makePlan } from './plan.ts';
 import { waitForReady } from './ready.ts';
 import { writeRunningNote } from './running-note.ts';
 import {
+  dropSecrets,
   type Service,
   type ServiceName,
   serviceEnvironment,
@@ -62,19 +63,22 @@ async function bringUp(settings: Settings): Promise<void> {
 
   const plan = await makePlan(settings, say);
   const key = apiKey(settings);
-  const common = { secretKey: secretKey(settings), apiKey: key.key };
+  const keys = { secretKey: secretKey(settings), apiKey: key.key };
+  const given = { ...process.env };
+  dropSecrets();
   // Side by side: neither needs the other, and the second start shall be ready within three seconds.
-  const [engine, env] = await Promise.all([
+  const [engine, environment] = await Promise.all([
     bringUpEngine(plan, settings, register, cleanup, say),
     bringUpRedis(settings, register).then(async (redisUrl) => {
-      const env = serviceEnvironment(settings, { ...common, redisUrl });
-      await bringUpService('gateway', settings, env, register);
-      await bringUpService('notifier', settings, env, register);
-      return env;
+      const environment = (name: ServiceName) =>
+        serviceEnvironment(name, settings, { ...keys, redisUrl }, given);
+      await bringUpService('gateway', settings, environment('gateway'), register);
+      await bringUpService('notifier', settings, environment('notifier'), register);
+      return environment;
     }),
     ensureSandboxInit(say),
   ]);
-  await bringUpService('worker', settings, workerEnvironment(env, engine), register);
+  await bringUpService('worker', settings, workerEnvironment(environment('worker'), engine), register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
   linkCommand(settings, say);
   await step(say, 'Waiting for gateway, worker and notifier', () =>

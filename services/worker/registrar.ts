@@ -29,6 +29,8 @@ export function createRegistrar(options: {
   registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
+  /** It was away, and answers again: it may be another one, with other runtimes. */
+  onEngineBack: () => void;
   log: Log;
 }) {
   const { engine, workers, log } = options;
@@ -43,8 +45,10 @@ export function createRegistrar(options: {
 
   async function lookAtEngine(): Promise<void> {
     try {
+      const isBack = info !== undefined && !engineAnswers;
       if (info === undefined || !engineAnswers) info = await engine.info();
       else await engine.ping();
+      if (isBack) options.onEngineBack();
       if (!engineAnswers) log.info({ engine: info.version }, 'engine answers');
       engineAnswers = true;
     } catch (error) {
