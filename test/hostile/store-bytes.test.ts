@@ -225,6 +225,28 @@ describe('quotas by bytes', () => {
     expect(await counted()).toEqual([0, 0]);
   });
 
+  test('a service that an earlier version stored is shown, opened and removed as if nothing were', async () => {
+    const { redis, keys, gateway } = on;
+    const given = { name: 'older', image: 'busybox', command: ['sh'], env: { A: 'b' } };
+    expect((await on.call('POST', '/v1/services', given)).status).toBe(202);
+    const id = (await gateway.services.byName('default', 'older')) ?? '';
+    const { head } = (await gateway.services.read(id)) ?? {};
+    const request = head && (await gateway.services.request(head));
+    if (head === undefined || request === undefined) throw new Error('the service is not there');
+    const { told: _, ...older } = head;
+    const masked = { ...request, env: { A: '***' } };
+    await redis.hset(keys.service(id), 'head', JSON.stringify({ ...older, request: masked }));
+    await redis.hset(keys.service(id), 'spec', gateway.sealer.seal(JSON.stringify(request), `service:${id}`));
+    await redis.hdel(keys.service(id), 'payload');
+    const shown = (await (await on.call('GET', '/v1/services/older')).json()) as { request: object };
+    expect(shown.request).toEqual(masked);
+    const record = await gateway.services.read(id);
+    if (record === undefined) throw new Error('the service is not there');
+    expect(await gateway.services.request(record.head)).toMatchObject(given);
+    expect(await gateway.services.gone(record, undefined)).toBe(true);
+    expect(await counted()).toEqual([0, 0]);
+  });
+
   test('they stand among the metrics', async () => {
     const { id } = await runOf(await on.call('POST', '/v1/runs', stdinOf(2 * MB)), 202);
     const text = await (await on.call('GET', '/metrics')).text();
