@@ -38,7 +38,7 @@ export function createRegistrar(options: {
   let info: EngineInfo | undefined;
   let engineAnswers = false;
   let images: Awaited<ReturnType<Engine['listImages']>> = [];
-  let host: HostFacts | null = null;
+  let host: HostFacts | null | undefined;
   let imagesReadAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
@@ -59,7 +59,23 @@ export function createRegistrar(options: {
     if (Date.now() - imagesReadAt < imagesEveryMs) return;
     imagesReadAt = Date.now();
     images = await engine.listImages().catch(() => images);
-    host = await options.host();
+    const seen = lookAtHost().catch((error: Error) =>
+      log.warn({ reason: error.message }, 'the machine cannot be looked at'),
+    );
+    // Later no heartbeat waits for it: other tools may hold the lock of the firewall's rules.
+    if (host === undefined) await seen;
+  }
+
+  async function lookAtHost(): Promise<void> {
+    const now = await options.host();
+    const lacks = (facts: HostFacts | null | undefined) =>
+      facts?.firewall && (facts.firewall.connections === null || !facts.firewall.localUsersKeptOut);
+    if (lacks(now) && !lacks(host))
+      log.warn(
+        { firewall: now?.firewall },
+        'the firewall does not hold all that it should: see `runlet doctor`',
+      );
+    host = now;
   }
 
   async function beat(): Promise<void> {
@@ -91,7 +107,7 @@ export function createRegistrar(options: {
       runUser: options.runUser,
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
-      host,
+      host: host ?? null,
       disksSeen: options.disksSeen,
       startedAt,
       lastSeenAt: new Date().toISOString(),
