@@ -37,7 +37,7 @@ export function startService(
 /** What the services are told, on top of what the user's environment says. */
 export function serviceEnvironment(
   settings: Settings,
-  parts: { redisUrl: string; secretKey: string; apiKey: string },
+  parts: { redisUrl: string; secretKey: string; apiKey: string; isKept?: boolean },
   env: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   return {
@@ -47,7 +47,8 @@ export function serviceEnvironment(
     RUNLET_PORT: String(settings.port),
     RUNLET_REDIS_URL: parts.redisUrl,
     RUNLET_SECRET_KEY: parts.secretKey,
-    RUNLET_API_KEY: parts.apiKey,
+    // What the operator says counts; what we keep is put where it is not known, and replaces nothing.
+    [parts.isKept ? 'RUNLET_KEPT_API_KEY' : 'RUNLET_API_KEY']: parts.apiKey,
     RUNLET_DRAIN_MS: String(settings.drainMs),
     // Behind a proxy only its operator knows better.
     RUNLET_PUBLIC_URL: env.RUNLET_PUBLIC_URL || settings.url,
