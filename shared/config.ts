@@ -1,8 +1,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { addressPolicy } from './webhooks/address.ts';
-import { portPolicy } from './webhooks/ports.ts';
+import { addressPolicy } from './net/address.ts';
+import { portPolicy } from './net/ports.ts';
+import { registryPolicy } from './registries/policy.ts';
 
 /**
  * The environment that gateway and worker share, parsed once. Units are in the names; each default has its reason.
@@ -107,6 +108,11 @@ export const sharedEnvironment = z.object({
     .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/)
     .default('localhost')
     .describe('services are reached at {name}.{domain}: browsers and curl resolve *.localhost by themselves'),
+  RUNLET_REGISTRY_ALLOW: list
+    .refine((entries) => holds(() => registryPolicy(entries)), 'must be hosts, host:port, addresses or CIDRs')
+    .describe(
+      'registries beside those with public addresses: hosts (`*.internal` too), host:port, addresses or CIDRs',
+    ),
   RUNLET_REGISTRIES: list.describe('registries that images may come from, comma separated; empty: any'),
 });
 

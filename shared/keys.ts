@@ -116,6 +116,8 @@ export function keysFor(prefix: string) {
     volumes: (tenant: string) => `${base}:tenant:${tenant}:volumes`,
     /** Hash: the bodies of service events that stand in the outbox, by their member. */
     outboxBodies: `${base}:outbox:bodies`,
+    /** String with a time to live: the worker that has this block of the users that sandboxes have. */
+    userBlock: (block: number) => `${base}:user-block:${block}`,
     /** String: the name of this Runlet; its containers carry it, so that two Runlets can share an engine. */
     instance: `${base}:instance`,
     /** String with a time to live: who sweeps at present. */

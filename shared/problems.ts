@@ -48,7 +48,7 @@ const catalogue = {
   cpu_limit: [422, 'The run used more CPU time than its limit'],
   output_limit: [422, 'The run wrote more output than its limit'],
   memory_limit: [422, 'The run needed more memory than its limit'],
-  disk_limit: [422, 'The run wrote more than its limit to the disk'],
+  disk_limit: [422, 'More was written to the disk than its limit allows'],
   artifact_limit: [422, 'Not all artifacts were kept'],
   // A service that does not answer.
   service_crashed: [503, 'The service ended by itself'],

@@ -48,7 +48,7 @@ export async function cleanNetwork(dataRoot: string): Promise<void> {
 async function removeDockerRules(command: string, table: string): Promise<void> {
   const list = await run(command, ['-w', '-t', table, '-S'], { allowFailure: true });
   if (list.code !== 0) return;
-  const rules = list.stdout.split('\n').filter((line) => line.includes('DOCKER') || line.includes('docker0'));
+  const rules = list.stdout.split('\n').filter((line) => /DOCKER|docker0|RUNLET-/.test(line));
   // Rules before chains: a chain that is still jumped to cannot be deleted.
   for (const rule of rules.filter((line) => line.startsWith('-A '))) {
     await run(command, ['-w', '-t', table, '-D', ...rule.slice(3).split(' ')], { allowFailure: true });

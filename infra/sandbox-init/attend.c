@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "uncounted.h"
 #include "usage.h"
 
 /*
@@ -69,10 +70,23 @@ static int reap(pid_t program, int *status, int *left) {
     return met;
 }
 
+/* Nobody else would: the memory limit does not count it, and a service has no step that could be ended. */
+static void end_all_for_uncounted(void) {
+    static const char line[] =
+        "runlet-init: ended, for more of the kernel's memory than a service may hold beside its memory limit: "
+        "messages in sockets that nobody reads, locks, terminals\n";
+    if (write(2, line, sizeof line - 1) < 0) { /* its exit code still says SIGKILL */ }
+    kill(-1, SIGKILL);
+}
+
 int attend(pid_t program) {
     int status = 0, left;
+    struct watch watch;
+    begin_watch(&watch, now_us());
     for (;;) {
-        int number = next_signal(-1);
+        uint64_t now = now_us();
+        if (holds_too_much(&watch, now, SERVICE_UNCOUNTED_MOST)) end_all_for_uncounted();
+        int number = next_signal(watch.next_us > now ? (int64_t)(watch.next_us - now) : 0);
         if (number == SIGCHLD) {
             if (reap(program, &status, &left)) break;
         } else if (number) {

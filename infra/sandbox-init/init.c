@@ -11,7 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroup.h"
+#include "disk.h"
 #include "files.h"
+#include "forget.h"
 #include "hold.h"
 #include "owner.h"
 #include "processes.h"
@@ -190,7 +193,9 @@ static int read_signals(int from) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "forget")) return forget(argv[2]);
     if (argc > 2 && !strcmp(argv[1], "service")) return serve(argv + 2);
+    if (argc == 2 && !strcmp(argv[1], "disk")) return measure_disks();
     int beside = argc > 1 && !strcmp(argv[1], "exec");
     const char *owner = argc > 2 + beside && !strcmp(argv[1 + beside], "files") ? argv[2 + beside] : NULL;
     /* PID 1 ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
@@ -212,6 +217,7 @@ int main(int argc, char **argv) {
     int ended = open_signals();
     if (ended < 0) return 71;
 
+    cgroup_cpu_us(); /* finds its file while nobody waits */
     unsigned char version = VERSION;
     send_frame('r', &version, 1);
     for (;;) {

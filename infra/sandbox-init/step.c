@@ -10,7 +10,10 @@
 
 #include "exec.h"
 #include "hold.h"
+#include "cgroup.h"
 #include "processes.h"
+#include "spent.h"
+#include "uncounted.h"
 #include "usage.h"
 #include "user.h"
 #include "wire.h"
@@ -23,7 +26,7 @@ enum { GATHER_US = 2000 };
 enum { CPU_LOOK_US = 20000, END_OF_FILE = 4 };
 /* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
 enum { LOOK_MOST_US = 1000000000 };
-enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL };
+enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL, BY_UNCOUNTED };
 
 static struct {
     pid_t pid; /* 0: no step runs */
@@ -33,8 +36,9 @@ static struct {
     struct streams streams; /* its end of a terminal too, for it may let go of that, and open it again */
     int in_ends;            /* after what waits in `waiting` */
     size_t taken;           /* of stdin, and not yet said */
-    uint64_t began_us, ended_us, wall_us, cpu_most_us, cpu_us, cpu_before_us, looked_us, memory, output, output_most;
+    uint64_t began_us, ended_us, wall_us, cpu_most_us, looked_us, memory, output, output_most, held_before;
     int64_t oom_before;
+    struct watch watch;
 } step = {.streams = {.in = -1, .out = -1, .err = -1, .held = -1}};
 
 static unsigned char waiting[STDIN_AHEAD];
@@ -136,13 +140,18 @@ void begin_step(unsigned char *payload, size_t length) {
     if (step_runs()) broken("EXEC while a step runs");
     struct order order;
     int number = 0, report;
+    uint64_t ahead_us = 0;
     read_order(&order, payload, length, 0);
     step.oom_before = oom_kills();
-    step.cpu_before_us = 0;
+    /* Beside a service its own is no step's; in a container of ours there was nothing before. */
+    step.held_before = is_apart() ? uncounted_bytes(SERVICE_UNCOUNTED_MOST) : 0;
+    begin_spent();
     step.began_us = now_us();
-    pid_t pid = order.flags & THE_HELD ? take_held(order.stack, &step.streams, &step.cpu_before_us) : 0;
+    pid_t pid = order.flags & THE_HELD ? take_held(order.stack, &step.streams, &ahead_us) : 0;
+    spent_before(ahead_us);
     if (!pid) {
         drop_held();
+        begin_spent();
         pid = start_program(&order, &step.streams, &report, 0);
         step.began_us = now_us();
         number = executed(report);
@@ -160,7 +169,8 @@ void begin_step(unsigned char *payload, size_t length) {
         step.wall_us = order.wall_us;
         step.cpu_most_us = order.cpu_most_us;
         step.output_most = order.output_most;
-        step.cpu_us = step.memory = step.output = 0;
+        step.memory = step.output = 0;
+        begin_watch(&step.watch, step.began_us);
         send_frame('s', NULL, 0);
     }
     free_order(&order);
@@ -211,9 +221,7 @@ static void reap(void) {
             kill(pid, SIGKILL);
             continue;
         }
-        step.cpu_us += cpu_us_of(&usage);
-        /* What starting ahead took is not the step's. */
-        if (pid == step.pid) step.cpu_us -= step.cpu_us < step.cpu_before_us ? step.cpu_us : step.cpu_before_us;
+        add_spent(cpu_us_of(&usage));
         uint64_t memory = (uint64_t)usage.ru_maxrss * 1024;
         if (memory > step.memory) step.memory = memory;
         if (pid == step.pid) {
@@ -231,7 +239,7 @@ static void send_exit(void) {
     at = put32(at, (uint32_t)(WIFEXITED(step.status) ? WEXITSTATUS(step.status) : -1));
     at = put32(at, (uint32_t)(WIFSIGNALED(step.status) ? WTERMSIG(step.status) : 0));
     at = put64(at, step.ended_us - step.began_us);
-    at = put64(at, step.cpu_us);
+    at = put64(at, spent_us(0));
     at = put64(at, step.memory);
     at = put32(at, (uint32_t)(oom < 0 || step.oom_before < 0 ? -1 : oom - step.oom_before));
     send_frame('x', payload, (size_t)(at - payload));
@@ -255,8 +263,10 @@ void step_tick(int reaping) {
     if (!step.ended && now - step.began_us >= step.wall_us) end_all(BY_WALL);
     if (!step.ended && step.cpu_most_us && now - step.looked_us >= CPU_LOOK_US) {
         step.looked_us = now;
-        if (step.cpu_us + live_cpu_us() >= step.cpu_most_us + step.cpu_before_us) end_all(BY_CPU);
+        if (spent_us(1) >= step.cpu_most_us) end_all(BY_CPU);
     }
+    if (!step.ended && step.cause == BY_ITSELF && holds_too_much(&step.watch, now, step.held_before + RUN_UNCOUNTED_MOST))
+        end_all(BY_UNCOUNTED);
     while (step.ended && step.streams.out >= 0 && room_for_output()) read_stream(&step.streams.out, 'o');
     while (step.ended && step.streams.err >= 0 && room_for_output()) read_stream(&step.streams.err, 'e');
     if (room_for_output()) say_taken();
@@ -291,8 +301,10 @@ int step_poll(struct pollfd *fds, int *timeout, int gather) {
     if (!step.streams.tty && step.streams.in >= 0 && waiting_from < waiting_to)
         fds[count++] = (struct pollfd){.fd = step.streams.in, .events = POLLOUT};
     if (!step.ended && step.cause == BY_ITSELF) {
-        uint64_t spent = now_us() - step.began_us;
+        uint64_t now = now_us(), spent = now - step.began_us;
         uint64_t left = spent < step.wall_us ? step.wall_us - spent : 0;
+        uint64_t until_look = now < step.watch.next_us ? step.watch.next_us - now : 0;
+        if (until_look < left) left = until_look;
         if (step.cpu_most_us && left > CPU_LOOK_US) left = CPU_LOOK_US;
         if (left > LOOK_MOST_US) left = LOOK_MOST_US;
         *timeout = (int)((left + 999) / 1000);

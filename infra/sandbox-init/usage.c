@@ -2,9 +2,6 @@
 #include "usage.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,16 +31,4 @@ int read_file(const char *path, char *into, size_t most) {
     if (length <= 0) return 0;
     into[length] = 0;
     return 1;
-}
-
-int64_t oom_kills(void) {
-    /* cgroup v1 (Linux 4.13 and later), then v2. */
-    static const char *const files[] = {"/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"};
-    for (int i = 0; i < 2; i++) {
-        char text[1024];
-        if (!read_file(files[i], text, sizeof text)) continue;
-        char *found = strstr(text, "oom_kill ");
-        if (found) return atoll(found + strlen("oom_kill "));
-    }
-    return -1;
 }

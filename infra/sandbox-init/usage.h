@@ -13,7 +13,5 @@ uint64_t cpu_us_of(const struct rusage *usage);
 uint64_t cpu_us_until_now(pid_t pid);
 /* The beginning of a file of the kernel's, as a string; 0 when there is none. */
 int read_file(const char *path, char *into, size_t most);
-/* Processes that the kernel has killed so far for the container's memory limit; -1 where it cannot be read. */
-int64_t oom_kills(void);
 
 #endif

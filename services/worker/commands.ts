@@ -11,6 +11,8 @@ import type { ServiceRequests } from './services/service-requests.ts';
 
 const progressMs = 250;
 
+type Done = { digest: string | null; removed?: boolean };
+
 /** Carries out what the gateway asks of this worker beside runs: pull, remove an image, drain. */
 export function createCommands(options: {
   workerId: string;
@@ -28,6 +30,8 @@ export function createCommands(options: {
 }) {
   const { workerId, operations, engine, log } = options;
   const stopping = new AbortController();
+  /** What is broken off when nobody waits for it any more, or when the worker stops. */
+  const underWay = new Map<string, { abort: AbortController; done: Promise<void> }>();
   let taking = false;
 
   async function carryOut(command: WorkerCommand): Promise<void> {
@@ -60,10 +64,12 @@ export function createCommands(options: {
           return { digest: null };
         });
       case 'service-file':
-        return report(command.operation, async () => {
-          await options.requests.file(command);
+        return breakable(command.operation, async (signal) => {
+          await options.requests.file(command, signal);
           return { digest: null };
         });
+      case 'leave':
+        return underWay.get(command.operation)?.abort.abort();
       case 'remove-volume':
         return report(command.operation, async () => {
           await engine.removeVolume(command.volume);
@@ -88,7 +94,14 @@ export function createCommands(options: {
     );
   }
 
-  async function report(operation: string, act: () => Promise<{ digest: string | null; removed?: boolean }>) {
+  async function breakable(operation: string, act: (signal: AbortSignal) => Promise<Done>): Promise<void> {
+    const abort = new AbortController();
+    const done = report(operation, () => act(AbortSignal.any([abort.signal, stopping.signal])));
+    underWay.set(operation, { abort, done });
+    await done.finally(() => underWay.delete(operation));
+  }
+
+  async function report(operation: string, act: () => Promise<Done>) {
     const done = { kind: 'done', worker: workerId, digest: null, error: null } as const;
     try {
       await operations.append(operation, { ...done, ...(await act()) });
@@ -119,6 +132,10 @@ export function createCommands(options: {
         taking = false;
       }
     },
-    stop: () => stopping.abort(new Error('the worker stops')),
+    /** Resolves when what was broken off has cleared away after itself. */
+    async stop(): Promise<void> {
+      stopping.abort(new Error('the worker stops'));
+      await Promise.allSettled([...underWay.values()].map(({ done }) => done));
+    },
   };
 }

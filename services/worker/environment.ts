@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
+import { parseUser } from './sandbox/user.ts';
 
 const MiB = 1024 * 1024;
 
@@ -32,8 +33,16 @@ export const workerEnvironment = sharedEnvironment.extend({
   RUNLET_PULL_TIMEOUT_MS: wholeNumber(1_000, 86_400_000, 600_000),
   RUNLET_RUN_USER: z
     .string()
-    .regex(/^[1-9][0-9]*:[1-9][0-9]*$/, 'a numeric uid:gid, not root')
-    .default('1000:1000'),
+    .transform((text, context) => {
+      try {
+        return parseUser(text);
+      } catch {
+        context.addIssue('a numeric uid:gid, not root');
+        return z.NEVER;
+      }
+    })
+    .optional()
+    .describe('whom all runs are executed as; unset: each sandbox has a user of its own'),
   RUNLET_SANDBOX_INIT: z
     .string()
     .min(1)
@@ -44,6 +53,9 @@ export const workerEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_MAX_ARTIFACTS: wholeNumber(0, 100_000, 1_000).describe('files that a run may keep'),
   RUNLET_MAX_ARTIFACT_BYTES: wholeNumber(0, 2 ** 40, 256 * MiB).describe('of all of them together'),
+  RUNLET_MAX_FILE_BYTES: wholeNumber(0, 2 ** 40, 512 * MiB).describe(
+    'the largest file of a service that is fetched: it lies in the artifact store on its way',
+  ),
   RUNLET_SERVICE_BIND: z
     .string()
     .min(1)
@@ -69,6 +81,12 @@ export const workerEnvironment = sharedEnvironment.extend({
     .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/)
     .default('10.213.0.0/16')
     .describe('the networks of runs with egress are cut from it'),
+  RUNLET_EGRESS_CONNECTIONS: wholeNumber(16, 10_000, 1_024).describe(
+    'connections that one run or service with egress may have at once; a sixteenth of it may come anew each second',
+  ),
+  RUNLET_GATEWAY_UID: wholeNumber(0, 2 ** 32 - 2, process.getuid?.() ?? 0).describe(
+    'the user that the gateway runs as, where it is on this machine and not the worker’s: besides root these two alone reach containers by their own addresses',
+  ),
 });
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;

@@ -23,6 +23,7 @@ import { limitProblem } from './limit-problem.ts';
 import { createOutputSink } from './output-sink.ts';
 import { imageOf, type Plan, planRun } from './plan.ts';
 import { OutOfMemory, runSteps, type StepsVerdict, stepSpecOf } from './run-steps.ts';
+import type { DiskWatch } from './sandbox/disk-watch.ts';
 import { startFailure } from './sandbox/start-failure.ts';
 import type { Opened, Sandboxes, WarmOpened } from './sandboxes.ts';
 import { type Stop, Stopped } from './stop.ts';
@@ -57,6 +58,7 @@ export type Execution = {
   /** What a run may leave in Redis, however many steps it has. */
   mostOutputBytes: number;
   attachInput: AttachInput;
+  disk: Pick<DiskWatch, 'watch'>;
   log: Log;
 };
 
@@ -65,7 +67,6 @@ export type Outcome = 'finished' | 'lost' | 'again';
 
 /** Pull progress goes to the run's stream at most so often. */
 const pullEventMs = 250;
-const sizeCheckMs = 1_000;
 /** Redis refuses writes for a while (it is full, it is loading): output waits, and the program with it. */
 const appendAgainMs = 500;
 
@@ -224,8 +225,10 @@ async function carryOut(
   const { request, stop, holder } = attempt;
   const { sandbox } = opened;
   let startedAt: number | undefined;
-  const diskWatch = request.writable
-    ? watchDisk(() => sandbox.writtenBytes(), request.limits.diskBytes, stop)
+  const leaveDisk = request.writable
+    ? execution.disk.watch(sandbox.containerId, { rootBytes: request.limits.diskBytes, volumes: [] }, () =>
+        stop.stop('disk_limit'),
+      )
     : undefined;
   try {
     await sandbox.session.prepare(plan.workdir, plan.files);
@@ -264,7 +267,7 @@ async function carryOut(
   } catch (error) {
     throw startFailure(error) ?? error;
   } finally {
-    clearInterval(diskWatch);
+    leaveDisk?.();
   }
 }
 
@@ -297,13 +300,6 @@ async function bringImage(execution: Execution, attempt: Attempt, state: RunStat
   state.image.digest = image.digest;
   state.timings.pullMs = pullMs === null ? null : round(pullMs);
   return image;
-}
-
-function watchDisk(writtenBytes: () => Promise<number>, mostBytes: number, stop: Stop): NodeJS.Timeout {
-  return setInterval(async () => {
-    const written = await writtenBytes().catch(() => 0);
-    if (written > mostBytes) stop.stop('disk_limit');
-  }, sizeCheckMs);
 }
 
 /** Sends the pull's picture to the run's stream, at most every so often, and the last one always. */

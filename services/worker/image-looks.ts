@@ -2,15 +2,17 @@ import { addAbortSignal } from 'node:stream';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
 import type { Engine, FileMount, ImageInfo } from './engine/engine.ts';
-import { type AccountFile, createAccountFiles, type ProvidedFiles } from './sandbox/account-files.ts';
-import { accountsFor, usualUser } from './sandbox/accounts.ts';
+import { createAccountFiles } from './sandbox/account-files.ts';
+import { usualUser } from './sandbox/accounts.ts';
 import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from './sandbox/container-spec.ts';
 import { homeFor, imageFolders, isInside, workFolder } from './sandbox/folders.ts';
 import { readAccounts } from './sandbox/image-accounts.ts';
 import { type ImageContent, readContent } from './sandbox/image-content.ts';
 import { lookLabelsFor, lookName } from './sandbox/labels.ts';
+import type { Lease } from './sandbox/run-users.ts';
 import { createSpool } from './sandbox/spool.ts';
-import { parseUser } from './sandbox/user.ts';
+import type { RunUser } from './sandbox/user.ts';
+import { type UserFiles, userFilesOf } from './sandbox/user-files.ts';
 
 const MiB = 1024 * 1024;
 
@@ -18,12 +20,13 @@ const MiB = 1024 * 1024;
 export type ImageLook = {
   /** What the run's user is called there. */
   userName: string;
-  /** Over the image's own files. */
-  files: FileMount[];
+  /**
+   * What lies over the image's own files in a sandbox with this user. With `anew` it is brought to the engine once more, where somebody has
+   * removed it.
+   */
+  filesFor(lease: Pick<Lease, 'user' | 'batch'>, anew?: boolean): Promise<FileMount[]>;
   /** `null`: the image has nothing where a run has folders of its own. */
   content: ImageContent | null;
-  /** Brings `files` to the engine anew, where somebody has removed them. */
-  provide(): Promise<unknown>;
 };
 
 /** So many images are remembered, and of what they hold so many bytes on this worker's disk. */
@@ -54,7 +57,9 @@ const engines = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.runlet'];
  */
 export function createImageLooks(options: {
   engine: Engine;
-  policy: SandboxPolicy;
+  policy: Omit<SandboxPolicy, 'user'>;
+  /** One that a sandbox may have. */
+  exampleUser(): RunUser;
   init: SandboxInit;
   worker: { worker: string; instance: string };
   newId(): string;
@@ -63,7 +68,6 @@ export function createImageLooks(options: {
   log: Log;
 }) {
   const { engine, policy, log } = options;
-  const user = parseUser(policy.user);
   const accountFiles = createAccountFiles(engine, log);
   /** The least used first. */
   const known = new Map<string, ImageLook>();
@@ -91,11 +95,18 @@ export function createImageLooks(options: {
     const look = options.newId();
     const identity = { name: lookName(look), labels: lookLabelsFor({ look, ...options.worker }) };
     const shape = { limits, isolation: 'container', writable: false, workdir: '/' } as const;
-    const spec = sandboxSpecFor(shape, image, identity, policy, options.init);
+    const spec = sandboxSpecFor(
+      shape,
+      image,
+      identity,
+      { ...policy, user: options.exampleUser() },
+      options.init,
+    );
     held.add(look);
     try {
       // The tmpfs on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
-      return await use(await engine.create({ ...spec, volumes: [], files: [] }));
+      const never = { ...spec, labels: identity.labels, volumes: [], files: [] };
+      return await use(await engine.create(never));
     } finally {
       // Nobody waits for that.
       const removal = engine
@@ -109,18 +120,22 @@ export function createImageLooks(options: {
     }
   }
 
-  async function filesOf(image: ImageInfo, read: Parameters<typeof readAccounts>[0]) {
-    const { passwd, group } = await readAccounts(read);
+  async function userFilesIn(image: ImageInfo, read: Parameters<typeof readAccounts>[0]): Promise<UserFiles> {
+    const accounts = await readAccounts(read);
     const home = homeFor(
       {},
       image.env,
       imageFolders(image.volumes).map((path) => ({ path })),
     );
-    const accounts = accountsFor(user, { passwd: passwd.found, group: group.found }, home);
-    const files: AccountFile[] = [];
-    if (accounts.passwd !== null) files.push({ name: 'passwd', path: passwd.path, data: accounts.passwd });
-    if (accounts.group !== null) files.push({ name: 'group', path: group.path, data: accounts.group });
-    return { userName: accounts.userName, ...(await accountFiles.provide(files)) };
+    return userFilesOf(accounts, home, options.exampleUser(), accountFiles.provide);
+  }
+
+  /** A run can do without a name, but not without its image's files. */
+  function nameless(image: ImageInfo) {
+    return (error: Error) => {
+      if (error instanceof Problem && error.code !== 'internal') throw error;
+      log.warn({ image: image.id, reason: error.message }, 'an image’s runs have no name');
+    };
   }
 
   async function lookInto(image: ImageInfo): Promise<ImageLook> {
@@ -131,20 +146,14 @@ export function createImageLooks(options: {
         const tar = await engine.readArchive(id, path, signal);
         return tar && addAbortSignal(signal, tar);
       };
-      // A run can do without a name, but not without its image's files.
-      const found: ProvidedFiles & { userName: string } = await filesOf(image, read).catch((error: Error) => {
-        if (error instanceof Problem && error.code !== 'internal') throw error;
-        log.warn({ image: image.id, reason: error.message }, 'accounts of an image could not be read');
-        return { userName: usualUser, files: [], mounts: [] };
-      });
-      const { files, mounts, userName } = found;
+      const userFiles = await userFilesIn(image, read).catch(nameless(image));
       const folders = imageFolders(image.volumes);
       let leftOut = 0;
       const content = await readContent({
         read,
         roots: rootsOf(image, folders),
         folders,
-        covered: new Set([...engines, ...mounts.map(({ path }) => path)]),
+        covered: new Set([...engines, ...(userFiles?.covered ?? [])]),
         openSpool: () => createSpool(options.folder),
         onLeftOut: () => {
           leftOut += 1;
@@ -157,7 +166,12 @@ export function createImageLooks(options: {
         );
       });
       if (leftOut > 0) log.warn({ image: image.id, leftOut }, 'some of an image’s files cannot be in a run');
-      return { userName, files: mounts, content, provide: () => accountFiles.provide(files, true) };
+      return {
+        userName: userFiles?.userName ?? usualUser,
+        filesFor: async (lease, anew) =>
+          (await userFiles?.mountsFor(lease, anew).catch(nameless(image))) ?? [],
+        content,
+      };
     });
   }
 

@@ -6,6 +6,7 @@ import type { RegistryStore } from '../../shared/stores/registries.ts';
 import { howToBuild, withHowToBuild } from './built-images.ts';
 import type { Engine, EngineInfo, ImageInfo } from './engine/engine.ts';
 import { checkPlatform } from './engine/platform.ts';
+import type { RegistryGuard } from './registry/guard.ts';
 
 type Progress = (layers: PullLayer[]) => void;
 
@@ -28,6 +29,8 @@ export function createImageProvider(options: {
   engine: Engine;
   info: () => EngineInfo;
   registries: RegistryStore;
+  /** Looks at where a registry would lead the engine, before it is asked. */
+  guard: RegistryGuard;
   pullTimeoutMs: number;
   onPulled: () => void;
 }) {
@@ -46,12 +49,10 @@ export function createImageProvider(options: {
       const registry = parseImageReference(reference)?.registry ?? '';
       const credentials = await options.registries.find(tenant, registry);
       const timeout = AbortSignal.timeout(options.pullTimeoutMs);
+      const signal = AbortSignal.any([abort.signal, timeout]);
       try {
-        await engine.pull(reference, {
-          ...(credentials && { credentials }),
-          onProgress,
-          signal: AbortSignal.any([abort.signal, timeout]),
-        });
+        await options.guard.check(reference, credentials, signal);
+        await engine.pull(reference, { ...(credentials && { credentials }), onProgress, signal });
         options.onPulled();
       } catch (error) {
         if (!timeout.aborted) throw withHowToBuild(error, reference);

@@ -4,7 +4,7 @@ import type { LimitedStep } from './run-steps.ts';
 
 /** What a run is told whose decisive step was ended by a limit: which, what it was, what to do. Pure. */
 export function limitProblem(
-  { name, limit, wallMs, byRun }: LimitedStep,
+  { name, limit, wallMs, byRun, uncounted }: LimitedStep,
   {
     head,
     request: { limits },
@@ -33,6 +33,11 @@ export function limitProblem(
           : `${step} wrote more than limits.outputBytes (${limits.outputBytes} bytes) and was stopped; what came before is kept: set it higher, or write less, or to files that \`artifacts\` names.`,
       );
     case 'memory':
+      if (uncounted)
+        return new Problem(
+          'memory_limit',
+          `${step} had the kernel hold more for it, beside limits.memoryBytes, than any run may (messages and connections that it did not take from its sockets, datagrams that it did not finish, file locks, terminals) and was stopped: let the program take them, or close and release them.`,
+        );
       return new Problem(
         'memory_limit',
         head.service === undefined

@@ -5,6 +5,7 @@ import { readEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
+import { lookUpBy } from '../../shared/net/look-up.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
@@ -14,6 +15,7 @@ import { createRunClaims } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
+import { createUserBlockStore } from '../../shared/stores/user-blocks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { farewellMs, within } from '../../shared/within.ts';
@@ -24,23 +26,30 @@ import { watchCancels } from './cancel-watch.ts';
 import { createCommands } from './commands.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
 import { workerEnvironment } from './environment.ts';
+import { firewallFacts, readHostFacts } from './host-facts.ts';
 import { createImageProvider } from './image-provider.ts';
 import { createIntake } from './intake.ts';
 import { createLedger } from './ledger.ts';
 import { memoryWatch } from './memory-watch.ts';
 import { createReaper } from './reaper.ts';
 import { createRegistrar } from './registrar.ts';
+import { allowedEntries } from './registry/allowed.ts';
+import { createRegistryGuard } from './registry/guard.ts';
 import { createRunQueue } from './run-queue.ts';
+import { createDiskWatch } from './sandbox/disk-watch.ts';
 import { createEgress } from './sandbox/egress.ts';
-import { createFirewall } from './sandbox/firewall.ts';
+import { callersOf, createFirewall } from './sandbox/firewall.ts';
 import { initVolume } from './sandbox/init-volume.ts';
+import { createRunUsers } from './sandbox/run-users.ts';
 import { createServiceNetworks } from './sandbox/service-networks.ts';
 import { subnetPool } from './sandbox/subnets.ts';
+import { userText } from './sandbox/user.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createDetachedExec } from './services/detached-exec.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceExec } from './services/service-exec.ts';
 import { createServiceRequests } from './services/service-requests.ts';
+import { claimUserBlock } from './user-block.ts';
 import { languageWarmer } from './warm-languages.ts';
 
 const env = readEnvironment(workerEnvironment, process.env);
@@ -59,7 +68,7 @@ const sealer = sealerFor(env.RUNLET_SECRET_KEY);
 const runs = createRunStore(redis, keys, sealer);
 const ahead = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
 const workers = createWorkerStore(redis, keys);
-const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST });
+const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST }, log);
 const engineInfo = await engine.info();
 const ledger = createLedger({
   memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engineInfo.memoryBytes * 0.8),
@@ -69,11 +78,16 @@ const active = createActiveRuns();
 
 const networking = {
   engine,
-  firewall: createFirewall(env.RUNLET_EGRESS_DNS),
+  firewall: createFirewall(env.RUNLET_EGRESS_DNS, {
+    bounds: { connections: env.RUNLET_EGRESS_CONNECTIONS, callers: callersOf(env.RUNLET_GATEWAY_UID) },
+    init: env.RUNLET_SANDBOX_INIT,
+  }),
   subnets: subnetPool(env.RUNLET_EGRESS_POOL),
   resolvers: env.RUNLET_EGRESS_DNS,
+  onFault: (error: Error) => log.warn({ reason: error.message }, 'connections of a network stay on record'),
 };
 const egress = createEgress(networking);
+const disk = createDiskWatch({ engine, initPath: env.RUNLET_SANDBOX_INIT, log });
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -83,10 +97,27 @@ const registrar = createRegistrar({
   workers,
   ledger,
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
+  runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
+  host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
+  disksSeen: disk.sees,
+  registries: (info) => allowedEntries(env, info.registries),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   log,
 });
+const users = createRunUsers(env.RUNLET_RUN_USER);
+const userBlock =
+  env.RUNLET_RUN_USER === undefined
+    ? await claimUserBlock({
+        store: createUserBlockStore(redis, keys),
+        engine,
+        namespaced: engineInfo.userNamespace,
+        instance,
+        workerId,
+        users,
+        log,
+      })
+    : undefined;
 const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
 const sandboxes = await createSandboxes({
   engine,
@@ -96,6 +127,7 @@ const sandboxes = await createSandboxes({
   instance,
   egress,
   initVolume: initVolumeOnEngine,
+  users,
   busy: () => ledger.inUse().cpus > 0,
   wanted: () => ledger.waiting() > 0,
   memoryPressed: engine.local ? memoryWatch() : () => false,
@@ -111,6 +143,11 @@ const images = createImageProvider({
   engine,
   info: registrar.info,
   registries: createRegistryStore(redis, keys, sealer),
+  guard: createRegistryGuard({
+    env,
+    engine: registrar.info,
+    lookUp: lookUpBy([]),
+  }),
   pullTimeoutMs: env.RUNLET_PULL_TIMEOUT_MS,
   onPulled: imagesChanged,
 });
@@ -140,6 +177,7 @@ const execution = {
     keys,
     log,
   }),
+  disk,
   log,
 };
 const intake = createIntake({
@@ -168,6 +206,7 @@ const services = await openServices({
   images,
   networks: createServiceNetworks(networking),
   initVolume: initVolumeOnEngine,
+  disk,
   ledger,
   onKept: (service) => void detached.look(service).catch(() => {}),
   log,
@@ -196,7 +235,15 @@ const commands = createCommands({
     execution,
     log,
   }),
-  requests: createServiceRequests({ engine, initPath, operations, blobs, workerId, log }),
+  requests: createServiceRequests({
+    engine,
+    initPath,
+    operations,
+    blobs,
+    mostFileBytes: env.RUNLET_MAX_FILE_BYTES,
+    workerId,
+    log,
+  }),
   drain: () => {
     log.info('drained on request');
     void sandboxes.pool.stop();
@@ -239,7 +286,7 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   log.info({ underWay: active.size() }, 'draining');
-  commands.stop();
+  const commandsEnded = commands.stop();
   sandboxes.hurry();
   const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
   await within(farewellMs, registrar.beatOnce());
@@ -250,8 +297,11 @@ async function stop(): Promise<void> {
   const looked = sandboxes.looks.stop();
   await sandboxes.pool.stop();
   await within(farewellMs, looked);
+  await within(farewellMs, commandsEnded);
   await within(farewellMs, services.stop());
   await within(farewellMs, reaper.stop());
+  await within(farewellMs, userBlock?.leave() ?? Promise.resolve());
+  disk.close();
   engine.close();
   await within(farewellMs, registrar.leave());
   redis.disconnect();

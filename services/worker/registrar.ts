@@ -1,11 +1,12 @@
 import { statfs } from 'node:fs/promises';
+import type { HostFacts } from '../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import type { Log } from '../../shared/log.ts';
 import { heartbeatMs, type WorkerStore } from '../../shared/stores/workers.ts';
 import type { Engine, EngineInfo } from './engine/engine.ts';
 import type { Ledger } from './ledger.ts';
 
-/** The list of images is read anew so often, and after each pull. */
+/** The list of images is read anew so often, and after each pull; facts of the machine too. */
 const imagesEveryMs = 30_000;
 
 /** Says every two seconds that this worker lives, what it has and what of it is in use. */
@@ -19,6 +20,13 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
+  /** What all runs have; `null`: none has another's. */
+  runUser: string | null;
+  /** `null`: the engine is on another machine. */
+  host: () => Promise<HostFacts | null>;
+  disksSeen: boolean;
+  /** Whom its pulls may lead to beside public addresses, with an engine that is set up so. */
+  registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
   log: Log;
@@ -28,6 +36,7 @@ export function createRegistrar(options: {
   let info: EngineInfo | undefined;
   let engineAnswers = false;
   let images: Awaited<ReturnType<Engine['listImages']>> = [];
+  let host: HostFacts | null = null;
   let imagesReadAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
@@ -46,6 +55,7 @@ export function createRegistrar(options: {
     if (Date.now() - imagesReadAt < imagesEveryMs) return;
     imagesReadAt = Date.now();
     images = await engine.listImages().catch(() => images);
+    host = await options.host();
   }
 
   async function beat(): Promise<void> {
@@ -68,17 +78,21 @@ export function createRegistrar(options: {
         os: info.os,
         architecture: info.architecture,
         kernel: info.kernel,
+        userNamespace: info.userNamespace,
       },
       isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
       egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),
+      runUser: options.runUser,
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
+      host,
+      disksSeen: options.disksSeen,
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };
-    await workers.beat(worker, images);
+    await workers.beat(worker, images, options.registries(info));
   }
 
   const beatOnce = () => {

@@ -53,6 +53,8 @@ export type LimitedStep = {
   wallMs: number;
   /** It was not its own limit but that of all steps together: what the run may leave in the store. */
   byRun: boolean;
+  /** It was what the kernel held for it, beside what its memory limit counts. */
+  uncounted: boolean;
 };
 
 /** The init ends a step at its limit; if it is not heard of so long after, the container is killed. */
@@ -167,7 +169,13 @@ async function runStep(
     ? ending
     : {
         ...ending,
-        ended: { name: step.name, limit, wallMs: step.wallMs, byRun: limit === 'output' && byRun },
+        ended: {
+          name: step.name,
+          limit,
+          wallMs: step.wallMs,
+          byRun: limit === 'output' && byRun,
+          uncounted: end?.cause === 'uncounted',
+        },
       };
 }
 
@@ -192,7 +200,10 @@ async function whyLost(
   if (by === 'memory') {
     const killed = { status: 'out_of_memory', exitCode: 137, signal: 'SIGKILL' } as const;
     Object.assign(noted, killed, { limit: 'memory' });
-    return new OutOfMemory({ ...killed, ended: { name, limit: 'memory', wallMs, byRun: false } });
+    return new OutOfMemory({
+      ...killed,
+      ended: { name, limit: 'memory', wallMs, byRun: false, uncounted: false },
+    });
   }
   return new Problem('container_lost', 'The sandbox ended while the program ran: run it again.', {
     cause: error as Error,

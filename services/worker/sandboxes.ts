@@ -1,10 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import { stackOf } from '../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { newId } from '../../shared/ids.ts';
 import type { Log } from '../../shared/log.ts';
 import { Problem, type ProblemCode } from '../../shared/problems.ts';
-import type { ContainerSpec, Engine, EngineInfo, ImageInfo, UpdatableLimits } from './engine/engine.ts';
+import type {
+  ContainerSpec,
+  Engine,
+  EngineInfo,
+  FileMount,
+  ImageInfo,
+  UpdatableLimits,
+} from './engine/engine.ts';
 import type { WorkerEnvironment } from './environment.ts';
 import type { Attempt } from './execute-run.ts';
 import { createImageLooks, type ImageLook } from './image-looks.ts';
@@ -13,13 +19,16 @@ import { type SandboxShape, sandboxSpecFor, updatableLimits } from './sandbox/co
 import { createDisposer } from './sandbox/disposer.ts';
 import type { Egress } from './sandbox/egress.ts';
 import { createExpectations, type ExpectedProgram } from './sandbox/expected-program.ts';
-import { isInside, workdirFor, workFolder } from './sandbox/folders.ts';
+import { isInside, runFolders, workdirFor, workFolder } from './sandbox/folders.ts';
 import { gvisorRuntime } from './sandbox/gvisor.ts';
 import { checkFits, fits, type ImageContent, memoryFor } from './sandbox/image-content.ts';
 import { SandboxLost, StartFailed, type StepSpec } from './sandbox/init/session.ts';
 import type { InitVolume } from './sandbox/init-volume.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from './sandbox/labels.ts';
+import type { Lease, RunUsers } from './sandbox/run-users.ts';
 import { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
+import { runSeccompProfile } from './sandbox/seccomp.ts';
+import type { RunUser } from './sandbox/user.ts';
 import { createWarmPool, type Taken, type WarmProfile } from './sandbox/warm-pool.ts';
 import { warmUp } from './sandbox/warm-up.ts';
 
@@ -44,6 +53,15 @@ type WarmShape = SandboxShape & Pick<RunRequest, 'network' | 'language'>;
 /** What a sandbox is kept at hand for: an image, and the limits that it is made with. */
 export type Pin = { shape: WarmShape; image: ImageInfo; reference: string };
 
+/** A sandbox to be made. */
+type Making = {
+  name: string;
+  look: ImageLook;
+  lease: Lease;
+  /** @param files in the place of the image's own */
+  specFor(user: RunUser, files: FileMount[]): ContainerSpec;
+};
+
 export type Sandboxes = Awaited<ReturnType<typeof createSandboxes>>;
 
 /** Makes the sandboxes of attempts: warm where one is ready, else cold, network included. */
@@ -55,6 +73,7 @@ export async function createSandboxes(options: {
   instance: string;
   egress: Egress;
   initVolume: InitVolume;
+  users: RunUsers;
   /** Whether a program runs, or is about to. */
   busy: () => boolean;
   /** Whether somebody waits for room. */
@@ -62,13 +81,13 @@ export async function createSandboxes(options: {
   memoryPressed: () => boolean;
   log: Log;
 }) {
-  const { engine, env, egress, initVolume, log } = options;
-  const seccompProfile = await readFile(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8');
-  const policy = { user: env.RUNLET_RUN_USER, seccompProfile, gvisorRuntime };
+  const { engine, env, egress, initVolume, users, log } = options;
+  const policy = { seccompProfile: await runSeccompProfile(), gvisorRuntime };
   const { init } = initVolume;
   const looks = createImageLooks({
     engine,
     policy,
+    exampleUser: users.example,
     init,
     worker: { worker: options.workerId, instance: options.instance },
     newId: () => newId('lok'),
@@ -97,36 +116,42 @@ export async function createSandboxes(options: {
   }
 
   /**
-   * Started, with what its image has in its folders. Someone may have pruned the engine's volumes: then the init, and the image's account
-   * files, are brought anew, once.
+   * Started, with what its image has in its folders, and with a user that nobody else has until it is gone. Someone may have pruned the
+   * engine's volumes: then the init, and the image's account files, are brought anew, once.
    */
-  async function makeStarted(spec: ContainerSpec, look: ImageLook, signal?: AbortSignal): Promise<Sandbox> {
+  async function makeStarted({ name, look, lease, specFor }: Making, signal?: AbortSignal): Promise<Sandbox> {
     let missing = false;
-    const note = (code: ProblemCode) => (error: unknown) => {
-      const isFile = look.files.some(({ source }) => String(error).includes(source));
-      missing = error instanceof Problem && (error.code === code || isFile);
-      throw error;
-    };
-    const attempt = async () => {
+    const attempt = async (anew: boolean) => {
+      const files = await look.filesFor(lease, anew);
+      const note = (code: ProblemCode) => (error: unknown) => {
+        const isFile = files.some(({ source }) => String((error as Error).cause).includes(source));
+        missing = error instanceof Problem && (error.code === code || isFile);
+        throw error;
+      };
       // A create refuses a file that is not there; it makes a volume that is not there, empty: then there is no init.
-      const sandbox = await createSandbox(engine, spec, look.userName).catch(note('start_failed'));
+      const sandbox = await createSandbox(engine, specFor(lease.user, files), look.userName).catch(
+        note('start_failed'),
+      );
       try {
         await sandbox.start().catch(note('command_not_found'));
         await fill(sandbox, look, signal);
-        return sandbox;
+        return { ...sandbox, remove: () => lease.end(sandbox.remove) };
       } catch (error) {
         await sandbox.remove().catch(() => {});
         throw error;
       }
     };
     try {
-      return await attempt();
+      return await attempt(false).catch(async (error) => {
+        if (!missing) throw error;
+        log.warn({ volume: init.volume.name }, 'the sandbox init is missing on the engine; bringing it anew');
+        await initVolume.provide();
+        return attempt(true);
+      });
     } catch (error) {
-      if (!missing) throw error;
-      log.warn({ volume: init.volume.name }, 'the sandbox init is missing on the engine; bringing it anew');
-      await initVolume.provide();
-      await look.provide();
-      return attempt();
+      // It may be there all the same: an answer was lost, or it could not be removed.
+      void lease.end(() => engine.remove(name)).catch(() => {});
+      throw error;
     }
   }
 
@@ -187,8 +212,11 @@ export async function createSandboxes(options: {
           if (!isSmall(look.content)) throw new Error('what the image has is too large to be kept ready');
           checkFits(look.content, limits);
         }
-        const spec = sandboxSpecFor(common, image, identity, policy, init, undefined, look.files);
-        const sandbox = await makeStarted(spec, look);
+        const lease = users.spare();
+        if (lease === undefined) throw new Error('there are few users left, and they are for runs');
+        const specFor: Making['specFor'] = (user, files) =>
+          sandboxSpecFor(common, image, identity, { ...policy, user }, init, undefined, files);
+        const sandbox = await makeStarted({ name: identity.name, look, lease, specFor });
         try {
           await sandbox.session.ready;
         } catch (error) {
@@ -203,17 +231,16 @@ export async function createSandboxes(options: {
     return { profile, limits: updatable };
   }
 
-  const foldersOf = (shape: SandboxShape, image: ImageInfo) =>
-    sandboxSpecFor(shape, image, { name: '', labels: {} }, policy, init).tmpfs;
+  const foldersOf = (shape: Pick<SandboxShape, 'workdir'>, image: ImageInfo) =>
+    runFolders(image.volumes, workdirFor(shape.workdir, image.workdir)).map((path) => ({ path }));
 
-  const usualFolders = (shape: SandboxShape, image: ImageInfo) =>
-    foldersOf({ ...shape, workdir: workFolder }, image);
+  const usualFolders = (image: ImageInfo) => foldersOf({ workdir: workFolder }, image);
 
   function expectedFor(shape: WarmShape, image: ImageInfo, userName: string): ExpectedProgram | undefined {
     const language = languageOf(shape);
     // Debian's runsc does not tell a tracer of the calls of what it traces.
     if (language === undefined || shape.isolation === 'gvisor') return undefined;
-    const program = expectations.expect(language, image, usualFolders(shape, image), userName);
+    const program = expectations.expect(language, image, usualFolders(image), userName);
     return program && { ...program, stackBytes: stackOf(shape.limits) };
   }
 
@@ -281,8 +308,10 @@ export async function createSandboxes(options: {
     };
     try {
       const identity = { name: sandboxName(owner), labels: labelsFor(owner) };
-      const spec = sandboxSpecFor(request, image, identity, policy, init, network, look.files);
-      const sandbox = await makeStarted(spec, look, stop.signal);
+      const lease = await users.take(stop.signal);
+      const specFor: Making['specFor'] = (user, files) =>
+        sandboxSpecFor(request, image, identity, { ...policy, user }, init, network, files);
+      const sandbox = await makeStarted({ name: identity.name, look, lease, specFor }, stop.signal);
       return {
         sandbox,
         folders: foldersOf(request, image),
@@ -339,8 +368,7 @@ export async function createSandboxes(options: {
     /** Tells what a run starts: the next one of its language is likely to be alike. */
     learn(request: WarmShape, image: ImageInfo, userName: string, first: StepSpec): void {
       const language = languageOf(request);
-      if (language !== undefined)
-        expectations.learn(language, image, usualFolders(request, image), first, userName);
+      if (language !== undefined) expectations.learn(language, image, usualFolders(image), first, userName);
     },
 
     /** Keeps one sandbox at hand for each of these, and for no others without demand. */

@@ -24,6 +24,9 @@ export const volumeName = z
     'must begin with a letter or digit; then letters, digits, "_", "." and "-"',
   );
 
+/** What a volume may hold whose size nobody has said. */
+export const defaultVolumeBytes = 10 * 2 ** 30;
+
 const port = z.int().min(1).max(65_535);
 const second = 1_000;
 
@@ -44,7 +47,10 @@ function serviceLimits(max: LimitMaxima) {
         .min(2 ** 20)
         .max(max.diskBytes)
         .default(Math.min(2 ** 30, max.diskBytes))
-        .meta({ description: 'What it may write to its own root filesystem; volumes apart.' }),
+        .meta({
+          description:
+            'What it may hold of its own root filesystem’s disk, with the `files` that it was given and the image’s VOLUMEs; deleted files that are still open count, and each file and folder as 4 KiB at least. Named volumes have a size of their own. Over it the service is killed and `failed` (`disk_limit`), what it wrote there is removed, and it is not started again until somebody does.',
+        }),
     })
     .meta({ id: 'ServiceLimits' });
 }
@@ -108,7 +114,20 @@ export function serviceRequestSchema(policy: RunPolicy) {
       isolation: z.enum(['container', 'gvisor']).default('container'),
       pull: z.enum(['missing', 'always', 'never']).default('missing'),
       volumes: z
-        .array(z.strictObject({ name: volumeName, path: absolutePath }))
+        .array(
+          z.strictObject({
+            name: volumeName,
+            path: absolutePath,
+            sizeBytes: z
+              .int()
+              .min(2 ** 20)
+              .max(policy.limits.diskBytes)
+              .optional()
+              .meta({
+                description: `What the volume may hold, counted as \`limits.diskBytes\`: over it the service is killed and \`failed\` (\`disk_limit\`); the volume stays as it is. Default: ${defaultVolumeBytes} (10 GiB).`,
+              }),
+          }),
+        )
         .max(16)
         .default([])
         .meta({

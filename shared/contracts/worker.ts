@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostFacts } from './host-facts.ts';
 
 const amounts = z.object({ memoryBytes: z.number(), cpus: z.number(), runs: z.int() });
 
@@ -19,15 +20,28 @@ export const worker = z
       os: z.string(),
       architecture: z.string(),
       kernel: z.string(),
+      userNamespace: z.boolean().meta({
+        description: 'Whether its containers’ users are others on the machine: rootless, or remapped.',
+      }),
     }),
     isolations: z.array(z.enum(['container', 'gvisor'])),
     egress: z.boolean().meta({ description: 'Whether network "egress" can be given safely here.' }),
     capacity: z.object({ memoryBytes: z.number(), cpus: z.number() }),
     inUse: amounts,
+    runUser: z.string().nullable().meta({
+      description: 'The user (`uid:gid`) that all runs have here; null: each sandbox has one of its own.',
+    }),
     warm: z.array(
       z.object({ image: z.string(), isolation: z.string(), network: z.string(), count: z.int() }),
     ),
     disk: z.object({ totalBytes: z.number(), freeBytes: z.number() }).nullable(),
+    host: hostFacts.nullable().default(null).meta({
+      description: '`null`: the engine is on another machine, whose kernel this worker cannot see.',
+    }),
+    disksSeen: z.boolean().optional().meta({
+      description:
+        'Whether it sees all that containers write to the engine’s disk. Else it has the engine’s word on their roots, without deleted files and volumes.',
+    }),
     startedAt: z.string(),
     lastSeenAt: z.string(),
   })

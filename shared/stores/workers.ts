@@ -28,6 +28,8 @@ export type WorkerCommand =
       path: string;
       blob: string;
     }
+  /** Nobody waits for this operation any more. */
+  | { kind: 'leave'; operation: string }
   | { kind: 'remove-volume'; operation: string; volume: string };
 
 type LocalImage = Omit<Image, 'workers'>;
@@ -37,12 +39,14 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>;
 /** The register of workers, and the commands on their way to them. */
 export function createWorkerStore(redis: RedisConnection, keys: Keys) {
   return {
-    async beat(worker: Worker, images: LocalImage[]): Promise<void> {
+    /** @param registries whom it calls beside public addresses: entries of a policy (registries/policy.ts). */
+    async beat(worker: Worker, images: LocalImage[], registries: string[] = []): Promise<void> {
       await redis
         .multi()
         .hset(keys.worker(worker.id), {
           worker: JSON.stringify(worker),
           images: JSON.stringify(images.slice(0, mostListedImages)),
+          registries: JSON.stringify(registries),
         })
         .pexpire(keys.worker(worker.id), lifeMs)
         .zadd(keys.workers, Date.now(), worker.id)
@@ -71,6 +75,13 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
           ? [{ worker: JSON.parse(worker) as Worker, images: JSON.parse(images ?? '[]') as LocalImage[] }]
           : [],
       );
+    },
+
+    /** What the live workers call beside public addresses, all of them together. */
+    async registries(): Promise<string[]> {
+      const ids = await redis.zrange(keys.workers, '0', '-1');
+      const entries = await Promise.all(ids.map((id) => redis.hget(keys.worker(id), 'registries')));
+      return entries.flatMap((entry) => JSON.parse(entry ?? '[]') as string[]);
     },
 
     /** Leaves a command for a worker and wakes it. Commands die with their worker. */

@@ -1,5 +1,5 @@
-import { type AddressPolicy, addressPolicy, literalOf, plainHost } from './address.ts';
-import { portPolicy } from './ports.ts';
+import { type AddressPolicy, addressPolicy, isLocalName, literalOf, plainHost } from '../net/address.ts';
+import { portPolicy } from '../net/ports.ts';
 
 /** Where webhooks may go, as the operator has it. */
 export type TargetPolicy = {
@@ -53,6 +53,3 @@ export const portOf = (url: URL) => Number(url.port || (url.protocol === 'https:
 
 export const blockedMessage = (what: string) =>
   `${what} is no public address: webhooks do not go to loopback, private or other non-global addresses, unless the operator allows it (RUNLET_WEBHOOK_ALLOW)`;
-
-/** RFC 6761 §6.3: these are loopback, whatever a resolver says. */
-const isLocalName = (host: string) => host === 'localhost' || host.endsWith('.localhost');

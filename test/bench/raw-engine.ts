@@ -2,11 +2,11 @@ import { Agent, request } from 'node:http';
 
 export type RawEngine = ReturnType<typeof rawEngine>;
 
-/** The pool, or a clean-up, is through when so long no container came, went or changed its state. */
-const calmMs = 1_000;
-
-/** The peer: a container's life over the bare Engine API, with nothing of ours between. */
-export function rawEngine(dockerHost: string) {
+/**
+ * The peer: a container's life over the bare Engine API, with nothing of ours between.
+ * @param calmMs the pool, or a clean-up, is through when so long no container came, went or changed its state
+ */
+export function rawEngine(dockerHost: string, calmMs: number) {
   if (!dockerHost.startsWith('unix://')) throw new Error('the benchmark wants an Engine on a unix socket');
   const socketPath = dockerHost.slice('unix://'.length);
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HostFacts } from '../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { worker as workerSchema } from '../../shared/contracts/worker.ts';
 import { cleanUp, runCli } from './support/cli.ts';
@@ -21,13 +22,25 @@ const healthy: Worker = workerSchema.parse({
     os: 'linux',
     architecture: 'amd64',
     kernel: '6.12.0',
+    userNamespace: false,
   },
   isolations: ['container'],
   egress: true,
+  runUser: null,
   capacity: { memoryBytes: 8 * GiB, cpus: 2 },
   inUse: { memoryBytes: GiB, cpus: 0.5, runs: 1 },
   warm: [],
   disk: { totalBytes: 100 * GiB, freeBytes: 50 * GiB },
+  host: {
+    conntrackMax: 262_144,
+    corePattern: 'core',
+    userNamespaces: 'restricted',
+    swap: 'none',
+    pidMax: 4_194_304,
+    ptyMax: 4_096,
+    kernelLogRestricted: true,
+    firewall: { problem: null, connections: 1_024, localUsersKeptOut: true },
+  },
   startedAt: new Date().toISOString(),
   lastSeenAt: new Date().toISOString(),
 });
@@ -56,6 +69,10 @@ const engine = (more: Partial<Worker['engine']>): Worker => ({
   ...healthy,
   engine: { ...healthy.engine, ...more },
 });
+const on = (host: Partial<HostFacts>, more: Partial<Worker['engine']> = {}): Worker => ({
+  ...engine(more),
+  host: { ...(healthy.host as HostFacts), ...host },
+});
 
 describe('runlet doctor', () => {
   it('finds nothing where all is well', async () => {
@@ -73,6 +90,15 @@ describe('runlet doctor', () => {
       'worker node-a: disk',
       'worker node-a: engine version',
       'worker node-a: runc version',
+      'worker node-a: users of runs',
+      'worker node-a: cgroups',
+      'worker node-a: local users',
+      'worker node-a: connections',
+      'worker node-a: core dumps',
+      'worker node-a: user namespaces',
+      'worker node-a: swap',
+      'worker node-a: processes',
+      'worker node-a: kernel log',
     ]);
     const plain = await runCli(['doctor'], { url: api.url });
     expect(plain.out).toMatch(/^ok {7}server: /m);
@@ -174,6 +200,76 @@ describe('runlet doctor', () => {
       status: 'warning',
       remedy: expect.stringContaining('check with your distribution'),
     });
+  });
+
+  it('says what runs share where all have one user', async () => {
+    const users = async (runUser: unknown) => {
+      api.workers = [{ ...healthy, runUser } as Worker];
+      return (await doctor()).at('worker node-a: users of runs');
+    };
+    expect(await users(null)).toMatchObject({ status: 'ok', remedy: null });
+    expect(await users('1000:1000')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/the user 1000:1000 .*inotify.*pending signals/),
+      remedy: expect.stringContaining('Unset RUNLET_RUN_USER'),
+    });
+    api.workers = [engine({ userNamespace: true })];
+    expect((await doctor()).at('worker node-a: users of runs')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/to the owner of its user namespace as well.*inotify/),
+      remedy: expect.stringContaining('userns-remap'),
+    });
+    // As a worker of an earlier version registers.
+    expect(await users(undefined)).toMatchObject({ status: 'warning', remedy: 'Update the worker.' });
+  });
+
+  it('says what a machine leaves open, each with what to do', async () => {
+    const open: Partial<HostFacts> = {
+      conntrackMax: 16_384,
+      corePattern: '|/usr/share/apport/apport %p',
+      userNamespaces: 'everybody',
+      swap: 'not_counted',
+      pidMax: 32_768,
+      kernelLogRestricted: false,
+    };
+    api.workers = [on(open, { cgroupVersion: '1' })];
+    const report = await doctor();
+    expect(report).toMatchObject({ code: 0, status: 'warning' });
+    const said = (name: string) => `${report.at(`worker node-a: ${name}`)?.detail}`;
+    const remedy = (name: string) => `${report.at(`worker node-a: ${name}`)?.remedy}`;
+    expect(remedy('cgroups')).toContain('unified_cgroup_hierarchy=1');
+    expect(said('connections')).toContain('16 of them');
+    expect(remedy('connections')).toContain('nf_conntrack_max=65536');
+    expect(said('core dumps')).toContain('/usr/share/apport/apport');
+    expect(remedy('core dumps')).toContain('kernel.core_pattern=core');
+    expect(remedy('user namespaces')).toContain('user.max_user_namespaces=0');
+    expect(remedy('swap')).toContain('swapaccount=1');
+    expect(remedy('processes')).toContain('kernel.pid_max');
+    expect(remedy('kernel log')).toContain('kernel.dmesg_restrict=1');
+  });
+
+  it('says what the firewall cannot do', async () => {
+    const firewall = { problem: null, connections: null, localUsersKeptOut: false };
+    api.workers = [on({ firewall })];
+    const bare = await doctor();
+    expect(bare).toMatchObject({ code: 0, status: 'warning' });
+    expect(bare.at('worker node-a: local users')).toMatchObject({
+      status: 'warning',
+      remedy: expect.stringContaining('xt_owner'),
+    });
+    expect(bare.at('worker node-a: connections')?.remedy).toContain('xt_connlimit');
+    api.workers = [on({ firewall: { ...firewall, problem: 'iptables cannot be run' } })];
+    expect((await doctor()).at('worker node-a: firewall')).toMatchObject({
+      status: 'warning',
+      detail: expect.stringContaining('iptables cannot be run'),
+    });
+  });
+
+  it('says of an engine on another machine what stays open there, and that it cannot see the rest', async () => {
+    api.workers = [{ ...engine({ cgroupVersion: '1' }), host: null }];
+    const report = await doctor();
+    expect(report.at('worker node-a: cgroups')?.detail).toContain('not on the engine’s machine');
+    expect(report.at('worker node-a: host')?.status).toBe('skipped');
   });
 
   it('claims nothing of another engine than Docker’s', async () => {

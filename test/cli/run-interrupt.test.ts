@@ -47,8 +47,8 @@ describe('Ctrl-C', () => {
     const cli = start('run', 'busybox');
     await started(cli);
     cli.child.kill('SIGINT');
-    await vi.waitFor(() => expect(cancels()).toHaveLength(1));
-    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Cancelling'));
+    await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Cancelling'), { timeout: 20_000 });
     cli.child.kill('SIGINT');
     expect(await cli.ended).toMatchObject({ code: 130, signal: null });
   });
@@ -56,7 +56,9 @@ describe('Ctrl-C', () => {
   it('before the server has taken the run ends the tries', async () => {
     api.faults.set('POST /v1/runs', [{ status: 503, retryAfter: '60' }]);
     const cli = start('run', 'busybox');
-    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('trying again in 60 s'));
+    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('trying again in 60 s'), {
+      timeout: 20_000,
+    });
     cli.child.kill('SIGINT');
     const ended = await cli.ended;
     expect(ended.code).toBe(130);

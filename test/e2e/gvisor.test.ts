@@ -53,7 +53,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     const [kernel, first, id, ...rest] = run.stdout.split('\n');
     expect(kernel).not.toBe(release());
     expect(first).toContain('gVisor');
-    expect(id).toBe('uid=1000(runlet) gid=1000(runlet) groups=1000(runlet)');
+    expect(id).toMatch(/^uid=(\d{10})\(runlet\) gid=\1\(runlet\) groups=\1\(runlet\)$/);
     const none = '0000000000000000';
     expect(rest).toEqual([...['Inh', 'Prm', 'Eff', 'Bnd'].map((set) => `Cap${set}:\t${none}`), '/work', '']);
     expect(run.stderr).toMatch(/\/x: (Permission denied|Read-only file system)/);
@@ -77,7 +77,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
   test('stdin, files and artifacts pass bit for bit', async () => {
     const [input, file] = [randomBytes(300_000), randomBytes(300_000)];
     const run = await sh(
-      'sha256sum; sha256sum < deep/in.bin; stat -c "%a %u" deep/in.bin run.sh; ./run.sh; mkdir -p out; head -c 2000000 /dev/urandom > out/big; chmod 400 out/big; sha256sum < out/big; echo again > /dev/stderr',
+      'sha256sum; sha256sum < deep/in.bin; stat -c "%a %U" deep/in.bin run.sh; ./run.sh; mkdir -p out; head -c 2000000 /dev/urandom > out/big; chmod 400 out/big; sha256sum < out/big; echo again > /dev/stderr',
       {
         stdin: input.toString('base64'),
         stdinEncoding: 'base64',
@@ -93,8 +93,8 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     expect(lines.slice(0, 5)).toEqual([
       `${sha256(input)}  -`,
       `${sha256(file)}  -`,
-      '400 1000',
-      '755 1000',
+      '400 runlet',
+      '755 runlet',
       'I am ./run.sh',
     ]);
     expect(run.stderr).toBe('again\n');
@@ -182,7 +182,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
   test('a sandbox made ahead serves one run, and only one with its limits', async () => {
     const first = await warm('echo mine > /tmp/mine; echo mine > /work/mine; ls /tmp /work');
     expect(first.stdout).toContain('mine');
-    expect((await warm('ls /tmp /work; id -u')).stdout).toBe('/tmp:\n\n/work:\n1000\n');
+    expect((await warm('ls /tmp /work; id -un')).stdout).toBe('/tmp:\n\n/work:\nrunlet\n');
     // Its engine cannot give a running sandbox other limits.
     const limits = { memoryBytes: 512 * MiB, cpus: 0.5, pids: 32 };
     expect(await sh('echo other', { limits })).toMatchObject({ status: 'succeeded', stdout: 'other\n' });

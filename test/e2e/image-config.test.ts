@@ -31,7 +31,7 @@ let runlet: Runlet;
 
 beforeAll(async () => {
   await makeImage();
-  runlet = await startRunlet(lab);
+  runlet = await startRunlet(lab, { env: { RUNLET_RUN_USER: '4321:4321' } });
 });
 afterAll(async () => {
   await runlet.stop();
@@ -89,7 +89,7 @@ const usual = {
   },
   cwd: '/srv/app',
   // Not the image's: programs are the operator's user, whatever an image says.
-  ids: '1000 1000 1000',
+  ids: '4321 4321 4321',
 };
 
 describe('of an image’s config and a request, the program gets', () => {

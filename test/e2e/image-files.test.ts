@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
@@ -147,13 +147,14 @@ describe('what an image has under its VOLUMEs', () => {
 describe('a run’s user has a name', () => {
   const who =
     'id; whoami; echo "$USER $LOGNAME $HOME" ~; tail -n 1 /etc/passwd; grep -c " /etc/passwd " /proc/mounts';
-  const added =
-    'uid=1000(runlet) gid=1000(runlet) groups=1000(runlet)\nrunlet\nrunlet runlet /work /work\nrunlet:x:1000:1000::/work:/bin/sh\n1\n';
+  const added = expect.stringMatching(
+    /^uid=(\d{10})\(runlet\) gid=\1\(runlet\) groups=\1\(runlet\)\nrunlet\nrunlet runlet \/work \/work\nrunlet:x:\1:\1::\/work:\/bin\/sh\n1\n$/,
+  );
 
   test.each(isolations)('in an image that has none for it: isolation %s', async (isolation) => {
     expect(await sh('busybox', who, { isolation })).toMatchObject({ stdout: added, stderr: '' });
     if (isolation === 'container')
-      expect((await warm({ image: 'busybox', command: ['sh', '-c', who] })).stdout).toBe(added);
+      expect((await warm({ image: 'busybox', command: ['sh', '-c', who] })).stdout).toEqual(added);
   });
 
   test('also where its root is writable, where the files are links, and where there are none', async () => {
@@ -166,13 +167,17 @@ describe('a run’s user has a name', () => {
     expect(await sh(none, who)).toMatchObject({ stdout: added });
   });
 
-  test('that is the image’s own where it has one, and then nothing lies over the image’s files', async () => {
+  test('that is the operator’s where they chose one for all: the image’s own for it, and then nothing lies over the image’s files', async () => {
     const node = await imageOf(
       'echo node:x:1000:1000::/home/node:/bin/sh >>/etc/passwd; echo node:x:1000: >>/etc/group',
     );
+    expect(await sh(node, who)).toMatchObject({ stdout: added });
+    const chosen = await startRunlet(lab, { env: { RUNLET_RUN_USER: '1000:1000' } });
+    onTestFinished(() => chosen.stop());
     const own =
       'uid=1000(node) gid=1000(node) groups=1000(node)\nnode\nnode node /work /work\nnode:x:1000:1000::/home/node:/bin/sh\n0\n';
-    expect(await sh(node, who)).toMatchObject({ stdout: own });
+    const command = ['sh', '-c', who];
+    expect(await chosen.run({ image: node, command })).toMatchObject({ stdout: own });
   });
 
   test('that languages find, also in a program that was started ahead', async () => {

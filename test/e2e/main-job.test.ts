@@ -99,12 +99,12 @@ test('a memory bomb is out_of_memory, its neighbour unharmed', async () => {
 test('stdin, env, workdir and entrypoint reach the program', async () => {
   const ended = await run({
     image: 'busybox',
-    entrypoint: ['sh', '-c', 'pwd; echo "$GREETING"; cat; id -u; touch here && echo writable'],
+    entrypoint: ['sh', '-c', 'pwd; echo "$GREETING"; cat; id -un; touch here && echo writable'],
     env: { GREETING: 'hi there' },
     stdin: 'line one\nline two\n',
     workdir: '/work',
   });
-  expect(ended.stdout).toBe('/work\nhi there\nline one\nline two\n1000\nwritable\n');
+  expect(ended.stdout).toBe('/work\nhi there\nline one\nline two\nrunlet\nwritable\n');
   expect(ended.request).toMatchObject({ env: { GREETING: '***' } });
   expect(JSON.stringify(ended.request)).not.toContain('hi there');
 });

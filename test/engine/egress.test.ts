@@ -164,6 +164,24 @@ describe('the firewall', () => {
     expect(hooks.length).toBe(4);
   });
 
+  it('stands without the bounds that the kernel has no match for, and says which hold', async () => {
+    // Numbers that no match takes stand for a match that is not there.
+    const impossible = { connections: 2 ** 40, callers: [2 ** 40] };
+    const wholly = createFirewall([resolver, privateResolver]);
+    try {
+      for (const lacks of ['connections', 'callers'] as const) {
+        const bounds = { connections: 512, callers: [0], [lacks]: impossible[lacks] };
+        const partly = createFirewall([resolver, privateResolver], { bounds });
+        await partly.ensure();
+        expect(partly.bounds()).toEqual({ ...bounds, [lacks]: null });
+      }
+      expect(await reached(targets)).toEqual([`${site}:80`]);
+    } finally {
+      await wholly.ensure();
+    }
+    expect(wholly.bounds()).toEqual({ connections: 1_024, callers: [0] });
+  });
+
   it('takes only resolvers that are IPv4 addresses', () => {
     expect(() => createFirewall(['8.8.8.8; rm -rf /'])).toThrow('not an IPv4 address');
   });

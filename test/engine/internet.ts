@@ -15,6 +15,8 @@ export const namespace = `rletest${process.pid}`;
 const outside = { link: `rlo${process.pid}`, address: '203.0.114.9' };
 const inside = { link: `rli${process.pid}`, address: '203.0.114.10' };
 export const site = '203.0.115.1';
+/** A route leads there, and nobody answers. */
+export const silentSite = '203.0.115.66';
 export const resolver = '203.0.115.53';
 export const privateResolver = '10.99.99.53';
 export const otherPrivate = '10.99.99.54';
@@ -70,8 +72,8 @@ export function internet() {
     ip('-n', namespace, 'addr', 'add', `${inside.address}/30`, 'dev', inside.link);
     ip('-n', namespace, 'link', 'set', inside.link, 'up');
     ip('-n', namespace, 'link', 'set', 'lo', 'up');
-    for (const address of behind) {
-      ip('-n', namespace, 'addr', 'add', `${address}/32`, 'dev', 'lo');
+    for (const address of behind) ip('-n', namespace, 'addr', 'add', `${address}/32`, 'dev', 'lo');
+    for (const address of [...behind, silentSite]) {
       ip('route', 'add', `${address}/32`, 'via', inside.address, 'dev', outside.link);
     }
     for (const address of onLoopback) ip('addr', 'add', `${address}/32`, 'dev', 'lo');

@@ -110,7 +110,7 @@ describe('posture of a sandbox', () => {
       { limits: { memoryBytes: 64 * 1024 * 1024 } },
     );
     expect(stdout.split('\n').map((line) => line.trim())).toEqual([
-      'Max core file size 0 0 bytes',
+      'Max core file size 1 1 bytes',
       'Max open files 4096 4096 files',
       String(64 * 1024 * 1024),
       '',

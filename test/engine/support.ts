@@ -40,7 +40,7 @@ const most = {
 const schema = runRequestSchema({ limits: most, allowWritable: true, allowEgress: true, registries: [] });
 
 export const policy: SandboxPolicy = {
-  user: '1000:1000',
+  user: { uid: 1000, gid: 1000 },
   seccompProfile: readFileSync(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8'),
   gvisorRuntime: 'runsc',
 };

@@ -107,7 +107,11 @@ describe('a start’s failure by its text', () => {
       'conflict',
       '0.0.0.0:80',
     ],
-    ['OCI runtime create failed: error mounting "proc": no such file or directory', 'start_failed', 'proc'],
+    [
+      'OCI runtime create failed: error mounting "proc": no such file or directory',
+      'start_failed',
+      'mounted',
+    ],
   ])('%s → %s', (text, code, named) => {
     const problem = startProblem(text);
     expect(problem.code).toBe(code);

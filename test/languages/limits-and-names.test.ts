@@ -132,7 +132,7 @@ class Fill {
 
   test('Go, with garbage of many times that', { timeout: 240_000 }, async () => {
     const garbage = `package main
-import "fmt"
+import "os"
 func main() {
 	live := make([][]byte, 300)
 	for i := 0; i < 3000; i++ {
@@ -142,7 +142,7 @@ func main() {
 	}
 	sum := 0
 	for _, one := range live { sum += int(one[0]) }
-	fmt.Println(sum)
+	if sum == 300 { os.Stdout.WriteString("300\\n") }
 }`;
     expect(await run('go', garbage)).toEqual(fine('300\n'));
   });
@@ -232,5 +232,25 @@ console.log(Color.Green, Color[1], Geometry.area(2), new Point(1).sum(), Size.La
       'enum E {\n  X,\n  Y,\n}\n\nfunction boom(): never {\n  throw new Error("it is " + E.Y);\n}\nboom();\n';
     const { stderr } = await run('typescript', code);
     expect(stderr).toMatch(/Error: it is 1\n\s+at boom \(\/work\/main\.ts:7:9\)/);
+  });
+});
+
+describe('the user of a run, whose number is another each time, is called the same in every image, and at home in /work: in', () => {
+  const code: Record<string, string> = {
+    // Its image has a user `node`, of the number 1000.
+    javascript: `const os = require('node:os'); const { username, homedir, uid, gid } = os.userInfo();
+console.log(username, homedir, os.homedir(), uid === gid && uid > 1000);`,
+    python: `import getpass, os, pwd
+user = pwd.getpwuid(os.getuid())
+print(user.pw_name, user.pw_dir, os.path.expanduser('~runlet'), os.getuid() == os.getgid() == pwd.getpwnam(getpass.getuser()).pw_uid > 1000)`,
+    java: `class Who { public static void main(String[] args) throws Exception {
+  var view = (java.nio.file.attribute.PosixFileAttributeView) java.nio.file.Files.getFileAttributeView(java.nio.file.Path.of("."), java.nio.file.attribute.PosixFileAttributeView.class);
+  System.out.println(System.getProperty("user.name") + " " + System.getProperty("user.home") + " /work " + view.getOwner().getName().equals(view.readAttributes().group().getName()));
+} }`,
+  };
+
+  test.each(Object.keys(code))('%s', async (language) => {
+    const yes = language === 'python' ? 'True' : 'true';
+    expect(await run(language, code[language] ?? '')).toEqual(fine(`runlet /work /work ${yes}\n`));
   });
 });

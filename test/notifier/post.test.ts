@@ -6,9 +6,9 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { notifierEnvironment } from '../../services/notifier/environment.ts';
 import { createPoster } from '../../services/notifier/http/post.ts';
-import { lookUpBy } from '../../services/notifier/http/resolve.ts';
 import { TryAbandoned, TryFailed } from '../../services/notifier/http/try-failed.ts';
 import { attemptFaults } from '../../shared/contracts/webhook.ts';
+import { lookUpBy } from '../../shared/net/look-up.ts';
 import { targetPolicy } from '../../shared/webhooks/target.ts';
 
 /** One try at a time, to a receiver that sends whatever bytes it is told to. */

@@ -27,7 +27,7 @@ import {
 const sources = fileURLToPath(new URL('../../infra/sandbox-init/', import.meta.url));
 
 /** Of nobody else on this machine, so that limits on a user's processes concern no other. */
-export const uid = 48_213;
+export const uid = 2_147_345_678;
 
 /** Namespaces are made by root; elsewhere these tests cannot be. */
 export const canRun = process.platform === 'linux' && process.getuid?.() === 0;

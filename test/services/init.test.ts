@@ -181,25 +181,6 @@ describe('PID 1', () => {
   });
 });
 
-describe('calls at any moment', () => {
-  test('are all answered, while it is put to sleep over and over', async () => {
-    const service = await api.start({
-      name: 'dozer',
-      image: node,
-      command: ['node', '-e', plainServer],
-      port: 3000,
-      keepAlive: 1_000,
-    });
-    // Around the moment at which it goes idle, and while it is being stopped.
-    for (const waitMs of [1_250, 1_300, 1_350, 1_380, 1_400, 1_420, 1_440, 1_460, 1_500, 1_600, 1_800]) {
-      const answer = await api.fetch(service);
-      expect([waitMs, answer.status, await answer.text()]).toEqual([waitMs, 200, 'hello']);
-      await sleep(waitMs);
-    }
-    await api.remove('dozer');
-  });
-});
-
 describe.runIf(lab.gvisor)('under gVisor', () => {
   test('it is the same', async () => {
     const service = await api.start(
@@ -255,7 +236,8 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
   });
 });
 
-describe('one that is put to sleep', () => {
+// They sleep, and wait: beside one another.
+describe.concurrent('one that is put to sleep', () => {
   const hello = async (service: Service) => (await (await api.fetch(service)).text()) === 'hello';
 
   test('sleeps within two seconds of what was asked, not before, and wakes at a call', async () => {
@@ -316,5 +298,22 @@ describe('one that is put to sleep', () => {
     expect(await api.read('stubborn')).toMatchObject({ status: 'ready', restarts: 0, error: null });
     await docker(lab.dockerHost, 'kill', api.container(service));
     await api.remove('stubborn');
+  });
+
+  test('answers every call, while it is put to sleep over and over', async () => {
+    const service = await api.start({
+      name: 'dozer',
+      image: node,
+      command: ['node', '-e', plainServer],
+      port: 3000,
+      keepAlive: 1_000,
+    });
+    // Around the moment at which it goes idle, and while it is being stopped.
+    for (const waitMs of [1_250, 1_300, 1_350, 1_380, 1_400, 1_420, 1_440, 1_460, 1_500, 1_600, 1_800]) {
+      const answer = await api.fetch(service);
+      expect([waitMs, answer.status, await answer.text()]).toEqual([waitMs, 200, 'hello']);
+      await sleep(waitMs);
+    }
+    await api.remove('dozer');
   });
 });

@@ -79,6 +79,8 @@ export async function startRunlet(
     RUNLET_HOST: '127.0.0.1',
     RUNLET_PORT: '0',
     DOCKER_HOST: lab.dockerHost,
+    // The lab's registries are on loopback.
+    RUNLET_REGISTRY_ALLOW: '127.0.0.0/8',
     ...options.env,
   };
   const programs: Program[] = [];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressPolicy, isGlobal, literalOf } from '../../shared/webhooks/address.ts';
+import { addressPolicy, isGlobal, literalOf } from '../../shared/net/address.ts';
 
 /**
  * The IANA registries of special-purpose addresses (RFC 6890 and what came after), each range by its ends and something in between,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { portPolicy } from '../../shared/webhooks/ports.ts';
+import { portPolicy } from '../../shared/net/ports.ts';
 import { parseTarget, targetFault, targetPolicy } from '../../shared/webhooks/target.ts';
 
 const policyOf = (allow = '', ports = '80,443,1024-65535') =>

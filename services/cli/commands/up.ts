@@ -31,7 +31,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .addOption(
       new Option('--restart <when>', 'when it ends by itself').choices(['always', 'on-failure', 'never']),
     )
-    .option('-v, --volume <name:path>', 'a named volume that outlives it (repeatable)', each(text))
+    .option('-v, --volume <name:path[:size]>', 'a named volume that outlives it (repeatable)', each(text))
     .option(
       '--file <local[:path]>',
       'put a file, or a folder with all in it, into the work folder (repeatable)',
@@ -43,6 +43,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('--entrypoint <program>', 'replaces the image’s entrypoint; "" takes it away')
     .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
     .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
+    .option('--disk <size>', 'what it may write to its root file system; volumes apart', as(parseSize))
     .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
     .option('--no-init', 'the program is PID 1 itself: no init of ours hands on signals and reaps')
     .option('--public', 'anybody may call it, without a key')

@@ -2,6 +2,7 @@ import type { Worker } from '../../../shared/contracts/worker.ts';
 import { formatAge, formatBytes } from '../output/format.ts';
 import { type Component, type Finding, findingsFor } from './advisories.ts';
 import { type Check, failed, ok, skipped, warning } from './check.ts';
+import { checkHost } from './host-checks.ts';
 
 const lowDiskBytes = 2 * 1024 ** 3;
 const lowDiskShare = 0.1;
@@ -16,8 +17,11 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
     return [
       checkEngine(name, worker, now),
       checkDisk(`${name}: disk`, worker.disk),
+      ...checkDiskLimits(`${name}: disk limits`, worker.disksSeen),
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
+      checkRunUser(`${name}: users of runs`, worker),
+      ...checkHost(name, worker),
     ];
   });
 }
@@ -51,6 +55,29 @@ function checkEngine(name: string, { status, engine, lastSeenAt, id }: Worker, n
   }
 }
 
+/** A worker of an earlier version says nothing of it, and has one user for all. */
+function checkRunUser(
+  name: string,
+  { runUser, engine }: { runUser?: Worker['runUser']; engine: Worker['engine'] },
+): Check {
+  // Seen on Linux 6.18: in flight, pipes and locked memory are apart there, all else is charged to whoever made the namespace, too.
+  if (runUser === null && engine.userNamespace)
+    return warning(
+      name,
+      'each sandbox has a user of its own, but the kernel charges much to the owner of its user namespace as well, and one run can take it from all: inotify, pending signals, timers, message queues',
+      'Have an engine that is neither rootless nor started with userns-remap, or isolation "gvisor".',
+    );
+  if (runUser === null) return ok(name, 'each sandbox has a user of its own');
+  const who = runUser === undefined ? 'one user' : `the user ${runUser}`;
+  return warning(
+    name,
+    `all runs have ${who} and share what the kernel counts by user, which one of them can take from all: inotify, descriptors in flight, pending signals, timers, pipe pages, message queues, locked memory`,
+    runUser === undefined
+      ? 'Update the worker.'
+      : 'Unset RUNLET_RUN_USER: then each sandbox has a user of its own.',
+  );
+}
+
 function checkDisk(name: string, disk: Worker['disk']): Check {
   if (disk === null) return skipped(name, 'The worker does not know (a remote engine)');
   const share = disk.totalBytes > 0 ? disk.freeBytes / disk.totalBytes : 0;
@@ -59,6 +86,19 @@ function checkDisk(name: string, disk: Worker['disk']): Check {
   const remedy =
     'Remove images that are no longer used (runlet images, runlet rmi), or make the disk larger.';
   return warning(name, detail, remedy);
+}
+
+/** An older worker says nothing of it. */
+function checkDiskLimits(name: string, seen: boolean | undefined): Check[] {
+  if (seen === undefined) return [];
+  if (seen) return [ok(name, 'it sees all that containers write, deleted files and volumes included')];
+  return [
+    warning(
+      name,
+      'its engine alone tells what containers write: deleted files that are still open, and volumes, count for nothing',
+      'Run a worker as root on the engine’s own machine; or set RUNLET_ALLOW_WRITABLE=false, and give services to nobody whom you do not trust.',
+    ),
+  ];
 }
 
 /** The advisories for Docker Engine say nothing of another engine that speaks its API, such as Podman. */

@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { FileCollection } from '../files/collect.ts';
 import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
+import { parseSize } from '../parse/size.ts';
 
 export type UpOptions = {
   name?: string;
@@ -20,6 +21,7 @@ export type UpOptions = {
   entrypoint?: string;
   memory?: number;
   cpus?: number;
+  disk?: number;
   network?: string;
   init?: boolean;
   public?: boolean;
@@ -35,6 +37,7 @@ export function serviceRequest(context: Context, image: string, command: string[
   const limits = {
     ...(options.memory !== undefined && { memoryBytes: options.memory }),
     ...(options.cpus !== undefined && { cpus: options.cpus }),
+    ...(options.disk !== undefined && { diskBytes: options.disk }),
   };
   return {
     image,
@@ -61,10 +64,15 @@ export function serviceRequest(context: Context, image: string, command: string[
   };
 }
 
-function volumeOf(text: string): { name: string; path: string } {
-  const at = text.indexOf(':');
-  if (at < 1) throw new UsageError(`--volume ${text}: say NAME:PATH, as in data:/var/lib/mysql.`);
-  return { name: text.slice(0, at), path: text.slice(at + 1) };
+function volumeOf(text: string): { name: string; path: string; sizeBytes?: number } {
+  const [, name, path, size] = /^([^:]+):(.*?)(?::(\d[^/:]*))?$/.exec(text) ?? [];
+  if (name === undefined || path === undefined)
+    throw new UsageError(`--volume ${text}: say NAME:PATH or NAME:PATH:SIZE, as in data:/var/lib/mysql:20g.`);
+  try {
+    return { name, path, ...(size !== undefined && { sizeBytes: parseSize(size) }) };
+  } catch (error) {
+    throw new UsageError(`--volume ${text}: ${(error as Error).message}`);
+  }
 }
 
 function variables(context: Context, options: UpOptions): Record<string, string> {

@@ -5,6 +5,7 @@ import type { Gateway } from '../gateway.ts';
 import { noContent } from '../http/answers.ts';
 import { bearer, empty, idParam, problems } from '../http/describe.ts';
 import { type App, mount } from '../http/mount.ts';
+import { refuseHost } from './refuse-registry.ts';
 
 const tags = ['Images'];
 const security = bearer;
@@ -31,14 +32,16 @@ export function mountRegistries(app: App, gateway: Gateway): void {
         operationId: 'putRegistry',
         summary: 'Keep credentials of a registry',
         description:
-          'Sealed at rest and write-only: no answer shows them. Used when images of this host are pulled, by whoever runs them. Admin only.',
+          'Sealed at rest and write-only: no answer shows them. Used when images of this host are pulled, by whoever runs them. A host that images are not fetched from (RUNLET_REGISTRY_ALLOW) is refused. Admin only.',
         params,
         example: { username: 'ci', password: 'correct horse battery staple' },
         responses: { 204: empty('Kept.'), ...problems(400, 403, 413, 415, 429) },
       },
     },
     async (c, { body }) => {
-      const kept = await gateway.registries.put(c.var.identity.tenant, hostOf(c.req.param('host')), body);
+      const host = hostOf(c.req.param('host'));
+      await refuseHost(gateway, host);
+      const kept = await gateway.registries.put(c.var.identity.tenant, host, body);
       if (!kept)
         throw new Problem('quota_exceeded', 'A tenant may keep 100 registries: delete one that is not used.');
       return noContent();

@@ -12,6 +12,7 @@ import { sseHeaders } from '../http/sse.ts';
 import { allImages, keyOfImage } from './list.ts';
 import { commonProblem, type Done, startOperation } from './operation.ts';
 import { pullBody, pullOutcome, pullResult, pullStream } from './pull.ts';
+import { refuseRegistry } from './refuse-registry.ts';
 
 const tags = ['Images'];
 const security = bearer;
@@ -73,6 +74,7 @@ export function mountImages(app: App, gateway: Gateway): void {
     },
     async (c, { body }) => {
       const { tenant } = c.var.identity;
+      await refuseRegistry(gateway, body);
       const events = await startOperation(
         gateway,
         (operation) => ({ kind: 'pull', operation, tenant, reference: body.image }),

@@ -8,6 +8,7 @@ import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { textProblem, validationProblem } from '../http/zod-problem.ts';
+import { refuseRegistry } from '../images/refuse-registry.ts';
 import { loadRun } from './load.ts';
 import type { Answer } from './once.ts';
 import { enqueue, type Submitted, storeRun, withMadeSecret } from './submit.ts';
@@ -63,6 +64,7 @@ async function store(
   digest: string | undefined,
 ): Promise<Submitted | Problem> {
   try {
+    await refuseRegistry(gateway, request);
     return await storeRun(gateway, {
       watched: false,
       id,

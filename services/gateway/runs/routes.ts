@@ -6,6 +6,7 @@ import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { sseHeaders } from '../http/sse.ts';
+import { refuseRegistry } from '../images/refuse-registry.ts';
 import { mountArtifacts } from './artifacts.ts';
 import { mountAttach } from './attach-route.ts';
 import { batchBody, batchDocumentBody, createBatch } from './batch.ts';
@@ -39,6 +40,7 @@ export function mountRuns(app: App, gateway: Gateway): void {
     async (c, { body, text }) => {
       const waitSeconds = preferredWait(c.req.header('prefer'));
       const { tenant } = c.var.identity;
+      await refuseRegistry(gateway, body);
       const answer = await once(
         gateway,
         keyOf(c, tenant, '/v1/runs', text),

@@ -188,8 +188,13 @@ export const readFileDocument = {
   security,
   operationId: 'getServiceFile',
   summary: 'A file of a running service',
+  description:
+    'A regular file of at most the operator’s RUNLET_MAX_FILE_BYTES, holes included; of one that grows meanwhile, as much as it was at first. It is copied before the answer begins, for a minute at most, and for as long as the client waits.',
   params: fileParams,
-  responses: { 200: { description: 'Its bytes.', content: bytes }, ...problems(400, 404, 409, 504) },
+  responses: {
+    200: { description: 'Its bytes.', content: bytes },
+    ...problems(400, 404, 409, 413, 503, 504),
+  },
 };
 
 export const writeFileDocument = {

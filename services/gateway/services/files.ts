@@ -15,26 +15,30 @@ import { ownService } from './load.ts';
 import { askWorker, holderOf } from './worker-operation.ts';
 
 const operationMs = 60_000;
+/** Each lies in the store until its client has taken it, however slowly. */
+const mostDownloads = 16;
 const path = '/v1/services/{id}/files/{path}';
 
 /** Files of a running service. Their bytes go by the store of blobs, which gateway and worker share, and not through Redis. */
 export function mountFiles(app: App, gateway: Gateway): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+  let downloads = 0;
 
   async function target(
     c: GatewayContext,
-  ): Promise<{ record: ServiceRecord; file: string; blob: string; worker: string }> {
+  ): Promise<{ record: ServiceRecord; file: string; blob: string; worker: string; signal: AbortSignal }> {
     const record = await ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
     const file = c.req.param('path') ?? '';
     const fault = pathFault(file);
     if (fault !== undefined) throw badField('path', fault);
     const worker = holderOf(record);
     await wish(gateway, record, 'used');
-    return { record, file, worker, blob: transferKey(record.head.tenant, newId('trf')) };
+    const blob = transferKey(record.head.tenant, newId('trf'));
+    return { record, file, worker, blob, signal: c.req.raw.signal };
   }
 
   const ask = (
-    { record, file, worker, blob }: Awaited<ReturnType<typeof target>>,
+    { record, file, worker, blob, signal }: Awaited<ReturnType<typeof target>>,
     act: 'read' | 'write' | 'remove',
   ) =>
     askWorker(
@@ -42,6 +46,7 @@ export function mountFiles(app: App, gateway: Gateway): void {
       worker,
       (operation) => ({ kind: 'service-file', operation, service: record.head.id, act, path: file, blob }),
       operationMs,
+      signal,
     );
 
   mount(
@@ -49,18 +54,31 @@ export function mountFiles(app: App, gateway: Gateway): void {
     options,
     { method: 'get', path, rest: 'path', document: documents.readFileDocument },
     async (c) => {
-      const wanted = await target(c);
+      if (downloads >= mostDownloads)
+        throw new Problem(
+          'overloaded',
+          `${mostDownloads} files of services are being fetched: try again in a moment.`,
+          { retryAfterSeconds: 1 },
+        );
+      downloads += 1;
+      let blob: string | undefined;
+      const over = async () => {
+        downloads -= 1;
+        if (blob !== undefined) await gateway.blobs.removeAll(blob).catch(() => {});
+      };
       try {
+        const wanted = await target(c);
+        blob = wanted.blob;
         await ask(wanted, 'read');
-        const bytes = await gateway.blobs.get(wanted.blob);
+        const bytes = await gateway.blobs.get(blob);
         if (bytes === undefined)
           throw new Problem('internal', 'The file was read and then not found: try again.');
-        bytes.once('close', () => void gateway.blobs.removeAll(wanted.blob).catch(() => {}));
+        bytes.once('close', over);
         return new Response(Readable.toWeb(bytes) as ReadableStream, {
           headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
         });
       } catch (error) {
-        await gateway.blobs.removeAll(wanted.blob).catch(() => {});
+        await over();
         throw error;
       }
     },

@@ -11,6 +11,7 @@ import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { refuseRegistry } from '../images/refuse-registry.ts';
 import { once } from '../runs/once.ts';
 import { withWebhookSecret } from '../runs/submit.ts';
 import { hasSettled, waitForService, wish } from './actions.ts';
@@ -80,6 +81,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
       preferredWait(c.req.header('prefer'));
+      await refuseRegistry(gateway, body);
       const key = idempotencyKey(c.req.header('idempotency-key'));
       return once(
         gateway,

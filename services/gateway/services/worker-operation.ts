@@ -16,16 +16,23 @@ export function holderOf(record: ServiceRecord): string {
   );
 }
 
-/** Asks the service's worker for something, and answers with its last word. Throws its Problem, or 504 when none comes. */
+/**
+ * Asks the service's worker for something, and answers with its last word. Throws its Problem, or 504 when none comes. A worker
+ * that is not waited for any longer, because of that or of the signal, is told so.
+ */
 export async function askWorker(
   gateway: Gateway,
   worker: string,
   command: (operation: string) => WorkerCommand,
   ms: number,
+  signal?: AbortSignal,
 ): Promise<void> {
   const operation = newId('pul');
   const until = Date.now() + ms;
   let wake = () => {};
+  let answered = false;
+  const onAbort = () => wake();
+  signal?.addEventListener('abort', onAbort, { once: true });
   const unlisten = await gateway.wakeups.listen(gateway.keys.wake(operation), () => wake());
   try {
     await gateway.workers.send(worker, command(operation));
@@ -37,8 +44,11 @@ export async function askWorker(
       const done = events
         .map(({ event }) => event)
         .find((event): event is Extract<OperationEvent, { kind: 'done' }> => event.kind === 'done');
+      answered = done !== undefined;
       if (done?.error) throw Problem.fromBody(done.error);
       if (done !== undefined) return;
+      if (signal?.aborted === true)
+        throw new Problem('service_timeout', 'The request was given up before the worker had answered.');
       if (Date.now() > until)
         throw new Problem(
           'service_timeout',
@@ -49,6 +59,8 @@ export async function askWorker(
       await Promise.race([woken, new Promise((resolve) => setTimeout(resolve, pollMs))]);
     }
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     unlisten();
+    if (!answered) await gateway.workers.send(worker, { kind: 'leave', operation }).catch(() => {});
   }
 }

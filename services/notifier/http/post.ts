@@ -1,10 +1,10 @@
-import type { LookupFunction } from 'node:net';
-import { Agent, buildConnector, type Dispatcher, errors } from 'undici';
+import { type Agent, type Dispatcher, errors } from 'undici';
 import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
+import type { Address, LookUp } from '../../../shared/net/look-up.ts';
+import { mostHeaderBytes, pinnedAgent } from '../../../shared/net/pinned-agent.ts';
 import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
 import { extractOf } from './extract.ts';
-import { limitAnswers } from './limit-answers.ts';
-import { type Address, checkedAddresses, type LookUp } from './resolve.ts';
+import { checkedAddresses } from './resolve.ts';
 import { TryAbandoned, TryFailed } from './try-failed.ts';
 
 export type Posted = {
@@ -18,8 +18,8 @@ export type Poster = ReturnType<typeof createPoster>;
 
 /** Connections are kept for the next delivery to the same checked addresses; so many receivers' at the most. */
 const mostAgents = 256;
-const keptMs = 10_000;
-const mostHeaderBytes = 16 * 1024;
+/** Far more than the headers and the extract of a body, with all that is buffered on the way. */
+const answerBytes = 1024 * 1024;
 
 /**
  * Sends deliveries. Whatever the receiver does, a try costs no more than its time and some KiB: no redirect is followed, no body is
@@ -36,7 +36,7 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
       .map(({ address }) => address)
       .sort()
       .join(' ')}`;
-    const agent = agents.get(key) ?? pinnedAgent(addresses, timeoutMs);
+    const agent = agents.get(key) ?? pinnedAgent(addresses, { timeoutMs, answerBytes });
     agents.delete(key);
     agents.set(key, agent);
     if (agents.size > mostAgents) {
@@ -88,30 +88,6 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
       agents.clear();
     },
   };
-}
-
-/** Connects to these addresses whatever the name answers by now; SNI and Host are the name's all the same. */
-function pinnedAgent(addresses: Address[], timeoutMs: number): Agent {
-  const lookup: LookupFunction = (_host, wanted, callback) => {
-    if (wanted.all === true) callback(null, addresses);
-    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
-  };
-  // A receiver that chose HTTP/2 would choose its limits too: none of those below holds there.
-  const connect = buildConnector({ lookup, autoSelectFamily: true, timeout: timeoutMs, allowH2: false });
-  return new Agent({
-    connect: (target, callback) =>
-      connect(target, (...made) => {
-        if (made[0] === null) limitAnswers(made[1]);
-        callback(...made);
-      }),
-    keepAliveTimeout: keptMs,
-    keepAliveMaxTimeout: keptMs,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    maxHeaderSize: mostHeaderBytes,
-    pipelining: 1,
-    allowH2: false,
-  });
 }
 
 function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -85,8 +85,13 @@ export interface Engine {
   update(id: ContainerId, limits: UpdatableLimits, signal?: AbortSignal): Promise<void>;
   /** Gives a container another name; a Problem `conflict` when it is taken, `container_lost` when it is gone. */
   rename(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
-  /** Bytes that the container has written to its own root filesystem (tmpfs apart); `null` when it is gone. */
+  /**
+   * Bytes that the container has written to its own root filesystem (tmpfs apart), but for files that it has deleted and still holds, and for
+   * volumes; `null` when it is gone.
+   */
   containerSize(id: ContainerId, signal?: AbortSignal): Promise<number | null>;
+  /** Where on the engine's machine a container's writes end up; `null` when it is gone. */
+  diskPlaces(id: ContainerId, signal?: AbortSignal): Promise<DiskPlaces | null>;
   /**
    * What lies at a path of a container that need not have run, as a tar whose first entry is named by the path's last part; `null` when
    * nothing is there. Links on the way are followed within the container, one at the end is not. No deadline for what follows the
@@ -107,6 +112,8 @@ export interface Engine {
 
   /** A bridge network; a Problem `conflict` when the name is taken or the subnet overlaps with another. */
   createNetwork(spec: NetworkSpec, signal?: AbortSignal): Promise<NetworkId>;
+  /** Resolves to `null` when there is none. */
+  inspectNetwork(idOrName: string, signal?: AbortSignal): Promise<NetworkSummary | null>;
   removeNetwork(idOrName: string, signal?: AbortSignal): Promise<void>;
   listNetworks(labels: Labels, signal?: AbortSignal): Promise<NetworkSummary[]>;
 
@@ -139,6 +146,21 @@ export type EngineInfo = {
   memoryBytes: number;
   /** Names of the OCI runtimes, as in `runc`, `runsc`. */
   runtimes: string[];
+  /** Whether containers have users of their own, few of them, that are others on the machine (rootless, `userns-remap`). */
+  userNamespace: boolean;
+  registries: EngineRegistries;
+};
+
+/** How an engine is set up towards registries; by whoever runs it. */
+export type EngineRegistries = {
+  /** URLs of registries that are asked first for images of the public one. */
+  mirrors: string[];
+  /** Registries that it was told of by name, as references name them. */
+  named: string[];
+  /** Of these, and networks (CIDRs), where plain HTTP and unknown certificates are taken. */
+  insecure: string[];
+  /** URLs of the proxies that it calls by, and what it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  proxy: { http: string; https: string; without: string };
 };
 
 export type ImageInfo = {
@@ -348,6 +370,17 @@ export type ContainerState = {
   ports: PortBinding[];
 };
 
+export type DiskPlaces = {
+  /** As the engine's machine numbers it; 0 when it does not run. */
+  pid: number;
+  /** The folder that takes what is written to the root; `null` where the engine does not tell. */
+  root: string | null;
+  /** Files of the engine's own that the container may write to, each at a path of it. */
+  files: { source: string; path: string }[];
+  /** Volumes that it may write to, named ones or not. */
+  volumes: { folder: string; path: string }[];
+};
+
 export type ContainerSummary = {
   id: ContainerId;
   name: string;
@@ -376,4 +409,11 @@ export type NetworkSpec = {
   masquerade?: boolean;
 };
 
-export type NetworkSummary = { id: NetworkId; name: string; labels: Labels; createdAt: string };
+export type NetworkSummary = {
+  id: NetworkId;
+  name: string;
+  labels: Labels;
+  createdAt: string;
+  /** As in `10.213.4.8/29`; `null` where it has none. */
+  subnet: string | null;
+};

@@ -1,3 +1,5 @@
+import type { RunUser } from './user.ts';
+
 /** A file of an image: its bytes; absent; or what cannot be taken for a file of this kind (a folder, too large, binary). */
 export type Found = Buffer | 'absent' | 'unusable';
 
@@ -12,8 +14,8 @@ export type Accounts = {
 /** Where the image has no name for the run's user. */
 export const usualUser = 'runlet';
 
-/** An account file with more is no person's work, and would be copied to the engine once more. */
-export const mostAccountBytes = 256 * 1024;
+/** An account file with more is no person's work, and is copied to the engine once for each of many users. */
+export const mostAccountBytes = 64 * 1024;
 
 /** Other names where an image has the usual one for somebody else. */
 const mostNames = 100;
@@ -24,7 +26,7 @@ const mostNames = 100;
  * @param home as in HOME
  */
 export function accountsFor(
-  { uid, gid }: { uid: number; gid: number },
+  { uid, gid }: RunUser,
   image: { passwd: Found; group: Found },
   home: string,
 ): Accounts {

@@ -5,7 +5,13 @@ import type { Engine, NetworkSpec } from '../engine/engine.ts';
 import type { Firewall } from './firewall.ts';
 import type { SubnetPool } from './subnets.ts';
 
-export type BridgeParts = { engine: Engine; firewall: Firewall; subnets: SubnetPool };
+export type BridgeParts = {
+  engine: Engine;
+  firewall: Firewall;
+  subnets: SubnetPool;
+  /** Something that keeps no network from being made or removed, and that somebody should know of. */
+  onFault?: (error: Error) => void;
+};
 
 /** How a reason becomes a sentence to whoever wanted the network. */
 type Refusal = (reason: string, cause?: unknown) => Problem;
@@ -13,11 +19,20 @@ type Refusal = (reason: string, cause?: unknown) => Problem;
 const maxPicks = 32;
 
 /** Networks of one container each, behind the firewall. */
-export function createBridges({ engine, firewall, subnets }: BridgeParts) {
+export function createBridges({ engine, firewall, subnets, onFault = () => {} }: BridgeParts) {
+  /**
+   * What a container had begun goes on in this machine's table of connections when it is gone: two minutes, and for days where
+   * its peer has kept it from ending (a window of zero). Whoever has the subnet next would be held to account for it.
+   */
+  const forget = (subnet: string) => firewall.forget(subnet).catch(onFault);
+
   async function make(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
     for (let pick = 1; ; pick++) {
       try {
-        return await engine.createNetwork({ ...spec, subnet: subnets.pick() }, signal);
+        const subnet = subnets.pick();
+        const made = await engine.createNetwork({ ...spec, subnet }, signal);
+        await forget(subnet);
+        return made;
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== 'conflict') throw error;
         if (pick >= maxPicks) throw refusal('no free subnet was found in the egress pool', error);
@@ -39,7 +54,7 @@ export function createBridges({ engine, firewall, subnets }: BridgeParts) {
 
     /** Takes the place of a network of that name. Rejects with a refusal, or as the engine does. */
     async open(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal): Promise<void> {
-      await engine.removeNetwork(spec.name, signal);
+      await this.close(spec.name, signal);
       await make(spec, refusal, signal);
       // A worker in a container of its own sees another network than its engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
@@ -47,6 +62,14 @@ export function createBridges({ engine, firewall, subnets }: BridgeParts) {
       throw refusal(
         'the worker does not share the engine’s network namespace, where the firewall must stand',
       );
+    },
+
+    /** After the container. Quiet when there is none. */
+    async close(name: string, signal?: AbortSignal): Promise<void> {
+      const found = await engine.inspectNetwork(name, signal);
+      if (found === null) return;
+      await engine.removeNetwork(found.id, signal);
+      if (found.subnet !== null) await forget(found.subnet);
     },
   };
 }

@@ -9,12 +9,13 @@ import type {
   VolumeMount,
 } from '../engine/engine.ts';
 import { workdirFor, writableFolders } from './folders.ts';
-import { parseUser } from './user.ts';
+import { labelNames } from './labels.ts';
+import { type RunUser, userText } from './user.ts';
 
-/** What the operator decides for every sandbox of a worker. */
+/** What is the worker's to say of a sandbox. */
 export type SandboxPolicy = {
-  /** Numeric `uid:gid`, never root: names would be looked up in the image's own passwd file. */
-  user: string;
+  /** Never root, and no other sandbox's while this one is there (run-users.ts). */
+  user: RunUser;
   /** infra/seccomp/profile.json, as text. */
   seccompProfile: string;
   /** The engine's runtime for isolation "gvisor". */
@@ -31,6 +32,11 @@ const MiB = 1024 * 1024;
 const maxShmBytes = 64 * MiB;
 /** Enough for any ordinary program, and one run cannot fill the system's file table. */
 const openFiles = 4096;
+/**
+ * No core file: it would have to be of one byte. And no call of the program that the host's core_pattern pipes to: with 0, which is of
+ * files alone, the kernel makes that call; with 1 it does not (do_coredump in its fs/coredump.c). That nobody sets 0 is the seccomp profile's.
+ */
+export const noCore: Rlimit = { name: 'core', soft: 1, hard: 1 };
 /** Under memory pressure of the machine itself a run goes before the engine, Redis and the worker. */
 const oomScoreAdj = 500;
 
@@ -54,25 +60,27 @@ export function sandboxSpecFor(
   ofImage: FileMount[] = [],
 ): ContainerSpec {
   const { limits } = shape;
+  const { user } = policy;
   const workdir = workdirFor(shape.workdir, image.workdir);
   const inGvisor = shape.isolation === 'gvisor';
   return {
-    ...identity,
+    name: identity.name,
+    labels: { ...identity.labels, [labelNames.user]: String(user.uid) },
     image: image.id,
     entrypoint: [init.path],
     // gVisor lets a program kill PID 1 and open its descriptors if it has its user: so there the init is root of the
     // sandbox's own kernel, and programs are told apart by it (infra/sandbox-init/README.md).
-    command: inGvisor ? [policy.user] : [],
+    command: inGvisor ? [userText(user)] : [],
     env: {},
     workdir,
-    user: inGvisor ? '0:0' : policy.user,
+    user: inGvisor ? '0:0' : userText(user),
     // The engine's default is the container's id, which is no program's business.
     hostname: sandboxHostname,
     stdin: true,
     network: network?.name ?? 'none',
     dns: network?.dns ?? [],
     readOnlyRoot: !shape.writable,
-    tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, parseUser(policy.user)),
+    tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, user),
     volumes: [init.volume],
     files: [...(network === undefined ? [init.hosts] : []), ...ofImage],
     ...updatableLimits(limits),
@@ -92,11 +100,7 @@ export function updatableLimits({ memoryBytes, pids, cpus }: RunRequest['limits'
 }
 
 function rlimitsFor({ limits, writable }: SandboxShape): Rlimit[] {
-  const rlimits: Rlimit[] = [
-    { name: 'nofile', soft: openFiles, hard: openFiles },
-    // No core file, and no call of the host's core_pattern program.
-    { name: 'core', soft: 0, hard: 0 },
-  ];
+  const rlimits: Rlimit[] = [{ name: 'nofile', soft: openFiles, hard: openFiles }, noCore];
   // One file only; the sum on the root filesystem is watched by `containerSize`.
   if (writable) rlimits.push({ name: 'fsize', soft: limits.diskBytes, hard: limits.diskBytes });
   return rlimits;

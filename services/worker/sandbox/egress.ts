@@ -38,7 +38,7 @@ export function createEgress({ resolvers, ...parts }: EgressParts): Egress {
       return { name, dns: resolvers };
     },
 
-    close: (owner, signal) => parts.engine.removeNetwork(sandboxName(owner), signal),
+    close: (owner, signal) => bridges.close(sandboxName(owner), signal),
   };
 }
 

@@ -62,6 +62,7 @@ export async function openExecSandbox(
   }
   return {
     session,
+    containerId,
     // None of its own: it shares the service's.
     limits: { memoryBytes: 0, cpus: 0, pids: 0 },
     // Its programs' environment is the service's.
@@ -77,7 +78,6 @@ export async function openExecSandbox(
       return 'unknown';
     },
     ranOutOfMemory: async () => ranOut(await inspect()),
-    writtenBytes: async () => 0,
     remove: async () => session.close(),
   };
 }

@@ -1,12 +1,13 @@
 import { constants } from 'node:os';
 import type { StepLimit, TerminalStatus } from '../../../shared/run-states.ts';
+import type { StepEnd } from './init/frames.ts';
 
 /** Why the worker ended a step; the first cause wins, and what the program did on its way out is not asked. */
 export type KillCause = 'timeout' | 'output_limit' | 'cancelled' | 'lock_lost' | 'disk_limit';
 
 export type StepExit = {
   /** As the init reports it: by itself, or by one of the step's own limits. */
-  cause: 'exited' | 'wall' | 'cpu' | 'output' | 'killed';
+  cause: StepEnd['cause'];
   exitCode: number | null;
   /** Its number. */
   signal: number | null;
@@ -61,6 +62,8 @@ function ownEnd(exit: StepExit): Ended {
       return { status: 'timed_out', limit: exit.cause };
     case 'output':
       return { status: 'output_limit', limit: 'output' };
+    case 'uncounted':
+      return { status: 'out_of_memory', limit: 'memory' };
     case 'killed':
     case 'exited':
       if (exit.exitCode === 0) return { status: 'succeeded', limit: null };

@@ -31,6 +31,10 @@ export const closedRanges = [
 
 export const forwardChain = 'RUNLET-EGRESS';
 export const inputChain = 'RUNLET-EGRESS-INPUT';
+export const outputChain = 'RUNLET-EGRESS-OUTPUT';
+/** What a container begins passes it last: too much of it is dropped there. */
+export const newChain = 'RUNLET-EGRESS-NEW';
+const ownChains = [forwardChain, inputChain, outputChain, newChain];
 
 /** Rules in the form in which `iptables -S` prints them, so that what is there can be compared with what should be. */
 export type RuleSet = {
@@ -38,6 +42,13 @@ export type RuleSet = {
   rules: string[];
   /** First in a chain of the system's: the jumps to ours. */
   hooks: { chain: string; rules: string[] }[];
+};
+
+export type Bounds = {
+  /** Connections that one container may have at once; `null`: no bound, where the kernel has no match for it. */
+  connections: number | null;
+  /** Users of this machine who may call containers by their own addresses; `null`: all, where the kernel does not tell them apart. */
+  callers: number[] | null;
 };
 
 const hookInto = (chain: string, target: string) => ({
@@ -51,6 +62,10 @@ const inputHook = {
   chain: 'INPUT',
   rules: bridges.map((bridge) => `-A INPUT -i ${bridge} -j ${inputChain}`),
 };
+const outputHook = {
+  chain: 'OUTPUT',
+  rules: bridges.map((bridge) => `-A OUTPUT -o ${bridge} -j ${outputChain}`),
+};
 
 /**
  * Answers of a container to who has opened a connection to it: this machine, or others by a published port. Not
@@ -60,14 +75,16 @@ const answers = '-m conntrack --ctstate ESTABLISHED --ctdir REPLY';
 
 /**
  * IPv4. From a container: answers; with egress also to the resolvers' port 53 and to global addresses; nowhere else, to
- * this machine neither. To a container: answers, and through the ports that it publishes.
+ * this machine neither. To a container: answers, through the ports that it publishes, and from its callers here.
  * `forwardHook`: DOCKER-USER where there is one, as Docker puts its own rules before those of FORWARD; else FORWARD.
  */
-export function ipv4Rules(resolvers: string[], forwardHook: string): RuleSet {
+export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Bounds): RuleSet {
   const dns = (chain: string, verdict: string) =>
     resolvers.flatMap((address) =>
-      ['udp', 'tcp'].map(
-        (protocol) => `-A ${chain} -d ${address}/32 -p ${protocol} -m ${protocol} --dport 53 -j ${verdict}`,
+      ['udp', 'tcp'].flatMap((protocol) =>
+        [newChain, verdict].map(
+          (target) => `-A ${chain} -d ${address}/32 -p ${protocol} -m ${protocol} --dport 53 -j ${target}`,
+        ),
       ),
     );
   const outOf = bridges.map((bridge) => `-A ${forwardChain} -i ${bridge}`);
@@ -83,20 +100,56 @@ export function ipv4Rules(resolvers: string[], forwardHook: string): RuleSet {
       ...into.map((rule) => `${rule} -j DROP`),
       ...dns(forwardChain, 'RETURN'),
       ...closedRanges.map((range) => `-A ${forwardChain} -d ${range} -j DROP`),
+      `-A ${forwardChain} -j ${newChain}`,
       `-A ${inputChain} ${answers} -j ACCEPT`,
       `-A ${inputChain} -i ${closed} -j DROP`,
       ...dns(inputChain, 'ACCEPT'),
       `-A ${inputChain} -j DROP`,
+      ...fromHere(bounds),
+      ...ofNew(bounds),
     ],
-    hooks: [hookInto(forwardHook, forwardChain), inputHook],
+    hooks: [hookInto(forwardHook, forwardChain), inputHook, outputHook],
   };
+}
+
+/**
+ * What this machine itself sends to a container. A service's key is asked for by the gateway alone: whoever else has an account
+ * here is refused, but for ports that are published.
+ */
+function fromHere({ callers }: Bounds): string[] {
+  if (callers === null) return [];
+  return [
+    `-A ${outputChain} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
+    `-A ${outputChain} -m conntrack --ctstate DNAT -j RETURN`,
+    ...callers.map((uid) => `-A ${outputChain} -m owner --uid-owner ${uid} -j RETURN`),
+    `-A ${outputChain} -j REJECT --reject-with icmp-port-unreachable`,
+  ];
+}
+
+/** The same number at the start, and then a sixteenth of it each second. */
+const newPerSecond = (connections: number) => Math.max(1, Math.floor(connections / 16));
+
+/**
+ * Each connection has an entry in the connection table of the machine, which is full for everybody when it is full. Only its first
+ * packet is looked at: the entry is confirmed when that leaves, and one that is dropped here has none. The rate comes first, for two
+ * reasons: connlimit notes each packet that it sees, also those that it refuses (64 bytes, freed a few at a time), and does not count
+ * TCP connections that are closed, whose entries stay for two minutes.
+ */
+function ofNew({ connections }: Bounds): string[] {
+  if (connections === null) return [];
+  const rate = `--hashlimit-above ${newPerSecond(connections)}/sec --hashlimit-burst ${connections}`;
+  return [
+    `-A ${newChain} -m conntrack --ctstatus CONFIRMED -j RETURN`,
+    `-A ${newChain} -m hashlimit ${rate} --hashlimit-mode srcip --hashlimit-name runlet-egress --hashlimit-htable-expire 30000 -j DROP`,
+    `-A ${newChain} -m connlimit --connlimit-above ${connections} --connlimit-mask 32 --connlimit-saddr -j DROP`,
+  ];
 }
 
 /** IPv6: nothing at all. The networks have none; this holds should that ever change. */
 export function ipv6Rules(): RuleSet {
   return {
-    rules: [`-A ${forwardChain} -j DROP`, `-A ${inputChain} -j DROP`],
-    hooks: [hookInto('FORWARD', forwardChain), inputHook],
+    rules: [forwardChain, inputChain, outputChain].map((chain) => `-A ${chain} -j DROP`),
+    hooks: [hookInto('FORWARD', forwardChain), inputHook, outputHook],
   };
 }
 
@@ -104,7 +157,7 @@ export function ipv6Rules(): RuleSet {
 export function isInPlace(set: RuleSet, listing: string[]): boolean {
   const of = (chain: string) => listing.filter((line) => line.startsWith(`-A ${chain} `));
   const same = (found: string[], wanted: string[]) => wanted.every((rule, index) => found[index] === rule);
-  const own = [forwardChain, inputChain].every((chain) => {
+  const own = ownChains.every((chain) => {
     const wanted = set.rules.filter((rule) => rule.startsWith(`-A ${chain} `));
     const found = of(chain);
     return found.length === wanted.length && same(found, wanted);
@@ -120,8 +173,7 @@ export function restoreScript(set: RuleSet, listing: string[]): string {
   ]);
   return [
     '*filter',
-    `:${forwardChain} - [0:0]`,
-    `:${inputChain} - [0:0]`,
+    ...ownChains.map((chain) => `:${chain} - [0:0]`),
     ...set.rules,
     ...hooks,
     'COMMIT',
@@ -131,12 +183,15 @@ export function restoreScript(set: RuleSet, listing: string[]): string {
 
 /** Input for `iptables-restore --noflush` that takes everything of ours away again. */
 export function removeScript(listing: string[]): string {
-  const target = new RegExp(` -j (?:${forwardChain}|${inputChain})$`);
-  const present = [forwardChain, inputChain].filter((chain) => listing.includes(`-N ${chain}`));
+  const target = new RegExp(` -j (?:${ownChains.join('|')})$`);
+  const present = ownChains.filter((chain) => listing.includes(`-N ${chain}`));
   return [
     '*filter',
     ...present.map((chain) => `:${chain} - [0:0]`),
-    ...listing.filter((line) => target.test(line)).map((line) => line.replace('-A', '-D')),
+    // Those in our own chains went with the line above.
+    ...listing
+      .filter((line) => target.test(line) && !line.startsWith(`-A ${forwardChain}`))
+      .map((line) => line.replace('-A', '-D')),
     ...present.map((chain) => `-X ${chain}`),
     'COMMIT',
     '',

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import {
+  type Bounds,
   ipv4Rules,
   ipv6Rules,
   isInPlace,
@@ -20,20 +22,42 @@ export type Firewall = {
   ensure(): Promise<void>;
   /** Takes them away. Only when no sandbox of any worker on this machine is left. */
   remove(): Promise<void>;
+  /** What of the wanted bounds stands; `undefined` before the first `ensure`. */
+  bounds(): Bounds | undefined;
+  /** Takes what a subnet began out of this machine's table of connections. */
+  forget(subnet: string): Promise<void>;
 };
 
-type Family = { name: 'iptables' | 'ip6tables'; rulesFor(listing: string[]): RuleSet };
+type Family = { name: 'iptables' | 'ip6tables'; candidates(listing: string[]): Candidate[] };
+/** Rules, with what of the bounds is in them. */
+type Candidate = { set: RuleSet; bounds: Bounds };
+
+/** Root, which the engine's own forwarder of ports is, the worker, and the gateway. */
+export function callersOf(gateway: number): number[] {
+  const uids = new Set([0, process.getuid?.() ?? 0, gateway]);
+  return [...uids].sort((a, b) => a - b);
+}
+
+/** The sandbox init, which speaks with the kernel's table of connections when it is started on the machine itself. */
+const defaultInit = fileURLToPath(new URL('../../../infra/sandbox-init/build/init', import.meta.url));
+const defaultBounds: Bounds = { connections: 1024, callers: callersOf(0) };
 
 /** `resolvers`: IPv4 addresses whose port 53 stays open, also where they are private ones. */
-export function createFirewall(resolvers: string[]): Firewall {
+export function createFirewall(
+  resolvers: string[],
+  { bounds: wanted = defaultBounds, init = defaultInit }: { bounds?: Bounds; init?: string } = {},
+): Firewall {
   const bad = resolvers.find((address) => !isIPv4(address));
   if (bad !== undefined) throw new Error(`The egress resolver "${bad}" is not an IPv4 address`);
+  let standing: Bounds | undefined;
   const ipv4: Family = {
     name: 'iptables',
-    rulesFor: (listing) =>
-      ipv4Rules(resolvers, listing.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD'),
+    candidates: (listing) => {
+      const forwardHook = listing.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+      return lesser(wanted).map((bounds) => ({ bounds, set: ipv4Rules(resolvers, forwardHook, bounds) }));
+    },
   };
-  const ipv6: Family = { name: 'ip6tables', rulesFor: ipv6Rules };
+  const ipv6: Family = { name: 'ip6tables', candidates: () => [{ bounds: wanted, set: ipv6Rules() }] };
   const families = () => (existsSync('/proc/net/if_inet6') ? [ipv4, ipv6] : [ipv4]);
 
   // One change at a time: two at once would each insert their jumps.
@@ -47,18 +71,49 @@ export function createFirewall(resolvers: string[]): Firewall {
     inTurn(async () => {
       for (const family of families()) await change(family);
     });
-  return { ensure: () => each(ensure), remove: () => each(remove) };
+  const ensureOne = async (family: Family) => {
+    const bounds = await ensure(family);
+    if (family === ipv4) standing = bounds;
+  };
+  return {
+    ensure: () => each(ensureOne),
+    remove: () => each(remove),
+    bounds: () => standing,
+    forget: async (subnet) => void (await run(init, ['forget', subnet])),
+  };
 }
 
-async function ensure(family: Family): Promise<void> {
+/**
+ * All that is wanted first, then less and less of it: a kernel may lack a match (connlimit, hashlimit; owner). What is forbidden is
+ * held to all the same, and `bounds` tells. Tried anew each time: the first may have failed for another reason.
+ */
+function lesser({ connections, callers }: Bounds): Bounds[] {
+  return [
+    { connections, callers },
+    { connections, callers: null },
+    { connections: null, callers },
+    { connections: null, callers: null },
+  ];
+}
+
+/** Puts up the first of the family's candidates that the kernel takes. */
+async function ensure(family: Family): Promise<Bounds> {
   const before = await list(family);
-  const wanted = family.rulesFor(before);
-  if (isInPlace(wanted, before)) return;
-  await restore(family, restoreScript(wanted, before));
-  if (!isInPlace(wanted, await list(family)))
+  let refused: unknown;
+  for (const { set, bounds } of family.candidates(before)) {
+    if (isInPlace(set, before)) return bounds;
+    try {
+      await restore(family, restoreScript(set, before));
+    } catch (error) {
+      refused ??= error;
+      continue;
+    }
+    if (isInPlace(set, await list(family))) return bounds;
     throw new Error(
       `${family.name} took the rules but does not show them; another tool may be changing them`,
     );
+  }
+  throw refused;
 }
 
 async function remove(family: Family): Promise<void> {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { Problem } from '../../../shared/problems.ts';
 import type { Tmpfs } from '../engine/engine.ts';
+import type { RunUser } from './user.ts';
 
 export const workFolder = '/work';
 
@@ -37,12 +38,7 @@ export function isInside(folder: string, path: string): boolean {
  * an anonymous volume there, which has no limit), and the folder it starts in where that lies inside of /work or
  * /tmp: the OCI runtime would make it there, owned by root and closed to the run's user.
  */
-export function writableFolders(
-  volumes: string[],
-  workdir: string,
-  diskBytes: number,
-  owner: { uid: number; gid: number },
-): Tmpfs[] {
+export function runFolders(volumes: string[], workdir: string): string[] {
   if (volumes.length > maxVolumes)
     throw new Problem(
       'start_failed',
@@ -56,8 +52,18 @@ export function writableFolders(
       `The image declares the VOLUME ${bad}, which cannot be a folder of its own.`,
     );
   const own = always.some((folder) => isInside(folder, clean(workdir))) ? [clean(workdir)] : [];
-  const paths = imageFolders([...volumes, ...own]);
-  return paths.map((path) => ({ path, sizeBytes: diskBytes, inodes: inodesFor(diskBytes), ...owner }));
+  return imageFolders([...volumes, ...own]);
+}
+
+/** The same, as they are mounted. */
+export function writableFolders(
+  volumes: string[],
+  workdir: string,
+  diskBytes: number,
+  owner: RunUser,
+): Tmpfs[] {
+  const inodes = inodesFor(diskBytes);
+  return runFolders(volumes, workdir).map((path) => ({ path, sizeBytes: diskBytes, inodes, ...owner }));
 }
 
 /** Where the program starts. */

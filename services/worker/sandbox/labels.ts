@@ -15,6 +15,8 @@ export const labelNames = {
   service: 'dev.runlet.service',
   /** Which start of the service by a worker a container is of. */
   generation: 'dev.runlet.generation',
+  /** Beside the others: the number of the user that the sandbox's programs have, of which no other sandbox has it. */
+  user: 'dev.runlet.user',
   /** One Runlet (one Redis and prefix): two may share an engine and must not clean up after each other. */
   instance: 'dev.runlet.instance',
 } as const;

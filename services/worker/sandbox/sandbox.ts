@@ -1,11 +1,13 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { Attachment, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
+import type { Attachment, ContainerId, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
 import { usualUser } from './accounts.ts';
 import { createInitSession, type InitSession } from './init/session.ts';
 
 export type Sandbox = {
   /** The init's side of it; frames may be sent before the start. */
   session: InitSession;
+  /** As the engine names it. */
+  containerId: ContainerId;
   /** What it was made with. */
   limits: UpdatableLimits;
   /** What its programs' user is called. */
@@ -19,8 +21,6 @@ export type Sandbox = {
   /** Why the session broke off: `memory` when the kernel killed something in it for want of memory. */
   lostBy(): Promise<'memory' | 'unknown'>;
   ranOutOfMemory(): Promise<boolean>;
-  /** What the program has written to a writable root filesystem. */
-  writtenBytes(): Promise<number>;
   /** Destroys it; it is never used again. Idempotent. */
   remove(): Promise<void>;
 };
@@ -53,6 +53,7 @@ export async function createSandbox(
     };
     return {
       session,
+      containerId: id,
       limits: { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids },
       userName,
       start: () => engine.start(id),
@@ -65,7 +66,6 @@ export async function createSandbox(
       },
       lostBy: async () => ((await state()).oomKilled ? 'memory' : 'unknown'),
       ranOutOfMemory: async () => (await state()).oomKilled,
-      writtenBytes: async () => (await engine.containerSize(id)) ?? 0,
       remove: () => {
         session.close();
         return remove(id);

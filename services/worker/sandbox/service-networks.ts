@@ -57,7 +57,7 @@ export function createServiceNetworks({ resolvers, ...parts }: EgressParts): Ser
       return { name, dns: egress ? resolvers : nobody };
     },
 
-    close: (service) => engine.removeNetwork(serviceName(service)),
+    close: (service) => bridges.close(serviceName(service)),
   };
 }
 

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Log } from '../../../shared/log.ts';
 import { presentService } from '../../../shared/stores/service-present.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
@@ -7,7 +6,9 @@ import type { Engine, EngineInfo } from '../engine/engine.ts';
 import type { WorkerEnvironment } from '../environment.ts';
 import type { ImageProvider } from '../image-provider.ts';
 import type { Ledger } from '../ledger.ts';
+import type { DiskWatch } from '../sandbox/disk-watch.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
+import { serviceSeccompProfile } from '../sandbox/seccomp.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import { createServiceContainers } from './service-containers.ts';
 import { createServiceManager } from './service-manager.ts';
@@ -24,6 +25,7 @@ export async function openServices(options: {
   images: ImageProvider;
   networks: ServiceNetworks;
   initVolume: InitVolume;
+  disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
   /** It is kept by this worker from now on. */
   onKept: (id: string) => void;
@@ -33,7 +35,7 @@ export async function openServices(options: {
   const [from = 0, to = 0] = env.RUNLET_SERVICE_PORTS.split('-').map(Number);
   const containers = createServiceContainers({
     ...options,
-    seccompProfile: await readFile(new URL('../../../infra/seccomp/profile.json', import.meta.url), 'utf8'),
+    seccompProfile: await serviceSeccompProfile(),
     publish: {
       bind: env.RUNLET_SERVICE_BIND,
       host: env.RUNLET_SERVICE_HOST ?? env.RUNLET_SERVICE_BIND,

@@ -13,6 +13,7 @@ import type { InitVolume } from '../sandbox/init-volume.ts';
 import { filesContainer, serviceLabelsFor, serviceName } from '../sandbox/labels.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import { mayBeNotExecuted, notExecuted } from './not-executed.ts';
+import { isOnlyHere, type Publishing } from './publishing.ts';
 import { bringFiles, filesVolume } from './service-files.ts';
 import { serviceSpecFor } from './service-spec.ts';
 import { removeStale } from './stale.ts';
@@ -39,7 +40,7 @@ export function createServiceContainers(options: {
   seccompProfile: string;
   workerId: string;
   instance: string;
-  publish: { host: string; bind: string; from: number; to: number };
+  publish: Publishing;
 }) {
   const { engine, images, networks, store, publish } = options;
   const netns = networkNamespace();
@@ -66,9 +67,13 @@ export function createServiceContainers(options: {
     return image;
   }
 
-  /** What it listens at, each at a port of the machine that nobody has. */
+  /**
+   * What is called from elsewhere, each at a port of the machine that nobody has. `port` is for gateways, which ask for a key: nobody
+   * but a gateway on another machine needs it there.
+   */
   function bindings(request: ServiceRequest) {
-    const ports = [...new Set([...(request.port === undefined ? [] : [request.port]), ...request.tcpPorts])];
+    const forGateways = request.port === undefined || isOnlyHere(publish) ? [] : [request.port];
+    const ports = [...new Set([...forGateways, ...request.tcpPorts])];
     const taken = new Set<number>();
     return ports.map((containerPort) => {
       let hostPort = randomInt(publish.from, publish.to + 1);
@@ -190,6 +195,12 @@ export function createServiceContainers(options: {
       await engine.remove(nameOf(id));
       await engine.remove(filesContainer(id));
       await networks.close(id);
+      await engine.removeVolume(filesVolume(id));
+    },
+
+    /** The container with all that was written in it; its network and its named volumes stay. */
+    async discard(id: string): Promise<void> {
+      await engine.remove(nameOf(id));
       await engine.removeVolume(filesVolume(id));
     },
 

@@ -13,9 +13,11 @@ import {
 import { type ServiceHolder, type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ContainerState } from '../engine/engine.ts';
 import type { Ledger, Reservation } from '../ledger.ts';
+import type { DiskWatch } from '../sandbox/disk-watch.ts';
 import { untilReady } from './readiness.ts';
 import { createRestartPolicy } from './restart-policy.ts';
 import type { ServiceContainers } from './service-containers.ts';
+import { createServiceDisk } from './service-disk.ts';
 import { endProblem, ranMs } from './service-end.ts';
 
 /** A record may change without a hint: it is looked at so often. */
@@ -52,6 +54,7 @@ export function createServiceKeeper(options: {
   workerId: string;
   store: ServiceStore;
   containers: ServiceContainers;
+  disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
   present: (record: ServiceRecord) => Service;
   onEnd: () => void;
@@ -83,6 +86,16 @@ export function createServiceKeeper(options: {
   let bouncedFor = record.bounce;
   /** The container whose end is waited for. */
   let watched = '';
+
+  const disk = createServiceDisk({
+    disk: options.disk,
+    request,
+    kill: containers.kill,
+    onOver: () => {
+      woken.resolve();
+      interrupt.abort();
+    },
+  });
 
   const rest = async (ms: number) => {
     const timer = setTimeout(() => woken.resolve(), Math.max(1, ms));
@@ -249,6 +262,7 @@ export function createServiceKeeper(options: {
     }
     if (container?.running === true) {
       engineWasAway = false;
+      disk.watch(container);
       watchEnd(container.id);
       if (readySince === undefined || record.status !== 'ready') {
         if (!(await reserve())) return lookMs;
@@ -257,6 +271,7 @@ export function createServiceKeeper(options: {
       }
       return watchIdle();
     }
+    disk.leave();
     const end = container === null ? '' : `${container.id} ${container.finishedAt}`;
     if (
       !fresh &&
@@ -350,6 +365,17 @@ export function createServiceKeeper(options: {
     await store.gone(record, workerId);
   }
 
+  /** What filled the disk goes, and does not come back unasked. Answers whether it was asked for anew meanwhile. */
+  async function endForDisk(problem: Problem): Promise<boolean> {
+    await containers.discard(id);
+    disk.leave();
+    readySince = undefined;
+    if (record.restart !== startedFor) return true;
+    log.warn('service was over its disk limit');
+    await giveUp(problem);
+    return false;
+  }
+
   /** One look, and what follows from it. Answers when to look again; `undefined`: it is over. */
   async function turn(): Promise<number | undefined> {
     const now = await store.read(id);
@@ -360,6 +386,8 @@ export function createServiceKeeper(options: {
       await remove();
       return undefined;
     }
+    const problem = disk.over();
+    if (problem !== undefined && !(await endForDisk(problem))) return lookMs;
     const container = await containers.inspect(id);
     return record.wanted === 'running' ? run(container) : putDown(container);
   }
@@ -384,6 +412,7 @@ export function createServiceKeeper(options: {
   }
 
   const done = loop().finally(() => {
+    disk.leave();
     release();
     options.onEnd();
   });

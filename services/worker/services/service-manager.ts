@@ -4,6 +4,7 @@ import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
 import type { Ledger } from '../ledger.ts';
+import type { DiskWatch } from '../sandbox/disk-watch.ts';
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import type { ServiceContainers } from './service-containers.ts';
 import { createServiceKeeper, type ServiceKeeper } from './service-keeper.ts';
@@ -24,6 +25,7 @@ export function createServiceManager(options: {
   workers: WorkerStore;
   containers: ServiceContainers;
   networks: Pick<ServiceNetworks, 'unavailable'>;
+  disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
   onKept: (id: string) => void;
   present: (record: ServiceRecord) => Service;

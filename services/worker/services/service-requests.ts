@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { BulkheadRejectedError, bulkhead } from 'cockatiel';
 import type { BlobStore } from '../../../shared/blobs/blob-store.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
@@ -7,6 +8,7 @@ import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import { encodingOf } from '../../../shared/utf8.ts';
 import type { ContainerState, Engine, LogLine } from '../engine/engine.ts';
 import { openExecSandbox } from '../sandbox/exec-sandbox.ts';
+import { FileTooLarge } from '../sandbox/init/session.ts';
 import { serviceName } from '../sandbox/labels.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { startFailure } from '../sandbox/start-failure.ts';
@@ -14,6 +16,9 @@ import { startFailure } from '../sandbox/start-failure.ts';
 type FileCommand = Extract<WorkerCommand, { kind: 'service-file' }>;
 type LogsCommand = Extract<WorkerCommand, { kind: 'service-logs' }>;
 
+/** Files under way at once, and those that wait for that: who asks gives up after a minute. */
+const mostTransfers = 8;
+const mostWaiting = 64;
 /** A follower that says nothing any more is left after this. */
 const readCheckMs = 5_000;
 
@@ -25,10 +30,13 @@ export function createServiceRequests(options: {
   initPath: string;
   operations: OperationStore;
   blobs: BlobStore;
+  /** The largest file that is read. */
+  mostFileBytes: number;
   workerId: string;
   log: Log;
 }) {
-  const { engine, operations, blobs, workerId } = options;
+  const { engine, operations, blobs, workerId, mostFileBytes } = options;
+  const transfers = bulkhead(mostTransfers, mostWaiting);
 
   async function containerOf(service: string): Promise<ContainerState> {
     const found = await engine.inspect(serviceName(service));
@@ -53,34 +61,85 @@ export function createServiceRequests(options: {
     });
   }
 
-  return {
-    /** One file, by the init's protocol: no link is followed, nothing of it runs on the host. */
-    async file({ service, act, path, blob }: FileCommand): Promise<void> {
-      const container = await containerOf(service);
-      const sandbox = await (act === 'write'
-        ? openWriter(container)
-        : openExecSandbox(engine, container.id, options.initPath));
-      const { session } = sandbox;
+  async function transfer({ service, act, path, blob }: FileCommand, signal: AbortSignal): Promise<void> {
+    const container = await containerOf(service);
+    signal.throwIfAborted();
+    const sandbox = await (act === 'write'
+      ? openWriter(container)
+      : openExecSandbox(engine, container.id, options.initPath));
+    const { session } = sandbox;
+    const leave = () => session.close();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      signal.throwIfAborted();
+      await session.ready;
+      if (act === 'write') {
+        const source = await blobs.get(blob);
+        if (source === undefined)
+          throw new Problem('internal', 'The bytes of the file were lost on their way: try again.');
+        await session.prepare('/', [{ path, data: await buffer(source), mode: 0o644 }]);
+        // One that could not be written fails what is asked next.
+        await session.list(0);
+      } else {
+        await session.prepare('/', []);
+        if (act === 'read') await keep(blob, session, path);
+        else await session.unlink(path);
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      const failure = startFailure(error);
+      if (failure === undefined) throw error;
+      throw new Problem('not_found', `/${path}: ${failure.message}`);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      await sandbox.remove();
+    }
+  }
+
+  async function keep(blob: string, session: Sandbox['session'], path: string): Promise<void> {
+    let tooLarge: FileTooLarge | undefined;
+    const bytes = async function* () {
       try {
-        await session.ready;
-        if (act === 'write') {
-          const source = await blobs.get(blob);
-          if (source === undefined)
-            throw new Problem('internal', 'The bytes of the file were lost on their way: try again.');
-          await session.prepare('/', [{ path, data: await buffer(source), mode: 0o644 }]);
-          // One that could not be written fails what is asked next.
-          await session.list(0);
-        } else {
-          await session.prepare('/', []);
-          if (act === 'read') await blobs.put(blob, session.read(path));
-          else await session.unlink(path);
-        }
+        yield* session.read(path, mostFileBytes);
       } catch (error) {
-        const failure = startFailure(error);
-        if (failure === undefined) throw error;
-        throw new Problem('not_found', `/${path}: ${failure.message}`);
-      } finally {
-        await sandbox.remove();
+        if (error instanceof FileTooLarge) tooLarge = error;
+        throw error;
+      }
+    };
+    // A store may reject with an error of its own.
+    await blobs.put(blob, bytes()).catch((error: Error) => {
+      if (tooLarge === undefined) throw error;
+      throw new Problem(
+        'payload_too_large',
+        `/${path} has ${tooLarge.sizeBytes} bytes, and at most ${mostFileBytes} are fetched (the operator’s RUNLET_MAX_FILE_BYTES): fetch parts of it, or have that raised.`,
+      );
+    });
+  }
+
+  return {
+    /**
+     * One file, by the init's protocol: no link is followed, nothing of it runs on the host. The signal breaks it off, and nothing of what was
+     * read stays then.
+     */
+    async file(command: FileCommand, signal: AbortSignal): Promise<void> {
+      try {
+        await transfers.execute(() => transfer(command, signal), signal);
+      } catch (error) {
+        if (command.act === 'read') await blobs.removeAll(command.blob).catch(() => {});
+        if (signal.aborted)
+          throw new Problem(
+            'worker_lost',
+            'The worker stopped on the way, or nobody waited any more: try again.',
+          );
+        if (error instanceof BulkheadRejectedError)
+          throw new Problem(
+            'overloaded',
+            'The worker moves as many files as it can: try again in a moment.',
+            {
+              retryAfterSeconds: 1,
+            },
+          );
+        throw error;
       }
     },
 

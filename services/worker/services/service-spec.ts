@@ -2,10 +2,11 @@ import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
 import { resolveCommand } from '../sandbox/command.ts';
-import type { SandboxInit, SandboxNetwork } from '../sandbox/container-spec.ts';
+import { noCore, type SandboxInit, type SandboxNetwork } from '../sandbox/container-spec.ts';
 import { workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { bringsItsInit } from './own-inits.ts';
+import { mostFileBytes } from './service-disk.ts';
 
 /** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'NET_BIND_SERVICE', 'KILL'];
@@ -37,6 +38,7 @@ export function serviceSpecFor(options: {
   const { limits } = request;
   const program = resolveCommand(request, image, request.image);
   // A service that was stored before there was such a field says nothing.
+  const fileBytes = mostFileBytes(request);
   const hasInit = request.init !== false && !bringsItsInit([...program.entrypoint, ...program.command]);
   return {
     ...options.identity,
@@ -68,7 +70,11 @@ export function serviceSpecFor(options: {
     cpus: limits.cpus,
     shmBytes: 64 * MiB,
     // Open files: as many as the engine gives, since databases want more than a run does.
-    rlimits: [{ name: 'core', soft: 0, hard: 0 }],
+    rlimits: [
+      noCore,
+      // No file is larger than all of them together may be: so much is held without anybody who looks.
+      { name: 'fsize', soft: fileBytes, hard: fileBytes },
+    ],
     capabilities,
     seccompProfile: options.seccompProfile,
     runtime: request.isolation === 'gvisor' ? gvisorRuntime : null,

@@ -1,12 +1,17 @@
 // Tries what a sandbox must not do, and prints one line each: NAME=0 when it succeeded, else NAME=ERRNO.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -53,6 +58,20 @@ static long trace_child(void) {
   return result;
 }
 
+static int one = 1, pair[2];
+
+static long set_option(int fd, int level, int name) {
+  errno = 0;
+  return setsockopt(fd, level, name, &one, sizeof one);
+}
+
+static long lock(int command) {
+  struct flock all = {.l_type = F_WRLCK};
+  int fd = memfd_create("x", 0);
+  errno = 0;
+  return fcntl(fd, command, &all);
+}
+
 int main(void) {
   char nothing[256] = {0};
   TRY(mount, "none", "/tmp", "tmpfs", 0, 0);
@@ -93,6 +112,9 @@ int main(void) {
   TRY(fanotify_init, 0, 0);
   TRY(iopl, 3);
   TRY(modify_ldt, 0, nothing, sizeof nothing);
+  TRY(memfd_secret, 0);
+  TRY(io_setup, 1, nothing);
+  TRY(io_submit, 0, 0, 0);
   struct clone_args new_thread = {.exit_signal = SIGCHLD};
   TRY(clone3, &new_thread, sizeof new_thread);
 
@@ -112,6 +134,51 @@ int main(void) {
   tell("socket_packet", open_socket(AF_PACKET, SOCK_RAW, 0));
   tell("socket_raw", open_socket(AF_INET, SOCK_RAW, 1));
   tell("socket_bluetooth", open_socket(31, SOCK_RAW, 1));
+  tell("socket_unix_seqpacket", open_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  tell("socket_unix_protocol", open_socket(AF_UNIX, SOCK_STREAM, 1));
+  tell("socket_tcp", open_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 6));
+  tell("socket_udp6", open_socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 17));
+  tell("socket_ping", open_socket(AF_INET, SOCK_DGRAM, 1));
+  tell("socket_ping6", open_socket(AF_INET6, SOCK_DGRAM, 58));
+  tell("socket_sctp", open_socket(AF_INET, SOCK_STREAM, 132));
+  tell("socket_sctp_seqpacket", open_socket(AF_INET, SOCK_SEQPACKET, 0));
+  tell("socket_mptcp", open_socket(AF_INET6, SOCK_STREAM, 262));
+  tell("socket_mptcp_high_bits", syscall(SYS_socket, 2L | 1L << 40, 1L | 1L << 40, 262L | 1L << 40));
+  tell("socket_dccp", open_socket(AF_INET, SOCK_DCCP, 33));
+  tell("socket_udplite", open_socket(AF_INET, SOCK_DGRAM, 136));
+  tell("socket_smc", open_socket(AF_INET, SOCK_STREAM, 256));
+  tell("socket_l2tp", open_socket(AF_INET, SOCK_DGRAM, 115));
+  tell("socket_netlink_diag", open_socket(AF_NETLINK, SOCK_RAW, 4));
+  tell("socketpair_inet", socketpair(AF_INET, SOCK_STREAM, 0, pair));
+
+  int stream = socket(AF_INET6, SOCK_STREAM, 0);
+  tell("option_reuse_address", set_option(stream, SOL_SOCKET, SO_REUSEADDR));
+  tell("option_receive_buffer", set_option(stream, SOL_SOCKET, SO_RCVBUF));
+  tell("option_no_delay", set_option(stream, IPPROTO_TCP, TCP_NODELAY));
+  tell("option_user_timeout", set_option(stream, IPPROTO_TCP, TCP_USER_TIMEOUT));
+  tell("option_fast_open", set_option(stream, IPPROTO_TCP, TCP_FASTOPEN));
+  tell("option_v6_only", set_option(stream, IPPROTO_IPV6, IPV6_V6ONLY));
+  tell("option_class6", set_option(stream, IPPROTO_IPV6, IPV6_TCLASS));
+  tell("option_type_of_service", set_option(stream, IPPROTO_IP, IP_TOS));
+  tell("option_error_queue", set_option(stream, IPPROTO_IP, IP_RECVERR));
+  tell("option_keys", set_option(stream, IPPROTO_TCP, 14));
+  tell("option_keys_extended", set_option(stream, IPPROTO_TCP, 32));
+  tell("option_keys_high_bits", syscall(SYS_setsockopt, stream, 6L | 1L << 40, 14L | 1L << 40, &one, sizeof one));
+  tell("option_other_protocol", set_option(stream, IPPROTO_TCP, 31));
+  tell("option_group6", set_option(stream, IPPROTO_IPV6, IPV6_JOIN_GROUP));
+  tell("option_group6_of_any", set_option(stream, IPPROTO_IPV6, MCAST_JOIN_GROUP));
+  tell("option_anycast6", set_option(stream, IPPROTO_IPV6, IPV6_JOIN_ANYCAST));
+  tell("option_flow_label", set_option(stream, IPPROTO_IPV6, 32));
+  tell("option_all_options6", set_option(stream, IPPROTO_IPV6, 6));
+  tell("option_time_stamps", set_option(stream, SOL_SOCKET, SO_TIMESTAMPING));
+  tell("option_time_stamps_new", set_option(stream, SOL_SOCKET, 65));
+  tell("option_zero_copy", set_option(stream, SOL_SOCKET, SO_ZEROCOPY));
+  tell("huge_map", mmap(NULL, 1 << 21, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == MAP_FAILED ? -1 : 0);
+  tell("huge_file", memfd_create("x", MFD_HUGETLB));
+  tell("huge_shared", shmget(IPC_PRIVATE, 1 << 21, 0600 | SHM_HUGETLB));
+  tell("lock_of_process", lock(F_SETLK));
+  tell("lock_of_description", lock(37));
+  tell("lock_of_description_high_bits", syscall(SYS_fcntl, stream, 37L | 1L << 40, nothing));
   tell("ptrace_own_child", trace_child());
   return 0;
 }

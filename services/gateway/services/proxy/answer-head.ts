@@ -1,4 +1,5 @@
 import { excerpt, type Fault, parseAnswerFields } from './answer-lines.ts';
+import { isEndToEnd } from './field-kinds.ts';
 import { listed, withoutSpace } from './fields.ts';
 
 /** Where the body ends (RFC 9112 §6.3): there is none, after so many bytes, with the last chunk, or with the connection. */
@@ -17,6 +18,8 @@ export type AnswerHead = {
   keepAliveMs: number | undefined;
   /** What a 101 switches to. */
   upgrade: string | undefined;
+  /** Fields of this one connection, by their names (RFC 9110 §7.6.1): of the trailers, too. */
+  named: readonly string[];
 };
 
 /** Of the names below: most fields need no second look. */
@@ -48,6 +51,7 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
   if ('fault' in all) return all;
   const status = Number(line[2]);
   const fields: string[] = [];
+  const named: string[] = [];
   const answer: AnswerHead = {
     status,
     reason: line[3] === undefined ? '' : withoutSpace(line[3], 0, line[3].length),
@@ -56,10 +60,10 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
     keepAlive: line[1] !== '0',
     keepAliveMs: undefined,
     upgrade: undefined,
+    named,
   };
   let length: string | undefined;
   let encoding: string | undefined;
-  let named: string[] | undefined;
   let closes = false;
   for (let i = 0; i < all.length; i += 2) {
     const name = all[i] as string;
@@ -73,7 +77,7 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
         for (const option of listed(value)) {
           if (option === 'close') closes = true;
           else if (option === 'keep-alive') answer.keepAlive = true;
-          else if (option !== 'upgrade') named = [...(named ?? []), option];
+          else if (option !== 'upgrade' && !isEndToEnd(option)) named.push(option);
         }
         break;
       case 'keep-alive': {
@@ -118,10 +122,9 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
   // (RFC 9112 §6.1, §6.3). Of the first two it counts by chunks.
   if (encoding !== undefined && (length !== undefined || line[1] === '0' || coding.length === 0))
     answer.keepAlive = false;
-  const drop = named ?? [];
   // RFC 9110 §8.6: 1xx and 204 have none.
-  if (length !== undefined && (coding.length > 0 || status === 204 || status < 200))
-    drop.push('content-length');
+  const unsaid = length !== undefined && (coding.length > 0 || status === 204 || status < 200);
+  const drop = unsaid ? [...named, 'content-length'] : named;
   if (drop.length > 0) answer.fields = without(fields, drop);
   return answer;
 }
@@ -137,6 +140,7 @@ function codings(encoding: string): string[] {
 }
 
 /** Name, value, name, value, without those names. */
-export function without(fields: readonly string[], names: string[]): string[] {
-  return fields.filter((_, i) => !names.includes((fields[i - (i % 2)] as string).toLowerCase()));
+export function without(fields: readonly string[], names: readonly string[]): string[] {
+  const dropped = new Set(names);
+  return fields.filter((_, i) => !dropped.has((fields[i - (i % 2)] as string).toLowerCase()));
 }

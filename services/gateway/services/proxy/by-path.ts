@@ -1,16 +1,11 @@
+import { cookieBelow } from './cookies.ts';
+import { isOfOrigin } from './field-kinds.ts';
+
 /**
  * A service that is reached by path shares the API's origin, and that of every other service. Its pages get an opaque origin
  * instead; what else would reach past its path is taken back below it.
  */
 const sandbox = 'sandbox allow-scripts allow-forms allow-popups allow-downloads';
-
-/** They speak for the whole origin. */
-const forOrigin = new Set([
-  'clear-site-data',
-  'service-worker-allowed',
-  'strict-transport-security',
-  'public-key-pins',
-]);
 
 /** @param authority the Host that the container was told */
 export function confine(fields: readonly string[], prefix: string, authority: string): string[] {
@@ -20,26 +15,15 @@ export function confine(fields: readonly string[], prefix: string, authority: st
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
     const lower = name.toLowerCase();
-    if (forOrigin.has(lower)) continue;
-    if (lower === 'set-cookie') confined.push(name, cookieBelow(value, prefix));
-    else if (lower === 'location' || lower === 'content-location')
+    if (isOfOrigin(lower)) continue;
+    if (lower === 'set-cookie') {
+      const cookie = cookieBelow(value, prefix);
+      if (cookie !== undefined) confined.push(name, cookie);
+    } else if (lower === 'location' || lower === 'content-location')
       confined.push(name, below(value, prefix, authority));
     else confined.push(name, value);
   }
   return confined;
-}
-
-/** RFC 6265 §5.2: no domain, and a path below the prefix; else the cookie goes to every service here. */
-function cookieBelow(cookie: string, prefix: string): string {
-  let path: string | undefined;
-  const kept = cookie.split(';').filter((attribute, i) => {
-    if (i === 0) return true;
-    const [name = '', value = ''] = attribute.split(/=(.*)/s).map((part) => part.trim());
-    if (/^path$/i.test(name)) path = value;
-    return !/^(path|domain)$/i.test(name);
-  });
-  const own = path?.startsWith('/') ? path : '/';
-  return `${kept.join(';')}; Path=${isBelow(own, prefix) ? own : prefix + own}`;
 }
 
 /** A redirect to a path, or to what the container takes for its origin, stays on this way to it. */

@@ -1,5 +1,4 @@
 import { excerpt, parseAnswerFields } from './answer-lines.ts';
-import { trailersOf } from './trailers.ts';
 
 /** RFC 9112 §7.1; extensions are nobody's business here. Space behind the size is some servers' padding. */
 const sizeLine = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
@@ -16,7 +15,7 @@ export class ChunkReader {
   private state: 'size' | 'data' | 'dataEnd' | 'trailers' | 'done' = 'size';
   private line = '';
   private left = 0;
-  /** Once it is done. */
+  /** As they came, once it is done. */
   trailers: string[] = [];
   /** Once `read` has answered -1. */
   fault = '';
@@ -67,7 +66,7 @@ export class ChunkReader {
         this.fault = fields.fault;
         return false;
       }
-      this.trailers = trailersOf(fields);
+      this.trailers = fields;
       this.state = 'done';
       return true;
     }

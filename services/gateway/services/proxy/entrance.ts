@@ -3,6 +3,7 @@ import { serviceUrl } from '../../../../shared/stores/service-present.ts';
 import type { Gateway } from '../../gateway.ts';
 import { type Admit, notFound, type Pass } from './access.ts';
 import { after } from './at-once.ts';
+import { ofHost } from './by-name.ts';
 import { confine } from './by-path.ts';
 import type { Caller } from './caller.ts';
 import { tokenInQuery } from './credentials.ts';
@@ -24,8 +25,6 @@ export type Dressed = {
   dress: (fields: readonly string[]) => readonly string[];
   hold: Pass['hold'];
 };
-
-const asItCame = (fields: readonly string[]) => fields;
 
 /** The way of a request up to its container. In steady use nothing on it waits. */
 export function entranceTo(parts: {
@@ -84,8 +83,11 @@ export function entranceTo(parts: {
         from: { address, host, proto, prefix, trusted: trusts(address) },
         upgrade,
       });
-      const dress = prefix === '' ? asItCame : (answer: readonly string[]) => confine(answer, prefix, told);
-      return { head, dress, hold: pass.hold };
+      return {
+        head,
+        dress: (answer) => (prefix === '' ? ofHost(answer, host) : confine(answer, prefix, told)),
+        hold: pass.hold,
+      };
     },
   };
 }

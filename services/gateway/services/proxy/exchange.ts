@@ -41,6 +41,7 @@ export class Exchange implements Asker, CallerEvents {
   /** The client waits for a 100 before it sends the body, or may; none of either has come. */
   private expects: boolean;
   private answeredStatus = 0;
+  private namedByAnswer: readonly string[] = [];
   /** The whole answer has come, and not the whole request. */
   private early = false;
   private patience: NodeJS.Timeout | undefined;
@@ -104,7 +105,7 @@ export class Exchange implements Asker, CallerEvents {
     if (connection === undefined) return;
     if (this.caller.bodyLength === undefined) {
       let end = '0\r\n';
-      const kept = trailersOf(trailers);
+      const kept = trailersOf(trailers, this.caller.fields.named);
       for (let i = 0; i < kept.length; i += 2) end += `${kept[i]}: ${kept[i + 1]}\r\n`;
       connection.write(`${end}\r\n`);
     }
@@ -123,11 +124,12 @@ export class Exchange implements Asker, CallerEvents {
 
   informed({ status, reason, fields }: AnswerHead): void {
     if (status === 100) this.expects = false;
-    this.caller.inform(status, reason, fields);
+    this.caller.inform(status, reason, this.options.dress(fields));
   }
 
-  answered({ status, reason, fields, framing, keepAlive }: AnswerHead): void {
+  answered({ status, reason, fields, framing, keepAlive, named }: AnswerHead): void {
     this.begun = true;
+    this.namedByAnswer = named;
     this.answeredStatus = status;
     const length = framing === 'none' ? null : typeof framing === 'number' ? framing : undefined;
     // Who was to wait for a 100, and got this, may send the body or not: what comes next could be read as either (RFC 9110 §10.1.1).
@@ -147,7 +149,8 @@ export class Exchange implements Asker, CallerEvents {
     if (!this.caller.flush()) this.connection?.socket.pause();
   }
 
-  ended(trailers: string[], more: boolean): void {
+  ended(came: string[], more: boolean): void {
+    const trailers = came.length === 0 ? came : trailersOf(came, this.namedByAnswer);
     if (more && !this.expects) {
       this.early = true;
       // What was refused may still come to its end, so that both connections stay of use; but not for ever.

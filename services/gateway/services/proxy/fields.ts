@@ -44,7 +44,7 @@ export const listed = (value: string): string[] =>
   value
     .toLowerCase()
     .split(',')
-    .map((member) => member.trim())
+    .map((member) => withoutSpace(member, 0, member.length))
     .filter((member) => member !== '');
 
 /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../../../../shared/problems.ts';
+import { without } from './answer-head.ts';
 import { headText } from './answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
 import { linger } from './linger.ts';
@@ -108,7 +109,9 @@ export class NodeCaller implements Caller {
     response.sendDate = false;
     const close = this.unread && !more ? ['Connection', 'close'] : [];
     this.untilClose = length === undefined && request.httpVersionMinor === 0;
-    response.writeHead(status, reason, [...fields, ...close]);
+    // Node throws where trailers are announced and cannot come (ERR_HTTP_TRAILER_INVALID).
+    const chunked = length === undefined && !this.untilClose;
+    response.writeHead(status, reason, [...(chunked ? fields : without(fields, ['trailer'])), ...close]);
     this.unflushed = true;
   }
 

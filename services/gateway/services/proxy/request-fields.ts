@@ -1,4 +1,5 @@
 import { tokenInQuery, tokensInCookie, withoutKey } from './credentials.ts';
+import { isEndToEnd } from './field-kinds.ts';
 import { listed } from './fields.ts';
 
 /** What a request says of itself, read once. */
@@ -34,7 +35,8 @@ export type RequestFields = {
 };
 
 const none: readonly string[] = [];
-const ofConnection = /^(close|keep-alive|upgrade|te|transfer-encoding|content-length|host|http2-settings)$/;
+/** Options of a connection that are no fields, or that are read by themselves. */
+const options = /^(?:keep-alive|upgrade|te|http2-settings)$/;
 
 /**
  * Reads the fields, and leaves out of `lines` what is for us and not for the container: those of this one connection, what is written
@@ -43,6 +45,7 @@ const ofConnection = /^(close|keep-alive|upgrade|te|transfer-encoding|content-le
  * @param fields name, value, name, value
  */
 export function readRequestFields(fields: readonly string[]): RequestFields {
+  const named: string[] = [];
   const read: RequestFields = {
     lines: '',
     hosts: 0,
@@ -58,7 +61,7 @@ export function readRequestFields(fields: readonly string[]): RequestFields {
     expects: false,
     closes: false,
     trailers: false,
-    named: none,
+    named,
     forwarded: none,
     origin: undefined,
     site: undefined,
@@ -86,7 +89,7 @@ export function readRequestFields(fields: readonly string[]): RequestFields {
       case 'connection':
         for (const option of listed(value)) {
           if (option === 'close') read.closes = true;
-          else if (!ofConnection.test(option)) read.named = [...read.named, option];
+          else if (!options.test(option) && !isEndToEnd(option)) named.push(option);
         }
         continue;
       case 'te':

@@ -36,8 +36,9 @@ export function requestHead(request: Forwarded): string {
 
 /** The lines without the fields of those names. */
 function without(lines: string, names: readonly string[]): string {
+  const dropped = new Set(names);
   return lines
     .split('\r\n')
-    .filter((line) => !names.includes(line.slice(0, Math.max(0, line.indexOf(':'))).toLowerCase()))
+    .filter((line) => !dropped.has(line.slice(0, Math.max(0, line.indexOf(':'))).toLowerCase()))
     .join('\r\n');
 }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import Docker, { type DockerOptions } from 'dockerode';
 import { Problem } from '../../../../shared/problems.ts';
-import { EngineRefusal, fromClient, tooSlow } from './errors.ts';
+import { EngineRefusal, fromClient, oneLine, tooSlow } from './errors.ts';
 import { type DockerHostOptions, transportFor } from './host.ts';
 
 type Scalar = string | number | boolean;
@@ -33,15 +33,20 @@ export type DockerClient = {
   stream(request: Request): Promise<IncomingMessage>;
   /** The connection itself, after the engine has agreed to give HTTP up. */
   hijack(request: Request): Promise<Duplex>;
+  /** Tells the log what the engine said inside of an answer. */
+  said(what: string, text: string): void;
   readonly local: boolean;
   readonly shown: string;
   close(): void;
 };
 
+export type Said = (what: string, text: string, status?: number) => void;
+
 const defaultDeadlineMs = 30_000;
 const idleSocketMs = 30_000;
 
-export function createClient(host: DockerHostOptions): DockerClient {
+/** @param onSaid hears each text of the engine's that stands for a failure, with the status of its answer if it is one. */
+export function createClient(host: DockerHostOptions, onSaid: Said = () => {}): DockerClient {
   const transport = transportFor(host);
   const kind = transport.protocol;
   const short = agentFor(kind, true);
@@ -53,10 +58,11 @@ export function createClient(host: DockerHostOptions): DockerClient {
   const { shown } = transport;
 
   function send<T>(modem: Modem, request: Request, how: Partial<DialOptions>): Promise<T> {
+    const what = `${request.method} ${request.path}`;
     return withDeadline(request, shown, (abortSignal) => {
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       modem.dial(dialOptions(request, abortSignal, how), (error, answer) => {
-        if (error) reject(fromClient(error, shown));
+        if (error) reject(noted(fromClient(error, shown), what));
         else if (abortSignal.aborted) (answer as Partial<Duplex> | null)?.destroy?.();
         else resolve(answer as T);
       });
@@ -64,7 +70,13 @@ export function createClient(host: DockerHostOptions): DockerClient {
     });
   }
 
+  function noted(failure: EngineRefusal | Problem, what: string): EngineRefusal | Problem {
+    if (failure instanceof EngineRefusal) onSaid(what, oneLine(failure.message), failure.status);
+    return failure;
+  }
+
   return {
+    said: (what, text) => onSaid(what, oneLine(text)),
     call: (request) => send(shortModem, request, {}),
     stream: (request) => send(longModem, request, { isStream: true }),
     hijack: (request) => send(longModem, request, { isStream: true, hijack: true }),

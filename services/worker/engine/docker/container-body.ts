@@ -1,7 +1,10 @@
 import type { ContainerSpec, PortBinding, ServiceParts, UpdatableLimits } from '../engine.ts';
 
-/** The Engine API's body for a create. Whatever a spec does not say is at its strictest here. */
-export function containerBody(spec: ContainerSpec): object {
+/**
+ * The Engine API's body for a create. Whatever a spec does not say is at its strictest here. `sysctls`: of its network namespace; a runtime
+ * with a kernel of its own has none of them.
+ */
+export function containerBody(spec: ContainerSpec, sysctls: Record<string, string> = {}): object {
   return {
     Image: spec.image,
     // Both always: an entrypoint that is an empty list keeps the image's out.
@@ -67,6 +70,7 @@ export function containerBody(spec: ContainerSpec): object {
       RestartPolicy: { Name: 'no' },
       Init: false,
       OomScoreAdj: spec.oomScoreAdj,
+      ...(spec.runtime === null && { Sysctls: sysctls }),
       ...(spec.runtime !== null && { Runtime: spec.runtime }),
     },
   };

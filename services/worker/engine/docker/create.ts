@@ -1,5 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerSpec, Labels } from '../engine.ts';
+import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerBody } from './container-body.ts';
 import { removeContainer } from './containers.ts';
@@ -17,10 +18,12 @@ function isOurs(labels: Labels, found: Labels): boolean {
 export async function createContainer(
   client: DockerClient,
   spec: ContainerSpec,
+  sysctls: Record<string, string>,
   signal?: AbortSignal,
 ): Promise<ContainerId> {
+  const body = containerBody(spec, sysctls);
   try {
-    return await post(client, spec, signal);
+    return await post(client, spec.name, body, signal);
   } catch (error) {
     if (error instanceof Problem && error.code === 'engine_unavailable' && !signal?.aborted)
       return await recover(client, spec, error, signal);
@@ -36,17 +39,22 @@ export async function createContainer(
       );
     await removeContainer(client, stale.id, signal);
   }
-  return await post(client, spec, signal).catch((error) => {
+  return await post(client, spec.name, body, signal).catch((error) => {
     throw refused(error, spec);
   });
 }
 
-async function post(client: DockerClient, spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId> {
+async function post(
+  client: DockerClient,
+  name: string,
+  body: object,
+  signal?: AbortSignal,
+): Promise<ContainerId> {
   const answer = await client.call<{ Id: string }>({
     method: 'POST',
     path: '/containers/create',
-    query: { name: spec.name },
-    body: containerBody(spec),
+    query: { name },
+    body,
     signal,
     deadlineMs: createDeadlineMs,
   });
@@ -85,12 +93,13 @@ function refused(error: unknown, spec: ContainerSpec): unknown {
   const more = { cause: error };
   if (error.status === 404 && /no such image/i.test(said))
     return new Problem('image_not_present', `The image ${spec.image} is not on the worker any more.`, more);
-  if (error.status === 409) return new Problem('conflict', `The name ${spec.name} is taken: ${said}`, more);
+  if (error.status === 409)
+    return new Problem('conflict', `A container has the name ${spec.name} already. Remove it.`, more);
   if (spec.runtime !== null && /runtime/i.test(said))
     return new Problem(
       'isolation_unavailable',
-      `The engine has no runtime "${spec.runtime}" (${said}). Install it and name it in dockerd’s "runtimes", or use isolation "container".`,
+      `The engine has no runtime "${spec.runtime}". Install it and name it in dockerd’s "runtimes", or use isolation "container".`,
       more,
     );
-  return new Problem('start_failed', `The engine refused to create the container: ${said}`, more);
+  return new Problem('start_failed', `The engine refused to create the container: ${causeIn(said)}.`, more);
 }

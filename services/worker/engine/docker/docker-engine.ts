@@ -1,3 +1,4 @@
+import type { Log } from '../../../../shared/log.ts';
 import type { Engine } from '../engine.ts';
 import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
@@ -16,20 +17,41 @@ import { execDetached, execInContainer, inspectExec } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
 import { inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
-import { containerSize, inspectContainer } from './inspect.ts';
+import { containerPid, containerSize, diskPlaces, inspectContainer } from './inspect.ts';
 import { containerLogs } from './logs.ts';
-import { createNetwork, listNetworks, removeNetwork } from './networks.ts';
+import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
+import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
+import { networkSysctls } from './sysctls.ts';
 import { createVolume, listVolumes, provideVolume, removeVolume } from './volumes.ts';
 import { waitForExit } from './wait.ts';
 
 /**
  * The Engine over Docker's REST API. Connects at the first call. Throws an Error when the address is of no known
  * kind or its TLS files cannot be read.
+ *
+ * @param log is told what the engine says when it refuses something; Problems say it in words of our own.
  */
-export function createDockerEngine(options: DockerHostOptions = {}): Engine {
-  const client = createClient(options);
+export function createDockerEngine(
+  options: DockerHostOptions = {},
+  log?: Pick<Log, 'debug' | 'warn'>,
+): Engine {
+  const client = createClient(options, (asked, said, status) => {
+    // What is not there, or there already, is what was asked for more often than not.
+    const level = status === 404 || status === 409 ? 'debug' : 'warn';
+    log?.[level]({ asked, said, status }, 'the engine refused');
+  });
+  const sockets = socketLimit(client.local, (id) => containerPid(client, id));
+  let known: Promise<string> | undefined;
+  /** Of the Engine's machine: asked once. */
+  const kernel = () => {
+    known ??= readInfo(client).then((info) => info.kernel);
+    known.catch(() => {
+      known = undefined;
+    });
+    return known;
+  };
   return {
     local: client.local,
     ping: (signal) => ping(client, signal),
@@ -38,10 +60,13 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     pull: (reference, how = {}) => pullImage(client, reference, how),
     listImages: (signal) => listImages(client, signal),
     removeImage: (reference, signal) => removeImage(client, reference, signal),
-    create: (spec, signal) => createContainer(client, spec, signal),
+    create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
     attach: (id, how) => attach(client, id, how),
     wait: (id, how = {}) => waitForExit(client, id, how),
-    start: (id, signal) => startContainer(client, id, signal),
+    start: async (id, signal) => {
+      await startContainer(client, id, signal);
+      await sockets.set(id);
+    },
     kill: (id, name, signal) => killContainer(client, id, name, signal),
     stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
     exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
@@ -53,14 +78,18 @@ export function createDockerEngine(options: DockerHostOptions = {}): Engine {
     list: (labels, signal) => listContainers(client, labels, signal),
     stats: (id, signal) => containerStats(client, id, signal),
     containerSize: (id, signal) => containerSize(client, id, signal),
+    diskPlaces: (id, signal) => diskPlaces(client, id, signal),
     readArchive: (id, path, signal) => readArchive(client, id, path, signal),
-    update: (id, limits, signal) => updateContainer(client, id, limits, signal),
+    update: async (id, limits, signal) => {
+      await Promise.all([updateContainer(client, id, limits, signal), sockets.set(id, limits.memoryBytes)]);
+    },
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
     provideVolume: (spec, signal) => provideVolume(client, spec, signal),
     createVolume: (name, labels, signal) => createVolume(client, name, labels, signal),
     removeVolume: (name, signal) => removeVolume(client, name, signal),
     listVolumes: (labels, signal) => listVolumes(client, labels, signal),
     createNetwork: (spec, signal) => createNetwork(client, spec, signal),
+    inspectNetwork: (idOrName, signal) => inspectNetwork(client, idOrName, signal),
     removeNetwork: (idOrName, signal) => removeNetwork(client, idOrName, signal),
     listNetworks: (labels, signal) => listNetworks(client, labels, signal),
     close: () => client.close(),

@@ -1,4 +1,5 @@
 import { Problem } from '../../../../shared/problems.ts';
+import { causeIn } from './causes.ts';
 
 /** The engine's own refusal: it answered, with this status and text. Never leaves engine/docker/. */
 export class EngineRefusal extends Error {
@@ -17,8 +18,12 @@ export function fromClient(error: unknown, shown: string): EngineRefusal | Probl
   const raw = error as { statusCode?: unknown; json?: unknown; message?: string; code?: string };
   if (typeof raw.statusCode === 'number')
     return new EngineRefusal(raw.statusCode, refusalText(raw.json) ?? bare(raw.message ?? ''));
-  return unavailable(shown, raw.code ?? raw.message ?? String(error), error);
+  return unavailable(shown, nameOf(raw.code), error);
 }
+
+/** `ECONNREFUSED`; a message could quote what was answered. */
+const nameOf = (code: unknown): string =>
+  typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'the connection failed';
 
 /** The library's message without what it puts in front: `(HTTP code 404) unexpected - `. */
 function bare(message: string): string {
@@ -50,12 +55,12 @@ export function tooSlow(shown: string, what: string, deadlineMs: number): Proble
 /** A refusal that no one expected, as a Problem; anything else unchanged. */
 export function unexpected(error: unknown, what: string): unknown {
   if (!(error instanceof EngineRefusal)) return error;
-  return new Problem('internal', `The engine refused to ${what}: ${oneLine(error.message)}`, {
+  return new Problem('internal', `The engine refused to ${what}: ${causeIn(error.message)}.`, {
     cause: error,
   });
 }
 
-/** An engine's text as part of a sentence: one line, of bounded length. */
+/** An engine's text, to be matched or logged: one line, of bounded length. */
 export function oneLine(text: string): string {
   const flat = text.replace(/\s+/g, ' ').trim();
   return flat.length > 600 ? `${[...flat].slice(0, 600).join('')}…` : flat;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { EngineInfo } from '../engine.ts';
+import type { EngineInfo, EngineRegistries } from '../engine.ts';
 import { normalArchitecture } from '../platform.ts';
 import type { DockerClient } from './client.ts';
 import { unexpected } from './errors.ts';
@@ -15,6 +15,16 @@ type InfoAnswer = {
   NCPU: number;
   MemTotal: number;
   Runtimes?: Record<string, unknown>;
+  /** As in `name=seccomp,profile=default`. */
+  SecurityOptions?: string[] | null;
+  RegistryConfig?: {
+    Mirrors?: string[] | null;
+    IndexConfigs?: Record<string, { Mirrors?: string[] | null; Secure?: boolean }> | null;
+    InsecureRegistryCIDRs?: string[] | null;
+  };
+  HttpProxy?: string;
+  HttpsProxy?: string;
+  NoProxy?: string;
 };
 
 type VersionAnswer = {
@@ -42,10 +52,33 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
       runtimes: Object.keys(info.Runtimes ?? {}),
+      userNamespace: (info.SecurityOptions ?? []).some((option) =>
+        /^name=(?:userns|rootless)\b/.test(option),
+      ),
+      registries: registriesOf(info),
     };
   } catch (error) {
     throw unexpected(error, 'describe itself');
   }
+}
+
+function registriesOf({
+  RegistryConfig,
+  HttpProxy = '',
+  HttpsProxy = '',
+  NoProxy = '',
+}: InfoAnswer): EngineRegistries {
+  const { Mirrors, IndexConfigs, InsecureRegistryCIDRs } = RegistryConfig ?? {};
+  const indexes = Object.entries(IndexConfigs ?? {});
+  return {
+    mirrors: [...new Set([...(Mirrors ?? []), ...indexes.flatMap(([, index]) => index.Mirrors ?? [])])],
+    named: indexes.map(([name]) => name),
+    insecure: [
+      ...indexes.filter(([, { Secure }]) => Secure === false).map(([name]) => name),
+      ...(InsecureRegistryCIDRs ?? []),
+    ],
+    proxy: { http: HttpProxy, https: HttpsProxy, without: NoProxy },
+  };
 }
 
 /**

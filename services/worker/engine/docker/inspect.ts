@@ -1,4 +1,4 @@
-import type { ContainerId, ContainerState, Labels } from '../engine.ts';
+import type { ContainerId, ContainerState, DiskPlaces, Labels } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
 
@@ -7,9 +7,16 @@ type InspectAnswer = {
   Name: string;
   Image: string;
   SizeRw?: number;
+  GraphDriver?: { Data?: { UpperDir?: string } | null } | null;
+  HostnamePath?: string;
+  HostsPath?: string;
+  ResolvConfPath?: string;
+  Mounts?: { Type: string; Source: string; Destination: string; RW: boolean }[];
   State: {
+    Pid: number;
     Status: ContainerState['status'];
     Running: boolean;
+    Pid: number;
     ExitCode: number;
     OOMKilled: boolean;
     Error: string;
@@ -48,6 +55,11 @@ export async function inspectContainer(
   };
 }
 
+/** Its first process, by the number that the engine's machine has for it; 0: there is none. */
+export async function containerPid(client: DockerClient, id: ContainerId): Promise<number> {
+  return (await inspectRaw(client, id, false))?.State.Pid ?? 0;
+}
+
 export async function containerSize(
   client: DockerClient,
   id: ContainerId,
@@ -55,6 +67,31 @@ export async function containerSize(
 ): Promise<number | null> {
   const answer = await inspectRaw(client, id, true, signal);
   return answer === null ? null : (answer.SizeRw ?? 0);
+}
+
+export async function diskPlaces(
+  client: DockerClient,
+  id: ContainerId,
+  signal?: AbortSignal,
+): Promise<DiskPlaces | null> {
+  const answer = await inspectRaw(client, id, false, signal);
+  if (answer === null) return null;
+  const { GraphDriver: driver, Mounts: mounts = [] } = answer;
+  const own: [string | undefined, string][] = [
+    [answer.HostnamePath, '/etc/hostname'],
+    [answer.HostsPath, '/etc/hosts'],
+    [answer.ResolvConfPath, '/etc/resolv.conf'],
+  ];
+  const written = mounts.filter((one) => one.RW);
+  return {
+    pid: answer.State.Pid,
+    root: driver?.Data?.UpperDir ?? null,
+    // Without a network a container has none of them, and the engine may name what is not there.
+    files: own.flatMap(([source, path]) => (source ? [{ source, path }] : [])),
+    volumes: written
+      .filter(({ Type }) => Type === 'volume')
+      .map(({ Source, Destination }) => ({ folder: Source, path: Destination })),
+  };
 }
 
 async function inspectRaw(

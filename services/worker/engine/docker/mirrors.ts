@@ -36,6 +36,7 @@ export async function missingFromMirrors(
       fetch(new URL(path, mirror), {
         method: 'HEAD',
         headers: { accept: manifestTypes },
+        redirect: 'manual',
         signal: AbortSignal.timeout(askMs),
       }).then(
         (answer) => answer.status,
@@ -46,6 +47,6 @@ export async function missingFromMirrors(
   if (!answers.includes(404)) return undefined;
   return new Problem(
     'image_not_found',
-    `The engine’s registry mirror (${mirrors.join(', ')}) has no ${parsed.familiar}, and the public registry cannot be reached from the worker. Check the spelling, or push the image to the mirror.`,
+    `The engine’s registry mirror has no ${parsed.familiar}, and the public registry cannot be reached from the worker. Check the spelling, or push the image to the mirror.`,
   );
 }

@@ -2,7 +2,7 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { Labels, NetworkId, NetworkSpec, NetworkSummary } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { labelFilter } from './containers.ts';
-import { EngineRefusal, isRefusal, oneLine, unexpected } from './errors.ts';
+import { EngineRefusal, isRefusal, unexpected } from './errors.ts';
 
 export async function createNetwork(
   client: DockerClient,
@@ -33,9 +33,13 @@ export async function createNetwork(
     return answer.Id;
   } catch (error) {
     if (error instanceof EngineRefusal && /already exists|overlap/i.test(error.message))
-      throw new Problem('conflict', `The network ${spec.name} cannot be made: ${oneLine(error.message)}`, {
-        cause: error,
-      });
+      throw new Problem(
+        'conflict',
+        `The network ${spec.name} cannot be made: its name or its addresses are taken.`,
+        {
+          cause: error,
+        },
+      );
     throw unexpected(error, 'create the network');
   }
 }
@@ -52,7 +56,35 @@ export async function removeNetwork(
   }
 }
 
-type ListAnswer = { Id: string; Name: string; Labels: Labels | null; Created: string }[];
+type NetworkAnswer = {
+  Id: string;
+  Name: string;
+  Labels: Labels | null;
+  Created: string;
+  IPAM?: { Config?: { Subnet?: string }[] | null };
+};
+
+const summary = (one: NetworkAnswer): NetworkSummary => ({
+  id: one.Id,
+  name: one.Name,
+  labels: one.Labels ?? {},
+  createdAt: one.Created,
+  subnet: one.IPAM?.Config?.[0]?.Subnet ?? null,
+});
+
+export async function inspectNetwork(
+  client: DockerClient,
+  idOrName: string,
+  signal?: AbortSignal,
+): Promise<NetworkSummary | null> {
+  try {
+    const path = `/networks/${encodeURIComponent(idOrName)}`;
+    return summary(await client.call<NetworkAnswer>({ method: 'GET', path, signal }));
+  } catch (error) {
+    if (isRefusal(error, 404)) return null;
+    throw unexpected(error, 'look at the network');
+  }
+}
 
 export async function listNetworks(
   client: DockerClient,
@@ -61,13 +93,8 @@ export async function listNetworks(
 ): Promise<NetworkSummary[]> {
   try {
     const query = { filters: labelFilter(labels) };
-    const found = await client.call<ListAnswer>({ method: 'GET', path: '/networks', query, signal });
-    return found.map((one) => ({
-      id: one.Id,
-      name: one.Name,
-      labels: one.Labels ?? {},
-      createdAt: one.Created,
-    }));
+    const found = await client.call<NetworkAnswer[]>({ method: 'GET', path: '/networks', query, signal });
+    return found.map(summary);
   } catch (error) {
     throw unexpected(error, 'list networks');
   }

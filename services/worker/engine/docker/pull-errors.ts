@@ -18,7 +18,27 @@ const wordings = {
   full: /no space left on device|disk quota exceeded/i,
 };
 
-/** The engine's text on why a pull failed → the Problem that the run ends with. */
+/** Why a registry was not reached: of the many words that engines and their libraries have for it. */
+const failures: [RegExp, string][] = [
+  [/no such host|name resolution|server misbehaving/i, 'its name has no address'],
+  [
+    /HTTP response to HTTPS client/i,
+    'it speaks plain HTTP, which is no use to the engine unless it is among its "insecure-registries"',
+  ],
+  [/x509|certificate|tls: (?!handshake timeout)/i, 'the engine does not trust its certificate'],
+  [/connection refused/i, 'it refuses the connection'],
+  [/time(?:d )?\s?out|deadline exceeded/i, 'it does not answer in time'],
+  [/5\d\d|service unavailable|bad gateway|internal server error/i, 'it failed itself'],
+  [/proxyconnect/i, 'the engine’s proxy does not let it through'],
+];
+
+const failureIn = (said: string): string =>
+  failures.find(([pattern]) => pattern.test(said))?.[1] ?? 'the connection failed';
+
+/**
+ * The engine's text on why a pull failed → the Problem that the run ends with. The text holds what the registry answered, and where it sent
+ * the engine: none of it is passed on.
+ */
 export function pullProblem(
   reference: string,
   text: string,
@@ -31,16 +51,18 @@ export function pullProblem(
   const problem = (code: Problem['code'], detail: string) => new Problem(code, detail, { cause });
 
   if (wordings.platform.test(said))
-    return problem('platform_mismatch', `${reference} is not built for the worker’s platform: ${said}`);
+    return problem(
+      'platform_mismatch',
+      `${reference} is not built for the worker’s platform. Name a tag or digest that is.`,
+    );
   if (wordings.full.test(said))
-    return problem('pull_failed', `The worker’s disk is full (${said}). Remove images or enlarge it.`);
+    return problem('pull_failed', `The worker’s disk is full. Remove images or enlarge it.`);
   if (wordings.rateLimit.test(said))
     return problem(
       'registry_unavailable',
-      `${registry} allows no more pulls for now (${said}). Try again later, or give it an account: ${put}.`,
+      `${registry} allows no more pulls for now. Try again later, or give it an account: ${put}.`,
     );
-  if (wordings.badCredentials.test(said))
-    return refused(problem, reference, registry, put, withCredentials, said);
+  if (wordings.badCredentials.test(said)) return refused(problem, reference, registry, put, withCredentials);
   if (wordings.missing.test(said))
     return problem(
       'image_not_found',
@@ -49,7 +71,7 @@ export function pullProblem(
   if (wordings.denied.test(said)) {
     // Docker Hub gives one and the same answer for "does not exist" and "not yours": only credentials tell them apart.
     if (withCredentials || !/pull access denied|insufficient_scope|requested access/i.test(said))
-      return refused(problem, reference, registry, put, withCredentials, said);
+      return refused(problem, reference, registry, put, withCredentials);
     return problem(
       'image_not_found',
       `${registry} has no ${reference}, or it is private. Check the spelling; for a private image store credentials first: ${put}.`,
@@ -58,9 +80,12 @@ export function pullProblem(
   if (wordings.unreachable.test(said))
     return problem(
       'registry_unavailable',
-      `The worker’s engine cannot reach ${registry} (${said}). Check the registry’s name, and the worker’s network, DNS and proxy; then try again.`,
+      `The worker’s engine cannot reach ${registry}: ${failureIn(said)}. Check the registry’s name, and the worker’s network, DNS and proxy; then try again.`,
     );
-  return problem('pull_failed', `${reference} could not be pulled: ${said}`);
+  return problem(
+    'pull_failed',
+    `${reference} could not be pulled: the engine gave a reason that is not told here. See that ${registry} has this image whole; the worker’s log has the engine’s own words.`,
+  );
 }
 
 function refused(
@@ -69,15 +94,11 @@ function refused(
   registry: string,
   put: string,
   withCredentials: boolean,
-  said: string,
 ): Problem {
   return withCredentials
     ? problem(
         'registry_auth',
-        `${registry} refused the stored credentials for ${reference} (${said}). Check that the account may read it, and renew them: ${put}.`,
+        `${registry} refused the stored credentials for ${reference}. Check that the account may read it, and renew them: ${put}.`,
       )
-    : problem(
-        'registry_auth',
-        `${registry} wants credentials for ${reference} (${said}). Store them: ${put}.`,
-      );
+    : problem('registry_auth', `${registry} wants credentials for ${reference}. Store them: ${put}.`);
 }

@@ -23,6 +23,7 @@ export async function pullImage(
     throw new Problem('image_not_found', `"${reference}" is not a valid image reference.`);
   const name = parsed.familiar.replace(/@.*$|:[^:/]*$/, '');
   const explain = async (said: string, cause?: unknown): Promise<Problem> => {
+    if (cause === undefined) client.said(`pull ${reference}`, said);
     const problem = pullProblem(parsed.familiar, said, credentials !== undefined, cause);
     if (problem.code !== 'registry_unavailable') return problem;
     return (await missingFromMirrors(client, reference, signal)) ?? problem;

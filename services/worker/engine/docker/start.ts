@@ -1,5 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId } from '../engine.ts';
+import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { EngineRefusal, isRefusal, oneLine } from './errors.ts';
@@ -60,7 +61,7 @@ export function startProblem(text: string, cause?: unknown): Problem {
       { cause },
     );
   }
-  return new Problem('start_failed', `The container could not be started: ${said}`, { cause });
+  return new Problem('start_failed', `The container could not be started: ${causeIn(said)}.`, { cause });
 }
 
 /** runc: `exec: "x": …` · crun: ``executable file `x` …`` · runsc: `finding executable "x"`. */

@@ -26,7 +26,8 @@ export type InitFrame =
 
 /** How a step ended, and what it took. */
 export type StepEnd = {
-  cause: 'exited' | 'wall' | 'cpu' | 'output' | 'killed';
+  /** `uncounted`: it held too much of the kernel's memory that the container's limit does not count. */
+  cause: 'exited' | 'wall' | 'cpu' | 'output' | 'killed' | 'uncounted';
   /** `null`: it was ended by a signal. */
   exitCode: number | null;
   signal: number | null;
@@ -46,7 +47,7 @@ const orderMost = 4 * 1024 * 1024;
 /** The longest path that an init names. */
 const pathMost = 4096;
 const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
-const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed'];
+const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed', 'uncounted'];
 
 /**
  * Parses what an init sends, in whatever pieces it comes; holds no more than one frame. Throws ProtocolViolation.

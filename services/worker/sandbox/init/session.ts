@@ -35,6 +35,15 @@ export class StartFailed extends Error {
   }
 }
 
+/** A file was to be read that has more bytes than are wanted. */
+export class FileTooLarge extends Error {
+  readonly sizeBytes: number;
+  constructor(sizeBytes: number) {
+    super(`a file of ${sizeBytes} bytes`);
+    this.sizeBytes = sizeBytes;
+  }
+}
+
 /** The sandbox is gone, or not to be trusted any further: its cause says why, where that is known. */
 export class SandboxLost extends Error {
   override readonly name = 'SandboxLost';
@@ -383,8 +392,11 @@ export function createInitSession(attachment: Attachment) {
       });
     },
 
-    /** A file's bytes, read as fast as they are taken. Rejects with StartFailed when it cannot be read. Between steps. */
-    async *read(path: string): AsyncGenerator<Buffer> {
+    /**
+     * A file's bytes, read as fast as they are taken. Rejects with StartFailed when it cannot be read; with FileTooLarge when it has more than
+     * `most`, and then the session is over. Between steps.
+     */
+    async *read(path: string, most = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
       let left: number | undefined;
       const queue: Buffer[] = [];
       let error: Error | undefined;
@@ -405,9 +417,10 @@ export function createInitSession(attachment: Attachment) {
           } else if (one.type === 'content' && left === undefined) {
             left = one.sizeBytes;
             vain = takeFailure();
+            if (left > most) error = vain ?? new FileTooLarge(left);
           } else if (one.type === 'data' && left !== undefined && one.data.length <= left) {
             left -= one.data.length;
-            if (vain === undefined) queue.push(one.data);
+            if (vain === undefined && error === undefined) queue.push(one.data);
           } else throw new ProtocolViolation(`${one.type} in a file’s content`);
           if (left === 0) {
             done(handler);

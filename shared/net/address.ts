@@ -4,10 +4,12 @@ import ipaddr from 'ipaddr.js';
 type Address = ReturnType<typeof ipaddr.process>;
 type Range = [Address, number];
 
-/** What an operator lets webhooks reach beside the global addresses: `RUNLET_WEBHOOK_ALLOW`. */
+/** What an operator lets be reached beside the global addresses: `RUNLET_WEBHOOK_ALLOW`, `RUNLET_REGISTRY_ALLOW`. */
 export type AddressPolicy = {
-  /** Whether this host may have any address, or this address is in an allowed range. */
+  /** Whether this host may have any address, or this address is global or in an allowed range. */
   allows(host: string, address: string): boolean;
+  /** Whether the operator has named this host, or a range with this address. */
+  names(host: string, address?: string): boolean;
 };
 
 /** @param entries host names (`hooks.internal`, `*.internal`), addresses, or CIDRs. Throws on one that is neither. */
@@ -24,14 +26,13 @@ export function addressPolicy(entries: string[]): AddressPolicy {
     else if (name.startsWith('*.')) suffixes.push(name.slice(1));
     else hosts.add(name);
   }
-  return {
-    allows(host, address) {
-      const name = plainHost(host);
-      if (hosts.has(name) || suffixes.some((suffix) => name.endsWith(suffix))) return true;
-      const one = parse(address);
-      return one !== undefined && (isGlobal(address) || ranges.some((range) => within(one, range)));
-    },
+  const names: AddressPolicy['names'] = (host, address) => {
+    const name = plainHost(host);
+    if (hosts.has(name) || suffixes.some((suffix) => name.endsWith(suffix))) return true;
+    const one = address === undefined ? undefined : parse(address);
+    return one !== undefined && ranges.some((range) => within(one, range));
   };
+  return { names, allows: (host, address) => isGlobal(address) || names(host, address) };
 }
 
 /**
@@ -53,6 +54,9 @@ export function literalOf(hostname: string): string | undefined {
 
 /** Without the brackets of IPv6, and without the dot that makes a name absolute: `localhost.` is localhost. */
 export const plainHost = (host: string) => bare(host.toLowerCase()).replace(/\.+$/, '');
+
+/** RFC 6761 §6.3: these are loopback, whatever a resolver says. */
+export const isLocalName = (host: string) => host === 'localhost' || host.endsWith('.localhost');
 
 const globalUnicast: Range = [ipaddr.IPv6.parse('2000::'), 3];
 /** Azure's metadata and agents answer each virtual machine here, though the address is from the public space. */

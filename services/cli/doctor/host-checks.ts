@@ -1,0 +1,135 @@
+import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
+import type { Worker } from '../../../shared/contracts/worker.ts';
+import { formatBytes } from '../output/format.ts';
+import { type Check, ok, skipped, warning } from './check.ts';
+
+/** As many sandboxes with egress, each with all the connections that it may have, leave the machine some of its own. */
+const fullSandboxes = 64;
+/** Of the kernel's memory, for each connection that it keeps track of (measured with 6.18). */
+const bytesOfConnection = 256;
+/** Processes that sixteen runs have which were given the most that may be asked for by default (RUNLET_MAX_PIDS). */
+const fewPids = 16 * 4096;
+
+/** What a worker's machine leaves open to what runs on it, a line each. */
+export function checkHost(name: string, { host, engine, egress }: Worker): Check[] {
+  const cgroups = checkCgroups(`${name}: cgroups`, engine.cgroupVersion, host !== null);
+  if (host === null)
+    return [
+      cgroups,
+      skipped(`${name}: host`, 'The worker cannot see it (a remote engine, or an older worker)'),
+    ];
+  return [
+    cgroups,
+    ...checkFirewall(name, host, egress),
+    checkCorePattern(`${name}: core dumps`, host.corePattern),
+    checkUserNamespaces(`${name}: user namespaces`, host.userNamespaces),
+    checkSwap(`${name}: swap`, host.swap),
+    checkPids(`${name}: processes`, host.pidMax),
+    checkKernelLog(`${name}: kernel log`, host.kernelLogRestricted),
+  ];
+}
+
+function checkCgroups(name: string, version: string, isSeen: boolean): Check {
+  if (version === '2') return ok(name, 'cgroup v2');
+  const remedy =
+    'Boot the engine’s machine with cgroup v2: systemd.unified_cgroup_hierarchy=1 on the kernel’s command line.';
+  const detail = isSeen
+    ? 'cgroup v1: what its limits do not count (sockets’ buffers, page tables) the worker bounds by itself where it can'
+    : 'cgroup v1, and this worker is not on the engine’s machine: memory of sockets’ buffers is not held to a run’s limit';
+  return warning(name, detail, remedy);
+}
+
+function checkFirewall(name: string, { firewall, conntrackMax }: HostFacts, egress: boolean): Check[] {
+  const local = `${name}: local users`;
+  const connections = `${name}: connections`;
+  if (firewall.problem !== null)
+    return [
+      warning(
+        `${name}: firewall`,
+        `There can be no services and no egress: ${firewall.problem}`,
+        'Give the worker iptables and the right to use it (root, or CAP_NET_ADMIN), in its engine’s network.',
+      ),
+    ];
+  return [
+    firewall.localUsersKeptOut
+      ? ok(local, 'They reach no service’s container by its own address')
+      : warning(
+          local,
+          'Whoever has an account on this machine reaches services’ containers without a key: the kernel cannot tell users apart',
+          'Load the kernel’s owner match (modprobe xt_owner), or let nobody on this machine whom you do not trust.',
+        ),
+    ...(egress ? [checkConnections(connections, firewall.connections, conntrackMax)] : []),
+  ];
+}
+
+function checkConnections(name: string, each: number | null, most: number | null): Check {
+  if (each === null)
+    return warning(
+      name,
+      'One run with egress can fill the machine’s table of connections: nobody on it opens one then',
+      'Load the kernel’s matches (modprobe xt_connlimit xt_hashlimit), or set RUNLET_ALLOW_EGRESS=false.',
+    );
+  const detail = `${each} for each run or service with egress`;
+  if (most === null) return ok(name, detail);
+  // As many again within its own network, on its loopback: the kernel counts those for each network alone.
+  const own = `its own loopback’s, up to ${formatBytes(most * bytesOfConnection)} of the kernel’s memory, are in no limit`;
+  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max); ${own}`;
+  if (most >= each * fullSandboxes) return ok(name, of);
+  return warning(
+    name,
+    `${of}; ${Math.floor(most / each)} of them can fill its table`,
+    `sysctl -w net.netfilter.nf_conntrack_max=${2 ** Math.ceil(Math.log2(each * fullSandboxes))}, or a smaller RUNLET_EGRESS_CONNECTIONS.`,
+  );
+}
+
+function checkCorePattern(name: string, pattern: string | null): Check {
+  if (pattern === null) return skipped(name, 'The kernel does not say');
+  if (!pattern.startsWith('|')) return ok(name, `core_pattern "${pattern}" calls no program`);
+  return warning(
+    name,
+    `core_pattern calls ${pattern.slice(1).split(' ')[0]} as root, outside of any container, for a program that crashes; only its RLIMIT_CORE of 1 keeps a sandbox from it`,
+    'sysctl -w kernel.core_pattern=core, unless crashes of this machine’s own programs are to be collected.',
+  );
+}
+
+function checkUserNamespaces(name: string, who: HostFacts['userNamespaces']): Check {
+  if (who === null) return skipped(name, 'The kernel does not say');
+  if (who === 'none') return ok(name, 'There are none');
+  if (who === 'restricted') return ok(name, 'Not for everybody; in sandboxes for nobody (seccomp)');
+  return warning(
+    name,
+    'Everybody on the machine may make them, in sandboxes nobody: the seccomp profile alone keeps that part of the kernel from programs',
+    'sysctl -w user.max_user_namespaces=0 (Debian, Ubuntu: kernel.unprivileged_userns_clone=0), unless rootless containers or browsers run here.',
+  );
+}
+
+function checkSwap(name: string, swap: HostFacts['swap']): Check {
+  if (swap === null) return skipped(name, 'The kernel does not say');
+  if (swap !== 'not_counted')
+    return ok(name, swap === 'none' ? 'There is none' : 'It counts as a run’s memory');
+  return warning(
+    name,
+    'The kernel does not count it: a run may have more memory than its limit, swapped out',
+    'Boot with swapaccount=1 on the kernel’s command line, or with cgroup v2; or swapoff -a.',
+  );
+}
+
+function checkPids(name: string, most: number | null): Check {
+  if (most === null) return skipped(name, 'The kernel does not say');
+  if (most >= fewPids) return ok(name, `${most} on the whole machine (kernel.pid_max)`);
+  return warning(
+    name,
+    `${most} on the whole machine (kernel.pid_max): few runs with as many as they may ask for take them all`,
+    'sysctl -w kernel.pid_max=4194304, or a smaller RUNLET_MAX_PIDS.',
+  );
+}
+
+function checkKernelLog(name: string, restricted: boolean | null): Check {
+  if (restricted === null) return skipped(name, 'The kernel does not say');
+  if (restricted) return ok(name, 'For root alone');
+  return warning(
+    name,
+    'Everybody on the machine may read it, with the kernel’s addresses; in sandboxes nobody (seccomp)',
+    'sysctl -w kernel.dmesg_restrict=1',
+  );
+}

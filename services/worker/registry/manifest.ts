@@ -1,0 +1,51 @@
+/** An honest manifest names a few other places at most. */
+const mostLinks = 64;
+/** Of an index, so many images are looked at. */
+const mostImages = 4;
+
+export type ManifestLeads = {
+  /** URLs from which some engines fetch parts before they ask the registry (`urls` of a descriptor, OCI image specification). */
+  links: string[];
+  /** Digests of an index's images that the platform does not rule out. */
+  images: string[];
+};
+
+type Fits = (platform: { os: string; architecture: string }) => boolean;
+
+/**
+ * Where a manifest leads. Engines read the names of fields without regard to case, and of one that comes twice the last: so it is looked
+ * through whole. Throws a RangeError where it leads to more places than anybody needs.
+ */
+export function leadsOf(manifest: unknown, fits: Fits): ManifestLeads {
+  const links = new Set<string>();
+  const images = new Set<string>();
+  const left = [manifest];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [name, one] of Object.entries(value)) {
+      left.push(one);
+      if (!Array.isArray(one)) continue;
+      if (/^urls$/i.test(name)) for (const url of one) if (typeof url === 'string') links.add(url);
+      if (/^manifests$/i.test(name))
+        for (const each of one) for (const digest of imageIn(each, fits)) images.add(digest);
+    }
+  }
+  if (links.size > mostLinks) throw new RangeError(`more than ${mostLinks} URLs`);
+  return { links: [...links], images: [...images].slice(0, mostImages) };
+}
+
+function imageIn(entry: unknown, fits: Fits): string[] {
+  const digest = field(entry, 'digest');
+  const platform = field(entry, 'platform');
+  const os = field(platform, 'os');
+  const architecture = field(platform, 'architecture');
+  if (typeof digest !== 'string' || !/^sha256:[a-f0-9]{64}$/.test(digest)) return [];
+  const isOther = typeof os === 'string' && typeof architecture === 'string' && !fits({ os, architecture });
+  return isOther ? [] : [digest];
+}
+
+function field(of: unknown, name: string): unknown {
+  if (typeof of !== 'object' || of === null) return undefined;
+  return Object.entries(of).findLast(([key]) => key.toLowerCase() === name)?.[1];
+}

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** What one limit is for: folders and files of the engine's machine, and where the container has each (`/`: as its root). */
+export type DiskGroup = { mostBytes: number; places: { path: string; inside: string }[] };
+
+export type DiskUse = {
+  /** Of each group; one may end as soon as it is over its `mostBytes`. */
+  bytes: number[];
+  /** Nothing was left out for want of time, or because it could not be entered. */
+  complete: boolean;
+  /** Descriptors in the queues of its sockets: what they are of cannot be seen. */
+  onTheirWay: number;
+  /** What its processes have written in all, whatever became of it. */
+  writtenBytes: number;
+};
+
+/** Looks that go on for long keep no others from being done. */
+const mostHelpers = 4;
+const graceMs = 5_000;
+
+type Helper = { child: ChildProcess; answer: PromiseWithResolvers<string> | undefined };
+
+/**
+ * Measures what a container holds of the engine's machine's disk, its deleted files included, by the init's program as a child of the worker
+ * (infra/sandbox-init/README.md): both must be root there.
+ */
+export function createDiskLook(initPath: string) {
+  const idle: Helper[] = [];
+  let count = 0;
+  const waiting: (() => void)[] = [];
+
+  function begin(): Helper {
+    const child = spawn(initPath, ['disk'], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] });
+    const helper: Helper = { child, answer: undefined };
+    const lost = (error: Error) => {
+      helper.answer?.reject(error);
+      const at = idle.indexOf(helper);
+      if (at >= 0) idle.splice(at, 1);
+    };
+    child.once('error', lost);
+    child.once('close', () => {
+      count -= 1;
+      lost(new Error('the program that measures disks has ended'));
+      waiting.shift()?.();
+    });
+    child.stdin?.on('error', lost);
+    if (child.stdout)
+      createInterface({ input: child.stdout }).on('line', (line) => helper.answer?.resolve(line));
+    count += 1;
+    return helper;
+  }
+
+  async function take(): Promise<Helper> {
+    for (;;) {
+      const free = idle.pop();
+      if (free !== undefined) return free;
+      if (count < mostHelpers) return begin();
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+  }
+
+  return {
+    /** @param ms for the names, and the holders of files without one, half each */
+    async look(pid: number, groups: DiskGroup[], ms: number): Promise<DiskUse> {
+      const helper = await take();
+      const answer = Promise.withResolvers<string>();
+      helper.answer = answer;
+      const late = setTimeout(() => helper.child.kill('SIGKILL'), ms + graceMs);
+      try {
+        helper.child.stdin?.write(requestOf(pid, groups, ms));
+        const [complete, onTheirWay = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
+          .split(' ')
+          .map(Number);
+        idle.push(helper);
+        return { bytes, complete: complete === 1, onTheirWay, writtenBytes };
+      } finally {
+        helper.answer = undefined;
+        clearTimeout(late);
+        waiting.shift()?.();
+      }
+    },
+    close(): void {
+      for (const { child } of idle.splice(0)) child.kill('SIGKILL');
+    },
+  };
+}
+
+/** As disk.c reads it: a length, then fields that are each ended by a NUL. */
+function requestOf(pid: number, groups: DiskGroup[], ms: number): Buffer {
+  const fields = [
+    pid,
+    ms,
+    groups.length,
+    ...groups.map(({ mostBytes }) => mostBytes),
+    ...groups.flatMap(({ places }, group) => places.flatMap(({ path, inside }) => [group, path, inside])),
+  ];
+  const payload = Buffer.from(fields.map((field) => `${field}\0`).join(''));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(payload.length);
+  return Buffer.concat([length, payload]);
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+
+const count = z.number().nullable();
+
+/** What the kernel of a worker's machine leaves open to what runs on it; `null` where the kernel does not say. */
+export const hostFacts = z
+  .object({
+    conntrackMax: count.meta({
+      description: 'nf_conntrack_max: connections that the machine keeps track of; full, nobody opens one.',
+    }),
+    corePattern: z
+      .string()
+      .nullable()
+      .meta({ description: 'kernel.core_pattern. With `|` first: a program of the host is called.' }),
+    userNamespaces: z
+      .enum(['everybody', 'restricted', 'none'])
+      .nullable()
+      .meta({ description: 'Who may make user namespaces on the machine. Programs in sandboxes never may.' }),
+    swap: z
+      .enum(['none', 'counted', 'not_counted'])
+      .nullable()
+      .meta({ description: 'Whether what is swapped out counts as memory of a run.' }),
+    pidMax: count.meta({ description: 'kernel.pid_max: processes and threads of the whole machine.' }),
+    ptyMax: count.meta({ description: 'kernel.pty.max: terminals of the whole machine.' }),
+    kernelLogRestricted: z.boolean().nullable().meta({ description: 'kernel.dmesg_restrict.' }),
+    firewall: z.object({
+      problem: z
+        .string()
+        .nullable()
+        .meta({ description: 'Why it cannot stand: services and egress are refused then.' }),
+      connections: count.meta({
+        description: 'What one run or service with egress may have at once; `null`: no bound.',
+      }),
+      localUsersKeptOut: z.boolean().meta({
+        description: 'Whether other users of the machine are kept from services’ containers.',
+      }),
+    }),
+  })
+  .meta({ id: 'HostFacts' });
+
+export type HostFacts = z.infer<typeof hostFacts>;

@@ -1,0 +1,45 @@
+import type { LookupFunction } from 'node:net';
+import { Agent, buildConnector } from 'undici';
+import { limitAnswers } from './limit-answers.ts';
+import type { Address } from './look-up.ts';
+
+const keptMs = 10_000;
+export const mostHeaderBytes = 16 * 1024;
+
+/**
+ * Connects to these addresses whatever the name answers by now; SNI and Host are the name's all the same.
+ *
+ * @param limits `answerBytes`: an answer with more, its head included, breaks off. `verify`: whether a certificate has to be the host's.
+ */
+export function pinnedAgent(
+  addresses: Address[],
+  limits: { timeoutMs: number; answerBytes: number; verify?: boolean },
+): Agent {
+  const { timeoutMs } = limits;
+  const lookup: LookupFunction = (_host, wanted, callback) => {
+    if (wanted.all === true) callback(null, addresses);
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+  };
+  // Who chose HTTP/2 would choose its limits too: none of those below holds there.
+  const connect = buildConnector({
+    lookup,
+    autoSelectFamily: true,
+    timeout: timeoutMs,
+    allowH2: false,
+    rejectUnauthorized: limits.verify ?? true,
+  });
+  return new Agent({
+    connect: (target, callback) =>
+      connect(target, (...made) => {
+        if (made[0] === null) limitAnswers(made[1], limits.answerBytes);
+        callback(...made);
+      }),
+    keepAliveTimeout: keptMs,
+    keepAliveMaxTimeout: keptMs,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxHeaderSize: mostHeaderBytes,
+    pipelining: 1,
+    allowH2: false,
+  });
+}

@@ -1,0 +1,30 @@
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+
+/** Longer than any worker takes to be found dead, and its containers to be removed by others. */
+const lifeMs = 60_000;
+
+export type UserBlockStore = ReturnType<typeof createUserBlockStore>;
+
+/** Which worker has which block of the users that sandboxes have. A claim that is not renewed runs out. */
+export function createUserBlockStore(redis: RedisConnection, keys: Keys) {
+  return {
+    /** `false`: it is another's. */
+    async claim(block: number, worker: string): Promise<boolean> {
+      return (await redis.set(keys.userBlock(block), worker, 'PX', lifeMs, 'NX')) === 'OK';
+    },
+
+    /** `false`: it is another's now. */
+    async renew(block: number, worker: string): Promise<boolean> {
+      const holder = await redis.get(keys.userBlock(block));
+      if (holder === null) return this.claim(block, worker);
+      if (holder !== worker) return false;
+      await redis.pexpire(keys.userBlock(block), lifeMs);
+      return true;
+    },
+
+    async leave(block: number, worker: string): Promise<void> {
+      if ((await redis.get(keys.userBlock(block))) === worker) await redis.del(keys.userBlock(block));
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { hasSocketLimit, mostSocketBytes, pileImage } from './support/memory.ts';
+
+/** What a run can have the kernel hold for it, past its memory limit. Each attack would be held for so long, and succeed. */
+const heldForS = 10;
+const MiB = 1024 * 1024;
+
+let runlet: Runlet;
+let pile: Awaited<ReturnType<typeof pileImage>>;
+beforeAll(async () => {
+  const lab = inject('lab');
+  pile = await pileImage(lab.dockerHost);
+  runlet = await startRunlet(lab);
+});
+afterAll(async () => {
+  await runlet?.stop();
+  await pile?.remove();
+});
+
+const attack = (kind: string, processes: number, most: number, seconds = heldForS) =>
+  runlet.run({
+    image: pile.reference,
+    command: [kind, String(processes), String(most), String(seconds)],
+    limits: { memoryBytes: 64 * MiB, timeoutMs: 30_000, diskBytes: 64 * MiB },
+  });
+
+test.each([
+  ['errors of a routing socket', 'netlink', 2, 3000],
+  ['lists of a routing socket', 'netlink_dumps', 4, 3000],
+  ['datagrams that are never finished', 'udp_corked', 2, 3000],
+  ['… of sockets that are in no table any more', 'udp_hidden', 2, 3000],
+  ['connections that nobody accepts', 'tcp_waiting', 2, 1000],
+  ['locks', 'locks', 4, 100_000],
+  ['terminals', 'ptys', 1, 1000],
+])('unread, unsent, not let go: %s end a step, and no neighbour’s', async (_, kind, processes, most) => {
+  const neighbour = runlet.run({ image: 'busybox', command: ['sh', '-c', 'sleep 1; echo well'] });
+  const run = await attack(kind, processes, most);
+  expect(run).toMatchObject({ status: 'out_of_memory', exitCode: 137, error: { code: 'memory_limit' } });
+  expect(run.error?.detail).toMatch(/beside limits.memoryBytes/);
+  expect(run.steps?.map(({ limit }) => limit)).toEqual(['memory']);
+  expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: 'well\n' });
+});
+
+test.each([
+  ['echoes of pings', 'ping', 'Operation not permitted'],
+  ['TCP over several paths', 'mptcp', 'Protocol not supported'],
+  ['keys of TCP', 'tcp_keys', 'Operation not permitted'],
+  ['groups of IPv6', 'groups6', 'Operation not permitted'],
+  ['pages out of the kernel’s own map', 'secret', 'Operation not permitted'],
+  ['asynchronous I/O', 'aio', 'Function not implemented'],
+])('%s cannot be had', async (_, kind, answer) => {
+  const run = await attack(kind, 1, 10, 0);
+  expect(run.stdout).toBe(`${kind}: 0, then ${answer}\nheld\n`);
+});
+
+test('buffers of sockets have a limit on cgroup v1, which is the run’s', async () => {
+  if (!(await hasSocketLimit())) return;
+  const file = '/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes';
+  const limitWith = async (memoryBytes: number) =>
+    Number((await runlet.run({ image: 'busybox', command: ['cat', file], limits: { memoryBytes } })).stdout);
+  expect(await limitWith(64 * MiB)).toBe(16 * MiB);
+  // Whatever limit a sandbox was made with that waited for it.
+  expect(await limitWith(256 * MiB)).toBe(64 * MiB);
+  expect(await limitWith(16 * MiB)).toBe(8 * MiB);
+});
+
+test.each(['tcp', 'udp'])(
+  '%s goes on with full buffers, and what is in them stays within that limit',
+  async (kind) => {
+    const attacked = attack(kind, 1, 200, 0);
+    const most = (await hasSocketLimit()) ? await mostSocketBytes(attacked) : 0;
+    expect((await attacked).stdout).toMatch(/: 200, then Success$/m);
+    // Each connection may go on with a little beyond.
+    expect(most).toBeLessThan(24 * MiB);
+  },
+);
+
+test('what was sent does not come back with its time', async () => {
+  const run = await attack('stamps', 1, 20, 0);
+  expect(run.stdout).toMatch(/^stamps: 20, then/);
+  expect(run.status).not.toBe('errored');
+});
+
+test('a program that lists interfaces, over and over, goes on', async () => {
+  const run = await attack('interfaces', 1, 20_000, 0);
+  expect(run.stdout).toMatch(/^interfaces: 20000, then Success$/m);
+});
