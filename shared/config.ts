@@ -121,6 +121,7 @@ export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
 /** They open something. What a program starts has no use for them. */
 export const secretVariables = [
   'RUNLET_API_KEY',
+  'RUNLET_KEPT_API_KEY',
   'RUNLET_SECRET_KEY',
   'RUNLET_REDIS_URL',
   'RUNLET_S3_ACCESS_KEY_ID',

@@ -9,6 +9,8 @@ export interface ApiKey {
   isNew: boolean;
   /** Where it is kept; undefined when the environment gave it. */
   file: string | undefined;
+  /** The gateway takes it no more: it was taken back. */
+  isRefused?: boolean;
 }
 
 interface ClientConfig {
@@ -47,7 +49,7 @@ function configFile(settings: Settings): string {
   return isElsewhere ? join(settings.dataDir, 'config.json') : usual;
 }
 
-function isLocal(url: string, settings: Settings): boolean {
+export function isLocal(url: string, settings: Settings): boolean {
   try {
     const host = new URL(url).hostname;
     return (

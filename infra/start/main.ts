@@ -4,6 +4,7 @@ import { isFree } from '../parts/ports.ts';
 import { startRedis } from '../parts/redis.ts';
 import { ensureSandboxInit } from '../parts/sandbox-init.ts';
 import { type Say, step } from '../parts/say.ts';
+import { callingUser } from './calling-user.ts';
 import { Cleanup, Stopped } from './cleanup.ts';
 import { bringUpEngine } from './engine-part.ts';
 import { apiKey, secretKey } from './keys.ts';
@@ -21,6 +22,7 @@ import {
   workerEnvironment,
 } from './services.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { keyOpens, shareKey } from './share-key.ts';
 import { onStopSignals } from './signals.ts';
 import { supervise } from './supervise.ts';
 import { startUndertaker } from './undertaker.ts';
@@ -63,7 +65,7 @@ async function bringUp(settings: Settings): Promise<void> {
 
   const plan = await makePlan(settings, say);
   const key = apiKey(settings);
-  const keys = { secretKey: secretKey(settings), apiKey: key.key };
+  const keys = { secretKey: secretKey(settings), apiKey: key.key, isKept: key.file !== undefined };
   const given = { ...process.env };
   dropSecrets();
   // Side by side: neither needs the other, and the second start shall be ready within three seconds.
@@ -84,7 +86,10 @@ async function bringUp(settings: Settings): Promise<void> {
   await step(say, 'Waiting for gateway, worker and notifier', () =>
     waitForReady(settings, services, began, () => cleanup.started),
   );
-  if (!cleanup.started) say(welcome(settings, key, engine, Date.now() - began));
+  if (cleanup.started) return;
+  const isRefused = !(await keyOpens(settings.url, key.key));
+  if (!isRefused) await shareKey(settings, key, callingUser(), say);
+  say(welcome(settings, { ...key, isRefused }, engine, Date.now() - began));
 }
 
 async function bringUpRedis(settings: Settings, register: ChildRegister): Promise<string> {

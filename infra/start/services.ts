@@ -35,7 +35,7 @@ export function startService(
   );
 }
 
-type Secrets = { redisUrl: string; secretKey: string; apiKey: string };
+type Secrets = { redisUrl: string; secretKey: string; apiKey: string; isKept?: boolean };
 
 /** What any program on this machine may want: where things are, which language, whom to trust, through which proxy. */
 const common =
@@ -43,7 +43,7 @@ const common =
 /** Who drives the Engine, perhaps through SSH. */
 const ofEngine = /^(?:DOCKER_\w+|SSH_AUTH_SOCK)$/;
 /** The command line's own; of the gateway only what `npm start` gives it. */
-const ofClients = /^RUNLET_(?:API_KEY|WEBHOOK_SECRET)$/;
+const ofClients = /^RUNLET_(?:API_KEY|KEPT_API_KEY|WEBHOOK_SECRET)$/;
 /** Who keeps artifacts. */
 const ofArtifacts = /^RUNLET_S3_/;
 
@@ -54,7 +54,7 @@ const ofArtifacts = /^RUNLET_S3_/;
 export function serviceEnvironment(
   name: ServiceName,
   settings: Settings,
-  { redisUrl, secretKey, apiKey }: Secrets,
+  { redisUrl, secretKey, apiKey, isKept }: Secrets,
   env: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   const isFor = (variable: string) => {
@@ -69,7 +69,8 @@ export function serviceEnvironment(
     RUNLET_PORT: String(settings.port),
     RUNLET_REDIS_URL: redisUrl,
     RUNLET_SECRET_KEY: secretKey,
-    ...(name === 'gateway' && { RUNLET_API_KEY: apiKey }),
+    // What the operator says counts; what we keep is put where it is not known, and replaces nothing.
+    ...(name === 'gateway' && { [isKept ? 'RUNLET_KEPT_API_KEY' : 'RUNLET_API_KEY']: apiKey }),
     RUNLET_DRAIN_MS: String(settings.drainMs),
     // Behind a proxy only its operator knows better.
     RUNLET_PUBLIC_URL: env.RUNLET_PUBLIC_URL || settings.url,

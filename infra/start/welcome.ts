@@ -33,6 +33,8 @@ export function welcome(settings: Settings, key: ApiKey, engine: EnginePart, too
 }
 
 function keyLine(key: ApiKey): string {
+  if (key.isRefused)
+    return `the one in ${key.file ?? 'RUNLET_API_KEY'} was taken back and opens nothing: take another one (runlet login)`;
   if (key.file === undefined) return 'the one in RUNLET_API_KEY';
   if (key.isNew) return `${key.key}  (shown once; kept for the CLI in ${key.file})`;
   return `kept in ${key.file}`;

@@ -102,6 +102,7 @@ export async function startGateway(
     call: await caller(),
     async stop() {
       await closeServer(server);
+      await gateway.keyring.stop();
       await removeAll(gateway);
       rmSync(blobFolder, { recursive: true, force: true });
       await queue.close();

@@ -1,28 +1,52 @@
 import type { Command } from 'commander';
 import { maskKey } from '../config/config.ts';
-import { openContext, type Streams } from '../context.ts';
+import { type Context, openContext, type Streams } from '../context.ts';
+import { UsageError } from '../errors.ts';
 import { addCommonOptions, examples } from './common.ts';
+
+type ConfigOptions = { showKey?: boolean; env?: boolean };
 
 export function add(program: Command, streams: Streams): void {
   const command = program
     .command('config')
     .description('show the server and the key that are in effect, and where they come from')
+    .option('--show-key', 'show the whole key')
+    .option('--env', 'print both as a line for the shell, the whole key included')
     .addHelpText('after', '\nPrecedence: flags, RUNLET_URL and RUNLET_API_KEY, the config file, the default.')
-    .addHelpText('after', examples('runlet config', 'RUNLET_URL=https://runlet.example.com runlet config'));
-  addCommonOptions(command).action(async () => {
+    .addHelpText(
+      'after',
+      examples(
+        'runlet config',
+        'RUNLET_URL=https://runlet.example.com runlet config',
+        'eval "$(runlet config --env)"',
+      ),
+    );
+  addCommonOptions(command).action(async ({ showKey, env }: ConfigOptions) => {
     const context = openContext(command, streams);
+    if (env) return printEnvironment(context);
     const { url, urlFrom, apiKey, apiKeyFrom, file } = context.config;
-    const masked = apiKey === undefined ? null : maskKey(apiKey);
+    const shown = apiKey === undefined ? null : showKey ? apiKey : maskKey(apiKey);
     if (context.json)
       return context.printJson({
         url,
         urlFrom,
-        apiKey: masked,
+        apiKey: shown,
         apiKeyFrom: apiKeyFrom ?? null,
         file: { path: file.path, found: file.found },
       });
     await context.out.line(`url      ${url} (${urlFrom})`);
-    await context.out.line(`api key  ${masked === null ? 'none' : `${masked} (${apiKeyFrom})`}`);
+    await context.out.line(`api key  ${shown === null ? 'none' : `${shown} (${apiKeyFrom})`}`);
     await context.out.line(`file     ${file.path}${file.found ? '' : ' (not there)'}`);
   });
 }
+
+async function printEnvironment(context: Context): Promise<void> {
+  if (context.json) throw new UsageError('--env is for the shell: leave out --json, which has --show-key.');
+  const { url, apiKey } = context.config;
+  if (apiKey === undefined) context.note('There is no API key: `runlet login` stores one.');
+  const key = apiKey === undefined ? '' : ` RUNLET_API_KEY=${quoted(apiKey)}`;
+  await context.out.line(`export RUNLET_URL=${quoted(url)}${key}`);
+}
+
+/** For a POSIX shell: within single quotes nothing means anything but the quote itself. */
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -2,7 +2,7 @@ import { UsageError } from '../errors.ts';
 import type { EnvironmentSource } from '../parse/env.ts';
 import { readUserFile, type UserFile, userFilePath } from './user-file.ts';
 
-type Source = 'flag' | 'environment' | 'file' | 'default';
+export type Source = 'flag' | 'environment' | 'file' | 'default';
 
 export type Config = {
   url: string;
@@ -35,7 +35,7 @@ function first(
   return file ? [file, 'file'] : undefined;
 }
 
-function checkUrl(text: string, from: Source): string {
+export function checkUrl(text: string, from: Source): string {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined)
     throw new UsageError(
@@ -54,4 +54,4 @@ export function maskKey(key: string): string {
 
 export const howToGetAKey =
   'Runlet prints one when it starts for the first time and keeps it in the user’s config folder. ' +
-  'Elsewhere, set RUNLET_API_KEY, or write {"url": "…", "apiKey": "…"} into the file that `runlet config` names.';
+  'Elsewhere, have one made (`runlet keys add`, by an admin), and store it with `runlet login`, or set RUNLET_API_KEY.';

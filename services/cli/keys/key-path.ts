@@ -1,0 +1,1 @@
+export const keyPath = (id: string) => `/v1/keys/${encodeURIComponent(id)}`;

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import type { ApiKey } from '../../../shared/contracts/key.ts';
+import { type Proxied, startProxied } from '../../gateway/proxy/support.ts';
+
+export type Made = ApiKey & { key: string };
+
+/** Two gateways of one Runlet, in this process, each with connections of its own. */
+export async function startTwoGateways() {
+  const prefix = `hk${randomBytes(6).toString('hex')}`;
+  const one = await startProxied({ RUNLET_REDIS_PREFIX: prefix });
+  const two = await startProxied({ RUNLET_REDIS_PREFIX: prefix });
+
+  return {
+    one,
+    two,
+    async make(more: object = {}): Promise<Made> {
+      const response = await one.call('POST', '/v1/keys', { name: 'test', role: 'admin', ...more });
+      if (response.status !== 201) throw new Error(await response.text());
+      return (await response.json()) as Made;
+    },
+    revoke: (id: string): Promise<Response> => one.call('DELETE', `/v1/keys/${id}`),
+    async stop(): Promise<void> {
+      await two.gateway.keyring.stop();
+      const closed = new Promise<void>((resolve) => two.server.close(() => resolve()));
+      two.server.closeAllConnections();
+      await closed;
+      await two.abandon();
+      await one.stop();
+    },
+  };
+}
+
+export const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+
+export const ask = (
+  on: Pick<Proxied, 'url'>,
+  key: string,
+  path: string,
+  init: RequestInit = {},
+): Promise<Response> =>
+  fetch(`${on.url}${path}`, {
+    ...init,
+    headers: { ...bearer(key), 'content-type': 'application/json', ...init.headers },
+  });
+
+/** How long something took, in ms. */
+export async function timed<T>(act: Promise<T>): Promise<{ ms: number; value: T }> {
+  const began = performance.now();
+  const value = await act;
+  return { ms: performance.now() - began, value };
+}
