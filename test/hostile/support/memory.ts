@@ -13,7 +13,7 @@ export async function pileImage(dockerHost: string): Promise<{ reference: string
   try {
     const source = fileURLToPath(new URL('./pile.c', import.meta.url));
     await copyFile(source, join(folder, 'pile.c'));
-    execFileSync('gcc', [
+    execFileSync('cc', [
       '-static',
       '-O1',
       '-Wall',
