@@ -121,6 +121,7 @@ describe('a key that was taken back', () => {
     for (const close of closes)
       expect(await close).toEqual([4401, 'the API key was taken back, or has expired']);
     for (const wait of waits) expect((await wait).status).toBe(401);
+    await on.unwatch();
     await worker.finish(holder);
   });
 
@@ -249,6 +250,7 @@ describe('a key that was taken back', () => {
     const events = await ask(on.two, made.key, '/v1/events');
     const { ms } = await timed(events.text());
     expect(ms).toBeLessThan(2_000 + openMs);
+    await on.unwatch();
     expect((await ask(on.two, made.key, '/v1/runs')).status).toBe(401);
   });
 });

@@ -35,7 +35,7 @@ export function createKeyring(parts: {
   /** By digest, and by `key_…`, which no digest looks like. */
   const known = rememberRecent<Known>(mostCached);
   const held = createHeld(apiKeys);
-  const noteUse = createUses(apiKeys, log);
+  const uses = createUses(apiKeys, log);
   /** Changes with each key that is taken back: what was read before it is not to be remembered after it. */
   let epoch = 0;
 
@@ -95,7 +95,7 @@ export function createKeyring(parts: {
     /** Whether it lets in now; that is noted as a use of it. */
     admits(identity: Identity): boolean {
       if (isExpired(identity, Date.now())) return false;
-      noteUse(identity.keyId, performance.now());
+      uses.note(identity.keyId, performance.now());
       return true;
     },
 
@@ -113,6 +113,9 @@ export function createKeyring(parts: {
 
     bring: hearing.bring,
     begin: hearing.begin,
-    stop: hearing.stop,
+    async stop(): Promise<void> {
+      await uses.write();
+      await hearing.stop();
+    },
   };
 }

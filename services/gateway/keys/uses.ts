@@ -13,20 +13,26 @@ export function createUses(apiKeys: ApiKeyStore, log: Log) {
   const told = rememberRecent<number>(mostKnown);
   let due = new Map<string, number>();
 
-  function write(): void {
+  async function write(): Promise<void> {
+    if (due.size === 0) return;
     const uses = due;
     due = new Map();
-    apiKeys
+    await apiKeys
       .noteUses(uses)
       .catch((error: Error) => log.warn({ reason: error.message }, 'uses of keys were not written down'));
   }
 
-  /** @param now by performance.now() */
-  return (keyId: string, now: number): void => {
-    const last = told.get(keyId);
-    if (last !== undefined && now - last < everyMs) return;
-    told.put(keyId, now);
-    if (due.size === 0) setTimeout(write, gatherMs).unref();
-    due.set(keyId, Date.now());
+  return {
+    /** Writes down what is due. */
+    write,
+
+    /** @param now by performance.now() */
+    note(keyId: string, now: number): void {
+      const last = told.get(keyId);
+      if (last !== undefined && now - last < everyMs) return;
+      told.put(keyId, now);
+      if (due.size === 0) setTimeout(() => void write(), gatherMs).unref();
+      due.set(keyId, Date.now());
+    },
   };
 }

@@ -19,6 +19,8 @@ export async function startTwoGateways() {
       return (await response.json()) as Made;
     },
     revoke: (id: string): Promise<Response> => one.call('DELETE', `/v1/keys/${id}`),
+    /** Nobody is to deliver what those who watched were to be told. */
+    unwatch: () => one.redis.del(one.keys.listeners('default')),
     async stop(): Promise<void> {
       await two.gateway.keyring.stop();
       const closed = new Promise<void>((resolve) => two.server.close(() => resolve()));
