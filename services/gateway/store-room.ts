@@ -66,11 +66,16 @@ export function createStoreRoom(
   return {
     look,
 
-    /** Takes room for a request that brings so many bytes. Throws a Problem `overloaded` where there is none. */
-    take(bytes: number): void {
+    /**
+     * Takes room for a request that brings so many bytes. Throws a Problem `overloaded` where there is none: not before it was looked at
+     * again, which costs nobody else a round trip.
+     */
+    async take(bytes: number): Promise<void> {
       if (performance.now() - lookedAt > freshMs) void look();
       const all = bytes + besideBytes;
-      if (isAbove(memory.usedBytes + takenSince + all, fullShare))
+      const lacks = () => isAbove(memory.usedBytes + takenSince + all, fullShare);
+      if (lacks()) await look();
+      if (lacks())
         throw new Problem(
           'overloaded',
           'Redis is nearly full, and the rest of its memory is for what is under way: try again later. Its operator gives it more (maxmemory), or keeps less (RUNLET_RETENTION_BYTES).',

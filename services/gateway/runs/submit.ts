@@ -31,8 +31,10 @@ export type Submitted = {
 };
 
 /** Stores a run. Once this is done it is durable; its job follows. */
-export const storeRun = async (gateway: Gateway, run: NewRun): Promise<Submitted> =>
-  prepare(gateway, run).store();
+export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+  await takeRoom(gateway, run);
+  return prepare(gateway, run).store();
+}
 
 /**
  * Stores a run and adds its job. Both leave in one write where nothing speaks against it, which spares each run a round trip
@@ -40,6 +42,7 @@ export const storeRun = async (gateway: Gateway, run: NewRun): Promise<Submitted
  * worker that was sooner finds no run, and drops it.
  */
 export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+  await takeRoom(gateway, run);
   const prepared = prepare(gateway, run);
   const { head } = prepared.record;
   if (run.idempotency !== undefined || gateway.refusals.expected()) {
@@ -71,10 +74,13 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
 }
 
 /** Throws a Problem `overloaded` where Redis has no room for it. */
+function takeRoom(gateway: Gateway, { request }: NewRun): Promise<void> {
+  const { fileBytes, stdinBytes } = payloadOf(request);
+  return gateway.room.take(fileBytes + stdinBytes);
+}
+
 function prepare(gateway: Gateway, run: NewRun) {
   const now = Date.now();
-  const { fileBytes, stdinBytes } = payloadOf(run.request);
-  gateway.room.take(fileBytes + stdinBytes);
   const { request, madeSecret } = withWebhookSecret(run.request);
   const head = {
     id: run.id,

@@ -101,7 +101,9 @@ export function mountServices(app: App, gateway: Gateway): void {
           const name = body.name ?? `s-${id.slice(-12)}`;
           const head = { id, tenant, name, createdAt: new Date().toISOString() };
           const { request, madeSecret } = withWebhookSecret(body);
-          gateway.room.take(payloadOf({ files: request.files, inputs: [], stdinEncoding: 'utf8' }).fileBytes);
+          await gateway.room.take(
+            payloadOf({ files: request.files, inputs: [], stdinEncoding: 'utf8' }).fileBytes,
+          );
           const record = await gateway.services.create(head, request, {
             most: gateway.env.RUNLET_TENANT_MAX_SERVICES,
             tenantBytes: gateway.room.tenantBytes(),
