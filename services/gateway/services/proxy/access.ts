@@ -102,7 +102,7 @@ function refusal(identity: Identity | undefined, target: string, { tokens }: Req
     'unauthorized',
     tokenInQuery(target).token !== undefined || tokens.length > 0
       ? 'This signed URL has expired, was made with an API key that is no more, or is not one of a service here: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
-      : 'There is no public service here: for another one send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
+      : 'What may be here is not public: send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
   );
 }
 
