@@ -8,7 +8,7 @@ const light = [
   'test/{integration,unit}/**/*.test.ts',
   'test/gateway/*.test.ts',
   'test/gateway/proxy/!(memory).test.ts',
-  'test/hostile/http-*.test.ts',
+  'test/hostile/{http,cli,store}-*.test.ts',
   // (deliver.test.ts has a worker, shutdown.test.ts counts what a notifier begins in its last moment.)
   'test/notifier/!(deliver|shutdown).test.ts',
   // Against an API that is made up. (The others start containers, or measure how long a terminal takes.)

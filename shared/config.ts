@@ -118,6 +118,22 @@ export const sharedEnvironment = z.object({
 
 export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
 
+/** They open something. What a program starts has no use for them. */
+export const secretVariables = [
+  'RUNLET_API_KEY',
+  'RUNLET_SECRET_KEY',
+  'RUNLET_REDIS_URL',
+  'RUNLET_S3_ACCESS_KEY_ID',
+  'RUNLET_S3_SECRET_ACCESS_KEY',
+];
+
+/** The same of this very process, which forgets what is secret in it: children inherit the environment. */
+export function takeEnvironment<T extends z.ZodType>(schema: T): z.infer<T> {
+  const parsed = readEnvironment(schema, process.env);
+  for (const name of secretVariables) delete process.env[name];
+  return parsed;
+}
+
 /** Parses the environment; throws one error that names every bad variable and never its value. */
 export function readEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
   const present = Object.fromEntries(

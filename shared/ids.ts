@@ -30,3 +30,6 @@ export function madeAt(id: string): number {
 export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && /^[0-9a-f]{32}$/.test(value.slice(prefix.length + 1));
 }
+
+/** The same, of whatever kind. */
+export const anyId = (value: string) => /^[a-z]{3}_[0-9a-f]{32}$/.test(value);

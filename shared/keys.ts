@@ -11,7 +11,7 @@ export function keysFor(prefix: string) {
     bull: `${base}:bull`,
     /** Hash: a run's record. Kept until it is forgotten. */
     run,
-    /** String, sealed: the request as it came, secrets included. Gone when the run ends. */
+    /** String, sealed: the request of a run that an earlier version stored. Gone when the run ends. */
     spec: (id: string) => `${run(id)}:spec`,
     /** Stream: status, pull, stdout, stderr, exit. Bounded by the run's `outputBytes` and the coalescing of writes. */
     events: (id: string) => `${run(id)}:events`,
@@ -28,9 +28,11 @@ export function keysFor(prefix: string) {
     /** Sorted set by the time they are due: runs that have not ended. */
     open: `${base}:open`,
     tenantOpen: (tenant: string) => `${base}:tenant:${tenant}:open`,
+    /** Hash: what requests of a tenant take, by the run that has not ended or the service, and their `total`. */
+    tenantBytes: (tenant: string) => `${base}:tenant:${tenant}:bytes`,
     /** Sorted set by the time of their end: runs that can be forgotten. */
     finished: `${base}:finished`,
-    /** Hash: counters that only grow (for metrics), and `retainedBytes`. */
+    /** Hash: counters that only grow (for metrics), `retainedBytes`, and `openBytes`: the sum of all tenants' bytes. */
     stats: `${base}:stats`,
     /** Hash with a time to live: what an Idempotency-Key stands for. */
     idempotency: (tenant: string, digest: string) => `${base}:idem:${tenant}:${digest}`,

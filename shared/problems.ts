@@ -5,6 +5,12 @@ import type { ProblemBody, ProblemIssue } from './contracts/problem.ts';
  * that answers a request come from the same closed set, so that a client has one table to read.
  */
 const catalogue = {
+  // What is no request, or none that can be read in one way alone.
+  bad_request: [400, 'This is no request of HTTP/1.1'],
+  request_timeout: [408, 'The request did not come in time'],
+  expectation_failed: [417, 'This expectation is not met here'],
+  headers_too_large: [431, 'The head of the request is too large'],
+  http_version_not_supported: [505, 'Only HTTP/1.1 is spoken here'],
   // The request.
   validation_failed: [400, 'The request is not valid'],
   invalid_json: [400, 'The body is not valid JSON'],

@@ -60,10 +60,17 @@ export const planFile = ({ path, content, encoding, mode }: RunRequest['files'][
   mode: Number.parseInt(mode, 8),
 });
 
-export function outlineOf({ id, tenant, createdAt, dueAt, request }: RunHead): RunOutline {
+export function outlineOf({ id, tenant, createdAt, dueAt, request, told }: RunHead): RunOutline {
   const { image, language, pull, limits, isolation, network, writable, workdir } = request;
   const shape = { image, language, pull, limits, isolation, network, writable, workdir };
-  return { id, tenant, createdAt, dueAt, request: shape, firstStep: firstStepOf(request) };
+  return {
+    id,
+    tenant,
+    createdAt,
+    dueAt,
+    request: shape,
+    firstStep: told?.firstStep ?? firstStepOf(request as RunRequest),
+  };
 }
 
 /**

@@ -10,8 +10,9 @@ import {
 /** Seals data at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from `RUNLET_SECRET_KEY`. */
 export type Sealer = {
   /** `context` binds the box to its place: a box moved to another key does not open. */
-  seal(plain: string, context: string): Buffer;
+  seal(plain: string | Buffer[], context: string): Buffer;
   open(box: Buffer, context: string): string;
+  openBytes(box: Buffer, context: string): Buffer;
   /** It has opened one: the key is that of this Runlet, so a box that does not open is broken, and will not open later either. */
   proven(): boolean;
 };
@@ -23,22 +24,30 @@ export function sealerFor(secretKey: string): Sealer {
   // An object, not bytes: Node would make one of them for each box, which is more work than to seal it.
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32)));
   let opened = false;
+
+  function openBytes(box: Buffer, context: string): Buffer {
+    const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, nonceBytes))
+      .setAAD(Buffer.from(context))
+      .setAuthTag(box.subarray(nonceBytes, nonceBytes + tagBytes));
+    // GCM is a stream: all of it is in the first part, and the end only says whether it is true.
+    const plain = decipher.update(box.subarray(nonceBytes + tagBytes));
+    decipher.final();
+    opened = true;
+    return plain;
+  }
+
   return {
     proven: () => opened,
     seal(plain, context) {
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
-      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+      const body =
+        typeof plain === 'string' ? [cipher.update(plain, 'utf8')] : plain.map((part) => cipher.update(part));
+      cipher.final();
+      return Buffer.concat([nonce, cipher.getAuthTag(), ...body]);
     },
-    open(box, context) {
-      const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, nonceBytes))
-        .setAAD(Buffer.from(context))
-        .setAuthTag(box.subarray(nonceBytes, nonceBytes + tagBytes));
-      const plain = Buffer.concat([decipher.update(box.subarray(nonceBytes + tagBytes)), decipher.final()]);
-      opened = true;
-      return plain.toString('utf8');
-    },
+    open: (box, context) => openBytes(box, context).toString('utf8'),
+    openBytes,
   };
 }
 

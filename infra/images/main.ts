@@ -3,11 +3,12 @@ import { parseArgs } from 'node:util';
 import { findEngine } from '../parts/engine.ts';
 import type { Say } from '../parts/say.ts';
 import { dataFolder } from '../start/data-folder.ts';
+import { registryFolder } from '../start/registry-folder.ts';
 import { readRunningNote } from '../start/running-note.ts';
 import { buildImage } from './build.ts';
 import { knownImages, readDefinition } from './definition.ts';
 import { familiarNames, loadImage } from './load.ts';
-import { pushImage } from './push.ts';
+import { pushImage, pushToFolder } from './push.ts';
 
 const help = `Builds container images from Debian's packages, for machines that reach no public registry.
 
@@ -78,7 +79,12 @@ async function buildAll(
     const layout = await buildImage(name, join(dataDir, 'images'), say);
     let where: string;
     if (registry !== undefined) {
-      where = `registry ${registry}${(await pushImage(layout, { address: registry })) ? '' : ' (was there)'}`;
+      // The embedded one is read-only at its address.
+      const pushed =
+        values.registry === undefined
+          ? await pushToFolder(layout, registry, registryFolder(dataDir, say))
+          : await pushImage(layout, { address: registry });
+      where = `registry ${registry}${pushed ? '' : ' (was there)'}`;
     } else {
       await loadImage(layout, dockerHost ?? '');
       where = `Engine ${dockerHost}`;

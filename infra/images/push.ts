@@ -1,25 +1,52 @@
 import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { Agent, type BodyInit, fetch, type Response } from 'undici';
+import { openForPushes, type RegistryFolder } from '../parts/registry.ts';
 import { blobPath, type Descriptor, type ImageLayout } from './layout.ts';
 
 export interface RegistryTarget {
   /** host:port. Plain HTTP: the registries that Runlet runs listen on loopback only. */
   address: string;
   credentials?: { username: string; password: string };
+  /** The registry takes images by another way than the address, which is for whoever pulls. */
+  dispatcher?: Agent;
+}
+
+/** Pushes into the registry that serves this folder at `address`, read-only. It is opened for that if something is missing, and closed again. */
+export async function pushToFolder(
+  layout: ImageLayout,
+  address: string,
+  registry: RegistryFolder,
+): Promise<boolean> {
+  if ((await missingTags(layout, { address })).length === 0) return false;
+  const { socketPath, close } = await openForPushes(registry);
+  const dispatcher = new Agent({ connect: { socketPath } });
+  try {
+    return await pushImage(layout, { address, dispatcher });
+  } finally {
+    await dispatcher.close();
+    await close();
+  }
 }
 
 /** Pushes an image under all its tags, leaving out what the registry has. Returns true if anything was sent. */
 export async function pushImage(layout: ImageLayout, target: RegistryTarget): Promise<boolean> {
   const top = layout.list ?? layout.manifest;
-  const missing = [];
-  for (const tag of layout.tags) {
-    if ((await digestOf(layout.name, tag, target)) !== top.digest) missing.push(tag);
-  }
+  const missing = await missingTags(layout, target);
   if (missing.length === 0) return false;
   for (const blob of [layout.config, ...layout.layers]) await pushBlob(layout, blob, target);
   if (layout.list !== undefined) await putManifest(layout, layout.manifest, layout.manifest.digest, target);
   for (const tag of missing) await putManifest(layout, top, tag, target);
   return true;
+}
+
+async function missingTags(layout: ImageLayout, target: RegistryTarget): Promise<string[]> {
+  const top = layout.list ?? layout.manifest;
+  const missing = [];
+  for (const tag of layout.tags) {
+    if ((await digestOf(layout.name, tag, target)) !== top.digest) missing.push(tag);
+  }
+  return missing;
 }
 
 /** The digest under a tag, or undefined if there is none. */
@@ -63,13 +90,14 @@ async function call(
   target: RegistryTarget,
   method: string,
   path: string,
-  init: RequestInit = {},
+  init: { body?: BodyInit; headers?: Record<string, string> } = {},
 ): Promise<Response> {
   const { username, password } = target.credentials ?? {};
   const basic = Buffer.from(`${username}:${password}`).toString('base64');
   const response = await fetch(`http://${target.address}${path}`, {
     ...init,
     method,
+    ...(target.dispatcher && { dispatcher: target.dispatcher }),
     headers: {
       ...init.headers,
       ...(target.credentials === undefined ? {} : { authorization: `Basic ${basic}` }),

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ensureTools } from './apt.ts';
 import { type Child, startChild } from './child.ts';
@@ -13,6 +14,8 @@ export interface RedisOptions {
   folder: string;
   logFile: string;
   say: Say;
+  /** Default: half of the machine's memory, within bounds. */
+  maxMemoryBytes?: number;
   register?: ChildRegister;
   onCrash?: () => void;
 }
@@ -33,7 +36,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
   const child = await startChild({
     name: 'redis',
     command: command ?? 'redis-server',
-    args: redisArguments(options.folder, socket),
+    args: redisArguments(options.folder, socket, options.maxMemoryBytes ?? usualMemoryBytes()),
     logFile: options.logFile,
     ...(options.register === undefined ? {} : { register: options.register }),
     ...(options.onCrash === undefined ? {} : { onCrash: options.onCrash }),
@@ -52,7 +55,17 @@ export const redisTool = {
   packages: ['redis-server'] as [string, ...string[]],
 };
 
-function redisArguments(folder: string, socket: string): string[] {
+const MiB = 1024 * 1024;
+
+/** Runs and warm sandboxes want the other half. */
+function usualMemoryBytes(): number {
+  // In a container its limit; 0, or more than there is, where it has none.
+  const limit = process.constrainedMemory();
+  const all = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.floor(Math.min(Math.max(all / 2, 256 * MiB), 4096 * MiB));
+}
+
+function redisArguments(folder: string, socket: string, maxMemoryBytes: number): string[] {
   const settings: Record<string, string> = {
     // Reached by whoever may enter the folder (0700), and by no network.
     port: '0',
@@ -63,6 +76,8 @@ function redisArguments(folder: string, socket: string): string[] {
     appendonly: 'yes',
     appendfsync: 'always',
     save: '',
+    // At this it refuses what would make it larger; the gateway takes nothing new long before (store-room.ts).
+    maxmemory: String(maxMemoryBytes),
     // Runs and jobs must never be evicted to make room.
     'maxmemory-policy': 'noeviction',
     daemonize: 'no',

@@ -32,7 +32,6 @@ struct place {
 static struct group groups[GROUPS_MOST];
 static struct place places[PLACES_MOST];
 static size_t group_count, place_count, current;
-static dev_t root_device;
 static uint64_t part_us, until_us;
 static int late;
 
@@ -70,9 +69,9 @@ static int lies_in(const char *path, const char *folder) {
 }
 
 /* The deepest of the places in whose folder it was; else the container's root. */
-static void count_nameless(const struct stat *found, const char *path) {
+static void count_nameless(const struct stat *found, const char *path, int on_overlay) {
     struct place *of = NULL;
-    int known = found->st_dev == root_device;
+    int known = on_overlay;
     for (size_t i = 0; i < place_count; i++) {
         struct place *one = places + i;
         known |= one->device == found->st_dev;
@@ -112,9 +111,6 @@ static void measure(const char *request, size_t length) {
     pid_t pid = understand(request, request + length);
     int complete = 1;
     struct stat found;
-    char root[64];
-    snprintf(root, sizeof root, "/proc/%d/root", (int)pid);
-    root_device = pid > 0 && stat(root, &found) == 0 ? found.st_dev : 0;
     for (size_t i = 0; i < place_count; i++)
         places[i].device = lstat(places[i].path, &found) == 0 ? found.st_dev : 0;
     begin_part(part_us);

@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "usage.h"
 
-enum { PROCESSES_MOST = 1 << 16, PATH_MOST = 4096, KCMP_OF_FILES = 2 };
+enum { PROCESSES_MOST = 1 << 16, PATH_MOST = 4096, KCMP_OF_FILES = 2, OVERLAY_MAGIC = 0x794c7630 };
 
 struct process {
     pid_t pid, parent;
@@ -85,6 +86,15 @@ static uint64_t number_in(int folder, const char *file, const char *name) {
     return found ? strtoull(found + strlen(name), NULL, 10) : 0;
 }
 
+/* Whether what is behind a link is on an overlay: of a container's processes only its root can be that, gVisor's too, whose own root is another. */
+static int is_on_overlay(int from, const char *link) {
+    struct statfs on;
+    int file = openat(from, link, O_PATH | O_CLOEXEC);
+    int is = file >= 0 && fstatfs(file, &on) == 0 && on.f_type == OVERLAY_MAGIC;
+    if (file >= 0) close(file);
+    return is;
+}
+
 /* The links in a folder of /proc. What is behind one is looked at, never opened. Answers the descriptors on their way in its sockets. */
 static uint64_t look_at_links(int process, const char *folder, const char *about) {
     uint64_t on_their_way = 0;
@@ -99,7 +109,7 @@ static uint64_t look_at_links(int process, const char *folder, const char *about
         if (!S_ISREG(found.st_mode) || found.st_nlink > 0) continue;
         ssize_t length = readlinkat(from, one->d_name, path, sizeof path - 1);
         path[length < 0 ? 0 : length] = 0;
-        look->each(&found, path);
+        look->each(&found, path, is_on_overlay(from, one->d_name));
     }
     if (links) closedir(links);
     else if (from >= 0) close(from);

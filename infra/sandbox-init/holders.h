@@ -16,7 +16,7 @@ struct held {
 /* `each` takes a file without a name that a process of the container holds (open, or mapped), with the path that it had there; once `enough`
    says so, no more are looked for. */
 struct holders_look {
-    void (*each)(const struct stat *found, const char *path);
+    void (*each)(const struct stat *found, const char *path, int on_overlay);
     int (*enough)(void);
 };
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage } from '../images/build.ts';
-import { pushImage } from '../images/push.ts';
+import { pushToFolder } from '../images/push.ts';
 import { seeds } from '../images/seeds.ts';
 import type { ChildRegister } from '../parts/child-register.ts';
 import { otherEngineRuns } from '../parts/engine-network.ts';
@@ -12,6 +12,7 @@ import { type Say, step } from '../parts/say.ts';
 import { privateRuntimeFolder } from '../parts/sockets.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Plan } from './plan.ts';
+import { registryFolder } from './registry-folder.ts';
 import type { Settings } from './settings.ts';
 import { supervise } from './supervise.ts';
 
@@ -93,10 +94,10 @@ async function bringUpRegistry(
     'The embedded registry',
     async (onCrash) => {
       const running = await startRegistry({
-        folder: join(settings.dataDir, 'registry'),
-        logFile: join(settings.dataDir, 'logs/registry.log'),
+        ...registryFolder(settings.dataDir, say),
         preferredPort: port,
-        say,
+        // Any user of this machine reaches the port.
+        readOnly: true,
         register,
         onCrash,
       });
@@ -114,6 +115,7 @@ async function bringUpRegistry(
 async function seed(address: string, settings: Settings, say: Say): Promise<void> {
   for (const name of seeds) {
     const layout = await buildImage(name, join(settings.dataDir, 'images'), say);
-    if (await pushImage(layout, { address })) say(`Put ${name} into the embedded registry, ${address}`);
+    if (await pushToFolder(layout, address, registryFolder(settings.dataDir, say)))
+      say(`Put ${name} into the embedded registry, ${address}`);
   }
 }

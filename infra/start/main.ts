@@ -13,7 +13,14 @@ import { lockDataFolder } from './lock.ts';
 import { makePlan } from './plan.ts';
 import { waitForReady } from './ready.ts';
 import { writeRunningNote } from './running-note.ts';
-import { type Service, type ServiceName, serviceEnvironment, startService } from './services.ts';
+import {
+  dropSecrets,
+  type Service,
+  type ServiceName,
+  serviceEnvironment,
+  startService,
+  workerEnvironment,
+} from './services.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { keyOpens, shareKey } from './share-key.ts';
 import { onStopSignals } from './signals.ts';
@@ -58,19 +65,22 @@ async function bringUp(settings: Settings): Promise<void> {
 
   const plan = await makePlan(settings, say);
   const key = apiKey(settings);
-  const common = { secretKey: secretKey(settings), apiKey: key.key, isKept: key.file !== undefined };
+  const keys = { secretKey: secretKey(settings), apiKey: key.key, isKept: key.file !== undefined };
+  const given = { ...process.env };
+  dropSecrets();
   // Side by side: neither needs the other, and the second start shall be ready within three seconds.
-  const [engine, env] = await Promise.all([
+  const [engine, environment] = await Promise.all([
     bringUpEngine(plan, settings, register, cleanup, say),
     bringUpRedis(settings, register).then(async (redisUrl) => {
-      const env = serviceEnvironment(settings, { ...common, redisUrl });
-      await bringUpService('gateway', settings, env, register);
-      await bringUpService('notifier', settings, env, register);
-      return env;
+      const environment = (name: ServiceName) =>
+        serviceEnvironment(name, settings, { ...keys, redisUrl }, given);
+      await bringUpService('gateway', settings, environment('gateway'), register);
+      await bringUpService('notifier', settings, environment('notifier'), register);
+      return environment;
     }),
     ensureSandboxInit(say),
   ]);
-  await bringUpService('worker', settings, { ...env, DOCKER_HOST: engine.dockerHost }, register);
+  await bringUpService('worker', settings, workerEnvironment(environment('worker'), engine), register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
   linkCommand(settings, say);
   await step(say, 'Waiting for gateway, worker and notifier', () =>

@@ -4,6 +4,7 @@ import { type Config, loadConfig } from './config/config.ts';
 import type { ShownProblem } from './errors.ts';
 import { ApiClient } from './http/api-client.ts';
 import { type Colors, colorsFor } from './output/colors.ts';
+import { jsonText, printable } from './output/harmless.ts';
 import { printProblem, printProblemJson } from './output/print-error.ts';
 import type { Sink } from './output/sink.ts';
 
@@ -41,7 +42,7 @@ export function openContext(command: Command, streams: Streams): Context {
   const quiet = options.quiet === true;
   const errColors = colorsFor(err, process.env);
   const note = (text: string) => {
-    if (!quiet) void err.line(errColors.dim(`runlet: ${text}`));
+    if (!quiet) void err.line(errColors.dim(`runlet: ${printable(text)}`));
   };
   const config = loadConfig(options);
   if (config.file.exposed && config.apiKeyFrom === 'file')
@@ -55,7 +56,7 @@ export function openContext(command: Command, streams: Streams): Context {
     json,
     quiet,
     note,
-    printJson: (value) => out.line(JSON.stringify(value, null, 2)),
+    printJson: (value) => out.line(jsonText(value, 2)),
     printProblem: (problem) =>
       json ? printProblemJson(problem, err) : printProblem(problem, err, errColors),
   };

@@ -35,6 +35,12 @@ export const gatewayEnvironment = sharedEnvironment.extend({
   ),
   RUNLET_TENANT_MAX_RUNS: wholeNumber(1, 10_000_000, 5_000).describe('runs of a tenant that have not ended'),
   RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),
+  RUNLET_TENANT_MAX_BYTES: wholeNumber(1024, 2 ** 50, 512 * MiB).describe(
+    'requests of a tenant’s runs that have not ended, and of its services; an eighth of Redis’s `maxmemory` where that is less',
+  ),
+  RUNLET_MAX_OPEN_BYTES: wholeNumber(1024, 2 ** 50, 1024 * MiB).describe(
+    'the same of all tenants; a quarter of Redis’s `maxmemory` where that is less',
+  ),
   RUNLET_TENANT_MAX_DELIVERIES: wholeNumber(1, 10_000_000, 20_000).describe(
     'webhook deliveries of a tenant that have not ended: over it, runs that would make more are refused',
   ),

@@ -24,6 +24,7 @@ import { createKeyring } from './keys/keyring.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createEndings } from './runs/endings.ts';
 import { createRefusals } from './runs/refusals.ts';
+import { createStoreRoom } from './store-room.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -50,7 +51,8 @@ export function createGateway(parts: {
     runs: createRunStore(redis, keys, sealer),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
-    idempotency: createIdempotencyStore(redis, keys),
+    room: createStoreRoom(redis, parts.env, parts.log),
+    idempotency: createIdempotencyStore(redis, keys, sealer),
     apiKeys,
     keyring: createKeyring({ ...parts, apiKeys }),
     workers: createWorkerStore(redis, keys),

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { openBlobStore } from '../../shared/blobs/open.ts';
-import { readEnvironment } from '../../shared/config.ts';
+import { takeEnvironment } from '../../shared/config.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
@@ -17,7 +17,7 @@ import { createRunQueue } from './run-queue.ts';
 import { createServiceProxy } from './services/proxy/proxy.ts';
 import { stopOnSignal } from './stop.ts';
 
-const env = readEnvironment(gatewayEnvironment, process.env);
+const env = takeEnvironment(gatewayEnvironment);
 const log = createLog('gateway', env.RUNLET_LOG_LEVEL);
 const keys = keysFor(env.RUNLET_REDIS_PREFIX);
 
@@ -40,6 +40,7 @@ const gateway = createGateway({
   blobs: await openBlobStore(env, instance),
   instance,
 });
+await gateway.room.look();
 const proxy = createServiceProxy(gateway);
 const server = createHttpServer(createApp(gateway), proxy);
 

@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { readEnvironment } from '../../shared/config.ts';
+import { takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -22,7 +22,7 @@ import { createOutboxPump } from './outbox-pump.ts';
 import { createReceivers } from './receivers.ts';
 import { createSweep } from './sweep.ts';
 
-const env = readEnvironment(notifierEnvironment, process.env);
+const env = takeEnvironment(notifierEnvironment);
 const log = createLog('notifier', env.RUNLET_LOG_LEVEL);
 const id = newId('ntf');
 const keys = keysFor(env.RUNLET_REDIS_PREFIX);

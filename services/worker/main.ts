@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { openBlobStore } from '../../shared/blobs/open.ts';
-import { readEnvironment } from '../../shared/config.ts';
+import { takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -52,7 +52,7 @@ import { createServiceRequests } from './services/service-requests.ts';
 import { claimUserBlock } from './user-block.ts';
 import { languageWarmer } from './warm-languages.ts';
 
-const env = readEnvironment(workerEnvironment, process.env);
+const env = takeEnvironment(workerEnvironment);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
 // A new life is a new worker: what the last one left is removed when it is heard of no more.
 const workerId = newId('wrk');
@@ -103,6 +103,7 @@ const registrar = createRegistrar({
   registries: (info) => allowedEntries(env, info.registries),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
+  onEngineBack: () => sandboxes.pool.reconsider(),
   log,
 });
 const users = createRunUsers(env.RUNLET_RUN_USER);
@@ -137,6 +138,7 @@ const warmLanguages = languageWarmer({ engine, info: engineInfo, sandboxes, log 
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();
+  sandboxes.pool.reconsider();
   void warmLanguages();
 }
 const images = createImageProvider({

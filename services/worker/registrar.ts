@@ -29,6 +29,8 @@ export function createRegistrar(options: {
   registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
+  /** It was away, and answers again: it may be another one, with other runtimes. */
+  onEngineBack: () => void;
   log: Log;
 }) {
   const { engine, workers, log } = options;
@@ -36,15 +38,17 @@ export function createRegistrar(options: {
   let info: EngineInfo | undefined;
   let engineAnswers = false;
   let images: Awaited<ReturnType<Engine['listImages']>> = [];
-  let host: HostFacts | null = null;
+  let host: HostFacts | null | undefined;
   let imagesReadAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
   async function lookAtEngine(): Promise<void> {
     try {
+      const isBack = info !== undefined && !engineAnswers;
       if (info === undefined || !engineAnswers) info = await engine.info();
       else await engine.ping();
+      if (isBack) options.onEngineBack();
       if (!engineAnswers) log.info({ engine: info.version }, 'engine answers');
       engineAnswers = true;
     } catch (error) {
@@ -55,7 +59,23 @@ export function createRegistrar(options: {
     if (Date.now() - imagesReadAt < imagesEveryMs) return;
     imagesReadAt = Date.now();
     images = await engine.listImages().catch(() => images);
-    host = await options.host();
+    const seen = lookAtHost().catch((error: Error) =>
+      log.warn({ reason: error.message }, 'the machine cannot be looked at'),
+    );
+    // Later no heartbeat waits for it: other tools may hold the lock of the firewall's rules.
+    if (host === undefined) await seen;
+  }
+
+  async function lookAtHost(): Promise<void> {
+    const now = await options.host();
+    const lacks = (facts: HostFacts | null | undefined) =>
+      facts?.firewall && (facts.firewall.connections === null || !facts.firewall.localUsersKeptOut);
+    if (lacks(now) && !lacks(host))
+      log.warn(
+        { firewall: now?.firewall },
+        'the firewall does not hold all that it should: see `runlet doctor`',
+      );
+    host = now;
   }
 
   async function beat(): Promise<void> {
@@ -87,7 +107,7 @@ export function createRegistrar(options: {
       runUser: options.runUser,
       warm: options.warm(),
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
-      host,
+      host: host ?? null,
       disksSeen: options.disksSeen,
       startedAt,
       lastSeenAt: new Date().toISOString(),

@@ -107,8 +107,11 @@ export async function createSandboxes(options: {
     log,
   });
 
+  const hasIsolation = (isolation: SandboxShape['isolation']) =>
+    isolation !== 'gvisor' || options.info().runtimes.includes(gvisorRuntime);
+
   function checkIsolation(isolation: SandboxShape['isolation']): void {
-    if (isolation === 'gvisor' && !options.info().runtimes.includes(gvisorRuntime))
+    if (!hasIsolation(isolation))
       throw new Problem(
         'isolation_unavailable',
         'This worker’s engine has no runsc runtime: use isolation "container", or have gVisor installed.',
@@ -186,7 +189,7 @@ export async function createSandboxes(options: {
   ): { profile: WarmProfile; limits: UpdatableLimits } | undefined {
     const content = looks.known(image.id)?.content ?? null;
     if (content !== null && !(isSmall(content) && fits(content, shape.limits))) return undefined;
-    if (shape.network !== 'none' || shape.writable) return undefined;
+    if (shape.network !== 'none' || shape.writable || !hasIsolation(shape.isolation)) return undefined;
     const workdir = workdirFor(shape.workdir, image.workdir);
     // A folder elsewhere is made with the container, or not at all.
     const usual = workdir === workdirFor(undefined, image.workdir);
@@ -359,7 +362,12 @@ export async function createSandboxes(options: {
       try {
         const look = await looks.look(image, attempt.stop.signal);
         if (look.content !== null) checkFits(look.content, attempt.request.limits);
-        return (await openNext(attempt, image)) ?? (await openOwn(attempt, image, look));
+        const next = await openNext(attempt, image);
+        if (next !== undefined) return next;
+        const own = await openOwn(attempt, image, look);
+        const wanted = profileFor(attempt.request, image, '');
+        if (wanted !== undefined) pool.reconsider(wanted.profile.key);
+        return own;
       } finally {
         coldUnderWay -= 1;
       }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { globFault } from '../globs.ts';
 import { isImageName } from '../images.ts';
+import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
@@ -26,7 +27,8 @@ export const words = z.array(text(131_072)).max(1024);
 
 export const absolutePath = text(4096)
   .refine((path) => path.startsWith('/'), 'must be an absolute path')
-  .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
+  .refine((path) => !path.split('/').includes('..'), 'must not contain ".."')
+  .refine((path) => kernelFolder(path) === undefined, kernelFolderFault);
 
 export const environment = z
   .record(
@@ -102,7 +104,7 @@ export function runFields(policy: RunPolicy) {
     }),
     workdir: absolutePath.optional().meta({
       description:
-        'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always). Of these only /work, /tmp, what lies inside of the two, and the image’s VOLUMEs themselves are writable: elsewhere a program can start, but `files` end the run as `start_failed`. So name one, as in "/work", where the image has another WORKDIR and files are given. `writable` changes that only for folders that are open to the run’s user.',
+        'Where the program starts and files are put; else the image’s WORKDIR, else /work (a language: always). Of these only /work, /tmp, what lies inside of the two, and the image’s VOLUMEs themselves are writable: elsewhere a program can start, but `files` end the run as `start_failed`. So name one, as in "/work", where the image has another WORKDIR and files are given. `writable` changes that only for folders that are open to the run’s user. Not in /proc, /sys or /dev.',
     }),
     inputs: z.array(input).max(1000).default([]).meta({
       description:

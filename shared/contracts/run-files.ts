@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 
 /** Files that travel with a request, and what their paths may be. */
 
@@ -54,6 +55,17 @@ export const file = z
   .meta({ id: 'File' });
 
 export type FaultTeller = (path: (string | number)[], message: string) => void;
+
+/** Files that would lie among the kernel's: where the work folder is said to be the root. */
+export function refuseKernelFiles(
+  workdir: string | undefined,
+  files: { path: string }[],
+  refuse: FaultTeller,
+): void {
+  if (workdir === undefined) return;
+  for (const [index, { path }] of files.entries())
+    if (kernelFolder(`${workdir}/${path}`) !== undefined) refuse(['files', index, 'path'], kernelFolderFault);
+}
 
 /** Paths that cannot stand beside one another. */
 export function refuseClashes(files: { path: string }[], refuse: FaultTeller): void {

@@ -1,7 +1,7 @@
 import { isImageId, registryFault } from '../images.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
-import { decodedBytes, type FaultTeller, isBase64, refuseClashes } from './run-files.ts';
+import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';
 import { languageFor } from './run-language.ts';
 
 /** What the fields of a request say to one another; each field by itself is the schema's matter. */
@@ -19,6 +19,7 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
   else if (request.language !== undefined) refuseInLanguageRun(request, request.language, policy, refuse);
   else refuseInImageRun(request, policy, refuse);
   refuseClashes(request.files, refuse);
+  refuseKernelFiles(request.workdir, request.files, refuse);
   refuseStdin(request, refuse);
   const { stackBytes, memoryBytes } = request.limits;
   if (stackBytes !== undefined && stackBytes > memoryBytes)
@@ -102,22 +103,30 @@ export function refuseSize(
 }
 
 function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): void {
-  const { files, limits } = request;
-  const fileBytes =
-    files.reduce((sum, { content, encoding }) => sum + decodedBytes(content, encoding), 0) +
-    decodedBytes(request.code ?? '', 'utf8');
+  const { limits } = request;
+  const { fileBytes, stdinBytes } = payloadOf(request);
   const field = request.code === undefined ? 'files' : 'code';
   if (fileBytes > limits.diskBytes)
     refuse([field], `has ${fileBytes} bytes, more than limits.diskBytes (${limits.diskBytes}) can hold`);
-  const stdinBytes = [request, ...request.inputs].reduce(
-    (sum, { stdin, stdinEncoding }) => sum + decodedBytes(stdin ?? '', stdinEncoding),
-    0,
-  );
   if (fileBytes + stdinBytes > most)
     refuse(
       [fileBytes >= stdinBytes ? field : request.inputs.length > 0 ? 'inputs' : 'stdin'],
       `has too much: files, code and stdin together may have ${most} bytes (RUNLET_MAX_PAYLOAD_BYTES)`,
     );
+}
+
+/** What a request brings along: files with the code, and what programs are fed. */
+export function payloadOf(
+  request: Pick<RunRequest, 'files' | 'code' | 'stdin' | 'stdinEncoding' | 'inputs'>,
+) {
+  const fileBytes =
+    request.files.reduce((sum, { content, encoding }) => sum + decodedBytes(content, encoding), 0) +
+    decodedBytes(request.code ?? '', 'utf8');
+  const stdinBytes = [request, ...request.inputs].reduce(
+    (sum, { stdin, stdinEncoding }) => sum + decodedBytes(stdin ?? '', stdinEncoding),
+    0,
+  );
+  return { fileBytes, stdinBytes };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

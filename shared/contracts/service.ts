@@ -5,7 +5,7 @@ import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { problemBody } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
-import { file } from './run-files.ts';
+import { file, refuseKernelFiles } from './run-files.ts';
 import { applyTimeoutDefault, refuseSize } from './run-rules.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
@@ -175,6 +175,7 @@ export function serviceRequestSchema(policy: RunPolicy) {
         refuse(['pull'], 'must not be "always" with an image’s id: no registry knows an image by it');
       const fault = request.webhook && policy.webhookFault?.(request.webhook.url);
       if (fault !== undefined) refuse(['webhook', 'url'], fault);
+      refuseKernelFiles(request.workdir, request.files, refuse);
       const paths = request.volumes.map(({ path }) => path.replace(/\/+$/, ''));
       for (const [index, path] of paths.entries()) {
         if (path === '') refuse(['volumes', index, 'path'], 'must not be the root');

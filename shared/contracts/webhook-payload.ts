@@ -31,7 +31,7 @@ export const webhookTestPayload = aboutWebhook('webhook.test').meta({ id: 'Webho
 const aboutService = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), timestamp, data: service });
 
-/** Each with the service as it was then. */
+/** Each with the service as it was then; the contents of its files are empty where they are more than 16 KiB. */
 export const servicePayloads = [
   aboutService('service.ready'),
   aboutService('service.idle'),

@@ -3,13 +3,13 @@ import { newId } from '../ids.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
-import { loadScript, text } from './scripts.ts';
+import { loadScript, loadVitalScript, text } from './scripts.ts';
 
 const scripts = {
-  publish: loadScript('publish'),
-  settle: loadScript('settle'),
+  publish: loadVitalScript('publish'),
+  settle: loadVitalScript('settle'),
   redeliver: loadScript('redeliver'),
-  drop: loadScript('drop-delivery'),
+  drop: loadVitalScript('drop-delivery'),
 };
 
 /** So many tries of a delivery are remembered: some rounds of the schedule. */
@@ -49,6 +49,9 @@ export type Settlement =
 
 export type DeliveryFilter = { endpoint?: string | undefined; run?: string | undefined };
 
+/** An event on a tenant's stream. `id`: its place there. */
+export type StreamedEvent = { id: string; eventId: string; type: EventType; body: string };
+
 export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
 
 /**
@@ -60,6 +63,8 @@ export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
  */
 export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (id: string) => `delivery:${id}`;
+  /** The run that it tells of has a sealed request: what is told of it lies no more open than that. */
+  const bodyContext = (eventId: string) => `event:${eventId}`;
 
   return {
     /**
@@ -102,7 +107,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
           event.tenant,
           now,
           new Date(now).toISOString(),
-          event.body,
+          sealer.seal(event.body, bodyContext(eventId)),
           streamed ? '1' : '',
           mostStreamed,
           streamMs,
@@ -125,7 +130,21 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
 
     /** What a receiver gets; `undefined` when it is gone. */
     async body(delivery: StoredDelivery): Promise<string | undefined> {
-      return (await redis.hget(keys.event(delivery.event), 'body')) ?? undefined;
+      const [sealed, plain] = await redis.hmgetBuffer(keys.event(delivery.event), 'sealed', 'body');
+      if (sealed) return sealer.open(sealed, bodyContext(delivery.event));
+      // An earlier version left it in plain.
+      return plain?.toString();
+    },
+
+    /** What those who watch a tenant's events have not seen, oldest first. */
+    async streamed(tenant: string, after: string, count: number): Promise<StreamedEvent[]> {
+      const page = await redis.xrangeBuffer(keys.tenantEvents(tenant), `(${after}`, '+', 'COUNT', count);
+      return page.map(([id, fields]) => {
+        const { i = '', t = '', s, d } = Object.fromEntries(pairs(fields));
+        const eventId = i.toString();
+        const body = s === undefined ? (d ?? '').toString() : sealer.open(s, bodyContext(eventId));
+        return { id: id.toString(), eventId, type: t.toString() as EventType, body };
+      });
     },
 
     /** The secret that a run named for its own delivery. */
@@ -251,6 +270,10 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       );
     },
   };
+}
+
+function* pairs(fields: Buffer[]): Generator<[string, Buffer]> {
+  for (let i = 0; i + 1 < fields.length; i += 2) yield [String(fields[i]), fields[i + 1] as Buffer];
 }
 
 /** One that cannot be read is left out: the rest of the delivery is as good. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
-import { digestOf } from '../secrets.ts';
+import { digestOf, type Sealer } from '../secrets.ts';
 import { loadScript, text } from './scripts.ts';
 
 const begin = loadScript('idempotency-begin');
@@ -17,16 +17,26 @@ const mostAnswerBytes = 256 * 1024;
 export type StoredAnswer = { status: number; body: string | undefined; location: string | undefined };
 
 /** What an Idempotency-Key stands for, per tenant. The runs it created are fields of the same record (create.lua). */
-export function createIdempotencyStore(redis: RedisConnection, keys: Keys) {
+export function createIdempotencyStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  /** It has the request, and perhaps output: it lies no more open than these. */
+  const answerContext = (record: string) => `answer:${record}`;
+
+  /** What does not open is made again from the stored runs. */
+  function openAnswer(record: string, sealed: Buffer): string | undefined {
+    if (sealed.length === 0) return undefined;
+    try {
+      return sealer.open(sealed, answerContext(record));
+    } catch {
+      return undefined;
+    }
+  }
+
   return {
     /** `undefined`: this request is the one that goes on. Throws 409 or 422. */
     async begin(tenant: string, key: string, request: string): Promise<StoredAnswer | undefined> {
       const fingerprint = createHash('sha256').update(request).digest('hex');
-      const reply = (await begin(
-        redis,
-        [keys.idempotency(tenant, digestOf(key))],
-        [fingerprint, Date.now(), leaseMs, keptMs],
-      )) as unknown[];
+      const record = keys.idempotency(tenant, digestOf(key));
+      const reply = (await begin(redis, [record], [fingerprint, Date.now(), leaseMs, keptMs])) as unknown[];
       const verdict = text(reply[0]);
       if (verdict === 'begun') return undefined;
       if (verdict === 'mismatch')
@@ -39,7 +49,8 @@ export function createIdempotencyStore(redis: RedisConnection, keys: Keys) {
             retryAfterSeconds: 1,
           },
         );
-      const body = text(reply[2]);
+      // An earlier version left it in plain.
+      const body = text(reply[2]) || openAnswer(record, reply[4] as Buffer);
       const location = text(reply[3]);
       return { status: Number(text(reply[1])), body: body || undefined, location: location || undefined };
     },
@@ -50,11 +61,13 @@ export function createIdempotencyStore(redis: RedisConnection, keys: Keys) {
       key: string,
       answer: { status: number; body: string | undefined; location?: string },
     ) {
-      const small = Buffer.byteLength(answer.body ?? '') <= mostAnswerBytes;
-      await redis.hset(keys.idempotency(tenant, digestOf(key)), {
+      const record = keys.idempotency(tenant, digestOf(key));
+      const { body = '' } = answer;
+      const kept = body !== '' && Buffer.byteLength(body) <= mostAnswerBytes;
+      await redis.hset(record, {
         status: answer.status,
-        answer: small ? (answer.body ?? '') : '',
         location: answer.location ?? '',
+        ...(kept && { sealed: sealer.seal(body, answerContext(record)) }),
       });
     },
 

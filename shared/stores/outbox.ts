@@ -2,7 +2,8 @@ import type { EventType } from '../contracts/webhook.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
-import { parseRecord, type RunRecord, recordFields } from './run-record.ts';
+import { wholeRecord } from './run-reading.ts';
+import { type RunRecord, recordFields } from './run-record.ts';
 
 /** What a run's end made due: which endpoints, the address it named itself, and whether somebody watches. */
 export type DueRun = Own & {
@@ -52,6 +53,18 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
     }
   }
 
+  /** `undefined` where it never opens, as with `openHook`. */
+  function openBody({ body, service }: ServiceEntry): string | undefined {
+    // An earlier version left it in plain.
+    if (body.startsWith('{')) return body;
+    try {
+      return sealer.open(Buffer.from(body, 'base64'), serviceEventContext(service));
+    } catch (error) {
+      if (sealer.proven()) return undefined;
+      throw error;
+    }
+  }
+
   return {
     /** Those that wait longest. */
     async oldest(count: number): Promise<string[]> {
@@ -82,14 +95,16 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
     /** `undefined` when nothing is due for this run any more. */
     async due(runId: string): Promise<DueRun | undefined> {
       const key = keys.run(runId);
-      const [fields, due, hook] = await Promise.all([
-        redis.hmget(key, ...recordFields),
-        redis.hget(key, 'due'),
-        redis.hgetBuffer(key, 'hook'),
-      ]);
-      const record = parseRecord(runId, fields);
-      if (record === undefined || due === null) return undefined;
-      const names = due.split(' ');
+      const [due, hook = null, payload, ...fields] = await redis.hmgetBuffer(
+        key,
+        'due',
+        'hook',
+        'payload',
+        ...recordFields,
+      );
+      const record = wholeRecord(sealer, runId, fields, payload);
+      if (record === undefined || !due) return undefined;
+      const names = due.toString().split(' ');
       return {
         record,
         endpoints: names.filter((name) => name.startsWith('whk_')),
@@ -104,7 +119,9 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       if (entry === null) return undefined;
       const parsed = parseServiceEntry(entry);
       if (parsed === undefined) return undefined;
-      const { tenant, type, body, due, hook, service } = parsed;
+      const { tenant, type, due, hook, service } = parsed;
+      const body = openBody(parsed);
+      if (body === undefined) return undefined;
       return {
         tenant,
         type,
@@ -152,6 +169,9 @@ function timestampOf(body: string): string | null {
     return null;
   }
 }
+
+/** Binds the body of an event, on its way to the outbox, to its service. */
+export const serviceEventContext = (serviceId: string) => `service-event:${serviceId}`;
 
 /** Binds the sealed address and secret that a run named to the run. */
 export const hookContext = (runId: string) => `hook:${runId}`;

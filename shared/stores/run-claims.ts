@@ -2,12 +2,13 @@ import type { RunRequest } from '../contracts/run-request.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
+import { openParts, specContext } from './run-parts.ts';
 import { parseHead, type RunHead, type RunState, standIn } from './run-record.ts';
-import { loadScript, text } from './scripts.ts';
+import { loadVitalScript, text } from './scripts.ts';
 
 const scripts = {
-  claim: loadScript('claim'),
-  claimFetched: loadScript('fetched', 'claim'),
+  claim: loadVitalScript('claim'),
+  claimFetched: loadVitalScript('fetched', 'claim'),
 };
 
 export type Claim = HeldClaim | { verdict: 'gone' } | { verdict: 'ended' };
@@ -28,9 +29,6 @@ export type Start = { kind: string; state: RunState };
 /** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
 const mostBounces = 5;
 
-/** Binds a run's sealed request to the run. */
-export const specContext = (id: string): string => `spec:${id}`;
-
 /**
  * Writes down how often a run may be tried again, which an earlier version noted in its head alone: scripts look into no head, since
  * what stands there a user wrote. 0 where the head cannot be read.
@@ -45,21 +43,25 @@ export type RunClaims = ReturnType<typeof createRunClaims>;
 /** How a worker takes a run: the next attempt is its own, and fences every later write. */
 export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   function claimOf(answer: unknown): Claim | { verdict: 'unknown'; id: string } {
-    const [said, key, count, spec, ...own] = answer as [unknown, unknown, unknown, Buffer, ...unknown[]];
+    const [said, key, count, json, tenant, createdAt, ...sealed] = answer as unknown[];
     const verdict = text(said);
     if (verdict === 'ended') return { verdict };
     if (verdict !== 'claimed' && verdict !== 'cancelled' && verdict !== 'lost' && verdict !== 'unknown')
       return { verdict: 'gone' };
     const id = text(key).slice(keys.run('').length);
     if (verdict === 'unknown') return { verdict, id };
-    const [json, tenant, createdAt] = own.map(text);
     const held = { id, attempt: Number(count) };
-    const head = parseHead(id, json);
-    if (verdict !== 'claimed' && (head !== undefined || tenant))
-      return { verdict, ...held, head: head ?? standIn(id, tenant ?? '', createdAt || undefined) };
+    const head = parseHead(id, text(json));
+    const owner = text(tenant);
+    if (verdict !== 'claimed' && (head !== undefined || owner))
+      return { verdict, ...held, head: head ?? standIn(id, owner, text(createdAt) || undefined) };
     if (head === undefined) return { verdict: 'broken', ...held, reason: 'its record cannot be read' };
     try {
-      const request = JSON.parse(sealer.open(spec, specContext(id))) as RunRequest;
+      const [payload, secrets, spec] = sealed as [Buffer, Buffer, Buffer];
+      const request =
+        spec.length > 0
+          ? (JSON.parse(sealer.open(spec, specContext(id))) as RunRequest)
+          : openParts(sealer, head, payload, secrets);
       return { verdict: 'claimed', ...held, head, request };
     } catch (error) {
       const reason = `its request cannot be opened (${(error as Error).message}): was RUNLET_SECRET_KEY changed?`;

@@ -2,7 +2,7 @@ import type { OutputEvent, RunEventType } from '../contracts/events.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import { encodingOf } from '../utf8.ts';
-import type { RunOutput } from './run-record.ts';
+import { onlyStep, type RunOutput } from './run-record.ts';
 
 /** One entry of a run's stream. `id` is Redis's own (`ms-n`), ever growing: it is what `Last-Event-ID` carries. */
 export type StoredEvent = {
@@ -13,9 +13,6 @@ export type StoredEvent = {
   step: string;
   data: Buffer;
 };
-
-/** The step of a run that has no other: it goes without saying. */
-export const onlyStep = 'run';
 
 const isOutput = (type: string) => type === 'stdout' || type === 'stderr';
 

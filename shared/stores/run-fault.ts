@@ -4,6 +4,7 @@ import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import { isTerminal, type RunStatus, runStatuses } from '../run-states.ts';
 import { knownTenants } from './api-keys.ts';
+import { giveBack } from './give-back.ts';
 import { createdOf, emptyState, parseHead, parseState, type RunState } from './run-record.ts';
 
 /** What a user is told of a fault that is ours; the log has the cause. */
@@ -93,7 +94,7 @@ async function forgetEntirely(redis: RedisConnection, keys: Keys, id: string): P
   await redis.zrem(keys.open, id);
   await redis.zrem(keys.finished, id);
   for (const tenant of await knownTenants(redis, keys)) {
-    await redis.zrem(keys.tenantOpen(tenant), id);
+    await giveBack(redis, keys, tenant, id);
     await redis.zrem(keys.tenantRuns(tenant), id);
   }
 }

@@ -6,17 +6,45 @@ import { madeAt } from '../ids.ts';
 import type { RunStatus, TerminalStatus } from '../run-states.ts';
 import { encodingOf } from '../utf8.ts';
 
-/** What never changes once a run is stored. Secrets are masked. */
+/** What stands of a request in plain: what runs are placed, listed, filtered and ended by. The rest is sealed (run-parts.ts). */
+export const plainFields = [
+  'image',
+  'language',
+  'workdir',
+  'limits',
+  'network',
+  'isolation',
+  'pull',
+  'interactive',
+  'tty',
+  'cols',
+  'rows',
+  'writable',
+  'priority',
+  'delayMs',
+  'retries',
+  'metadata',
+] as const satisfies (keyof RunRequest)[];
+
+export type PlainRequest = Pick<RunRequest, (typeof plainFields)[number]>;
+
+/** What never changes once a run is stored. */
 export type RunHead = {
   id: string;
   tenant: string;
   createdAt: string;
   /** When the run may start, in ms since the epoch: `createdAt` + `delayMs`. */
   dueAt: number;
-  request: RunRequest;
+  request: PlainRequest;
+  /** What must be known of the rest. Not there in a head of an earlier version, in which `request` is whole. */
+  told?: { firstStep: string; artifacts: boolean };
   /** The service that it runs in, where it is no container of its own. */
   service?: string;
 };
+
+/** The request, secrets masked, where an earlier version wrote all of it into the head. */
+export const requestInHead = ({ request, told }: RunHead): RunRequest | undefined =>
+  told === undefined ? (request as RunRequest) : undefined;
 
 /**
  * What a worker must know of a run to have room and a sandbox for it; nothing of its program. It is in the run's job too:
@@ -37,6 +65,8 @@ export type StepState = Omit<Step, 'stdout' | 'stderr' | 'stdoutEncoding' | 'std
 export type StoredArtifact = Run['artifacts'][number];
 
 export const compileStep = 'compile';
+/** The step of a run that has no other: it goes without saying. */
+export const onlyStep = 'run';
 
 /** A step that has begun. */
 export const newStep = (name: string): StepState => ({
@@ -84,6 +114,8 @@ export const emptyState: RunState = {
 
 export type RunRecord = {
   head: RunHead;
+  /** The whole request, secrets masked, where it was asked for and could be read. */
+  request?: RunRequest;
   status: RunStatus;
   attempt: number;
   worker: string | null;
@@ -110,8 +142,10 @@ export function parseRecord(id: string, fields: (string | null)[]): RunRecord | 
   const [head, status, attempt, worker, state, cancel, tenant, createdAt] = fields;
   if (!status) return undefined;
   const read = parseHead(id, head);
+  const request = read && requestInHead(read);
   return {
     head: read ?? standIn(id, tenant || '', createdAt || undefined),
+    ...(request && { request }),
     status: status as RunStatus,
     attempt: Number(attempt ?? 0) || 0,
     worker: worker ?? null,
@@ -124,7 +158,7 @@ export function parseRecord(id: string, fields: (string | null)[]): RunRecord | 
 /** `undefined` for what is no head of this run. */
 export function parseHead(id: string, text: string | null | undefined): RunHead | undefined {
   const head = parseObject(text);
-  const { tenant, createdAt, dueAt, request } = head ?? {};
+  const { tenant, createdAt, dueAt, request, told } = head ?? {};
   const whole =
     head?.id === id &&
     typeof tenant === 'string' &&
@@ -132,7 +166,7 @@ export function parseHead(id: string, text: string | null | undefined): RunHead 
     typeof dueAt === 'number' &&
     isObject(request) &&
     isObject(request.metadata) &&
-    Array.isArray(request.artifacts);
+    (isObject(told) ? typeof told.firstStep === 'string' : Array.isArray(request.artifacts));
   return whole ? (head as RunHead) : undefined;
 }
 
@@ -140,13 +174,9 @@ export function parseHead(id: string, text: string | null | undefined): RunHead 
 export function standIn(id: string, tenant: string, createdAt?: string): RunHead {
   const at = createdOf(id, createdAt);
   // Whoever shows it leaves the request out; whoever forgets it finds no artifacts, and the sweep of blobs does.
-  const request = {
-    metadata: {},
-    artifacts: [],
-    priority: 0,
-    retries: 0,
-  } as Partial<RunRequest> as RunRequest;
-  return { id, tenant, createdAt: at, dueAt: Date.parse(at), request };
+  const request = { metadata: {}, priority: 0, retries: 0 } as Partial<PlainRequest> as PlainRequest;
+  const told = { firstStep: onlyStep, artifacts: false };
+  return { id, tenant, createdAt: at, dueAt: Date.parse(at), request, told };
 }
 
 /** When a run was made, by its own id where nothing else says so. */
@@ -226,7 +256,8 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
     startedAt: state.startedAt,
     finishedAt: state.finishedAt,
     metadata: head.request.metadata,
-    request: record.unreadable ? {} : head.request,
+    // Of one that does not open there is what stands in plain.
+    request: record.unreadable ? {} : (record.request ?? head.request),
   };
 }
 

@@ -1,15 +1,18 @@
 import type { StatusEvent } from '../contracts/events.ts';
 import type { ProblemBody } from '../contracts/problem.ts';
-import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
+import type { RunRequest } from '../contracts/run-request.ts';
 import { patternsFor } from '../contracts/webhook.ts';
 import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import { type ActiveStatus, isTerminal, type RunStatus, type TerminalStatus } from '../run-states.ts';
 import type { Sealer } from '../secrets.ts';
+import { systemBytesProblem, tenantBytesProblem } from './byte-quota.ts';
 import { hookContext } from './outbox.ts';
-import { createRunClaims, noteRetries, specContext } from './run-claims.ts';
+import { createRunClaims, noteRetries } from './run-claims.ts';
 import { endBroken, faultOfOurs } from './run-fault.ts';
+import { headOf, sealParts } from './run-parts.ts';
+import { readWhole } from './run-reading.ts';
 import {
   emptyState,
   exitEventOf,
@@ -20,16 +23,16 @@ import {
   type RunState,
   recordFields,
 } from './run-record.ts';
-import { loadScript, text } from './scripts.ts';
+import { loadScript, loadVitalScript, text } from './scripts.ts';
 
 const scripts = {
   create: loadScript('create'),
-  move: loadScript('move'),
-  append: loadScript('append'),
-  finish: loadScript('finish'),
-  requeue: loadScript('requeue'),
-  cancel: loadScript('cancel'),
-  forget: loadScript('forget'),
+  move: loadVitalScript('move'),
+  append: loadVitalScript('append'),
+  finish: loadVitalScript('finish'),
+  requeue: loadVitalScript('requeue'),
+  cancel: loadVitalScript('cancel'),
+  forget: loadVitalScript('forget'),
 };
 
 /** Who writes: the fence of every move. */
@@ -46,6 +49,16 @@ const triple = ({ type, step, data }: NewEvent) => [
 /** Upper bounds, in ms, of the histogram of a run's whole time. */
 export const durationBuckets = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
 
+/** How much there may be that has not ended: runs, bytes of their requests, and deliveries. */
+export type RunBounds = {
+  tenantMost: number;
+  systemMost: number;
+  deliveriesMost: number;
+  /** Those of the tenant's services count too. */
+  tenantBytes?: number;
+  systemBytes?: number;
+};
+
 export type RunStore = ReturnType<typeof createRunStore>;
 
 /** Every read and write of a run. All moves are atomic and fenced by (status, attempt, worker). */
@@ -58,78 +71,66 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
 
     /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
     async create(
-      head: Omit<RunHead, 'request'>,
+      head: Omit<RunHead, 'request' | 'told'>,
       request: RunRequest,
-      bounds: { tenantMost: number; systemMost: number; deliveriesMost: number },
+      bounds: RunBounds,
       options: {
         idempotency?: { digest: string; field: string };
         /** The channel on which its end is waited for (run-end.ts). */
         ends?: string;
       } = {},
     ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
-      const id = head.id;
+      const { id, tenant } = head;
       const { idempotency } = options;
-      const full: RunHead = { ...head, request: maskRequest(request) };
+      const { payload, secrets } = sealParts(sealer, id, request);
       const reply = (await scripts.create(
         redis,
         [
           keys.run(id),
-          keys.spec(id),
           keys.events(id),
-          keys.tenantRuns(head.tenant),
+          keys.tenantRuns(tenant),
           keys.open,
-          keys.tenantOpen(head.tenant),
-          keys.idempotency(head.tenant, idempotency?.digest ?? '-'),
-          keys.tenantPending(head.tenant),
+          keys.tenantOpen(tenant),
+          keys.tenantBytes(tenant),
+          keys.stats,
+          keys.idempotency(tenant, idempotency?.digest ?? '-'),
+          keys.tenantPending(tenant),
           keys.outbox,
-          ...subscribersOfRuns(head.tenant),
+          ...subscribersOfRuns(tenant),
         ],
         [
           id,
-          JSON.stringify(full),
-          sealer.seal(JSON.stringify(request), specContext(id)),
+          JSON.stringify(headOf(head, request)),
+          payload,
+          secrets ?? '',
           head.dueAt,
           bounds.tenantMost,
           bounds.systemMost,
+          bounds.tenantBytes ?? Number.MAX_SAFE_INTEGER,
+          bounds.systemBytes ?? Number.MAX_SAFE_INTEGER,
           idempotency?.field ?? '',
           statusEvent('queued', 0),
           request.webhook === undefined ? '' : sealer.seal(JSON.stringify(request.webhook), hookContext(id)),
           bounds.deliveriesMost,
           options.ends ?? '',
           request.retries,
-          head.tenant,
+          tenant,
           head.createdAt,
         ],
       )) as unknown[];
-      const outcome = text(reply[0]);
-      if (outcome === 'deliveries_full')
-        throw new Problem(
-          'quota_exceeded',
-          `${bounds.deliveriesMost} webhook deliveries of this tenant have not ended yet: see GET /v1/deliveries?status=pending for the receivers that do not answer, and delete or disable their endpoints.`,
-          { retryAfterSeconds: 30 },
-        );
-      if (outcome === 'tenant_full')
-        throw new Problem(
-          'quota_exceeded',
-          `${bounds.tenantMost} runs of this tenant have not ended yet: wait for some of them.`,
-          { retryAfterSeconds: 2 },
-        );
-      if (outcome === 'system_full')
-        throw new Problem('overloaded', 'Too many runs are waiting: try again later.', {
-          retryAfterSeconds: 5,
-        });
-      return { outcome: outcome as 'created' | 'exists', id: text(reply[1]) };
+      const [outcome, ...more] = reply.map(text);
+      if (outcome !== 'created' && outcome !== 'exists') throw refusal(outcome, bounds, more);
+      return { outcome, id: more[0] ?? id };
     },
 
+    /** Without its request, unless an earlier version stored it: see `readWhole`. */
     async read(id: string): Promise<RunRecord | undefined> {
       const [forgotten, ...fields] = await redis.hmget(keys.run(id), 'forgotten', ...recordFields);
       // It is kept only until its webhooks are on their way.
       return forgotten ? undefined : parseRecord(id, fields);
     },
 
-    async readMany(ids: string[]): Promise<(RunRecord | undefined)[]> {
-      return Promise.all(ids.map((id) => this.read(id)));
-    },
+    readWhole: (id: string) => readWhole(redis, keys, sealer, id),
 
     async status(id: string): Promise<RunStatus | undefined> {
       return ((await redis.hget(keys.run(id), 'status')) as RunStatus | null) ?? undefined;
@@ -196,6 +197,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.attach(id),
           keys.outbox,
           keys.listeners(holder.tenant),
+          keys.tenantBytes(holder.tenant),
           ...subscribersOfRuns(holder.tenant),
         ],
         [
@@ -236,7 +238,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return known === 'unknown' ? 'refused' : known;
     },
 
-    /** What never changes of a run, its request with secrets masked; `undefined` when it is gone. Throws where it cannot be read. */
+    /** What never changes of a run; `undefined` when it is gone. Throws where it cannot be read. */
     async head(id: string): Promise<RunHead | undefined> {
       const json = await redis.hget(keys.run(id), 'head');
       if (json === null) return undefined;
@@ -301,6 +303,32 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       );
     },
   };
+}
+
+/** Why create.lua stored nothing. @param more what the tenant has, and what this run would add, in bytes */
+function refusal(outcome: string | undefined, bounds: RunBounds, more: string[]): Problem {
+  switch (outcome) {
+    case 'deliveries_full':
+      return new Problem(
+        'quota_exceeded',
+        `${bounds.deliveriesMost} webhook deliveries of this tenant have not ended yet: see GET /v1/deliveries?status=pending for the receivers that do not answer, and delete or disable their endpoints.`,
+        { retryAfterSeconds: 30 },
+      );
+    case 'tenant_full':
+      return new Problem(
+        'quota_exceeded',
+        `${bounds.tenantMost} runs of this tenant have not ended yet: wait for some of them.`,
+        { retryAfterSeconds: 2 },
+      );
+    case 'tenant_bytes_full':
+      return tenantBytesProblem(more, bounds.tenantBytes);
+    case 'system_bytes_full':
+      return systemBytesProblem();
+    default:
+      return new Problem('overloaded', 'Too many runs are waiting: try again later.', {
+        retryAfterSeconds: 5,
+      });
+  }
 }
 
 function statusEvent(status: RunStatus, attempt: number): string {

@@ -11,9 +11,21 @@ export type ScriptArgument = string | number | Buffer;
 export type Script = (redis: RedisConnection, keys: string[], args: ScriptArgument[]) => Promise<unknown>;
 
 export function loadScript(...parts: string[]): Script {
-  const text = parts
-    .map((name) => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'))
-    .join('');
+  return scriptOf(textOf(parts));
+}
+
+/**
+ * One that Redis carries out also when it has reached its `maxmemory`: what ends a run that is under way, or brings it nearer to its end. What
+ * these write is bounded by the runs there are; whatever begins something new is refused long before (store-room.ts).
+ */
+export function loadVitalScript(...parts: string[]): Script {
+  return scriptOf(`#!lua flags=allow-oom\n${textOf(parts)}`);
+}
+
+const textOf = (parts: string[]): string =>
+  parts.map((name) => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')).join('');
+
+function scriptOf(text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex');
   return async (redis, keys, args) => {
     try {

@@ -33,7 +33,7 @@ export function presentService(record: ServiceRecord, origin: ServiceOrigin): Se
     startedAt: state.startedAt,
     readyAt: state.readyAt,
     metadata: request.metadata,
-    request,
+    request: record.request ?? request,
   };
 }
 

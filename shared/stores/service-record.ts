@@ -2,13 +2,41 @@ import type { ProblemBody } from '../contracts/problem.ts';
 import type { ServiceRequest } from '../contracts/service.ts';
 import type { ServiceStatus, ServiceWanted } from '../service-states.ts';
 
-/** What never changes once a service is stored. Secrets are masked. */
+/** What stands of a request in plain: what a service is placed, reached and kept alive by. The rest is sealed (service-parts.ts). */
+export const plainServiceFields = [
+  'name',
+  'image',
+  'workdir',
+  'port',
+  'tcpPorts',
+  'health',
+  'limits',
+  'network',
+  'isolation',
+  'pull',
+  'volumes',
+  'keepAlive',
+  'onIdle',
+  'restart',
+  'init',
+  'public',
+  'metadata',
+] as const satisfies (keyof ServiceRequest)[];
+
+export type PlainService = Pick<ServiceRequest, (typeof plainServiceFields)[number]>;
+
+/** What never changes once a service is stored. */
 export type ServiceHead = {
   id: string;
   tenant: string;
   name: string;
   createdAt: string;
-  request: ServiceRequest;
+  request: PlainService;
+  /**
+   * What must be known of the rest: whether files came with it, and which names of a locale its `env` has. Not there in a head of an
+   * earlier version, in which `request` is whole, secrets masked.
+   */
+  told?: { files: boolean; locale: string[] };
 };
 
 /** Where a running service is reached. */
@@ -49,6 +77,8 @@ export const emptyServiceState: ServiceState = {
 
 export type ServiceRecord = {
   head: ServiceHead;
+  /** The whole request, secrets masked, where it was asked for and could be read. */
+  request?: ServiceRequest;
   wanted: ServiceWanted;
   status: ServiceStatus;
   /** Counts assignments to workers. */

@@ -5,8 +5,11 @@ import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
 import type { ServiceStatus, ServiceWanted } from '../service-states.ts';
-import { hookContext } from './outbox.ts';
-import { loadScript, text } from './scripts.ts';
+import { isStoreError } from '../store-errors.ts';
+import { systemBytesProblem, tenantBytesProblem } from './byte-quota.ts';
+import { hookContext, serviceEventContext } from './outbox.ts';
+import { loadScript, loadVitalScript, text } from './scripts.ts';
+import { openService, sealService, serviceHeadOf } from './service-parts.ts';
 import {
   emptyServiceState,
   parseService,
@@ -19,12 +22,12 @@ import {
 
 const scripts = {
   create: loadScript('service-create'),
-  assign: loadScript('service-assign'),
-  want: loadScript('service-want'),
-  report: loadScript('service-report'),
-  idle: loadScript('service-idle'),
-  touch: loadScript('service-touch'),
-  gone: loadScript('service-gone'),
+  assign: loadVitalScript('service-assign'),
+  want: loadVitalScript('service-want'),
+  report: loadVitalScript('service-report'),
+  idle: loadVitalScript('service-idle'),
+  touch: loadVitalScript('service-touch'),
+  gone: loadVitalScript('service-gone'),
 };
 
 /**
@@ -47,30 +50,51 @@ export type ServiceGlance = {
   state: ServiceState;
 };
 
+/** How many services a tenant may have, and how much requests may take, those of runs too (RunBounds). */
+export type ServiceBounds = { most: number; tenantBytes?: number; systemBytes?: number };
+
 export type ServiceStore = ReturnType<typeof createServiceStore>;
 
 /** Every read and write of a service. */
 export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
-  const specContext = (id: string) => `service:${id}`;
+  async function request(head: ServiceHead): Promise<ServiceRequest | undefined> {
+    const [payload, spec] = await redis.hmgetBuffer(keys.service(head.id), 'payload', 'spec');
+    return openService(sealer, head, payload, spec);
+  }
 
   return {
-    /** Stores a new service. Throws 409 when the name is taken, 429 when the tenant has too many. */
+    /** Stores a new service. Throws 409 when the name is taken, 429 or 503 when the tenant has too many, or all have. */
     async create(
-      head: Omit<ServiceHead, 'request'>,
+      head: Omit<ServiceHead, 'request' | 'told'>,
       request: ServiceRequest,
-      most: number,
+      bounds: ServiceBounds,
     ): Promise<ServiceRecord> {
       const { id, tenant, name } = head;
-      const full: ServiceHead = { ...head, request: maskService(request) };
-      const sealed = sealer.seal(JSON.stringify(request), specContext(id));
       const hook =
         request.webhook === undefined
           ? ''
           : sealer.seal(JSON.stringify(request.webhook), hookContext(id)).toString('base64');
       const reply = (await scripts.create(
         redis,
-        [keys.service(id), keys.services, keys.tenantServices(tenant), keys.serviceNames(tenant)],
-        [id, name, JSON.stringify(full), sealed, most, Date.now(), hook],
+        [
+          keys.service(id),
+          keys.services,
+          keys.tenantServices(tenant),
+          keys.serviceNames(tenant),
+          keys.tenantBytes(tenant),
+          keys.stats,
+        ],
+        [
+          id,
+          name,
+          JSON.stringify(serviceHeadOf(head, request)),
+          sealService(sealer, id, request),
+          bounds.most,
+          Date.now(),
+          hook,
+          bounds.tenantBytes ?? Number.MAX_SAFE_INTEGER,
+          bounds.systemBytes ?? Number.MAX_SAFE_INTEGER,
+        ],
       )) as unknown[];
       const outcome = text(reply[0]);
       if (outcome === 'name_taken')
@@ -82,8 +106,11 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       if (outcome === 'full')
         throw new Problem(
           'quota_exceeded',
-          `A tenant may have ${most} services: remove one that is not used.`,
+          `A tenant may have ${bounds.most} services: remove one that is not used.`,
         );
+      if (outcome === 'tenant_bytes_full')
+        throw tenantBytesProblem(reply.slice(1).map(text), bounds.tenantBytes);
+      if (outcome === 'system_bytes_full') throw systemBytesProblem();
       const record = await this.read(id);
       if (record === undefined) throw new Error('a service vanished as it was made');
       return record;
@@ -97,10 +124,19 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return (await redis.hget(keys.serviceNames(tenant), name)) ?? undefined;
     },
 
-    /** The request as it came, secrets included. */
-    async request(id: string): Promise<ServiceRequest | undefined> {
-      const box = await redis.hgetBuffer(keys.service(id), 'spec');
-      return box === null ? undefined : (JSON.parse(sealer.open(box, specContext(id))) as ServiceRequest);
+    /** The request as it came, but for the secret of its webhook; `undefined` when it is gone. */
+    request,
+
+    /** With its whole request, secrets masked, as far as that opens. */
+    async whole(record: ServiceRecord): Promise<ServiceRecord> {
+      try {
+        const opened = await request(record.head);
+        return opened === undefined ? record : { ...record, request: maskService(opened) };
+      } catch (error) {
+        if (isStoreError(error)) throw error;
+        // What is known of it is shown all the same, and it can be removed.
+        return record;
+      }
     },
 
     /** A tenant's ids, newest first, that come after `before`. */
@@ -189,7 +225,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
           Date.now(),
           whileWanted ?? '',
           event?.type ?? '',
-          event?.body ?? '',
+          event === undefined ? '' : sealer.seal(event.body, serviceEventContext(id)).toString('base64'),
           keys.outboxWake,
           tenant,
         ],
@@ -222,6 +258,8 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
           keys.tenantServices(tenant),
           keys.serviceNames(tenant),
           keys.serviceExecs(id),
+          keys.tenantBytes(tenant),
+          keys.stats,
         ],
         [id, name, worker ?? '', record.generation, keys.serviceWake(id)],
       );

@@ -171,7 +171,7 @@ test('a program finds what it can have, and no more', async () => {
       },
       'start_failed',
     ],
-    [{ command: ['true'], files: [{ path: 'x', content: 'y' }], workdir: '/proc' }, 'start_failed'],
+    [{ command: ['true'], files: [{ path: 'x', content: 'y' }], workdir: '/etc' }, 'start_failed'],
   ];
   for (const [request, code] of cases) {
     const run = await runlet.run({ image: 'busybox', ...request });

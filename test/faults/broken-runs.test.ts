@@ -10,12 +10,13 @@ import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
 import { outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
-import { specContext } from '../../shared/stores/run-claims.ts';
+import { headOf } from '../../shared/stores/run-parts.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { sseReader } from '../gateway/sse.ts';
 import { servicesOf } from '../services/support.ts';
+import { asEarlierVersion } from '../support/earlier-run.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { runRequest } from '../support/run-request.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -49,6 +50,7 @@ async function post(name: string, more: object = {}): Promise<string> {
     limits: { memoryBytes: 16_777_216 },
     webhook: { url: `${receiver.url}/${encodeURIComponent(name)}`, secret },
     metadata: { name },
+    env: { TOKEN: 'of this run' },
     ...more,
   });
   expect(response.status, await response.clone().text()).toBe(202);
@@ -64,12 +66,17 @@ const breaks: Record<string, Break> = {
   'no head': (id) => redis.hdel(keys.run(id), 'head'),
   'no head, of an earlier version': (id) =>
     redis.hdel(keys.run(id), 'head', 'tenant', 'createdAt', 'retries'),
-  'a request that does not open': (id) => redis.set(keys.spec(id), randomBytes(200)),
-  'a request that is none': (id) => redis.set(keys.spec(id), sealer().seal('{"image":', specContext(id))),
-  'a request that is gone': (id) => redis.del(keys.spec(id)),
-  'a request of another kind': (id) => redis.multi().del(keys.spec(id)).lpush(keys.spec(id), 'x').exec(),
-  'a request without what is in every one': (id) =>
-    redis.set(keys.spec(id), sealer().seal('{"image":"busybox"}', specContext(id))),
+  'a request that does not open': (id) => redis.hset(keys.run(id), 'payload', randomBytes(200)),
+  'a request that is none': (id) => redis.hset(keys.run(id), 'payload', sealed(id, '{"image":')),
+  'a request that is gone': (id) => redis.hdel(keys.run(id), 'payload'),
+  'a request without what is in every one': (id) => redis.hset(keys.run(id), 'payload', sealed(id, '{}')),
+  'a request that is cut': (id) => redis.hset(keys.run(id), 'payload', sealed(id, '{"stdin":9}')),
+  'secrets that do not open': (id) => redis.hset(keys.run(id), 'secrets', randomBytes(200)),
+  'secrets that are gone': (id) => redis.hdel(keys.run(id), 'secrets'),
+  'a request of an earlier version that does not open': (id) =>
+    redis.multi().hdel(keys.run(id), 'payload').set(keys.spec(id), randomBytes(200)).exec(),
+  'a request of an earlier version that is of another kind': (id) =>
+    redis.multi().hdel(keys.run(id), 'payload').lpush(keys.spec(id), 'x').exec(),
   'events of another kind': (id) => redis.multi().del(keys.events(id)).set(keys.events(id), 'x').exec(),
   'an outline without limits': (id) =>
     redis.hset(jobKey(id), 'data', JSON.stringify({ id, outline: { id, request: {} } })),
@@ -91,6 +98,13 @@ const breaks: Record<string, Break> = {
   'a state that is none': (id) => redis.hset(keys.run(id), 'status', 'flying'),
 };
 const sealer = () => sealerFor(runlet.env.RUNLET_SECRET_KEY ?? '');
+
+/** A payload of this JSON, as run-parts.ts seals it. */
+function sealed(id: string, json: string): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return sealer().seal([length, Buffer.from(json)], `payload:${id}`);
+}
 
 /** What is broken of these is not needed, or can be told otherwise. */
 const harmless: Record<string, Break> = {
@@ -131,6 +145,7 @@ describe('runs that are broken before a worker takes them', () => {
       expect(events?.at(-1)?.event).toBe('exit');
       expect(await redis.zscore(keys.open, id)).toBeNull();
       expect(await redis.exists(jobKey(id), keys.spec(id))).toBe(0);
+      expect(await redis.hexists(keys.run(id), 'secrets')).toBe(0);
     },
   );
 
@@ -158,7 +173,12 @@ describe('runs that are broken before a worker takes them', () => {
     expect(list.status).toBe(200);
     const listed = new Set(((await list.json()) as { data: Run[] }).data.map(({ id }) => id));
     for (const [name, id] of ids) expect(listed.has(id), name).toBe(true);
-    for (const name of ['a head that is cut', 'no head', 'a request that does not open']) {
+    for (const name of [
+      'a head that is cut',
+      'no head',
+      'a request that does not open',
+      'secrets that are gone',
+    ]) {
       const id = ids.get(name) ?? '';
       expect((await runlet.call('DELETE', `/v1/runs/${id}`)).status).toBe(204);
       expect(await redis.exists(keys.run(id))).toBe(0);
@@ -177,8 +197,8 @@ test('a broken one that is claimed along with its job, for a warm sandbox that w
     const now = Date.now();
     const head = { id, tenant: 'default', createdAt: new Date(now).toISOString(), dueAt: now };
     await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 100 });
-    await redis.set(keys.spec(id), 'no box');
-    await queue.add({ id, priority: 0, delayMs: 0, outline: outlineOf({ ...head, request }) });
+    await redis.hset(keys.run(id), 'payload', 'no box');
+    await queue.add({ id, priority: 0, delayMs: 0, outline: outlineOf(headOf(head, request)) });
     expect(await runlet.ended(id)).toMatchObject({
       status: 'errored',
       error: { code: 'internal' },
@@ -198,10 +218,8 @@ test('what an earlier version took and left in the queue, half a surrogate pair,
     limits: { memoryBytes: 16_777_216 },
   });
   const cut = { ...request, stdin: 'cut \ud83d', metadata: { name: '\ud83d' } };
-  const head = JSON.parse((await redis.hget(keys.run(id), 'head')) ?? '') as object;
-  await redis.hset(keys.run(id), 'head', JSON.stringify({ ...head, request: cut }));
+  await asEarlierVersion(redis, keys, sealer(), id, cut);
   await redis.hdel(keys.run(id), 'tenant', 'createdAt', 'retries');
-  await redis.set(keys.spec(id), sealer().seal(JSON.stringify(cut), specContext(id)));
   await runlet.startWorker({ RUNLET_WORKER_NAME: 'two' });
   expect(await runlet.ended(id)).toMatchObject({ status: 'succeeded', stdout: 'cut \ufffd' });
   expect((await read(id)).metadata.name).toBe('\ud83d');
@@ -230,7 +248,7 @@ describe('in a service', () => {
   });
 
   const breaksOfExec = ['a head that is cut', 'a request that does not open', 'a request that is none'];
-  breaksOfExec.push('a request of another kind', 'events of another kind');
+  breaksOfExec.push('a request that is gone', 'events of another kind');
   test.each(breaksOfExec)('%s: errored, internal; the next one runs', async (name) => {
     const runs = createRunStore(redis, keys, sealer());
     const request = runRequest.parse({ image: 'busybox', entrypoint: [], command: ['echo', 'in'] });

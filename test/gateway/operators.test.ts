@@ -5,7 +5,7 @@ import { actAsWorker } from './worker.ts';
 
 let on: TestGateway;
 beforeAll(async () => {
-  on = await startGateway({ RUNLET_REGISTRIES: '' });
+  on = await startGateway({ RUNLET_REGISTRIES: '', RUNLET_REGISTRY_ALLOW: 'localhost' });
 });
 afterAll(() => on.stop());
 beforeEach(async () => {

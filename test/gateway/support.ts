@@ -64,6 +64,7 @@ export async function startGateway(
     blobs: scoped(folderBlobStore(blobFolder), prefix),
     instance: prefix,
   });
+  await gateway.room.look();
   const server = createHttpServer(createApp(gateway));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // Upgraded ones too, which the server itself forgets.

@@ -141,7 +141,7 @@ time.sleep(60)`;
   const end = await api.until('filler', settled);
   expect(end).toMatchObject({ status: 'failed', error: { code: 'disk_limit' } });
   // People see it as well.
-  const show = await promisify(execFile)('infra/bin/runlet', ['show', 'filler'], {
+  const show = await promisify(execFile)('infra/bin/runlet', ['services', 'filler'], {
     env: { ...process.env, RUNLET_URL: runlet.url, RUNLET_API_KEY: runlet.apiKey },
   });
   expect(show.stdout).toContain('(disk_limit): It wrote more than limits.diskBytes');

@@ -163,6 +163,16 @@ test('what a registry writes reaches nobody', async () => {
   }
 });
 
+test.runIf(lab.ownsEngine)(
+  'the mirror that the engine is set up with may be named by itself, and no neighbour of it',
+  async () => {
+    const ended = await runlet.run({ image: `${lab.registry}/library/hello-world`, pull: 'always' });
+    expect(ended).toMatchObject({ status: 'succeeded', error: null });
+    const { host } = lab.privateRegistry;
+    expect((await runlet.call('POST', '/v1/runs', { image: `${host}/a/b:1` })).status).toBe(400);
+  },
+);
+
 test('a port of nobody is the registry’s own matter', async () => {
   const free = await freePort('127.0.0.1');
   expect((await runlet.call('POST', '/v1/runs', { image: `127.0.0.1:${free}/a/b:1` })).status).toBe(400);

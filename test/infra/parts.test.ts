@@ -243,7 +243,7 @@ describe('what the services are told', () => {
   const publicUrl = (env: NodeJS.ProcessEnv) => {
     const settings = readSettings({ RUNLET_DATA_DIR: folder, RUNLET_PORT: '1234' });
     const parts = { redisUrl: 'unix:///redis.sock', secretKey: 'secret', apiKey: 'key' };
-    return serviceEnvironment(settings, parts, env).RUNLET_PUBLIC_URL;
+    return serviceEnvironment('gateway', settings, parts, env).RUNLET_PUBLIC_URL;
   };
 
   it('has the address that is printed as the public one, unless the user knows another', () => {

@@ -50,6 +50,19 @@ describe.runIf(userInfo().uid === 0)('npm start where there is no Engine and no 
       image: { digest: expect.stringMatching(/^sha256:/) },
     });
 
+    // Its registry is anybody's to pull from, and nobody's to change; images come into it all the same.
+    const registry = /embedded registry at (\S+);/.exec(start.output())?.[1] ?? '';
+    const upload = await fetch(`http://${registry}/v2/library/busybox/blobs/uploads/`, { method: 'POST' });
+    expect(upload.status).toBe(405);
+    const env = { RUNLET_DATA_DIR: home.dataDir };
+    const images = await run('npm', ['run', '--silent', 'images', '--', '--json', 'hello-world'], { env });
+    expect(JSON.parse(images.stdout)).toMatchObject({ where: `registry ${registry} (was there)` });
+    const named = await run('sh', [
+      '-c',
+      (line ?? 'false').replace('"hello-world"', `"${registry}/library/hello-world"`),
+    ]);
+    expect(JSON.parse(named.stdout)).toMatchObject({ status: 'succeeded', error: null });
+
     start.process.kill('SIGINT');
     expect(await start.ended).toBe(0);
     expect(await processesLeft(home.dataDir, 5_000)).toEqual([]);

@@ -146,7 +146,7 @@ test('a run that is to be cancelled is not said to be running', async () => {
 
 test('a run that is broken is claimed as that along with its job', async () => {
   const { id, job, claim } = await whileItWaits(await fetcher('w1'), [busybox], () =>
-    submit({}, (id) => redis.set(keys.spec(id), 'no box')),
+    submit({}, (id) => redis.hset(keys.run(id), 'payload', 'no box')),
   );
   expect(claim).toMatchObject({ verdict: 'broken', id, attempt: 1 });
   await job.complete();

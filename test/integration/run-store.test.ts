@@ -4,15 +4,18 @@ import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
+import { outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { readEvents, readOutput } from '../../shared/stores/run-events.ts';
-import { emptyState } from '../../shared/stores/run-record.ts';
+import { emptyState, type RunHead } from '../../shared/stores/run-record.ts';
 import { createRunStore, type Holder } from '../../shared/stores/runs.ts';
+import { asEarlierVersion } from '../support/earlier-run.ts';
 import { runRequest } from '../support/run-request.ts';
 
 const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
-const store = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
+const sealer = sealerFor('a key of the test’s own');
+const store = createRunStore(redis, keys, sealer);
 const bounds = { tenantMost: 5, systemMost: 8, deliveriesMost: 1_000 };
 
 async function clear(): Promise<void> {
@@ -47,17 +50,20 @@ const finish = (holder: Holder, status: 'succeeded' | 'failed' | 'cancelled') =>
     new Date().toISOString(),
   );
 
-test('a secret is nowhere in Redis in plain, and gone with the end of the run', async () => {
-  const id = await create();
+test('what a user wrote is nowhere in Redis in plain, and a secret is gone with the end of the run', async () => {
+  const written = { command: ['very-private-word'], stdin: 'very-private-stdin' };
+  const id = await create(written);
   const holder = await claimed(id);
   const dump = async () => {
     const parts = await Promise.all((await redis.keys(`${keys.base}*`)).map((key) => redis.dumpBuffer(key)));
     return Buffer.concat(parts.map((part) => part ?? Buffer.alloc(0))).toString('latin1');
   };
-  expect(await dump()).not.toContain('very-secret-value');
-  expect(await redis.exists(keys.spec(id))).toBe(1);
+  expect(await dump()).not.toMatch(/very-(secret|private)/);
+  expect(await redis.hexists(keys.run(id), 'secrets')).toBe(1);
   await finish(holder, 'succeeded');
-  expect(await redis.exists(keys.spec(id))).toBe(0);
+  expect(await redis.hexists(keys.run(id), 'secrets')).toBe(0);
+  expect((await store.readWhole(id))?.request).toMatchObject({ ...written, env: { TOKEN: '***' } });
+  expect((await store.read(id))?.request).toBeUndefined();
 });
 
 test('of many ends one wins, with one exit event', async () => {
@@ -178,6 +184,7 @@ test('what is forgotten leaves nothing but counters', async () => {
   await finish(holder, 'succeeded');
   expect(await store.forget(holder.runId, 'default')).toBe('forgotten');
   expect(await store.forget(holder.runId, 'default')).toBe('gone');
+  expect(await redis.hmget(keys.stats, 'openBytes', 'retainedBytes')).toEqual(['0', '0']);
   expect(await redis.keys(`${keys.base}*`)).toEqual([keys.stats]);
 });
 
@@ -190,9 +197,29 @@ test('no script reads what a user wrote: half a surrogate pair, or what looks li
   expect((await store.claim(id, 'w2')).verdict).toBe('lost');
 });
 
+test('a run that an earlier version stored is taken, shown, ended and forgotten as if nothing were', async () => {
+  const more = { command: ['cat'], stdin: 'in', env: { TOKEN: 'very-secret-value' }, artifacts: ['*'] };
+  const request = runRequest.parse({ image: 'busybox', ...more });
+  const id = await create(more);
+  await asEarlierVersion(redis, keys, sealer, id, request);
+  const masked = { ...request, env: { TOKEN: '***' } };
+  for (const read of [store.read, store.readWhole]) expect((await read(id))?.request).toEqual(masked);
+  expect(outlineOf((await store.head(id)) as RunHead)).toMatchObject({ firstStep: 'run' });
+  const claim = await store.claim(id, 'w1');
+  expect(claim).toMatchObject({ verdict: 'claimed', request });
+  const holder = { runId: id, tenant: 'default', attempt: 1, worker: 'w1' };
+  expect(await finish(holder, 'succeeded')).toBe(true);
+  expect(await redis.exists(keys.spec(id))).toBe(0);
+  expect((await store.readWhole(id))?.request).toEqual(masked);
+  expect(await store.forget(id, 'default')).toBe('forgotten');
+  expect(await redis.hmget(keys.stats, 'openBytes', 'retainedBytes')).toEqual(['0', '0']);
+  expect(await redis.keys(`${keys.base}*`)).toEqual([keys.stats]);
+});
+
 test('a run that an earlier version stored has its retries in its head alone: they count', async () => {
   const older = async (more: Record<string, unknown>) => {
     const id = await create(more);
+    await asEarlierVersion(redis, keys, sealer, id, runRequest.parse({ image: 'busybox', ...more }));
     await redis.hdel(keys.run(id), 'retries', 'tenant', 'createdAt');
     return id;
   };
@@ -226,7 +253,7 @@ test('a broken run is ended once, and only by whoever has it', async () => {
     head: { id, tenant: 'default' },
     unreadable: true,
   });
-  expect(await redis.exists(keys.spec(id))).toBe(0);
+  expect(await redis.hexists(keys.run(id), 'secrets')).toBe(0);
   for (const index of [keys.open, keys.tenantOpen('default')]) expect(await redis.zcard(index)).toBe(0);
   // Somebody else's, whose tenant is known by no more than an index.
   const unknown = await create();
@@ -248,7 +275,7 @@ test('an end that cannot be written changes nothing, and can be written when it 
   await redis.set(keys.events(runId), 'x');
   await expect(finish(holder, 'succeeded')).rejects.toThrow('WRONGTYPE');
   expect(await store.status(runId)).toBe('queued');
-  expect(await redis.exists(keys.spec(runId))).toBe(1);
+  expect(await redis.hexists(keys.run(runId), 'secrets')).toBe(1);
   expect(await store.endBroken(runId)).toBe(true);
   const events = await readEvents(redis, keys, runId, '0', 10);
   expect(events.map(({ type }) => type)).toEqual(['exit']);

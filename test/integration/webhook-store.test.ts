@@ -394,9 +394,14 @@ test('an event of a service comes out of the outbox as it went in, whatever stan
     data: { half: '\ud83d', whole: '\u{1f600}', control: '\0\x7f\u2028', quotes: '"\\/</script>%1%' },
   });
   const webhook = { url: 'https://own.example/?\u{1f600}', secret: newWebhookSecret() };
-  const request = { image: 'busybox', env: {}, webhook } as Partial<ServiceRequest> as ServiceRequest;
+  const request = {
+    image: 'busybox',
+    env: {},
+    files: [],
+    webhook,
+  } as Partial<ServiceRequest> as ServiceRequest;
   const head = { id, tenant: 'default', name: 'x', createdAt: new Date().toISOString() };
-  await services.create(head, request, 10);
+  await services.create(head, request, { most: 10 });
   const holder = { id, tenant: 'default', worker: '', generation: 0 };
   const event = { type: 'service.ready', body } as const;
   expect(await services.report(holder, 'ready', emptyServiceState, { event })).toBe('reported');

@@ -77,6 +77,34 @@ describe('the pool', () => {
     expect(making.map(({ id }) => id)).toEqual(['wrm_1', 'wrm_2']);
   });
 
+  test('tries one that fails later and later, and gives it up until something changes', async () => {
+    const { pool, profile, making, pass } = bench();
+    pool.pinOnly([profile]);
+    const tries: number[] = [];
+    const fail = async (seconds: number) => {
+      for (let second = 0; second < seconds; second += 1) {
+        await pass(1_000);
+        for (const one of making.splice(0)) {
+          tries.push(second);
+          one.fail();
+        }
+        await pass(0);
+      }
+    };
+    await fail(2 * 3_600);
+    expect(tries).toHaveLength(6);
+    const waits = tries.slice(1).map((at, i) => at - (tries[i] as number));
+    for (const [i, wait] of waits.entries()) expect(Math.abs(wait - 10 * 2 ** i)).toBeLessThanOrEqual(2);
+    pool.reconsider('another');
+    await fail(60);
+    expect(tries).toHaveLength(6);
+    pool.reconsider();
+    await pass(1_000);
+    making[0]?.done();
+    await pass(0);
+    expect(pool.has('k')).toBe(true);
+  });
+
   test('starts none beside a run’s own start, but after a while', async () => {
     const { pool, profile, state, making, pass } = bench();
     Object.assign(state, { busy: true, opening: true });

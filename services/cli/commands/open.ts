@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { printable } from '../output/harmless.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as } from './option.ts';
@@ -24,11 +25,13 @@ export function add(program: Command, streams: Streams): void {
       body: { expiresInMs: options.expires, path: options.path },
     });
     if (context.json) return context.printJson(signed);
-    await context.out.line(signed.url);
-    if (options.print === true || !process.stdout.isTTY) return;
+    await context.out.line(printable(signed.url));
+    // Whatever answered: only a page is opened, and no program of another scheme.
+    if (options.print === true || !process.stdout.isTTY || !/^https?:\/\//i.test(signed.url)) return;
     const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
+    const { RUNLET_API_KEY: _, ...withoutKey } = process.env;
     // Without a browser the printed URL is what there is.
-    spawn(opener, [signed.url], { stdio: 'ignore', detached: true })
+    spawn(opener, [signed.url], { stdio: 'ignore', detached: true, env: withoutKey })
       .on('error', () => {})
       .unref();
   });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { openContext, type Streams } from '../context.ts';
+import { oneLine } from '../output/harmless.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 type Removal = { worker: string; removed: boolean; error: ProblemBody | null };
@@ -20,7 +21,8 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     if (context.json) await context.printJson(answer);
     for (const { worker, removed, error } of answer.data) {
       if (error) await context.printProblem({ ...error, title: `${worker}: ${error.title}` });
-      else if (!context.json) await context.out.line(`${worker}: ${removed ? 'removed' : 'did not have it'}`);
+      else if (!context.json)
+        await context.out.line(`${oneLine(worker)}: ${removed ? 'removed' : 'did not have it'}`);
     }
     finish(answer.data.some(({ error }) => error !== null) ? 1 : 0);
   });

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import type { Colors } from '../output/colors.ts';
-import { printable } from '../output/format.ts';
+import { printable } from '../output/harmless.ts';
 import type { Check, CheckStatus } from './check.ts';
 
 /** The worst of all. */

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { ApiClient } from '../http/api-client.ts';
-import { printable } from '../output/format.ts';
+import { printable } from '../output/harmless.ts';
 
 type Artifact = Run['artifacts'][number];
 

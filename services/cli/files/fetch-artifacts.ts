@@ -1,6 +1,7 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Context } from '../context.ts';
-import { formatBytes, printable } from '../output/format.ts';
+import { formatBytes } from '../output/format.ts';
+import { printable } from '../output/harmless.ts';
 import { downloadArtifacts } from './download.ts';
 
 /** Fetches a run's artifacts, and says where they are. */

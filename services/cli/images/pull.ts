@@ -6,6 +6,7 @@ import { ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
 import { readEvents } from '../http/sse.ts';
 import { isLoss, withRetry } from '../http/with-retry.ts';
+import { oneLine } from '../output/harmless.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 
 type PullDone = {
@@ -36,7 +37,7 @@ export async function executePull(context: Context, image: string): Promise<numb
   for (const { worker, digest, error } of done.workers) {
     if (error) await context.printProblem({ ...error, title: `${worker}: ${error.title}` });
     else if (!context.json)
-      await context.out.line(`${done.image}${digest === null ? '' : `@${digest}`}  ${worker}`);
+      await context.out.line(oneLine(`${done.image}${digest === null ? '' : `@${digest}`}  ${worker}`));
   }
   if (done.workers.length === 0) throw new Error('No worker took the pull: `runlet workers` lists them.');
   return done.workers.some(({ error }) => error !== null) ? 1 : 0;

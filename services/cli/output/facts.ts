@@ -1,5 +1,5 @@
 import type { Colors } from './colors.ts';
-import { printable } from './format.ts';
+import { oneLine, printable } from './harmless.ts';
 import type { Sink } from './sink.ts';
 
 export type Fact = [name: string, value: string | undefined];
@@ -9,7 +9,12 @@ export async function printFacts(
   { out, colors }: { out: Sink; colors: Colors },
   facts: readonly Fact[],
 ): Promise<void> {
-  const known = facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+  const known = facts.flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[oneLine(name), value]],
+  );
   const width = Math.max(...known.map(([name]) => name.length));
-  for (const [name, value] of known) await out.line(`${colors.dim(name.padEnd(width))}  ${printable(value)}`);
+  // A second line of a value stands below it, and not where a name would.
+  const indent = `\n${' '.repeat(width + 2)}`;
+  for (const [name, value] of known)
+    await out.line(`${colors.dim(name.padEnd(width))}  ${printable(value).replace(/\n/g, indent)}`);
 }

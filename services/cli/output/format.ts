@@ -42,12 +42,3 @@ export function formatMs(ms: number | null): string {
   if (ms === null) return '-';
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }
-
-/**
- * Names and messages from elsewhere go to the terminal without control characters: an image's name or a server's
- * sentence must not move the cursor or set the window's title. (A program's own output is passed as it is.)
- */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
-}

@@ -1,14 +1,14 @@
 import type { ShownProblem } from '../errors.ts';
 import type { Colors } from './colors.ts';
-import { printable } from './format.ts';
+import { jsonText, oneLine, printable } from './harmless.ts';
 import type { Sink } from './sink.ts';
 
 /** A problem for people: title, what to do next, and each field that is at fault. */
 export async function printProblem(problem: ShownProblem, sink: Sink, colors: Colors): Promise<void> {
-  const lines = [`${colors.red('runlet:')} ${printable(problem.title)}`];
-  if (problem.detail) lines.push(`  ${printable(problem.detail)}`);
+  const lines = [`${colors.red('runlet:')} ${oneLine(problem.title)}`];
+  if (problem.detail) lines.push(`  ${printable(problem.detail).replace(/\n/g, '\n  ')}`);
   for (const { path, message } of unsaid(problem))
-    lines.push(`  ${colors.bold(printable(path))}: ${printable(message)}`);
+    lines.push(`  ${colors.bold(oneLine(path))}: ${oneLine(message)}`);
   await sink.line(lines.join('\n'));
 }
 
@@ -20,5 +20,5 @@ function unsaid({ detail, errors = [] }: ShownProblem) {
 
 /** The same for machines. */
 export async function printProblemJson(problem: ShownProblem, sink: Sink): Promise<void> {
-  await sink.line(JSON.stringify(problem, null, 2));
+  await sink.line(jsonText(problem, 2));
 }

@@ -1,5 +1,6 @@
 import type { PullEvent } from '../../../shared/contracts/events.ts';
-import { formatBytes, printable } from './format.ts';
+import { formatBytes } from './format.ts';
+import { printable } from './harmless.ts';
 import type { PullView } from './pull-view.ts';
 import type { Sink } from './sink.ts';
 

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { harmlessLine } from './harmless.ts';
 
 /**
  * A stdout or stderr that can be written to its end: waits while the reader is slow (so that memory stays flat
@@ -35,8 +36,9 @@ export class Sink {
     });
   }
 
+  /** A line of ours; what a program wrote goes by `write`. */
   async line(text: string): Promise<void> {
-    await this.write(`${text}\n`);
+    await this.write(`${harmlessLine(text)}\n`);
   }
 
   /** Resolves when all that was written before has left. */

@@ -1,8 +1,8 @@
-import { printable } from './format.ts';
+import { oneLine } from './harmless.ts';
 
 /** Left-aligned columns, two spaces apart; no line ends in blanks. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map((cell) => printable(cell).replace(/\s+/g, ' ')));
+  const cells = [head, ...rows].map((row) => row.map(oneLine));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells
     .map((row) =>

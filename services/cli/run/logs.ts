@@ -2,6 +2,7 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import type { Context } from '../context.ts';
 import { withRetry } from '../http/with-retry.ts';
+import { jsonText } from '../output/harmless.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { followRun, type RunEvent } from './follow.ts';
 import { showRun } from './show-run.ts';
@@ -44,7 +45,7 @@ export async function showLogs(context: Context, runId: string, follow: boolean)
 /** One event a line, as they come. */
 async function printJsonLines({ out }: Context, events: AsyncIterable<RunEvent>): Promise<void> {
   for await (const { type, data } of events)
-    if (type === 'stdout' || type === 'stderr') await out.line(JSON.stringify({ type, ...data }));
+    if (type === 'stdout' || type === 'stderr') await out.line(jsonText({ type, ...data }));
 }
 
 async function* watch(

@@ -2,6 +2,7 @@ import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import type { Context } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { readEvents } from '../http/sse.ts';
+import { jsonText } from '../output/harmless.ts';
 
 type Line = { data: string; encoding: 'utf8' | 'base64'; at: string };
 
@@ -22,7 +23,7 @@ export async function showServiceLogs(
     }
     if (event !== 'stdout' && event !== 'stderr') continue;
     const line = JSON.parse(data) as Line;
-    if (context.json) await context.out.line(JSON.stringify({ type: event, ...line }));
+    if (context.json) await context.out.line(jsonText({ type: event, ...line }));
     else await (event === 'stdout' ? context.out : context.err).write(Buffer.from(line.data, line.encoding));
     if (context.out.closed) return;
   }

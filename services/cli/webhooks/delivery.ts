@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryAttempt } from '../../../shared/contracts/webhook.ts';
 import type { Fact } from '../output/facts.ts';
-import { formatAge, formatMs, printable } from '../output/format.ts';
+import { formatAge, formatMs } from '../output/format.ts';
+import { printable } from '../output/harmless.ts';
 
 export const deliveryPath = (id: string, action = '') => `/v1/deliveries/${encodeURIComponent(id)}${action}`;
 

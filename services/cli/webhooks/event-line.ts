@@ -1,4 +1,4 @@
-import { printable } from '../output/format.ts';
+import { printable } from '../output/harmless.ts';
 
 /** An event as the stream brings it: of any type, as a newer server may know more of them. */
 export type StreamedEvent = {

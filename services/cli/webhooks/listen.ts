@@ -4,7 +4,8 @@ import type { Context } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { followStream, openStream, parseData } from '../http/follow-stream.ts';
 import { withRetry } from '../http/with-retry.ts';
-import { formatMs, printable } from '../output/format.ts';
+import { formatMs } from '../output/format.ts';
+import { jsonText, printable } from '../output/harmless.ts';
 import { Interrupts } from '../run/interrupts.ts';
 import { eventLine, type StreamedEvent } from './event-line.ts';
 import { checkForwardUrl, type Forwarded, forward } from './forward.ts';
@@ -67,7 +68,7 @@ async function show(
   const { out, colors, json } = context;
   if (!json) await out.line(eventLine(event));
   const forwarded = receiver && (await forward(receiver.url, receiver.secret, event, { signal }));
-  if (json) return out.line(JSON.stringify({ ...event, ...(forwarded && { forwarded }) }));
+  if (json) return out.line(jsonText({ ...event, ...(forwarded && { forwarded }) }));
   if (forwarded) {
     const color = forwarded.error === null ? colors.green : colors.red;
     await out.line(`  → ${color(printable(forwardedText(forwarded)))}`);

@@ -64,6 +64,15 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
   gauge('runlet_runs_open', 'Runs that have not ended.').set(open);
   gauge('runlet_runs_due', 'Runs that have not ended and may start or have started.').set(due);
   gauge('runlet_runs_retained', 'Runs that have ended and are kept.').set(finished);
+  gauge('runlet_open_bytes', 'Bytes of requests: of runs that have not ended, and of services.').set(
+    Number(stats.openBytes ?? 0),
+  );
+  const memory = gauge('runlet_redis_memory_bytes', 'Redis’s memory: `used`, and `most` (0: no limit).', [
+    'kind',
+  ]);
+  const { usedBytes, mostBytes } = await gateway.room.look();
+  memory.set({ kind: 'used' }, usedBytes);
+  memory.set({ kind: 'most' }, mostBytes);
   gauge('runlet_retained_bytes', 'Bytes kept of ended runs.').set(Number(stats.retainedBytes ?? 0));
   const queue = gauge('runlet_queue_jobs', 'Jobs of the queue of runs.', ['state']);
   for (const [state, count] of Object.entries(depth)) queue.set({ state }, count);

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
+import { anyId } from '../../../shared/ids.ts';
 import type { Log } from '../../../shared/log.ts';
+import { holdsSecret } from '../../../shared/masking.ts';
 import type { GatewayEnv } from './context.ts';
 import { toProblem } from './errors.ts';
 
@@ -8,13 +10,30 @@ export type RequestObserver = (route: string, method: string, status: number, se
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
+/** A client's own, unless it is its key: people paste the wrong thing into the wrong field, and this one is written down. */
+function isRequestId(given: string | undefined, authorization: string | undefined): given is string {
+  if (given === undefined || !/^[\w.-]{1,64}$/.test(given)) return false;
+  return !holdsSecret(given) && authorization?.includes(given) !== true;
+}
+
+/**
+ * What of a path is ours: the ids in it. All else in it was written by whoever asked, and may be anything: a key in the place of an id, or in
+ * a path that is no route's.
+ */
+function idsIn(path: string, route: string): { ids?: string[] } {
+  if (!route.includes('{')) return {};
+  const ids = path.split('/').filter(anyId);
+  return ids.length === 0 ? {} : { ids };
+}
+
 /** Request id, security headers, one line in the access log, one count in the metrics. No body, no query, no key. */
 export function observe(log: Log, count: RequestObserver) {
   return createMiddleware<GatewayEnv>(async (c, next) => {
     const began = performance.now();
     const given = c.req.header('x-request-id');
-    const requestId =
-      given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomBytes(8).toString('hex');
+    const requestId = isRequestId(given, c.req.header('authorization'))
+      ? given
+      : randomBytes(8).toString('hex');
     c.set('requestId', requestId);
     c.set('route', 'none');
     await next();
@@ -36,8 +55,8 @@ export function observe(log: Log, count: RequestObserver) {
         {
           requestId,
           method,
-          path: c.req.path.slice(0, 256),
           route: c.var.route,
+          ...idsIn(c.req.path, c.var.route),
           status,
           ms: Math.round(ms * 100) / 100,
           ...(c.var.identity && { tenant: c.var.identity.tenant, key: c.var.identity.keyId }),

@@ -1,10 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { Problem } from '../../../shared/problems.ts';
+import { answerProblem } from '../services/proxy/answers.ts';
+import { NodeCaller } from '../services/proxy/node-caller.ts';
 import type { ServiceProxy } from '../services/proxy/proxy.ts';
 import { problemAnswer } from './answers.ts';
 import type { App } from './mount.ts';
+import { answerParserFaults, endWith } from './parser-fault.ts';
+import { requestFault } from './request-fault.ts';
 import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
 
 /** A body that trickles in is given up. */
@@ -22,23 +27,43 @@ export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
       headersTimeout: 80_000,
       // Node knows one time for all: to a service any body may take as long as it moves.
       requestTimeout: 0,
+      // Whose it is, and whose it is not, is told by us: as a problem.
+      requireHostHeader: false,
       // Any other upgrade (h2c) may be ignored, and the request answered as it is (RFC 9110 §7.8).
       shouldUpgradeCallback: (incoming) => proxy?.upgrades(incoming) ?? wantsWebSocket(incoming),
     },
     (incoming, outgoing) => {
-      if (proxy?.request(incoming, outgoing)) return;
-      giveUpSlowBody(incoming, outgoing);
+      if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
+      // The adapter takes neither for what it is (RFC 9110 §4.2.3): capital letters, a colon without a port.
+      const { host } = incoming.headers;
+      if (host !== undefined) incoming.headers.host = host.toLowerCase().replace(/:$/, '');
+      giveUpSlowBody(server, incoming, outgoing);
       void toApp(incoming, outgoing);
     },
   );
   // RFC 9110 §10.1.1: whether a service wants the body is for it to say.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (proxy?.request(incoming, outgoing)) return;
+    if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
     outgoing.writeContinue();
     server.emit('request', incoming, outgoing);
   });
+  server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) =>
+    refuse(
+      incoming,
+      outgoing,
+      new Problem(
+        'expectation_failed',
+        'Only `Expect: 100-continue` is known (RFC 9110 §10.1.1): leave it out.',
+      ),
+    ),
+  );
+  server.on('connect', (_, socket: Duplex) =>
+    endWith(socket, new Problem('method_not_allowed', 'CONNECT is not possible here: this is no proxy.'), {
+      Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+    }),
+  );
   acceptUpgrades(server, app, proxy);
-  server.on('clientError', answerClientError);
+  server.on('clientError', answerParserFaults(server));
   if (proxy !== undefined) putInFront(server, proxy);
   return server;
 }
@@ -64,41 +89,30 @@ function putInFront(server: Server, proxy: ServiceProxy): void {
   server.once('close', () => void proxy.close());
 }
 
-function giveUpSlowBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+function giveUpSlowBody(server: Server, incoming: IncomingMessage, outgoing: ServerResponse): void {
   const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
   if (length === undefined && coding === undefined) return;
   const timer = setTimeout(() => {
     if (incoming.complete) return;
     if (outgoing.headersSent) incoming.destroy();
-    else answerClientError({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, incoming.socket);
+    else server.emit('clientError', { code: 'ERR_HTTP_REQUEST_TIMEOUT' }, incoming.socket);
   }, bodyMs);
   incoming.once('close', () => clearTimeout(timer));
 }
 
 const targetProblem = (error: unknown) =>
   error instanceof Error && error.name === 'RequestError'
-    ? new Problem('validation_failed', 'The request’s URL or Host header is not valid (RFC 9110 §7.1, §7.2).')
+    ? new Problem('bad_request', 'The request’s URL or Host header is not valid (RFC 9110 §7.1, §7.2).')
     : new Problem('internal', 'The request could not be handled.');
 
-function answerClientError(error: { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, title] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? [431, 'Request Header Fields Too Large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? [408, 'Request Timeout']
-        : [400, 'Bad Request'];
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title,
-    status,
-    detail: 'This is not a request that HTTP/1.1 allows (RFC 9112): check the client.',
-    code: 'bad_request',
-  });
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+/** What Node's parser takes and nobody here does. */
+function refused(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+  const fault = requestFault(incoming);
+  if (fault !== undefined) refuse(incoming, outgoing, fault);
+  return fault !== undefined;
+}
+
+function refuse(incoming: IncomingMessage, outgoing: ServerResponse, problem: Problem): void {
+  outgoing.shouldKeepAlive = false;
+  answerProblem(new NodeCaller(incoming, outgoing, ''), problem);
 }

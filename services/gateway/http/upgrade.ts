@@ -2,16 +2,21 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
+import { Problem } from '../../../shared/problems.ts';
 import type { ServiceProxy } from '../services/proxy/proxy.ts';
 import type { Upgrade } from './context.ts';
 import { farewellMs, keyIsOver } from './end-of-key.ts';
 import type { App } from './mount.ts';
+import { endWith } from './parser-fault.ts';
+import { requestFault } from './request-fault.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
 const mostMessageBytes = Math.ceil((mostStdinBytes * 4) / 3) + 4096;
 
 export const wantsWebSocket = (request: IncomingMessage) =>
   request.headers.upgrade?.toLowerCase() === 'websocket';
+
+const onlyGet = new Problem('method_not_allowed', 'A WebSocket is asked for by GET (RFC 6455 §4.1).');
 
 /**
  * WebSockets (RFC 6455) through the app's own routes: the same keys, log and problems as for any request, and a
@@ -28,7 +33,20 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
     handleProtocols: (offered) => (offered.has(attachProtocol) ? attachProtocol : false),
   });
 
+  sockets.on('wsClientError', (_, socket) =>
+    endWith(
+      socket,
+      new Problem(
+        'bad_request',
+        'This is no handshake of a WebSocket (RFC 6455 §4.1): it wants Sec-WebSocket-Key, and Sec-WebSocket-Version 13.',
+      ),
+      { 'Sec-WebSocket-Version': '13' },
+    ),
+  );
+
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const fault = requestFault(incoming);
+    if (fault !== undefined) return endWith(socket, fault);
     if (proxy?.upgrade(incoming, socket, head)) return;
     const ignore = () => {};
     socket.on('error', ignore);
@@ -39,6 +57,7 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
         const { accept, hold } = upgrade;
         if (accept === undefined) return refuse(socket, response);
         socket.off('error', ignore);
+        if (incoming.method !== 'GET') return endWith(socket, onlyGet, { Allow: 'GET' });
         sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
           if (hold !== undefined)
             webSocket.once(
@@ -65,12 +84,7 @@ async function answer(app: App, incoming: IncomingMessage, upgrade: Upgrade): Pr
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   const key = keyInProtocol(incoming.headers['sec-websocket-protocol']);
   if (key !== undefined && !headers.has('authorization')) headers.set('authorization', `Bearer ${key}`);
-  let url: URL;
-  try {
-    url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`);
-  } catch {
-    return new Response(null, { status: 400 });
-  }
+  const url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`);
   return app.fetch(new Request(url, { method: 'GET', headers }), { incoming, upgrade });
 }
 

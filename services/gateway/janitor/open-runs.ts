@@ -1,5 +1,6 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { RunStatus } from '../../../shared/run-states.ts';
+import { giveBack } from '../../../shared/stores/give-back.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
 import { createDeathWatch } from './dead-workers.ts';
@@ -130,6 +131,5 @@ async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict
 
 async function dropFromIndexes(gateway: Gateway, id: string): Promise<void> {
   await gateway.redis.zrem(gateway.keys.open, id);
-  for (const tenant of await knownTenants(gateway))
-    await gateway.redis.zrem(gateway.keys.tenantOpen(tenant), id);
+  for (const tenant of await knownTenants(gateway)) await giveBack(gateway.redis, gateway.keys, tenant, id);
 }

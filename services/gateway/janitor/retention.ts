@@ -6,7 +6,7 @@ import { forgetBlobs } from '../runs/forget-blobs.ts';
 const mostForgotten = 2_000;
 const stepRuns = 50;
 
-/** Forgets ended runs, oldest first, until age, number and bytes are within their bounds. */
+/** Forgets ended runs, oldest first, until age, number and bytes are within their bounds, and Redis has room. */
 export async function enforceRetention(gateway: Gateway, now: number): Promise<void> {
   let forgotten = 0;
   while (forgotten < mostForgotten) {
@@ -16,6 +16,27 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
     forgotten += ids.length;
   }
   if (forgotten > 0) gateway.log.info({ forgotten }, 'janitor forgot ended runs');
+  await makeRoom(gateway);
+}
+
+/**
+ * Where Redis is short of memory, those who come are more than those who have been: the oldest go before their time. Only as long as that
+ * helps: what fills it may be something else.
+ */
+async function makeRoom(gateway: Gateway): Promise<void> {
+  let before = await gateway.room.look();
+  for (let forgotten = 0; forgotten < mostForgotten && gateway.room.isShort(); forgotten += stepRuns) {
+    const ids = await gateway.redis.zrange(gateway.keys.finished, 0, String(stepRuns - 1));
+    for (const id of ids) await forgetOrDrop(gateway, id);
+    const after = await gateway.room.look();
+    if (ids.length > 0)
+      gateway.log.warn(
+        { forgotten: ids.length, ...after },
+        'Redis is short of memory: ended runs were forgotten before their time; give it more, or keep less',
+      );
+    if (after.usedBytes >= before.usedBytes) return;
+    before = after;
+  }
 }
 
 async function excess(gateway: Gateway, now: number): Promise<string[]> {

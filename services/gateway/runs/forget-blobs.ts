@@ -1,10 +1,11 @@
 import { runBlobs } from '../../../shared/blobs/blob-store.ts';
-import type { RunHead } from '../../../shared/stores/run-record.ts';
+import { type RunHead, requestInHead } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
 /** With a run go its artifacts. What fails here is swept later: the run is forgotten, and nobody reaches them. */
 export async function forgetBlobs(gateway: Gateway, head: RunHead): Promise<void> {
-  if (head.request.artifacts.length === 0) return;
+  const asked = head.told?.artifacts ?? requestInHead(head)?.artifacts.length !== 0;
+  if (!asked) return;
   try {
     await gateway.blobs.removeAll(runBlobs(head.tenant, head.id));
   } catch (error) {

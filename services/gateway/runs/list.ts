@@ -48,16 +48,16 @@ export async function listRuns(
   while (scanned < mostScanned) {
     const ids = await gateway.runs.ids(tenant, before, scanPage);
     const lights = await glance(gateway, ids);
-    for (const { id, status, headBytes } of lights) {
+    for (const { id, status, requestBytes } of lights) {
       const matches = status !== null && (wanted === undefined || wanted.has(status));
-      if (matches && data.length > 0 && bytes + headBytes > mostPageBytes)
+      if (matches && data.length > 0 && bytes + requestBytes > mostPageBytes)
         return { data, nextCursor: encodeCursor(before as string) };
       before = id;
       scanned += 1;
       if (!matches) continue;
       const run = await entry(gateway, id, wanted, query.metadata);
       if (run === undefined) continue;
-      bytes += headBytes;
+      bytes += requestBytes;
       data.push(run);
       if (data.length === query.limit) return { data, nextCursor: await cursorIfMore(gateway, tenant, id) };
     }
@@ -77,15 +77,16 @@ async function glance(gateway: Gateway, ids: string[]) {
   return Promise.all(
     ids.map(async (id) => {
       const key = gateway.keys.run(id);
-      const [status, headBytes] = await Promise.all([
+      const [status, ...sizes] = await Promise.all([
         gateway.redis.hget(key, 'status'),
         gateway.redis.hstrlen(key, 'head'),
+        gateway.redis.hstrlen(key, 'payload'),
       ]).catch((error) => {
         if (isStoreError(error)) throw error;
         // What stands under its name is no record.
-        return [null, 0] as const;
+        return [null, 0, 0] as const;
       });
-      return { id, status: status as RunStatus | null, headBytes };
+      return { id, status: status as RunStatus | null, requestBytes: sizes[0] + sizes[1] };
     }),
   );
 }
@@ -98,7 +99,10 @@ async function entry(
   wanted: Record<string, string> | undefined,
 ): Promise<Run | undefined> {
   try {
-    const record = await gateway.runs.read(id);
+    // A rare match is looked for among heads; what is mostly shown is read at once.
+    const light = wanted && (await gateway.runs.read(id));
+    if (light && !fits(light, statuses, wanted)) return undefined;
+    const record = await gateway.runs.readWhole(id);
     return record && fits(record, statuses, wanted) ? await preview(gateway, record) : undefined;
   } catch (error) {
     if (isStoreError(error)) throw error;

@@ -14,7 +14,7 @@ export const noSuchRun = (id: string) =>
     `There is no run ${id.slice(0, 64)}: it may have been deleted, or its retention is over.`,
   );
 
-/** The record of a tenant's run. Somebody else's run is not found, as one that never was. */
+/** The record of a tenant's run, without its request. Somebody else's run is not found, as one that never was. */
 export async function ownRecord(gateway: Gateway, tenant: string, id: string): Promise<RunRecord> {
   const record = isId('run', id) ? await gateway.runs.read(id) : undefined;
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
@@ -22,10 +22,10 @@ export async function ownRecord(gateway: Gateway, tenant: string, id: string): P
 }
 
 /** A run that was waited for, as its end tells of it, or as it is stored. */
-export async function endedRun(gateway: Gateway, { head }: RunRecord, end: RunEnd | undefined): Promise<Run> {
-  if (end?.found === undefined) return loadRun(gateway, head.tenant, head.id);
+export async function endedRun(gateway: Gateway, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
+  if (end?.found === undefined) return loadRun(gateway, stored.head.tenant, stored.head.id);
   const { output, ...found } = end.found;
-  return presentRun({ head, ...found, cancelRequested: false }, output);
+  return presentRun({ ...stored, ...found, cancelRequested: false }, output);
 }
 
 /** A run with all of its output, in one round trip unless the output is long. */
@@ -33,7 +33,7 @@ export async function loadRun(gateway: Gateway, tenant: string, id: string): Pro
   if (!isId('run', id)) throw noSuchRun(id);
   // The record goes first on the connection: if it says that the run has ended, the events are all there.
   const [record, events] = await Promise.all([
-    gateway.runs.read(id),
+    gateway.runs.readWhole(id),
     readEvents(gateway.redis, gateway.keys, id, '0', firstPage),
   ]);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);

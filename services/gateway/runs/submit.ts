@@ -1,9 +1,11 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { maskRequest } from '../../../shared/contracts/run-request.ts';
+import { payloadOf } from '../../../shared/contracts/run-rules.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { inOneWrite } from '../../../shared/redis.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
+import { headOf } from '../../../shared/stores/run-parts.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
 import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import type { Gateway } from '../gateway.ts';
@@ -29,7 +31,8 @@ export type Submitted = {
 };
 
 /** Stores a run. Once this is done it is durable; its job follows. */
-export const storeRun = (gateway: Gateway, run: NewRun): Promise<Submitted> => prepare(gateway, run).store();
+export const storeRun = async (gateway: Gateway, run: NewRun): Promise<Submitted> =>
+  prepare(gateway, run).store();
 
 /**
  * Stores a run and adds its job. Both leave in one write where nothing speaks against it, which spares each run a round trip
@@ -67,8 +70,11 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
   }
 }
 
+/** Throws a Problem `overloaded` where Redis has no room for it. */
 function prepare(gateway: Gateway, run: NewRun) {
   const now = Date.now();
+  const { fileBytes, stdinBytes } = payloadOf(run.request);
+  gateway.room.take(fileBytes + stdinBytes);
   const { request, madeSecret } = withWebhookSecret(run.request);
   const head = {
     id: run.id,
@@ -78,7 +84,8 @@ function prepare(gateway: Gateway, run: NewRun) {
     ...(run.service !== undefined && { service: run.service }),
   };
   const record: RunRecord = {
-    head: { ...head, request: maskRequest(request) },
+    head: headOf(head, request),
+    request: maskRequest(request),
     status: 'queued',
     attempt: 0,
     worker: null,
@@ -95,6 +102,8 @@ function prepare(gateway: Gateway, run: NewRun) {
           tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS,
           systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS,
           deliveriesMost: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
+          tenantBytes: gateway.room.tenantBytes(),
+          systemBytes: gateway.room.systemBytes(),
         },
         {
           ...(run.idempotency && { idempotency: run.idempotency }),

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { transferKey } from '../../../shared/blobs/blob-store.ts';
 import { pathFault } from '../../../shared/contracts/run-files.ts';
 import { newId } from '../../../shared/ids.ts';
+import { kernelFolder, kernelFolderFault } from '../../../shared/kernel-folders.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
@@ -29,7 +30,7 @@ export function mountFiles(app: App, gateway: Gateway): void {
   ): Promise<{ record: ServiceRecord; file: string; blob: string; worker: string; signal: AbortSignal }> {
     const record = await ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
     const file = c.req.param('path') ?? '';
-    const fault = pathFault(file);
+    const fault = pathFault(file) ?? (kernelFolder(file) && kernelFolderFault);
     if (fault !== undefined) throw badField('path', fault);
     const worker = holderOf(record);
     await wish(gateway, record, 'used');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { payloadOf } from '../../../shared/contracts/run-rules.ts';
 import { serviceRequestSchema } from '../../../shared/contracts/service.ts';
 import { isId, newId } from '../../../shared/ids.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
@@ -22,6 +23,7 @@ import { ownService, readAll } from './load.ts';
 import { mountLogs } from './logs.ts';
 import { placeService } from './place.ts';
 import { signService } from './proxy/signed-url.ts';
+import { signedUrl } from './signed-link.ts';
 import { removeVolumes } from './volumes.ts';
 
 /** A removal is waited for so long: it gives the program ten seconds to end. */
@@ -51,14 +53,21 @@ const urlBody = z
       .min(1_000)
       .max(30 * 86_400_000)
       .default(3_600_000),
-    path: z.string().max(2048).regex(/^\//, 'must begin with "/"').default('/'),
+    path: z
+      .string()
+      .max(2048)
+      .regex(/^\//, 'must begin with "/"')
+      // Parsers of URLs drop some of them, and what stood apart stands together.
+      .regex(/^\P{Cc}*$/u, 'must not contain control characters: percent-encode them')
+      .default('/'),
   })
   .meta({ id: 'SignUrl' });
 
 export function mountServices(app: App, gateway: Gateway): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = serviceRequestSchema(gateway.policy);
-  const present = (record: ServiceRecord) => presentService(record, gateway.env);
+  const present = async (record: ServiceRecord) =>
+    presentService(await gateway.services.whole(record), gateway.env);
   const own = (c: GatewayContext) => ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
 
   /** The service as it is, or after the time that the client wants to wait for it. */
@@ -68,7 +77,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     if (record === undefined) throw new Problem('not_found', `The service ${id} was removed meanwhile.`);
     return {
       status: seconds > 0 && settled(record) ? 200 : 202,
-      body: JSON.stringify(present(record)),
+      body: JSON.stringify(await present(record)),
       location: `/v1/services/${id}`,
       headers: seconds > 0 ? { 'preference-applied': `wait=${seconds}` } : {},
     };
@@ -92,7 +101,12 @@ export function mountServices(app: App, gateway: Gateway): void {
           const name = body.name ?? `s-${id.slice(-12)}`;
           const head = { id, tenant, name, createdAt: new Date().toISOString() };
           const { request, madeSecret } = withWebhookSecret(body);
-          const record = await gateway.services.create(head, request, gateway.env.RUNLET_TENANT_MAX_SERVICES);
+          gateway.room.take(payloadOf({ files: request.files, inputs: [], stdinEncoding: 'utf8' }).fileBytes);
+          const record = await gateway.services.create(head, request, {
+            most: gateway.env.RUNLET_TENANT_MAX_SERVICES,
+            tenantBytes: gateway.room.tenantBytes(),
+            systemBytes: gateway.room.systemBytes(),
+          });
           await placeService(gateway, record);
           const given = await answer(c, id, hasSettled);
           if (madeSecret === undefined) return given;
@@ -101,7 +115,7 @@ export function mountServices(app: App, gateway: Gateway): void {
           return { ...given, body: JSON.stringify(shown), holdsSecret: true };
         },
         async (location) =>
-          JSON.stringify(present(await ownService(gateway, tenant, location?.split('/').at(-1) ?? ''))),
+          JSON.stringify(await present(await ownService(gateway, tenant, location?.split('/').at(-1) ?? ''))),
       );
     },
   );
@@ -117,7 +131,7 @@ export function mountServices(app: App, gateway: Gateway): void {
       const ids = await gateway.services.ids(c.var.identity.tenant, before, query.limit + 1);
       const page = ids.slice(0, query.limit);
       return ok({
-        data: (await readAll(gateway, page)).map(present),
+        data: await Promise.all((await readAll(gateway, page)).map(present)),
         nextCursor: ids.length > query.limit ? encodeCursor(page.at(-1) as string) : null,
       });
     },
@@ -127,7 +141,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     app,
     options,
     { method: 'get', path: '/v1/services/{id}', document: documents.readDocument },
-    async (c) => ok(present(await own(c))),
+    async (c) => ok(await present(await own(c))),
   );
 
   mount(
@@ -138,7 +152,7 @@ export function mountServices(app: App, gateway: Gateway): void {
       const record = await own(c);
       await wish(gateway, record, 'removed');
       const left = await waitForService(gateway, record.head.id, () => false, removalMs, c.req.raw.signal);
-      if (left !== undefined) return c.json(present(left), 202);
+      if (left !== undefined) return c.json(await present(left), 202);
       if (query.volumes === 'true')
         await removeVolumes(gateway, record.head.tenant, record.head.request.volumes);
       return noContent();
@@ -174,7 +188,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     async (c, { body }) => {
       const record = await own(c);
       await wish(gateway, record, 'used', Date.now() + body.forMs);
-      return ok(present(await own(c)));
+      return ok(await present(await own(c)));
     },
   );
 
@@ -187,13 +201,9 @@ export function mountServices(app: App, gateway: Gateway): void {
       if (head.request.port === undefined)
         throw new Problem('conflict', 'The service has no `port` to call: create it with one.');
       const expiresAt = Date.now() + body.expiresInMs;
-      // As it stands behind the origin: resolved against it, "//other.example/" would be another host, and be given the token.
-      const url = new URL(`${new URL(serviceUrl(head, gateway.env)).origin}${body.path}`);
-      url.searchParams.set(
-        'runlet_token',
-        signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt, c.var.identity.keyId),
-      );
-      return json(201, JSON.stringify({ url: url.href, expiresAt: new Date(expiresAt).toISOString() }));
+      const token = signService(gateway.env.RUNLET_SECRET_KEY, head.id, expiresAt, c.var.identity.keyId);
+      const url = signedUrl(serviceUrl(head, gateway.env), body.path, token);
+      return json(201, JSON.stringify({ url, expiresAt: new Date(expiresAt).toISOString() }));
     },
   );
 

@@ -13,7 +13,8 @@ export async function settleService(
 ): Promise<void> {
   const { head, worker, generation } = record;
   const state = { ...record.state, ...more, place: null };
-  const event = serviceEvent(status, presentService({ ...record, status, state }, gateway.env));
+  const whole = await gateway.services.whole({ ...record, status, state });
+  const event = serviceEvent(status, presentService(whole, gateway.env));
   await gateway.services.report(
     { id: head.id, tenant: head.tenant, worker: worker ?? '', generation },
     status,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type EventType, eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts';
+import { eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts';
 import type { Gateway } from '../gateway.ts';
 import { type App, mount } from '../http/mount.ts';
 import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
@@ -64,15 +64,12 @@ function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns:
         await gateway.outbox.watch(tenant, watchMs);
         renewAt = performance.now() + renewMs;
       }
-      const key = gateway.keys.tenantEvents(tenant);
-      const page = await gateway.redis.xrange(key, `(${after}`, '+', 'COUNT', pageEvents);
-      after = page.at(-1)?.[0] ?? after;
+      const page = await gateway.deliveries.streamed(tenant, after, pageEvents);
+      after = page.at(-1)?.id ?? after;
       const text = page
-        .map(([id, fields]) => {
-          const { i: webhookId = '', t: type = '', d: body = '' } = Object.fromEntries(pairs(fields));
-          const matches =
-            wanted === undefined || patternsFor(type as EventType).some((one) => wanted.has(one));
-          return matches ? sseMessage(type, `{"webhookId":"${webhookId}","payload":${body}}`, id) : '';
+        .map(({ id, eventId, type, body }) => {
+          const matches = wanted === undefined || patternsFor(type).some((one) => wanted.has(one));
+          return matches ? sseMessage(type, `{"webhookId":"${eventId}","payload":${body}}`, id) : '';
         })
         .join('');
       const whole = opening + text;
@@ -80,8 +77,4 @@ function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns:
       return { text: whole, done: false, again: page.length === pageEvents };
     },
   });
-}
-
-function* pairs(fields: string[]): Generator<[string, string]> {
-  for (let i = 0; i + 1 < fields.length; i += 2) yield [fields[i] as string, fields[i + 1] as string];
 }

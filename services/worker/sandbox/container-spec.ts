@@ -8,7 +8,7 @@ import type {
   UpdatableLimits,
   VolumeMount,
 } from '../engine/engine.ts';
-import { workdirFor, writableFolders } from './folders.ts';
+import { checkWorkdir, workdirFor, writableFolders } from './folders.ts';
 import { labelNames } from './labels.ts';
 import { type RunUser, userText } from './user.ts';
 
@@ -61,7 +61,7 @@ export function sandboxSpecFor(
 ): ContainerSpec {
   const { limits } = shape;
   const { user } = policy;
-  const workdir = workdirFor(shape.workdir, image.workdir);
+  const workdir = checkWorkdir(workdirFor(shape.workdir, image.workdir));
   const inGvisor = shape.isolation === 'gvisor';
   return {
     name: identity.name,

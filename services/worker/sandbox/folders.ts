@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { kernelFolder } from '../../../shared/kernel-folders.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Tmpfs } from '../engine/engine.ts';
 import type { RunUser } from './user.ts';
@@ -71,6 +72,16 @@ export function workdirFor(requested: string | undefined, ofImage: string): stri
   if (requested !== undefined) return clean(requested);
   const own = ofImage === '' ? '/' : clean(ofImage);
   return own === '/' ? workFolder : own;
+}
+
+/** The same, of a container that is about to be made: an image may name what no request may. */
+export function checkWorkdir(workdir: string): string {
+  if (kernelFolder(workdir) !== undefined)
+    throw new Problem(
+      'start_failed',
+      `The image’s WORKDIR is ${workdir}, and no program may start in /proc, /sys or /dev. Give "workdir", as in "/work".`,
+    );
+  return workdir;
 }
 
 /** HOME as the request says; as the image says if a run can write there (few images' can: it is root's); else /work. */

@@ -1,4 +1,5 @@
 import type { Log } from '../../../shared/log.ts';
+import { Problem } from '../../../shared/problems.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** What sandboxes made ahead are alike in: image, isolation, network, and what cannot be changed once they are made. */
@@ -48,6 +49,8 @@ type Shelf = {
   seenAt: number;
   makeMs: number;
   notBefore: number;
+  /** One after another. */
+  failures: number;
 };
 
 /** Time constants of the demand: the rate follows ten seconds, a burst is remembered for minutes. */
@@ -62,7 +65,12 @@ const trickleMs = 1_000;
 const giveWayMs = 5_000;
 /** So many are made at a time while the engine has nothing else to do. */
 const mostMaking = 2;
+/**
+ * After the first failure; twice that after the next, and so on. After so many in a row a kind is given up: what has failed for five minutes
+ * fails because of what it is, until something changes (see `reconsider`) or nobody asks for ten minutes, and then somebody does.
+ */
 const afterFailureMs = 10_000;
+const mostFailures = 6;
 const mostShelves = 256;
 
 /**
@@ -102,6 +110,7 @@ export function createWarmPool(options: WarmPoolOptions) {
         seenAt: at,
         makeMs: 300,
         notBefore: 0,
+        failures: 0,
       };
       shelves.set(profile.key, shelf);
     }
@@ -200,21 +209,33 @@ export function createWarmPool(options: WarmPoolOptions) {
       entry = { id, sandbox, since: now() };
       if (shelf.waiting.length === 0) await shelf.profile.warmUp(sandbox);
       shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
+      shelf.failures = 0;
       hand(shelf, entry);
     } catch (error) {
       if (entry === undefined) held.delete(id);
       else destroy(entry);
-      shelf.notBefore = now() + afterFailureMs;
-      log.warn(
-        { image: shelf.profile.image, reason: (error as Error).message },
-        'sandbox could not be made ahead',
-      );
+      putOff(shelf, error as Error);
     } finally {
       making -= 1;
       shelf.making -= 1;
       // After one that failed: the last to come makes its own.
       while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
     }
+  }
+
+  /** Said at the first failure and at the last one, and not in between. */
+  function putOff(shelf: Shelf, error: Error): void {
+    // An engine that is away says nothing of what it was to make.
+    const isAway = error instanceof Problem && error.code === 'engine_unavailable';
+    shelf.failures = Math.min(shelf.failures + 1, isAway ? mostFailures - 1 : mostFailures);
+    const isGivenUp = shelf.failures === mostFailures;
+    shelf.notBefore = isGivenUp
+      ? Number.POSITIVE_INFINITY
+      : now() + afterFailureMs * 2 ** (shelf.failures - 1);
+    const { image, isolation } = shelf.profile;
+    const told = { image, isolation, reason: error.message };
+    if (isGivenUp) log.warn(told, 'sandboxes of this kind are made ahead no more, until something changes');
+    else if (shelf.failures === 1) log.warn(told, 'sandbox could not be made ahead');
   }
 
   /** To the run that has waited longest, or to whoever comes. */
@@ -304,6 +325,13 @@ export function createWarmPool(options: WarmPoolOptions) {
     pinOnly(profiles: WarmProfile[]): void {
       for (const shelf of shelves.values()) shelf.pinned = false;
       for (const profile of profiles) shelfFor(profile).pinned = true;
+    },
+
+    /** Images, runtimes or the engine have changed, or one of this kind was made for a run: what failed may not fail now. */
+    reconsider(key?: string): void {
+      const some = key === undefined ? shelves.values() : [shelves.get(key)];
+      for (const shelf of some)
+        if (shelf !== undefined && shelf.failures > 0) Object.assign(shelf, { failures: 0, notBefore: 0 });
     },
 
     forget(id: string): void {

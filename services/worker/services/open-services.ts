@@ -47,6 +47,6 @@ export async function openServices(options: {
     ...options,
     engineId: info.id,
     containers,
-    present: (record) => presentService(record, env),
+    present: async (record) => presentService(await options.store.whole(record), env),
   });
 }

@@ -85,7 +85,7 @@ export function createServiceContainers(options: {
 
   async function make(record: ServiceRecord): Promise<{ id: string; digest: string | null }> {
     const { head } = record;
-    const request = await store.request(head.id);
+    const request = await store.request(head);
     if (request === undefined) throw new Problem('container_lost', 'The service was removed meanwhile.');
     const image = await imageOf(record);
     const owner = {

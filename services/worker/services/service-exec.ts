@@ -1,11 +1,12 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { isStoreError } from '../../../shared/store-errors.ts';
 import { emptyState, type RunHead } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { ServiceExecRecord, ServiceExecStore } from '../../../shared/stores/service-execs.ts';
-import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { ServiceHead, ServiceRecord } from '../../../shared/stores/service-record.ts';
 import { type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { ActiveRuns } from '../active-runs.ts';
 import type { ContainerState, Engine, ImageInfo } from '../engine/engine.ts';
@@ -144,9 +145,10 @@ export function createServiceExec(options: {
         return await end(
           new Problem('container_lost', 'The service does not run any more: start it, then try again.'),
         );
-      const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request, image);
+      const { files, localeEnv } = toldOf(record.head);
+      const workdir = claim.request.workdir ?? serviceWorkdir(record.head.request.workdir, files, image);
       const { env } = claim.request;
-      const locale = usualLocale(imageEnvironment(image), record.head.request.env, env);
+      const locale = usualLocale(imageEnvironment(image), localeEnv, env);
       const request = { ...claim.request, workdir, env: { ...locale, ...env } };
       if (detached) return await startDetached(holder, head, service, container, request, image);
       const attemptOf = {
@@ -200,4 +202,12 @@ export function createServiceExec(options: {
       }
     },
   };
+}
+
+/** What its service says for the runs inside of it. An earlier version wrote the whole request into its head. */
+function toldOf({ told, request }: ServiceHead): { files: boolean; localeEnv: Record<string, unknown> } {
+  if (told !== undefined)
+    return { files: told.files, localeEnv: Object.fromEntries(told.locale.map((name) => [name, true])) };
+  const { files, env } = request as ServiceRequest;
+  return { files: files.length > 0, localeEnv: env };
 }

@@ -2,7 +2,7 @@ import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import { planFile } from '../../../shared/run-plan.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Engine, ImageInfo, Labels } from '../engine/engine.ts';
-import { workdirFor } from '../sandbox/folders.ts';
+import { checkWorkdir, workdirFor } from '../sandbox/folders.ts';
 import type { InitVolume } from '../sandbox/init-volume.ts';
 import { filesContainer } from '../sandbox/labels.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
@@ -32,7 +32,7 @@ export async function bringFiles(options: {
   const { engine, request, image, record } = options;
   if (request.files.length === 0) return [];
   const { id, tenant } = record.head;
-  const path = workdirFor(request.workdir, image.workdir);
+  const path = checkWorkdir(workdirFor(request.workdir, image.workdir));
   const volume = filesVolume(id);
   await engine.createVolume(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
   const { init } = options.initVolume;

@@ -56,7 +56,7 @@ export function createServiceKeeper(options: {
   containers: ServiceContainers;
   disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
-  present: (record: ServiceRecord) => Service;
+  present: (record: ServiceRecord) => Promise<Service>;
   onEnd: () => void;
   log: Log;
 }) {
@@ -113,7 +113,7 @@ export function createServiceKeeper(options: {
     const next = { ...state, ...more };
     if (record.status === status && isDeepStrictEqual(next, state)) return;
     const changed = { ...record, status, state: next };
-    const event = status === record.status ? undefined : serviceEvent(status, options.present(changed));
+    const event = status === record.status ? undefined : serviceEvent(status, await options.present(changed));
     const answer = await store.report(holder, status, next, {
       ...(event && { event }),
       ...(whileWanted && { whileWanted }),

@@ -28,7 +28,7 @@ export function createServiceManager(options: {
   disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
   onKept: (id: string) => void;
-  present: (record: ServiceRecord) => Service;
+  present: (record: ServiceRecord) => Promise<Service>;
   log: Log;
 }) {
   const { workerId, engineId, store, workers, log } = options;

@@ -3,7 +3,7 @@ import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
 import { resolveCommand } from '../sandbox/command.ts';
 import { noCore, type SandboxInit, type SandboxNetwork } from '../sandbox/container-spec.ts';
-import { workdirFor } from '../sandbox/folders.ts';
+import { checkWorkdir, workdirFor } from '../sandbox/folders.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { bringsItsInit } from './own-inits.ts';
 import { mostFileBytes } from './service-disk.ts';
@@ -15,11 +15,12 @@ const log = { maxBytes: 10 * MiB, files: 2 };
 
 /** Where the service starts, and what runs inside of it: as the image says; with files where they are. */
 export function serviceWorkdir(
-  request: Pick<ServiceRequest, 'workdir' | 'files'>,
+  workdir: string | undefined,
+  hasFiles: boolean,
   image: Pick<ImageInfo, 'workdir'>,
 ): string {
-  if (request.files.length > 0) return workdirFor(request.workdir, image.workdir);
-  return request.workdir ?? (image.workdir || '/');
+  if (hasFiles) return checkWorkdir(workdirFor(workdir, image.workdir));
+  return checkWorkdir(workdir ?? (image.workdir || '/'));
 }
 
 /** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
@@ -46,7 +47,7 @@ export function serviceSpecFor(options: {
     entrypoint: hasInit ? [options.init.path, 'service', '--', ...program.entrypoint] : program.entrypoint,
     command: program.command,
     env: request.env,
-    workdir: serviceWorkdir(request, image),
+    workdir: serviceWorkdir(request.workdir, request.files.length > 0, image),
     user: '',
     hostname: options.head.name,
     stdin: false,

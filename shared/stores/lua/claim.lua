@@ -43,4 +43,8 @@ elseif verdict == 'claimed' and ARGV[4] then
 elseif verdict == 'claimed' and status ~= 'queued' then
   redis.call('HSET', KEYS[1], 'status', 'queued')
 end
-return { verdict, KEYS[1], attempt, redis.call('GET', KEYS[2]) or '', record[9] or '', record[10] or '', record[11] or '' }
+local sealed = {}
+if verdict == 'claimed' then sealed = redis.call('HMGET', KEYS[1], 'payload', 'secrets') end
+-- An earlier version sealed the request as a whole, apart from the record.
+local spec = verdict == 'claimed' and not sealed[1] and redis.call('GET', KEYS[2])
+return { verdict, KEYS[1], attempt, record[9] or '', record[10] or '', record[11] or '', sealed[1] or '', sealed[2] or '', spec or '' }

@@ -10,7 +10,9 @@ redis.call('ZREM', KEYS[7], ARGV[1])
 if not status then return 'gone' end
 redis.call('DEL', KEYS[1], KEYS[2])
 if redis.call('EXISTS', KEYS[3]) == 1 and redis.call('HINCRBY', KEYS[3], 'refs', -1) <= 0 then
-  redis.call('HINCRBY', KEYS[8], 'eventBytes', -redis.call('HSTRLEN', KEYS[3], 'body'))
+  -- As publish.lua counted it. An earlier version left it in plain.
+  local bytes = math.max(0, redis.call('HSTRLEN', KEYS[3], 'sealed') - 28) + redis.call('HSTRLEN', KEYS[3], 'body')
+  redis.call('HINCRBY', KEYS[8], 'eventBytes', -bytes)
   redis.call('DEL', KEYS[3])
 end
 return 'dropped'

@@ -1,5 +1,6 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
--- KEYS run, spec, events, open, tenantOpen, finished, stats, attach, outbox, listeners, then the sets of endpoints that want to hear of it
+-- KEYS run, spec, events, open, tenantOpen, finished, stats, attach, outbox, listeners, tenantBytes, then the sets of endpoints that want
+--      to hear of it
 -- ARGV id, attempt, worker, status, state, exitEvent, now, keptBytes, wakeChannel, durationMs, bucket,
 --      outboxWake, sequence, then the last output as in append.lua: what is short ends with its run in one step
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'sequence', 'ends')
@@ -8,8 +9,8 @@ if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then retur
 if record[2] ~= ARGV[2] then return 'lost' end
 -- A run that nobody holds (queued, or swept by the janitor) is ended with the worker named ''.
 if ARGV[3] ~= '' and record[3] ~= ARGV[3] then return 'lost' end
--- What is kept is output and artifacts (keptBytes), and the request in the record's head, which may be as large.
-local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head')
+-- What is kept is output and artifacts (keptBytes), and the request, which may be as large.
+local stored = tonumber(ARGV[8]) + redis.call('HSTRLEN', KEYS[1], 'head') + redis.call('HSTRLEN', KEYS[1], 'payload')
 -- First what can fail for this run alone (its stream is none): nothing was done then.
 local sent = record[4]
 if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
@@ -23,9 +24,18 @@ if #ARGV > 13 and sent ~= ARGV[2] .. ':' .. ARGV[13] then
 end
 redis.call('XADD', KEYS[3], '*', 't', 'exit', 'a', ARGV[2], 'd', ARGV[6])
 redis.call('HSET', KEYS[1], 'status', ARGV[4], 'state', ARGV[5], 'storedBytes', stored)
+redis.call('HDEL', KEYS[1], 'secrets')
 redis.call('DEL', KEYS[2], KEYS[8])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
+-- As in give-back.lua.
+local bytes = redis.call('HGET', KEYS[11], ARGV[1])
+if bytes then
+  redis.call('HDEL', KEYS[11], ARGV[1])
+  redis.call('HINCRBY', KEYS[11], 'total', '-' .. bytes)
+  if redis.call('HLEN', KEYS[11]) == 1 then redis.call('DEL', KEYS[11]) end
+  redis.call('HINCRBY', KEYS[7], 'openBytes', '-' .. bytes)
+end
 redis.call('ZADD', KEYS[6], ARGV[7], ARGV[1])
 redis.call('HINCRBY', KEYS[7], 'retainedBytes', stored)
 redis.call('HINCRBY', KEYS[7], 'runs:' .. ARGV[4], 1)
@@ -34,7 +44,7 @@ redis.call('HINCRBY', KEYS[7], 'duration:sum', ARGV[10])
 redis.call('HINCRBY', KEYS[7], 'duration:le:' .. ARGV[11], 1)
 if string.find(ARGV[5], '"startedWarm":true', 1, true) then redis.call('HINCRBY', KEYS[7], 'warm', 1) end
 -- What is due now stays due, whatever becomes of subscriptions: the outbox keeps the run until its deliveries are made.
-local due = redis.call('SUNION', unpack(KEYS, 11))
+local due = redis.call('SUNION', unpack(KEYS, 12))
 if redis.call('HEXISTS', KEYS[1], 'hook') == 1 then due[#due + 1] = 'own' end
 if redis.call('EXISTS', KEYS[10]) == 1 then due[#due + 1] = 'stream' end
 if #due > 0 then

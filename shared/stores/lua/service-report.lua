@@ -1,6 +1,6 @@
 -- What a worker says of a service that it holds; or a janitor, in the name of one that is dead, or of none (''). Events of a change that are due are recorded in this same step.
 -- KEYS service, outbox, outboxBodies, listeners, then the sets of endpoints that want to hear of it
--- ARGV id, worker, generation, status, state, wakeChannel, now, onlyWhileWanted ('' for whatever is wanted), type ('' for no event), body,
+-- ARGV id, worker, generation, status, state, wakeChannel, now, onlyWhileWanted ('' for whatever is wanted), type ('' for no event), body (sealed, in base64),
 --      outboxWake, tenant
 local record = redis.call('HMGET', KEYS[1], 'worker', 'generation', 'status', 'wanted', 'state', 'hook')
 if (record[1] or '') ~= ARGV[2] or record[2] ~= ARGV[3] then return 'lost' end

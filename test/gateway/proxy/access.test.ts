@@ -240,7 +240,7 @@ test('who may not call a service neither wakes it nor keeps it alive', async () 
 test('a key that is made later works at once; the id of nobody is as unknown as a name', async () => {
   const { host } = await privately();
   const key = 'rlk_made-a-moment-later';
-  expect(problemIn(await call(on.port, 'localhost', `/s/${newId('svc')}/`)).status).toBe(404);
+  expect(problemIn(await call(on.port, 'localhost', `/s/${newId('svc')}/`)).status).toBe(401);
   expect((await call(on.port, host, '/', { headers: bearer(await on.apiKey('default', key)) })).status).toBe(
     200,
   );

@@ -186,7 +186,7 @@ test('removed: its name is nobody’s, and can be somebody’s again', async () 
   expect((await call(on.port, service.host)).status).toBe(200);
   const record = await on.gateway.services.read(service.id);
   if (record !== undefined) await on.gateway.services.gone(record, undefined);
-  await until(async () => (await call(on.port, service.host)).status === 404);
+  await until(async () => (await call(on.port, service.host)).status === 401);
   await on.service({ at: container.port, name: service.name });
   expect((await call(on.port, service.host)).body).toBe('here');
 });

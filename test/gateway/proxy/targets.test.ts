@@ -47,16 +47,20 @@ describe.each(ways)('by the %s', (_, way) => {
     expect((await get(`${name}.localhost`)).body).toContain('GET /');
     expect((await get(acme.host)).body).toBe('other');
     expect(problemIn(await get(`${name}.nobody.localhost`))).toMatchObject({
-      status: 404,
-      code: 'not_found',
+      status: 401,
+      code: 'unauthorized',
     });
     await other.stop();
   });
 
   test.each(['nobody.localhost', 'a.b.c.localhost', '-a.localhost', 'a_b.localhost', 'a..localhost'])(
-    '%s is nobody’s: 404',
+    '%s is nobody’s: 404 with a key, 401 without',
     async (host) => {
-      expect(problemIn(await get(host))).toMatchObject({ status: 404, code: 'not_found' });
+      expect(problemIn(await get(host))).toMatchObject({ status: 401, code: 'unauthorized' });
+      const withKey = await call(on.port, host, '/', {
+        headers: { ...way, authorization: `Bearer ${await on.apiKey()}` },
+      });
+      expect(problemIn(withKey)).toMatchObject({ status: 404, code: 'not_found' });
     },
   );
 
@@ -73,8 +77,8 @@ describe.each(ways)('by the %s', (_, way) => {
     const host = `${name}.localhost:8080`;
     expect((await get('localhost', `/s/${id}/`)).body).toBe(`GET / ${host}`);
     expect((await get('localhost', `/s/${id}/a//b/?c=%2F`)).body).toBe(`GET /a//b/?c=%2F ${host}`);
-    expect(problemIn(await get('localhost', `/s/${newId('svc')}/`)).status).toBe(404);
-    expect(problemIn(await get('localhost', '/s/web/')).status).toBe(404);
+    expect(problemIn(await get('localhost', `/s/${newId('svc')}/`)).status).toBe(401);
+    expect(problemIn(await get('localhost', '/s/web/')).status).toBe(401);
   });
 
   test('without the slash behind the id the client is sent there', async () => {

@@ -105,7 +105,7 @@ test('access is as for any request, and credentials stay here', async () => {
   expect(JSON.parse(strangers.body).code).toBe('unauthorized');
   const others = { authorization: `Bearer ${await on.apiKey('acme')}` };
   expect((await open(service.host, { headers: others }).refused).status).toBe(404);
-  expect((await open('nobody.localhost').refused).status).toBe(404);
+  expect((await open('nobody.localhost').refused).status).toBe(401);
   const token = signService(on.gateway.env.RUNLET_SECRET_KEY, service.id, Date.now() + 60_000);
   const cookie = `a=1; runlet_token=${token}`;
   for (const options of [

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Delivery } from '../../../../shared/contracts/webhook.ts';
 import { type Context, openContext, type Streams } from '../../context.ts';
-import { printable } from '../../output/format.ts';
+import { printable } from '../../output/harmless.ts';
 import { parseDuration } from '../../parse/duration.ts';
 import { awaitOutcome } from '../../webhooks/await-outcome.ts';
 import { tryLines } from '../../webhooks/delivery.ts';

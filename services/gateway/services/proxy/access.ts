@@ -28,16 +28,19 @@ const forEver = () => () => {};
 
 /**
  * Lets in whoever may call the service: anybody, if it is public; else who has an API key of its tenant or a token of a signed URL for
- * it, in the query or as a cookie. Throws what is to be answered otherwise.
+ * it, in the query or as a cookie. Throws what is to be answered otherwise, which says nothing of the service: neither that there is one,
+ * nor that there is none.
+ *
+ * @param head undefined: there is no such service
  */
 export function accessTo(keys: KnownKeys, secretKey: string) {
   /** The first of these tokens that is good, and whose key is. */
   function living(
-    head: ServiceHead,
+    head: ServiceHead | undefined,
     tokens: readonly string[],
   ): Living | undefined | Promise<Living | undefined> {
     const [token, ...others] = tokens;
-    if (token === undefined) return undefined;
+    if (head === undefined || token === undefined) return undefined;
     const found = verifyServiceToken(secretKey, head.id, token);
     if (found === undefined) return living(head, others);
     const { until, keyId } = found;
@@ -45,7 +48,7 @@ export function accessTo(keys: KnownKeys, secretKey: string) {
     return after(keys.byId(keyId), (by) => (by === undefined ? living(head, others) : { token, until, by }));
   }
 
-  return (head: ServiceHead, request: Requested): Pass | Promise<Pass> => {
+  return (head: ServiceHead | undefined, request: Requested): Pass | Promise<Pass> => {
     const { authorization, authorizations, tokens } = request.fields;
     // Which of two would count is a matter of taste, and the other would go on to the container.
     if (authorizations > 1)
@@ -66,15 +69,19 @@ export function accessTo(keys: KnownKeys, secretKey: string) {
 
 export type Admit = ReturnType<typeof accessTo>;
 
-const needsCookie = (head: ServiceHead, identity: Identity | undefined, query: Living | undefined) =>
-  !head.request.public && query === undefined && identity?.tenant !== head.tenant;
+const needsCookie = (
+  head: ServiceHead | undefined,
+  identity: Identity | undefined,
+  query: Living | undefined,
+) => !head?.request.public && query === undefined && identity?.tenant !== head?.tenant;
 
 function admit(
-  head: ServiceHead,
+  head: ServiceHead | undefined,
   { method, host, target, fields }: Requested,
   { identity, query, cookie }: Credentials,
 ): Omit<Pass, 'hold'> & { by: Identity | undefined } {
-  const { authorization = '', tokens, mode, wantsHtml } = fields;
+  const { authorization = '', mode, wantsHtml } = fields;
+  if (head === undefined) throw refusal(identity, target, fields);
   const navigates = method === 'GET' && (mode === undefined ? wantsHtml : mode === 'navigate');
   const pass = {
     passAuthorization: identity === undefined && !isRunletKey(authorization),
@@ -84,17 +91,20 @@ function admit(
   if (identity?.tenant === head.tenant) return { ...pass, by: identity };
   if (query !== undefined) return { ...pass, by: query.by };
   if (cookie !== undefined && !isStrange(method, host, fields)) return { ...pass, by: cookie.by };
-  if (identity !== undefined) throw notFound(head.name);
-  throw new Problem(
-    'unauthorized',
-    tokenInQuery(target).token !== undefined || tokens.length > 0
-      ? 'This signed URL has expired, was made with an API key that is no more, or is not one of this service: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
-      : 'This service is not public: send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
-  );
+  throw refusal(identity, target, fields);
 }
 
-export const notFound = (name: string) =>
-  new Problem('not_found', `There is no service ${name.slice(0, 64)} here: see GET /v1/services.`);
+/** It depends on what the request brings, and on nothing else. */
+function refusal(identity: Identity | undefined, target: string, { tokens }: RequestFields): Problem {
+  if (identity !== undefined)
+    return new Problem('not_found', 'There is no service of yours here: see GET /v1/services.');
+  return new Problem(
+    'unauthorized',
+    tokenInQuery(target).token !== undefined || tokens.length > 0
+      ? 'This signed URL has expired, was made with an API key that is no more, or is not one of a service here: ask for a new one, or send an API key as `Authorization: Bearer <key>`.'
+      : 'There is no public service here: for another one send an API key of its owner as `Authorization: Bearer <key>`, or use a signed URL (POST /v1/services/{id}/url).',
+  );
+}
 
 /**
  * Sent by a page of another origin. Services share a site, and so SameSite=Lax, where their domain is not on the public suffix list:

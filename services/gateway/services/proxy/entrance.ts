@@ -1,7 +1,7 @@
 import { Problem } from '../../../../shared/problems.ts';
 import { serviceUrl } from '../../../../shared/stores/service-present.ts';
 import type { Gateway } from '../../gateway.ts';
-import { type Admit, notFound, type Pass } from './access.ts';
+import type { Admit, Pass } from './access.ts';
 import { after } from './at-once.ts';
 import { ofHost } from './by-name.ts';
 import { confine } from './by-path.ts';
@@ -42,11 +42,11 @@ export function entranceTo(parts: {
 
     /** Throws the problem that is to be answered. */
     enter({ method, host, fields, target }: Wanted): Admitted | Promise<Admitted> {
-      if (target.kind !== 'name' && target.kind !== 'path') throw notFound(host);
-      return after(services.find(target), (known) => {
-        if (known === undefined) throw notFound(target.kind === 'name' ? target.name : target.id);
-        const { head } = known.record;
+      const found = target.kind === 'name' || target.kind === 'path' ? services.find(target) : undefined;
+      return after(found, (known) => {
+        const head = known?.record.head;
         return after(admit(head, { method, host, target: target.path, fields }), (pass) => {
+          if (known === undefined || head === undefined) throw new Error('nobody was let in to no service');
           if (head.request.port === undefined) throw noPort(head.name);
           return { known, pass };
         });

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem } from '../../../../shared/problems.ts';
 import { without } from './answer-head.ts';
 import { headText } from './answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
@@ -29,6 +28,7 @@ export class NodeCaller implements Caller {
   private tell = () => {};
   private left = false;
   private unflushed = false;
+  private begun = false;
   /** The answer's body ends with the connection. */
   private untilClose = false;
 
@@ -60,9 +60,9 @@ export class NodeCaller implements Caller {
     this.tell();
   }
 
-  /** Some of the body may still come. */
+  /** Some of the body may still come; or nobody has looked, and whether it has is chance. */
   private get unread(): boolean {
-    return !this.request.complete && this.bodyLength !== 0;
+    return this.bodyLength !== 0 && !(this.begun && this.request.complete);
   }
 
   whenGone(tell: () => void): void {
@@ -74,6 +74,7 @@ export class NodeCaller implements Caller {
   }
 
   read(): void {
+    this.begun = true;
     this.request.on('data', (chunk: Buffer) => this.events?.body(chunk));
     this.request.on('end', () => this.events?.bodyEnd(this.request.rawTrailers));
   }
@@ -174,15 +175,4 @@ export class NodeCaller implements Caller {
     response.destroy();
     request.destroy();
   }
-}
-
-/** What Node's parser lets pass, and two programs might read differently. */
-export function faultOf({ hosts, coding }: RequestFields): Problem | undefined {
-  if (hosts > 1) return new Problem('validation_failed', 'Host stands twice (RFC 9112 §3.2).');
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
-    return new Problem(
-      'validation_failed',
-      'Only the transfer coding `chunked` is known here (RFC 9112 §7).',
-    );
-  return undefined;
 }

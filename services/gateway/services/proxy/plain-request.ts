@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http';
+import { isAuthority } from '../../http/authority.ts';
 import { headEnd, parseFields, readingOnce } from './fields.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
 
@@ -41,7 +42,8 @@ function parseHead(head: string): PlainRequest | undefined {
   if (all === undefined) return undefined;
   const fields = readRequestFields(all);
   const { host, hosts, length = '0', lengths, coding, upgrade, expects } = fields;
-  if (host === undefined || hosts > 1 || lengths > 1 || !/^\d{1,15}$/.test(length)) return undefined;
+  if (host === undefined || hosts > 1 || !isAuthority(host) || lengths > 1 || !/^\d{1,15}$/.test(length))
+    return undefined;
   if (coding !== undefined || upgrade !== undefined || expects) return undefined;
   const headBytes = head.length + headEnd.length;
   return { method, target, host, fields, bodyLength: Number(length), headBytes };

@@ -3,13 +3,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Gateway } from '../../gateway.ts';
 import { accessTo } from './access.ts';
-import { answerProblem } from './answers.ts';
 import { knowKeys } from './api-keys.ts';
 import type { Caller } from './caller.ts';
 import { entranceTo } from './entrance.ts';
 import { knowServices } from './known-services.ts';
 import { openLane } from './lane.ts';
-import { faultOf, isEnding, NodeCaller } from './node-caller.ts';
+import { isEnding, NodeCaller } from './node-caller.ts';
 import { readinessOf } from './readiness.ts';
 import { problemsOf, serving } from './serve.ts';
 import { originForm, targetFinder } from './target.ts';
@@ -58,10 +57,7 @@ export function createServiceProxy(gateway: Gateway) {
       if (isEnding(incoming)) return true;
       const found = find(incoming);
       if (found === undefined) return false;
-      const caller = new NodeCaller(incoming, response, found.host);
-      const fault = faultOf(caller.fields);
-      if (fault === undefined) serve(caller, found.target);
-      else answerProblem(caller, fault);
+      serve(new NodeCaller(incoming, response, found.host), found.target);
       return true;
     },
 

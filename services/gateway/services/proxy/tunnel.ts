@@ -7,7 +7,7 @@ import { failureProblem } from './failures.ts';
 import { Handshake } from './handshake.ts';
 import type { KnownServices } from './known-services.ts';
 import { linger } from './linger.ts';
-import { addressOf, faultOf } from './node-caller.ts';
+import { addressOf } from './node-caller.ts';
 import { readRequestFields } from './request-fields.ts';
 import type { Target } from './target.ts';
 
@@ -32,8 +32,6 @@ export function openTunnels(
   ): Promise<void> {
     const { socket } = client;
     const fields = readRequestFields(incoming.rawHeaders);
-    const fault = faultOf(fields);
-    if (fault !== undefined) throw fault;
     const wanted = { method: incoming.method ?? 'GET', host, fields, address: addressOf(socket), target };
     const admitted = await entrance.enter(wanted);
     const { known } = admitted;

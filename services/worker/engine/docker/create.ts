@@ -95,6 +95,12 @@ function refused(error: unknown, spec: ContainerSpec): unknown {
     return new Problem('image_not_present', `The image ${spec.image} is not on the worker any more.`, more);
   if (error.status === 409)
     return new Problem('conflict', `A container has the name ${spec.name} already. Remove it.`, more);
+  if (/cannot mkdir|not a directory/i.test(said))
+    return new Problem(
+      'start_failed',
+      `The program cannot start in ${spec.workdir}: it is no folder. Give another "workdir", as in "/work".`,
+      more,
+    );
   if (spec.runtime !== null && /runtime/i.test(said))
     return new Problem(
       'isolation_unavailable',

@@ -16,7 +16,6 @@ type InspectAnswer = {
     Pid: number;
     Status: ContainerState['status'];
     Running: boolean;
-    Pid: number;
     ExitCode: number;
     OOMKilled: boolean;
     Error: string;

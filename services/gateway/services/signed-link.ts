@@ -1,0 +1,17 @@
+import { badField } from '../../../shared/problems.ts';
+import { tokenName } from './proxy/credentials.ts';
+
+/**
+ * The URL of a path of a service, with the token. Whatever the path, it is of the service's own origin: as a reference that is resolved,
+ * `//other.example/` would be another host, and be given the token. Its query stays as it is written.
+ */
+export function signedUrl(service: string, path: string, token: string): string {
+  const { origin } = new URL(service);
+  // A backslash is a slash to browsers.
+  const asked = new URL(`${origin}${path.replaceAll('\\', '%5C')}`);
+  if (asked.searchParams.has(tokenName)) asked.searchParams.delete(tokenName);
+  const target = `${asked.pathname}${asked.search}`;
+  const url = `${origin}${target}${target.includes('?') ? '&' : '?'}${tokenName}=${token}${asked.hash}`;
+  if (new URL(url).origin !== origin) throw badField('path', 'leads to another host');
+  return url;
+}

@@ -1,0 +1,107 @@
+import { Cluster } from 'ioredis';
+import type { Log } from '../../shared/log.ts';
+import { Problem } from '../../shared/problems.ts';
+import type { RedisConnection } from '../../shared/redis.ts';
+import type { GatewayEnvironment } from './environment.ts';
+
+/** Of Redis's `maxmemory`: above this nothing new is taken, so that what is under way has the rest for its output, ends and deliveries. */
+const fullShare = 0.75;
+/** Above this ended runs are forgotten before their time (janitor/retention.ts), so that it does not come to that. */
+const shortShare = 0.7;
+/** What requests may take of it, so that results, streams and jobs have room beside them. */
+const systemShare = 1 / 4;
+const tenantShare = 1 / 8;
+
+/** What is known is at most so old when it counts: what was taken since is added. */
+const freshMs = 1_000;
+/** A run costs this beside what its request brings along: its record, events, job and places in indexes. */
+const besideBytes = 8 * 1024;
+
+/** In bytes. `mostBytes`: 0 where Redis has no limit. */
+export type StoreMemory = { usedBytes: number; mostBytes: number };
+
+/**
+ * How much room there is in Redis, ours or somebody's: looked at now and then, beside what is done, so that no request waits for it. Redis itself
+ * refuses at its limit whatever writes, the ends of runs and the jobs of all the others too.
+ */
+export function createStoreRoom(
+  redis: RedisConnection,
+  env: Pick<GatewayEnvironment, 'RUNLET_TENANT_MAX_BYTES' | 'RUNLET_MAX_OPEN_BYTES'>,
+  log: Log,
+) {
+  let memory: StoreMemory = { usedBytes: 0, mostBytes: 0 };
+  let takenSince = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let looking: Promise<StoreMemory> | undefined;
+  let silent = false;
+
+  function look(): Promise<StoreMemory> {
+    looking ??= lookNow().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+
+  async function lookNow(): Promise<StoreMemory> {
+    lookedAt = performance.now();
+    const takenBefore = takenSince;
+    try {
+      memory = await memoryOf(redis);
+      // What is on its way at this moment counts on.
+      takenSince -= takenBefore;
+      silent = false;
+    } catch (error) {
+      // Some forbid INFO: then Redis's own refusal is all there is.
+      if (!silent) log.warn({ reason: (error as Error).message }, 'Redis does not tell its memory');
+      silent = true;
+      takenSince = 0;
+    }
+    return memory;
+  }
+
+  const within = (bytes: number, share: number) =>
+    memory.mostBytes === 0 ? bytes : Math.min(bytes, Math.floor(memory.mostBytes * share));
+  const isAbove = (bytes: number, share: number) => memory.mostBytes > 0 && bytes > memory.mostBytes * share;
+
+  return {
+    look,
+
+    /** Takes room for a request that brings so many bytes. Throws a Problem `overloaded` where there is none. */
+    take(bytes: number): void {
+      if (performance.now() - lookedAt > freshMs) void look();
+      const all = bytes + besideBytes;
+      if (isAbove(memory.usedBytes + takenSince + all, fullShare))
+        throw new Problem(
+          'overloaded',
+          'Redis is nearly full, and the rest of its memory is for what is under way: try again later. Its operator gives it more (maxmemory), or keeps less (RUNLET_RETENTION_BYTES).',
+          { retryAfterSeconds: 5 },
+        );
+      takenSince += all;
+    },
+
+    /** As it was when it was looked at last. */
+    isShort: () => isAbove(memory.usedBytes, shortShare),
+
+    tenantBytes: () => within(env.RUNLET_TENANT_MAX_BYTES, tenantShare),
+    systemBytes: () => within(env.RUNLET_MAX_OPEN_BYTES, systemShare),
+  };
+}
+
+/** Of a cluster the node that has the least room: all our keys are in one place (keys.ts), and it may be that one's. */
+async function memoryOf(redis: RedisConnection): Promise<StoreMemory> {
+  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  const all = await Promise.all(nodes.map(async (node) => parseMemory(await node.info('memory'))));
+  const left = ({ usedBytes, mostBytes }: StoreMemory) =>
+    mostBytes === 0 ? Infinity : mostBytes - usedBytes;
+  return all.reduce(
+    (least, one) => (left(one) < left(least) ? one : least),
+    all[0] ?? { usedBytes: 0, mostBytes: 0 },
+  );
+}
+
+function parseMemory(info: string): StoreMemory {
+  const number = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  // Buffers for replicas and the append-only file do not count against the limit.
+  const usedBytes = Math.max(0, number('used_memory') - number('mem_not_counted_for_evict'));
+  return { usedBytes, mostBytes: number('maxmemory') };
+}

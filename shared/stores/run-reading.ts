@@ -1,0 +1,42 @@
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../redis.ts';
+import type { Sealer } from '../secrets.ts';
+import { openPayload } from './run-parts.ts';
+import { parseRecord, type RunRecord, recordFields } from './run-record.ts';
+
+/** A run's record with its whole request, secrets masked, as far as that opens; `undefined` when it is gone. */
+export async function readWhole(
+  redis: RedisConnection,
+  keys: Keys,
+  sealer: Sealer,
+  id: string,
+): Promise<RunRecord | undefined> {
+  const [forgotten, payload, ...fields] = await redis.hmgetBuffer(
+    keys.run(id),
+    'forgotten',
+    'payload',
+    ...recordFields,
+  );
+  // It is kept only until its webhooks are on their way.
+  return forgotten ? undefined : wholeRecord(sealer, id, fields, payload);
+}
+
+/** @param fields in the order of `recordFields` */
+export function wholeRecord(
+  sealer: Sealer,
+  id: string,
+  fields: (Buffer | null)[],
+  payload: Buffer | null | undefined,
+): RunRecord | undefined {
+  const record = parseRecord(
+    id,
+    fields.map((field) => field?.toString() ?? null),
+  );
+  if (record === undefined || record.unreadable || !payload) return record;
+  try {
+    return { ...record, request: openPayload(sealer, record.head, payload) };
+  } catch {
+    // The key is another one, or the run is broken: what is known of it is shown all the same, and it can be listed and forgotten.
+    return record;
+  }
+}
