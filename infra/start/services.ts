@@ -35,7 +35,13 @@ export function startService(
   );
 }
 
-type Secrets = { redisUrl: string; secretKey: string; apiKey: string; isKept?: boolean };
+type Secrets = {
+  redisUrl: string;
+  secretKey: string;
+  apiKey: string;
+  /** It is ours, of an earlier start, and not the operator's word. */
+  isKept?: boolean;
+};
 
 /** What any program on this machine may want: where things are, which language, whom to trust, through which proxy. */
 const common =
@@ -43,7 +49,7 @@ const common =
 /** Who drives the Engine, perhaps through SSH. */
 const ofEngine = /^(?:DOCKER_\w+|SSH_AUTH_SOCK)$/;
 /** The command line's own; of the gateway only what `npm start` gives it. */
-const ofClients = /^RUNLET_(?:API_KEY|KEPT_API_KEY|WEBHOOK_SECRET)$/;
+const ofClients = /^RUNLET_(?:(?:KEPT_)?API_KEY|WEBHOOK_SECRET)$/;
 /** Who keeps artifacts. */
 const ofArtifacts = /^RUNLET_S3_/;
 

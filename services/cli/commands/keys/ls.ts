@@ -3,7 +3,6 @@ import type { ApiKey } from '../../../../shared/contracts/key.ts';
 import { openContext, type Streams } from '../../context.ts';
 import { fetchList } from '../../http/fetch-list.ts';
 import { formatAge } from '../../output/format.ts';
-import { printable } from '../../output/harmless.ts';
 import { formatTable } from '../../output/table.ts';
 import { addCommonOptions, examples } from '../common.ts';
 
@@ -19,7 +18,7 @@ export function addLs(keys: Command, streams: Streams): void {
     const now = Date.now();
     const rows = page.data.map((key) => [
       key.id,
-      printable(key.name),
+      key.name,
       key.role,
       `${formatAge(key.createdAt, now)} ago`,
       key.lastUsedAt === null ? 'never' : `${formatAge(key.lastUsedAt, now)} ago`,
