@@ -133,11 +133,12 @@ describe('what the engine tells', () => {
     expect(await engine.stats(id)).toBeNull();
     await engine.start(id);
     const run = made.labels[labelNames.run] ?? '';
+    const ofUser = { [labelNames.user]: made.labels[labelNames.user] };
     const [listed, ...others] = await engine.list({ [labelNames.run]: run, [labelNames.instance]: '' });
     expect(others).toEqual([]);
     expect(listed).toMatchObject({ id, name: made.name, status: 'running' });
     const owner = ownerFrom(listed?.name ?? '', listed?.labels ?? {});
-    expect(owner?.of === 'run' && labelsFor(owner.owner)).toEqual(made.labels);
+    expect(owner?.of === 'run' && { ...labelsFor(owner.owner), ...ofUser }).toEqual(made.labels);
     expect(await engine.inspect(id)).toMatchObject({ running: true, status: 'running', finishedAt: null });
     const stats = await engine.stats(id);
     expect(stats?.memoryBytes).toBeGreaterThan(0);
