@@ -19,6 +19,7 @@ import os, time
 for name, mib in (("huge", 4096), ("long", 1024)):
     with open(f"/root/{name}", "wb") as f: f.truncate(mib << 20)
 os.mkfifo("/root/fifo")
+os.symlink("/dev/zero", "/root/zero")
 f = open("/root/growing", "wb", 0)
 while True:
     f.write(b"x" * 65536)
@@ -88,10 +89,11 @@ test('who asked for it is gone: nothing of it is copied any more, and nothing st
 });
 
 test('what is no file, or none of a size, is neither waited for nor copied', async () => {
-  for (const path of ['dev/zero', 'root/fifo', 'root', 'dev/stdin'])
+  for (const path of ['root/fifo', 'root', 'root/zero'])
     expect((await runlet.call('GET', file(path))).status).toBe(404);
-  // The kernel says 0 bytes of it.
-  expect(await (await runlet.call('GET', file('proc/1/status'))).text()).toBe('');
+  // What is the kernel's is not even looked at.
+  for (const path of ['dev/zero', 'dev/stdin', 'proc/1/status'])
+    expect((await runlet.call('GET', file(path))).status).toBe(400);
   for (let i = 0; i < 5; i += 1) {
     const answer = await runlet.call('GET', file('root/growing'));
     // It became shorter on the way, or is whole.

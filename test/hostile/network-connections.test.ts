@@ -72,13 +72,13 @@ async function reaches(target: string): Promise<string> {
   return stdout;
 }
 
+// (There are no others than of TCP and UDP: seccomp lets a program open no other socket to the internet.)
 describe.runIf(connectionsShown)('a run with egress that opens all the connections it can', () => {
   it.each([
     ['udp', site],
     ['dns', resolver],
     ['dns', privateResolver],
     ['tcp', silentSite],
-    ['icmp', site],
   ])('%s to %s: has as many as it may, and no neighbour notices', async (kind, target) => {
     const { said, during, neighbour, after } = await flood(kind, target);
     expect(said).toBe(`tried ${tried}\n`);
