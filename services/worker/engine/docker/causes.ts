@@ -23,7 +23,7 @@ const causes: [RegExp, string][] = [
   [/permission denied|operation not permitted|apparmor|selinux/i, 'its machine does not permit it'],
   [/network|endpoint|iptables|address pool|subnet|bridge/i, 'its network could not be set up'],
   [/time(?:d )?\s?out|deadline exceeded|context canceled/i, 'it took too long'],
-  [/already in use|in progress|conflict/i, 'something else is under way with it'],
+  [/already in use|in progress|conflict|resource busy/i, 'something else is under way with it'],
 ];
 
 const untold = 'it gave a reason that is not told here';
