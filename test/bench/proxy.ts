@@ -73,9 +73,10 @@ async function measured(
   if (service.status !== 'ready') throw new Error(`${about}: ${JSON.stringify(service.error)}`);
   const address = await raw.addressOf(api.container(service));
   const host = `${service.name}.localhost`;
-  const nginx = await nginxProxyOf(lab.dockerHost, address);
-  const ways = { direct: `http://${address}:${port}/`, proxied: `${runlet.url}/`, nginx: nginx.url };
+  let nginx: Awaited<ReturnType<typeof nginxProxyOf>> | undefined;
   try {
+    nginx = await nginxProxyOf(lab.dockerHost, address);
+    const ways = { direct: `http://${address}:${port}/`, proxied: `${runlet.url}/`, nginx: nginx.url };
     const many = await inTurn(rounds, ways, (url) => slice(wrk, url, host, connections));
     const one = await inTurn(rounds, ways, (url) => slice(wrk, url, host, 1));
     const rates = (peer: Way, name: string, goal: string) =>
@@ -98,7 +99,7 @@ async function measured(
       ),
     ];
   } finally {
-    await nginx.stop();
+    await nginx?.stop();
     await api.remove(service.name);
   }
 }
@@ -106,7 +107,9 @@ async function measured(
 /** nginx as it comes, one process a core, with connections to the service that are kept. */
 async function nginxProxyOf(dockerHost: string, address: string) {
   const at = await freePort();
+  // As root: no other user of the machine reaches a service's container.
   const settings = `
+    user root;
     events {}
     http {
       access_log off;

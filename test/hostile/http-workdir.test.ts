@@ -1,3 +1,5 @@
+// Before any schema is made: the gateway's document needs what it adds.
+import '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxSpecFor } from '../../services/worker/sandbox/container-spec.ts';
 import { serviceWorkdir } from '../../services/worker/services/service-spec.ts';
