@@ -34,6 +34,7 @@ export function readHostFacts(firewall: HostFacts['firewall'], root = '/'): Host
     swap: swap(text('proc/meminfo') ?? '', existsSync(`${root}${memsw}`), existsSync(`${root}${memoryV1}`)),
     pidMax: number('proc/sys/kernel/pid_max'),
     ptyMax: number('proc/sys/kernel/pty/max'),
+    sentDataReturned: flag('proc/sys/net/core/tstamp_allow_data'),
     kernelLogRestricted: flag('proc/sys/kernel/dmesg_restrict'),
     firewall,
   };

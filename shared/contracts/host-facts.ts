@@ -22,6 +22,10 @@ export const hostFacts = z
       .meta({ description: 'Whether what is swapped out counts as memory of a run.' }),
     pidMax: count.meta({ description: 'kernel.pid_max: processes and threads of the whole machine.' }),
     ptyMax: count.meta({ description: 'kernel.pty.max: terminals of the whole machine.' }),
+    sentDataReturned: z.boolean().nullable().meta({
+      description:
+        'net.core.tstamp_allow_data: a program that asks when its data were sent gets them back. Before Linux 6.13 it is one for all sandboxes.',
+    }),
     kernelLogRestricted: z.boolean().nullable().meta({ description: 'kernel.dmesg_restrict.' }),
     firewall: z.object({
       problem: z

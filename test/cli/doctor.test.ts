@@ -38,6 +38,7 @@ const healthy: Worker = workerSchema.parse({
     swap: 'none',
     pidMax: 4_194_304,
     ptyMax: 4_096,
+    sentDataReturned: false,
     kernelLogRestricted: true,
     firewall: { problem: null, connections: 1_024, localUsersKeptOut: true },
   },
@@ -98,6 +99,7 @@ describe('runlet doctor', () => {
       'worker node-a: user namespaces',
       'worker node-a: swap',
       'worker node-a: processes',
+      'worker node-a: sent data',
       'worker node-a: kernel log',
     ]);
     const plain = await runCli(['doctor'], { url: api.url });
@@ -230,6 +232,7 @@ describe('runlet doctor', () => {
       userNamespaces: 'everybody',
       swap: 'not_counted',
       pidMax: 32_768,
+      sentDataReturned: true,
       kernelLogRestricted: false,
     };
     api.workers = [on(open, { cgroupVersion: '1' })];
@@ -245,6 +248,7 @@ describe('runlet doctor', () => {
     expect(remedy('user namespaces')).toContain('user.max_user_namespaces=0');
     expect(remedy('swap')).toContain('swapaccount=1');
     expect(remedy('processes')).toContain('kernel.pid_max');
+    expect(remedy('sent data')).toContain('tstamp_allow_data=0');
     expect(remedy('kernel log')).toContain('kernel.dmesg_restrict=1');
   });
 

@@ -42,6 +42,16 @@ test.each([
   expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: 'well\n' });
 });
 
+test('connections on a loopback that Docker has the kernel keep a table of', async () => {
+  const run = await runlet.run({
+    image: pile.reference,
+    command: ['connections', '1', '200000', String(heldForS)],
+    limits: { memoryBytes: 64 * MiB, timeoutMs: 30_000 },
+    network: 'egress',
+  });
+  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'memory_limit' } });
+});
+
 test.each([
   ['echoes of pings', 'ping', 'Operation not permitted'],
   ['TCP over several paths', 'mptcp', 'Protocol not supported'],

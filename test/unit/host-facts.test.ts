@@ -26,6 +26,7 @@ describe('facts of the host', () => {
       'proc/meminfo': 'MemTotal: 8 kB\nSwapTotal:       1024 kB\n',
       'proc/sys/kernel/pid_max': '32768\n',
       'proc/sys/kernel/pty/max': '4096\n',
+      'proc/sys/net/core/tstamp_allow_data': '1\n',
       'proc/sys/kernel/dmesg_restrict': '0\n',
     });
     expect(facts).toEqual({
@@ -35,6 +36,7 @@ describe('facts of the host', () => {
       swap: 'counted',
       pidMax: 32_768,
       ptyMax: 4_096,
+      sentDataReturned: true,
       kernelLogRestricted: false,
       firewall,
     });

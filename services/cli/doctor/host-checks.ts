@@ -1,12 +1,9 @@
 import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
-import { formatBytes } from '../output/format.ts';
 import { type Check, ok, skipped, warning } from './check.ts';
 
 /** As many sandboxes with egress, each with all the connections that it may have, leave the machine some of its own. */
 const fullSandboxes = 64;
-/** Of the kernel's memory, for each connection that it keeps track of (measured with 6.18). */
-const bytesOfConnection = 256;
 /** Processes that sixteen runs have which were given the most that may be asked for by default (RUNLET_MAX_PIDS). */
 const fewPids = 16 * 4096;
 
@@ -25,6 +22,7 @@ export function checkHost(name: string, { host, engine, egress }: Worker): Check
     checkUserNamespaces(`${name}: user namespaces`, host.userNamespaces),
     checkSwap(`${name}: swap`, host.swap),
     checkPids(`${name}: processes`, host.pidMax),
+    checkSentData(`${name}: sent data`, engine.kernel, host.sentDataReturned),
     checkKernelLog(`${name}: kernel log`, host.kernelLogRestricted),
   ];
 }
@@ -71,9 +69,7 @@ function checkConnections(name: string, each: number | null, most: number | null
     );
   const detail = `${each} for each run or service with egress`;
   if (most === null) return ok(name, detail);
-  // As many again within its own network, on its loopback: the kernel counts those for each network alone.
-  const own = `its own loopback’s, up to ${formatBytes(most * bytesOfConnection)} of the kernel’s memory, are in no limit`;
-  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max); ${own}`;
+  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max)`;
   if (most >= each * fullSandboxes) return ok(name, of);
   return warning(
     name,
@@ -100,6 +96,18 @@ function checkUserNamespaces(name: string, who: HostFacts['userNamespaces']): Ch
     name,
     'Everybody on the machine may make them, in sandboxes nobody: the seccomp profile alone keeps that part of the kernel from programs',
     'sysctl -w user.max_user_namespaces=0 (Debian, Ubuntu: kernel.unprivileged_userns_clone=0), unless rootless containers or browsers run here.',
+  );
+}
+
+/** `networkSysctls` of the worker does it for each sandbox, where the kernel can. */
+function checkSentData(name: string, kernel: string, returned: boolean | null): Check {
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(kernel) ?? []).map(Number);
+  if (major > 6 || (major === 6 && minor >= 13)) return ok(name, 'Each sandbox has a setting of its own');
+  if (returned !== true) return ok(name, 'No program is sent back what it has sent');
+  return warning(
+    name,
+    'A program that asks when its data were sent gets them back, into a queue that no memory limit counts',
+    'sysctl -w net.core.tstamp_allow_data=0, or a kernel from 6.13 on.',
   );
 }
 

@@ -506,6 +506,18 @@ static int interfaces(void) {
   if (found) freeifaddrs(all);
   return found ? 0 : -1;
 }
+// To ports of loopback where nobody listens, from a new port after each 65,535.
+static int connections(void) {
+  static int fd = -1, port;
+  if (fd < 0 || port == 65535) {
+    close(fd);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    port = 0;
+  }
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(++port)};
+  // That nobody listens is told at the next one.
+  return sendto(fd, junk, 1, 0, (void *)&to, sizeof to) < 0 && errno != ECONNREFUSED ? -1 : 0;
+}
 static int locked(void) {
   char *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return at == MAP_FAILED ? -1 : mlock(at, 1 << 20);
@@ -514,7 +526,7 @@ static int locked(void) {
 static const struct {
   const char *name;
   int (*make)(void);
-} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"tcp_keys", tcp_keys}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}};
+} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"tcp_keys", tcp_keys}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}, {"connections", connections}};
 
 int main(int argc, char **argv) {
   if (argc != 5) return 64;
