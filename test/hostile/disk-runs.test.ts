@@ -70,7 +70,12 @@ test('of an engine that is reached by TCP its own word on the root is had, and d
   const relay = createServer((from) => {
     const to = connect(lab.dockerHost.replace(/^unix:\/\//, ''));
     from.pipe(to).pipe(from);
-    for (const one of [from, to]) one.on('error', () => one.destroy());
+    // Whole: the engine waits with a container's removal for somebody to read what it still has to say on half a connection.
+    for (const [one, other] of [
+      [from, to],
+      [to, from],
+    ] as const)
+      one.on('error', () => {}).on('close', () => other.destroy());
   });
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
   const dockerHost = `tcp://127.0.0.1:${(relay.address() as AddressInfo).port}`;
