@@ -36,7 +36,7 @@ export function limitProblem(
       if (uncounted)
         return new Problem(
           'memory_limit',
-          `${step} had the kernel hold more for it, beside limits.memoryBytes, than any run may (messages and connections that it did not take from its sockets, datagrams that it did not finish, file locks, terminals) and was stopped: let the program take them, or close and release them.`,
+          `${step} had the kernel hold more for it, beside limits.memoryBytes, than any run may (messages and connections that it did not take from its sockets, datagrams that it did not finish, connections that were just closed, file locks, terminals) and was stopped: let the program take them, or close and release them.`,
         );
       return new Problem(
         'memory_limit',
