@@ -36,6 +36,13 @@ int64_t cgroup_cpu_us(void) {
     return found ? atoll(found + strlen(clocks[which].name)) / clocks[which].per_us : -1;
 }
 
+uint64_t socket_bytes(void) {
+    static char text[4096];
+    if (read_file("/sys/fs/cgroup/memory/memory.kmem.tcp.usage_in_bytes", text, sizeof text)) return strtoull(text, NULL, 10);
+    const char *found = read_file("/sys/fs/cgroup/memory.stat", text, sizeof text) ? strstr(text, "\nsock ") : NULL;
+    return found ? strtoull(found + strlen("\nsock "), NULL, 10) : 0;
+}
+
 int64_t oom_kills(void) {
     /* cgroup v1 (Linux 4.13 and later), then v2. */
     static const char *const files[] = {"/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"};

@@ -67,11 +67,15 @@ static uint64_t of_netlink(char *line) {
     return sscanf(line, "%*s %*s %*s %*s %llu %llu", &unread, &unsent) == 2 ? unread + unsent : 0;
 }
 
-/* sl local remote st tx_queue:rx_queue …: what came in is counted mostly, but for errors and for where nobody could write v1's limit. */
+/* What came in: counted mostly, but for errors, and for where nobody could write v1's limit. */
+static uint64_t udp_unread;
+
+/* sl local remote st tx_queue:rx_queue … */
 static uint64_t of_udp(char *line) {
     unsigned long unsent, unread;
     if (sscanf(line, "%*s %*s %*s %*s %lx:%lx", &unsent, &unread) != 2) return 0;
-    return (unsent > 0 ? UNSENT_DATAGRAM : 0) + (uint64_t)unread;
+    udp_unread += unread;
+    return unsent > 0 ? UNSENT_DATAGRAM : 0;
 }
 
 /* … st tx_queue:rx_queue tr:when retrnsmt uid timeout inode: one that came in is nobody's until it is accepted, and has no inode. */
@@ -124,7 +128,12 @@ static uint64_t of_sockets(uint64_t enough) {
     uint64_t tcp_bytes = number_in(four, "TCP:", "mem ") * (uint64_t)sysconf(_SC_PAGESIZE); /* of the whole machine */
     if (tcp * UNACCEPTED > RUN_UNCOUNTED_MOST || (tcp > 1 && tcp_bytes > RUN_UNCOUNTED_MOST))
         sum += sum_lines("/proc/net/tcp", of_tcp, enough) + sum_lines("/proc/net/tcp6", of_tcp, enough);
-    if (udp > 0) sum += sum_lines("/proc/net/udp", of_udp, enough) + sum_lines("/proc/net/udp6", of_udp, enough);
+    if (udp > 0) {
+        udp_unread = 0;
+        sum += sum_lines("/proc/net/udp", of_udp, enough) + sum_lines("/proc/net/udp6", of_udp, enough);
+        uint64_t counted = udp_unread > 0 ? socket_bytes() : 0;
+        sum += udp_unread > counted ? udp_unread - counted : 0;
+    }
     if (used * UNLISTED_SOCKET > RUN_UNCOUNTED_MOST) {
         uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
         uint64_t unlisted = used > listed ? used - listed : 0;

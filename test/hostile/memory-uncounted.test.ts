@@ -75,6 +75,11 @@ test('buffers of sockets have a limit on cgroup v1, which is the run’s', async
   expect(await limitWith(16 * MiB)).toBe(8 * MiB);
 });
 
+test('datagrams that wait within that limit are no more than the run may have', async () => {
+  const run = await attack('udp', 1, 200, 1);
+  expect(run.stdout).toMatch(/^udp: 200, then Success$/m);
+});
+
 test.each(['tcp', 'udp'])(
   '%s goes on with full buffers, and what is in them stays within that limit',
   async (kind) => {
