@@ -1,5 +1,6 @@
 import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
+import { hasSentDataSettingEach } from '../../../shared/sent-data.ts';
 import { type Check, ok, skipped, warning } from './check.ts';
 
 /** As many sandboxes with egress, each with all the connections that it may have, leave the machine some of its own. */
@@ -101,8 +102,7 @@ function checkUserNamespaces(name: string, who: HostFacts['userNamespaces']): Ch
 
 /** `networkSysctls` of the worker does it for each sandbox, where the kernel can. */
 function checkSentData(name: string, kernel: string, returned: boolean | null): Check {
-  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(kernel) ?? []).map(Number);
-  if (major > 6 || (major === 6 && minor >= 13)) return ok(name, 'Each sandbox has a setting of its own');
+  if (hasSentDataSettingEach(kernel)) return ok(name, 'Each sandbox has a setting of its own');
   if (returned !== true) return ok(name, 'No program is sent back what it has sent');
   return warning(
     name,

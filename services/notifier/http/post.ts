@@ -1,5 +1,6 @@
 import { type Agent, type Dispatcher, errors } from 'undici';
 import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
+import { innermost } from '../../../shared/net/innermost.ts';
 import type { Address, LookUp } from '../../../shared/net/look-up.ts';
 import { mostHeaderBytes, pinnedAgent } from '../../../shared/net/pinned-agent.ts';
 import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
@@ -127,15 +128,4 @@ function kindOf(code: string, message: string): AttemptFault {
     return 'tls_failed';
   if (/^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(code)) return 'bad_response';
   return 'connect_failed';
-}
-
-/** An error of many addresses holds one for each; a wrapped one its cause. */
-function innermost(error: unknown): NodeJS.ErrnoException {
-  let at = error as NodeJS.ErrnoException;
-  for (let depth = 0; depth < 5; depth += 1) {
-    const next = at instanceof AggregateError ? at.errors[0] : at.cause;
-    if (!(next instanceof Error)) break;
-    at = next;
-  }
-  return at;
 }

@@ -1,4 +1,5 @@
 import { type Dispatcher, ProxyAgent } from 'undici';
+import { innermost } from '../../../shared/net/innermost.ts';
 import { pinnedAgent } from '../../../shared/net/pinned-agent.ts';
 import { Forbidden, ledTo, type Places, Unreachable, type Way } from './places.ts';
 
@@ -135,15 +136,4 @@ function unreachable(url: URL, error: unknown): Unreachable {
   const isCertificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS_CERT)/.test(code);
   const why = `does not answer (${code || 'the connection failed'})`;
   return isCertificate ? new UntrustedCertificate(url, why) : new Unreachable(url, why);
-}
-
-/** An error of many addresses holds one for each; a wrapped one its cause. */
-function innermost(error: unknown): NodeJS.ErrnoException {
-  let at = error as NodeJS.ErrnoException;
-  for (let depth = 0; depth < 5; depth += 1) {
-    const next = at instanceof AggregateError ? at.errors[0] : at.cause;
-    if (!(next instanceof Error)) break;
-    at = next;
-  }
-  return at;
 }
