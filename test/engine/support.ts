@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, inject, onTestFinished } from 'vitest';
@@ -24,6 +24,7 @@ import {
   sandboxName,
 } from '../../services/worker/sandbox/labels.ts';
 import { programEnvironment } from '../../services/worker/sandbox/program.ts';
+import { runSeccompProfile } from '../../services/worker/sandbox/seccomp.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import '../support/lab.ts';
@@ -41,7 +42,7 @@ const schema = runRequestSchema({ limits: most, allowWritable: true, allowEgress
 
 export const policy: SandboxPolicy = {
   user: { uid: 1000, gid: 1000 },
-  seccompProfile: readFileSync(new URL('../../infra/seccomp/profile.json', import.meta.url), 'utf8'),
+  seccompProfile: await runSeccompProfile(),
   gvisorRuntime: 'runsc',
 };
 

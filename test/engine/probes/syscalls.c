@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -70,6 +72,15 @@ static long lock(int command) {
   int fd = memfd_create("x", 0);
   errno = 0;
   return fcntl(fd, command, &all);
+}
+
+/** What is asked of a descriptor that is not open: EBADF comes from past the filter. */
+static long past_filter(long answer) {
+  return answer < 0 && errno == EBADF ? 0 : answer;
+}
+
+static long device_control(unsigned long number) {
+  return past_filter(syscall(SYS_ioctl, -1, number, 0));
 }
 
 int main(void) {
@@ -170,12 +181,30 @@ int main(void) {
   tell("option_anycast6", set_option(stream, IPPROTO_IPV6, IPV6_JOIN_ANYCAST));
   tell("option_flow_label", set_option(stream, IPPROTO_IPV6, 32));
   tell("option_all_options6", set_option(stream, IPPROTO_IPV6, 6));
+  tell("option_bind_by_index", past_filter(syscall(SYS_setsockopt, -1, 1L, 62L, &one, sizeof one)));
+  tell("option_time_stamps_high_bits", syscall(SYS_setsockopt, stream, 1L, 37L | 1L << 40, &one, sizeof one));
+  tell("option_peek_offset", past_filter(syscall(SYS_setsockopt, -1, 1L, 42L, &one, sizeof one)));
+  tell("option_group6_high_bits", past_filter(syscall(SYS_setsockopt, -1, 41L, 20L | 1L << 40, &one, sizeof one)));
   tell("option_time_stamps", set_option(stream, SOL_SOCKET, SO_TIMESTAMPING));
   tell("option_time_stamps_new", set_option(stream, SOL_SOCKET, 65));
   tell("option_zero_copy", set_option(stream, SOL_SOCKET, SO_ZEROCOPY));
   tell("huge_map", mmap(NULL, 1 << 21, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == MAP_FAILED ? -1 : 0);
   tell("huge_file", memfd_create("x", MFD_HUGETLB));
   tell("huge_shared", shmget(IPC_PRIVATE, 1 << 21, 0600 | SHM_HUGETLB));
+  tell("ioctl_terminal_size", device_control(TIOCGWINSZ));
+  tell("ioctl_not_blocking", device_control(FIONBIO));
+  tell("ioctl_flags", device_control(FS_IOC_GETFLAGS));
+  tell("ioctl_clone", device_control(FICLONE));
+  tell("ioctl_clone_range", device_control(FICLONERANGE));
+  tell("ioctl_terminal_lock", device_control(TIOCSPTLCK));
+  tell("ioctl_set_flags", device_control(FS_IOC_SETFLAGS));
+  tell("ioctl_set_flags_high_bits", device_control(FS_IOC_SETFLAGS | 1L << 63));
+  tell("ioctl_set_project", device_control(FS_IOC_FSSETXATTR));
+  tell("ioctl_reserve", device_control(0x40305828));
+  tell("ioctl_reserve64", device_control(0x4030582a));
+  tell("ioctl_reserve64_high_bits", device_control(0x4030582a | 1L << 40));
+  tell("ioctl_zero_range", device_control(0x40305839));
+  tell("ioctl_subvolume", device_control(0x5000940e));
   tell("lock_of_process", lock(F_SETLK));
   tell("lock_of_description", lock(37));
   tell("lock_of_description_high_bits", syscall(SYS_fcntl, stream, 37L | 1L << 40, nothing));
