@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../services/worker/engine/engine.ts';
-import { interfaceFor } from '../../services/worker/sandbox/bridges.ts';
-import { createEgress, type Egress } from '../../services/worker/sandbox/egress.ts';
-import { createFirewall } from '../../services/worker/sandbox/firewall.ts';
-import { type SandboxOwner, sandboxName } from '../../services/worker/sandbox/labels.ts';
-import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
+import { type SandboxOwner, sandboxName } from '../../services/worker/labels.ts';
+import { interfaceFor } from '../../services/worker/network/bridges.ts';
+import { createEgress, type Egress } from '../../services/worker/network/egress.ts';
+import { createFirewall } from '../../services/worker/network/firewall.ts';
+import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
 import {
   answered,
   forbidden,

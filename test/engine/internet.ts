@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { createFirewall } from '../../services/worker/sandbox/firewall.ts';
+import { createFirewall } from '../../services/worker/network/firewall.ts';
 import { sh } from './support.ts';
 
 /**

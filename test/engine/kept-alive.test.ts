@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ContainerId, ContainerState, PortBinding } from '../../services/worker/engine/engine.ts';
-import { interfaceFor } from '../../services/worker/sandbox/bridges.ts';
-import { labelsFor } from '../../services/worker/sandbox/labels.ts';
-import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
+import { labelsFor } from '../../services/worker/labels.ts';
+import { interfaceFor } from '../../services/worker/network/bridges.ts';
+import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
 import { bench, docker, owner, serviceSpecFor } from './support.ts';
 
 const { engine, image, service, runSpec } = bench();

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createDockerEngine } from '../../services/worker/engine/docker/docker-engine.ts';
-import { labelNames, labelsFor, ownerFrom } from '../../services/worker/sandbox/labels.ts';
+import { labelNames, labelsFor, ownerFrom } from '../../services/worker/labels.ts';
 import { bench, docker } from './support.ts';
 
 const { engine, image, spec, runSpec } = bench();

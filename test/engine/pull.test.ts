@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { checkPlatform } from '../../services/worker/engine/platform.ts';
+import { checkPlatform } from '../../services/worker/images/platform.ts';
 import type { PullLayer } from '../../shared/contracts/events.ts';
 import { bench, docker } from './support.ts';
 

@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine, PortBinding } from '../../services/worker/engine/engine.ts';
-import { interfaceFor } from '../../services/worker/sandbox/bridges.ts';
-import { createEgress } from '../../services/worker/sandbox/egress.ts';
-import { labelNames, ownerFrom, serviceName } from '../../services/worker/sandbox/labels.ts';
+import { labelNames, ownerFrom, serviceName } from '../../services/worker/labels.ts';
+import { interfaceFor } from '../../services/worker/network/bridges.ts';
+import { createEgress } from '../../services/worker/network/egress.ts';
 import {
   createServiceNetworks,
   type ServiceNetworks,
-} from '../../services/worker/sandbox/service-networks.ts';
-import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
+} from '../../services/worker/network/service-networks.ts';
+import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
 import {
   answered,
   forbidden,

@@ -2,9 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { containerBody } from '../../services/worker/engine/docker/container-body.ts';
 import type { ImageInfo } from '../../services/worker/engine/engine.ts';
-import { resolveCommand } from '../../services/worker/sandbox/command.ts';
-import { sandboxSpecFor } from '../../services/worker/sandbox/container-spec.ts';
-import { judgeExit, signalName } from '../../services/worker/sandbox/exit.ts';
 import {
   labelsFor,
   lookLabelsFor,
@@ -15,9 +12,12 @@ import {
   serviceName,
   warmLabelsFor,
   warmName,
-} from '../../services/worker/sandbox/labels.ts';
-import { subnetPool } from '../../services/worker/sandbox/subnets.ts';
-import { parseUser } from '../../services/worker/sandbox/user.ts';
+} from '../../services/worker/labels.ts';
+import { subnetPool } from '../../services/worker/network/subnets.ts';
+import { resolveCommand } from '../../services/worker/sandbox/program/command.ts';
+import { judgeExit, signalName } from '../../services/worker/sandbox/program/exit.ts';
+import { sandboxSpecFor } from '../../services/worker/sandbox/spec.ts';
+import { parseUser } from '../../services/worker/sandbox/users/user.ts';
 import { containerSpecFor, policy, request } from './support.ts';
 
 const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };

@@ -11,20 +11,15 @@ import type {
   ImageInfo,
   OutputChunk,
 } from '../../services/worker/engine/engine.ts';
-import { resolveCommand } from '../../services/worker/sandbox/command.ts';
+import { labelNames, labelsFor, type SandboxOwner, sandboxName } from '../../services/worker/labels.ts';
+import { resolveCommand } from '../../services/worker/sandbox/program/command.ts';
+import { programEnvironment } from '../../services/worker/sandbox/program/environment.ts';
+import { runSeccompProfile } from '../../services/worker/sandbox/seccomp.ts';
 import {
   type SandboxNetwork,
   type SandboxPolicy,
   sandboxSpecFor,
-} from '../../services/worker/sandbox/container-spec.ts';
-import {
-  labelNames,
-  labelsFor,
-  type SandboxOwner,
-  sandboxName,
-} from '../../services/worker/sandbox/labels.ts';
-import { programEnvironment } from '../../services/worker/sandbox/program.ts';
-import { runSeccompProfile } from '../../services/worker/sandbox/seccomp.ts';
+} from '../../services/worker/sandbox/spec.ts';
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../shared/contracts/run-request.ts';
 import '../support/lab.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { createRunQueue as gatewayQueue } from '../../services/gateway/run-queue.ts';
-import { createRunQueue } from '../../services/worker/run-queue.ts';
+import { createRunQueue } from '../../services/worker/intake/run-queue.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';

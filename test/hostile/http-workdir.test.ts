@@ -1,8 +1,8 @@
 // Before any schema is made: the gateway's document needs what it adds.
 import '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sandboxSpecFor } from '../../services/worker/sandbox/container-spec.ts';
-import { serviceWorkdir } from '../../services/worker/services/service-spec.ts';
+import { sandboxSpecFor } from '../../services/worker/sandbox/spec.ts';
+import { serviceWorkdir } from '../../services/worker/services/spec.ts';
 import { kernelFolder } from '../../shared/kernel-folders.ts';
 import { pathsOf, problemOf, startGateway, type TestGateway } from '../gateway/support.ts';
 

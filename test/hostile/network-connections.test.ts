@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEgress, type Egress } from '../../services/worker/sandbox/egress.ts';
-import { defaultEgressPool, subnetPool } from '../../services/worker/sandbox/subnets.ts';
+import { createEgress, type Egress } from '../../services/worker/network/egress.ts';
+import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
 import {
   get,
   internet,

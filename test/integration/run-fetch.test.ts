@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, inject, test } from 'vitest';
 import { createRunQueue as gatewayQueue } from '../../services/gateway/run-queue.ts';
-import { createRunQueue, type HeldJob, type RunQueue } from '../../services/worker/run-queue.ts';
+import { createRunQueue, type HeldJob, type RunQueue } from '../../services/worker/intake/run-queue.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
 import { createDockerEngine } from '../../services/worker/engine/docker/docker-engine.ts';
-import { createRunUsers } from '../../services/worker/sandbox/run-users.ts';
-import { claimUserBlock } from '../../services/worker/user-block.ts';
+import { claimUserBlock } from '../../services/worker/node/user-block.ts';
+import { createRunUsers } from '../../services/worker/sandbox/users/run-users.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';

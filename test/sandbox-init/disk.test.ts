@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { createDiskLook } from '../../services/worker/sandbox/disk-look.ts';
+import { createDiskLook } from '../../services/worker/disk/look.ts';
 
 /** What the program measures beside the worker, held against du, which counts the same way. */
 const helper = createDiskLook(fileURLToPath(new URL('../../infra/sandbox-init/build/init', import.meta.url)));

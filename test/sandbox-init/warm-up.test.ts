@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ExpectedProgram } from '../../services/worker/sandbox/expected-program.ts';
 import type { InitSession, StepEnd } from '../../services/worker/sandbox/init/session.ts';
-import { warmUp } from '../../services/worker/sandbox/warm-up.ts';
+import type { ExpectedProgram } from '../../services/worker/sandbox/warm/expected-program.ts';
+import { warmUp } from '../../services/worker/sandbox/warm/warm-up.ts';
 import { canRun, ownInit, sh } from './support.ts';
 
 describe.skipIf(!canRun)('a sandbox that is made ahead', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { accountsFor, type Found, mostAccountBytes } from '../../services/worker/sandbox/accounts.ts';
+import { accountsFor, type Found, mostAccountBytes } from '../../services/worker/sandbox/users/accounts.ts';
 
 const user = { uid: 1000, gid: 1000 };
 const debian =

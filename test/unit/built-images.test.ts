@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { howToBuild, withHowToBuild } from '../../services/worker/built-images.ts';
+import { howToBuild, withHowToBuild } from '../../services/worker/images/built-images.ts';
 import { listLanguages } from '../../shared/languages/index.ts';
 import { Problem, type ProblemCode } from '../../shared/problems.ts';
 

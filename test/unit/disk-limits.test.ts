@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { isWorthALook } from '../../services/worker/sandbox/disk-free.ts';
-import { createHiddenBytes } from '../../services/worker/sandbox/disk-hidden.ts';
-import { groupsOf, upperOf } from '../../services/worker/sandbox/disk-places.ts';
-import { diskProblem, mostFileBytes } from '../../services/worker/services/service-disk.ts';
+import { isWorthALook } from '../../services/worker/disk/free.ts';
+import { createHiddenBytes } from '../../services/worker/disk/hidden.ts';
+import { groupsOf, upperOf } from '../../services/worker/disk/places.ts';
+import { diskProblem, mostFileBytes } from '../../services/worker/services/disk.ts';
 
 test('the folder that an overlay writes to is read from its mounts', () => {
   const overlay = (target: string, options: string) =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createExpectations } from '../../services/worker/sandbox/expected-program.ts';
+import { createExpectations } from '../../services/worker/sandbox/warm/expected-program.ts';
 import { findLanguage, type Language, listLanguages } from '../../shared/languages/index.ts';
 
 const image = { env: ['PATH=/usr/local/bin:/usr/bin', 'LANG=C.UTF-8'] };

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readHostFacts } from '../../services/worker/host-facts.ts';
+import { readHostFacts } from '../../services/worker/node/host-facts.ts';
 
 const firewall = { problem: null, connections: 16, localUsersKeptOut: true };
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createActiveRuns } from '../../services/worker/active-runs.ts';
-import type { Execution } from '../../services/worker/execute-run.ts';
-import { createIntake } from '../../services/worker/intake.ts';
-import { createLedger } from '../../services/worker/ledger.ts';
-import type { HeldJob, RunQueue } from '../../services/worker/run-queue.ts';
+import { createIntake } from '../../services/worker/intake/intake.ts';
+import type { HeldJob, RunQueue } from '../../services/worker/intake/run-queue.ts';
+import { createLedger } from '../../services/worker/node/ledger.ts';
+import { createActiveRuns } from '../../services/worker/run/active-runs.ts';
+import type { Execution } from '../../services/worker/run/execute-run.ts';
 import { createLog } from '../../shared/log.ts';
 import { outlineOf } from '../../shared/run-plan.ts';
 import type { RunStore } from '../../shared/stores/runs.ts';

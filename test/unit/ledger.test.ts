@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLedger } from '../../services/worker/ledger.ts';
+import { createLedger } from '../../services/worker/node/ledger.ts';
 
 test('reserves memory and CPU, never more than there is, and gives back once', () => {
   const ledger = createLedger({ memoryBytes: 100, cpus: 2 });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { memoryWatch } from '../../services/worker/memory-watch.ts';
+import { memoryWatch } from '../../services/worker/sandbox/warm/memory-watch.ts';
 
 /** A machine whose memory is what the test says, and no other time than the test's own. */
 function machine() {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createOutputSink } from '../../services/worker/output-sink.ts';
+import { createOutputSink } from '../../services/worker/run/output-sink.ts';
 import type { NewEvent } from '../../shared/stores/runs.ts';
 import { wholeCharacters } from '../../shared/utf8.ts';
 

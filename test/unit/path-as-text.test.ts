@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pathAsText } from '../../services/worker/path-as-text.ts';
+import { pathAsText } from '../../services/worker/run/path-as-text.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageInfo } from '../../services/worker/engine/engine.ts';
-import { imageOf, languageOf, planRun } from '../../services/worker/plan.ts';
+import { imageOf, languageOf, planRun } from '../../services/worker/run/plan.ts';
 import { findLanguage } from '../../shared/languages/index.ts';
 import { runRequest } from '../support/run-request.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { AccountFiles } from '../../services/worker/sandbox/account-files.ts';
-import type { Found } from '../../services/worker/sandbox/accounts.ts';
-import { batchOf } from '../../services/worker/sandbox/run-users.ts';
-import { userFilesOf } from '../../services/worker/sandbox/user-files.ts';
+import type { AccountFiles } from '../../services/worker/sandbox/users/account-files.ts';
+import type { Found } from '../../services/worker/sandbox/users/accounts.ts';
+import { batchOf } from '../../services/worker/sandbox/users/run-users.ts';
+import { userFilesOf } from '../../services/worker/sandbox/users/user-files.ts';
 
 const block = { first: 1_900_000_000, size: 4_000 };
 const user = (number: number) => ({ uid: block.first + number, gid: block.first + number });

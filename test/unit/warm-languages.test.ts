@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ImageInfo } from '../../services/worker/engine/engine.ts';
-import type { Pin } from '../../services/worker/sandboxes.ts';
-import { languageWarmer } from '../../services/worker/warm-languages.ts';
+import type { Pin } from '../../services/worker/sandbox/sandboxes.ts';
+import { languageWarmer } from '../../services/worker/sandbox/warm/warm-languages.ts';
 import { createLog } from '../../shared/log.ts';
 import { bench } from './support/warm-bench.ts';
 

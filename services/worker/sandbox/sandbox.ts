@@ -1,7 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { Attachment, ContainerId, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
-import { usualUser } from './accounts.ts';
 import { createInitSession, type InitSession } from './init/session.ts';
+import { usualUser } from './users/accounts.ts';
 
 export type Sandbox = {
   /** The init's side of it; frames may be sent before the start. */

@@ -8,7 +8,7 @@ import {
   type ServiceExecStore,
 } from '../../../shared/stores/service-execs.ts';
 import type { ContainerState, Engine } from '../engine/engine.ts';
-import { serviceName } from '../sandbox/labels.ts';
+import { serviceName } from '../labels.ts';
 
 /** An engine forgets what has ended, Docker after five minutes. */
 const lookMs = 5_000;

@@ -1,6 +1,6 @@
 import type { Problem } from '../../../shared/problems.ts';
 import { StartFailed } from '../sandbox/init/session.ts';
-import { startFailure } from '../sandbox/start-failure.ts';
+import { startFailure } from '../sandbox/program/start-failure.ts';
 
 /** What the init ends with when there is nothing to execute; a program may end so, too. */
 export const mayBeNotExecuted = (exitCode: number) => exitCode === 126 || exitCode === 127;

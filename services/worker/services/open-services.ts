@@ -2,16 +2,16 @@ import type { Log } from '../../../shared/log.ts';
 import { presentService } from '../../../shared/stores/service-present.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
+import type { DiskWatch } from '../disk/watch.ts';
 import type { Engine, EngineInfo } from '../engine/engine.ts';
 import type { WorkerEnvironment } from '../environment.ts';
-import type { ImageProvider } from '../image-provider.ts';
-import type { Ledger } from '../ledger.ts';
-import type { DiskWatch } from '../sandbox/disk-watch.ts';
-import type { InitVolume } from '../sandbox/init-volume.ts';
+import type { ImageProvider } from '../images/image-provider.ts';
+import type { ServiceNetworks } from '../network/service-networks.ts';
+import type { Ledger } from '../node/ledger.ts';
+import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
 import { serviceSeccompProfile } from '../sandbox/seccomp.ts';
-import type { ServiceNetworks } from '../sandbox/service-networks.ts';
-import { createServiceContainers } from './service-containers.ts';
-import { createServiceManager } from './service-manager.ts';
+import { createServiceContainers } from './containers.ts';
+import { createServiceManager } from './manager.ts';
 
 /** The services of this worker's engine, wired together. */
 export async function openServices(options: {

@@ -1,5 +1,5 @@
 import type { Engine, Labels } from '../engine/engine.ts';
-import { labelNames } from '../sandbox/labels.ts';
+import { labelNames } from '../labels.ts';
 
 /**
  * Takes away what an earlier generation of the same service left under this name: its worker died on the way, or has lost the service

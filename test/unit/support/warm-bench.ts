@@ -1,6 +1,6 @@
 import { onTestFinished, vi } from 'vitest';
 import type { Sandbox } from '../../../services/worker/sandbox/sandbox.ts';
-import { createWarmPool, type WarmProfile } from '../../../services/worker/sandbox/warm-pool.ts';
+import { createWarmPool, type WarmProfile } from '../../../services/worker/sandbox/warm/warm-pool.ts';
 import { createLog } from '../../../shared/log.ts';
 
 /** A pool over sandboxes that are made when the test says so, and no other time than its own. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { normalArchitecture } from '../../images/platform.ts';
 import type { EngineInfo, EngineRegistries } from '../engine.ts';
-import { normalArchitecture } from '../platform.ts';
 import type { DockerClient } from './client.ts';
 import { unexpected } from './errors.ts';
 

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import type { DiskPlaces } from '../engine/engine.ts';
+import type { DiskGroup } from './look.ts';
+
+/** The root's limit; and that of each volume, by where the container has it. Volumes without one count as the root. */
+export type DiskLimits = { rootBytes: number; volumes: { path: string; bytes: number }[] };
+
+/** The first group is the root, the others are the volumes in their order. `null`: nobody says where the root's files are. */
+export async function groupsOf(found: DiskPlaces, limits: DiskLimits): Promise<DiskGroup[] | null> {
+  const upper = found.root ?? upperOf(await readFile(`/proc/${found.pid}/mountinfo`, 'utf8').catch(() => ''));
+  if (upper === undefined) return null;
+  const root: DiskGroup = {
+    mostBytes: limits.rootBytes,
+    places: [
+      { path: upper, inside: '/' },
+      ...found.files.map(({ source, path }) => ({ path: source, inside: path })),
+    ],
+  };
+  const volumes = limits.volumes.map(({ bytes }): DiskGroup => ({ mostBytes: bytes, places: [] }));
+  for (const { folder, path } of found.volumes) {
+    const own = volumes[limits.volumes.findIndex((one) => withoutEnd(one.path) === withoutEnd(path))];
+    (own ?? root).places.push({ path: folder, inside: path });
+  }
+  return [root, ...volumes];
+}
+
+const withoutEnd = (path: string) => path.replace(/\/+$/, '');
+
+/**
+ * The folder that an overlay on `/` writes to, of proc_pid_mountinfo(5); space, tab, line end and backslash come as octal numbers there.
+ * For engines whose API does not tell it (Docker with containerd's image store).
+ */
+export function upperOf(mountinfo: string): string | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [mount = '', filesystem = ''] = line.split(' - ');
+    const [kind, , options = ''] = filesystem.split(' ');
+    if (mount.split(' ')[4] !== '/' || kind !== 'overlay') continue;
+    const upper = options.split(',').find((one) => one.startsWith('upperdir=/'));
+    return upper
+      ?.slice('upperdir='.length)
+      .replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  }
+  return undefined;
+}

@@ -1,0 +1,174 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../../shared/log.ts';
+import type { ContainerId, Engine } from '../engine/engine.ts';
+import { type FreeBytes, freeOf, isWorthALook, type Measured } from './free.ts';
+import { createHiddenBytes } from './hidden.ts';
+import { createDiskLook, type DiskGroup } from './look.ts';
+import { type DiskLimits, groupsOf } from './places.ts';
+
+/** What is free of the file systems is looked at so often. */
+const tickMs = 50;
+/** A look has so long; one that was not done by then has twice as long next time. */
+const lookMs = 2_000;
+const longestLookMs = 64_000;
+/** What an engine says of a container's size takes it some work. */
+const engineMs = 1_000;
+/** One that could not be measured (it is on its way up, or down) is tried again after this. */
+const againMs = 500;
+
+/** Over the limit of the root (`null`), or of the volume at this path of the container. */
+export type DiskOver = { volume: string | null };
+
+type Seen = { groups: DiskGroup[]; filesystems: Map<number, string>; pid: number };
+type Watched = {
+  id: ContainerId;
+  limits: DiskLimits;
+  onOver: (over: DiskOver) => void;
+  /** `null`: from here only the engine can tell. */
+  seen?: Seen | null;
+  last?: Measured;
+  lookMs: number;
+  hidden: ReturnType<typeof createHiddenBytes>;
+  /** Until it is over no other look is begun. */
+  looking: boolean;
+  isLeft: boolean;
+  warned: boolean;
+};
+
+export type DiskWatch = ReturnType<typeof createDiskWatch>;
+
+/**
+ * Ends what writes more than it may. Where the worker is root on the engine's machine it sees all of it: the root's files, those that
+ * are deleted and held, volumes, the container's own hosts, hostname and resolv.conf. Elsewhere it is the engine that is asked for
+ * the root's size, which knows of no deleted file and no volume; there `RLIMIT_FSIZE` alone bounds each file.
+ */
+export function createDiskWatch(options: { engine: Engine; initPath: string; log: Log }) {
+  const { engine, log } = options;
+  const sees = engine.local && process.getuid?.() === 0;
+  const helpers = createDiskLook(options.initPath);
+  const watched = new Set<Watched>();
+  let timer: NodeJS.Timeout | undefined;
+  let ticking = false;
+
+  async function see(one: Watched): Promise<Seen | null> {
+    if (!sees) return null;
+    const found = await engine.diskPlaces(one.id);
+    if (found === null || found.pid === 0) throw new Error('the container does not run');
+    const groups = await groupsOf(found, one.limits);
+    if (groups === null) return null;
+    const filesystems = new Map<number, string>();
+    try {
+      for (const { path } of groups.flatMap(({ places }) => places))
+        filesystems.set((await stat(path)).dev, path);
+    } catch (error) {
+      // The worker is in a container of its own, say.
+      const { message } = error as Error;
+      warn(one, 'what a container writes cannot be seen from here: its engine’s word is taken', message);
+      return null;
+    }
+    return { groups, filesystems, pid: found.pid };
+  }
+
+  function tell(one: Watched, group: number): void {
+    if (one.isLeft) return;
+    leave(one);
+    one.onOver({ volume: group === 0 ? null : (one.limits.volumes[group - 1]?.path ?? null) });
+  }
+
+  async function measure(one: Watched): Promise<void> {
+    const began = performance.now();
+    if (one.seen === undefined) one.seen = await see(one);
+    const free = await freeOf(one.seen?.filesystems ?? new Map());
+    let roomBytes = 0;
+    if (one.seen === null) {
+      const bytes = (await engine.containerSize(one.id)) ?? 0;
+      if (bytes > one.limits.rootBytes) return tell(one, 0);
+    } else {
+      const { groups, pid } = one.seen;
+      const use = await helpers.look(pid, groups, one.lookMs);
+      const isFinal = use.complete || one.lookMs >= longestLookMs;
+      use.bytes[0] = (use.bytes[0] ?? 0) + one.hidden(use, sum(free.values()), isFinal);
+      const over = use.bytes.findIndex((bytes, group) => bytes > (groups[group]?.mostBytes ?? 0));
+      if (over >= 0) return tell(one, over);
+      if (!use.complete) one.lookMs = Math.min(longestLookMs, one.lookMs * 2);
+      if (!use.complete && isFinal)
+        warn(one, 'not all that a container has written can be looked at in time');
+      roomBytes = Math.min(...groups.map(({ mostBytes }, group) => mostBytes - (use.bytes[group] ?? 0)));
+    }
+    const at = performance.now();
+    one.last = { at, tookMs: at - began, roomBytes, free };
+  }
+
+  function warn(one: Watched, message: string, reason?: string): void {
+    if (!one.warned) log.warn({ container: one.id, ...(reason && { reason }) }, message);
+    one.warned = true;
+  }
+
+  function isDue({ seen, last }: Watched, free: FreeBytes): boolean {
+    if (last === undefined || seen === undefined) return true;
+    const now = performance.now();
+    return seen === null ? now - last.at >= engineMs : isWorthALook(last, free, now);
+  }
+
+  /** One look, and the wait after one that failed. Never rejects. */
+  async function look(one: Watched): Promise<void> {
+    one.looking = true;
+    try {
+      await measure(one);
+    } catch (error) {
+      if (one.isLeft) return;
+      warn(one, 'what a container has written could not be looked at', (error as Error).message);
+      // The program is not one of this machine's.
+      if ((error as NodeJS.ErrnoException).syscall?.startsWith('spawn')) one.seen = null;
+      await sleep(againMs);
+    } finally {
+      one.looking = false;
+    }
+  }
+
+  async function tick(): Promise<void> {
+    if (ticking) return;
+    ticking = true;
+    const paths = new Map<number, string>();
+    for (const { seen } of watched) for (const [id, path] of seen?.filesystems ?? []) paths.set(id, path);
+    const free = await freeOf(paths);
+    ticking = false;
+    for (const one of watched) if (!one.looking && isDue(one, free)) void look(one);
+  }
+
+  function leave(one: Watched): void {
+    one.isLeft = true;
+    watched.delete(one);
+    if (watched.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+
+  return {
+    /** Whether it sees all that containers write, or has only the engine's word on their roots. */
+    sees,
+    /** Of a container that runs. `onOver` is called once at most. Answers what ends the watch. */
+    watch(id: ContainerId, limits: DiskLimits, onOver: (over: DiskOver) => void): () => void {
+      const one: Watched = {
+        id,
+        limits,
+        onOver,
+        lookMs,
+        hidden: createHiddenBytes(),
+        looking: false,
+        isLeft: false,
+        warned: false,
+      };
+      watched.add(one);
+      timer ??= setInterval(tick, tickMs);
+      return () => leave(one);
+    },
+    close(): void {
+      for (const one of [...watched]) leave(one);
+      helpers.close();
+    },
+  };
+}
+
+const sum = (numbers: Iterable<number>) => [...numbers].reduce((all, one) => all + one, 0);

@@ -1,0 +1,72 @@
+import type { Readable } from 'node:stream';
+import { Problem } from '../../../shared/problems.ts';
+import { type Found, mostAccountBytes } from '../sandbox/users/accounts.ts';
+import { type ArchiveEntry, entriesAt } from './image-archive.ts';
+
+/** /etc of an ordinary image has a megabyte or two; past this its two files are asked for one by one. */
+const mostFolderBytes = 16 * 1024 * 1024;
+const mostFolderEntries = 20_000;
+
+type Read = (path: string) => Promise<Readable | null>;
+
+/** A file, and where it is: /etc/passwd, or what that leads to. */
+export type AccountFile = { found: Found; path: string };
+
+/**
+ * /etc/passwd and /etc/group as an image has them. Both come with the whole of /etc: an engine starts a program of its own for each thing
+ * that is asked of it (dockerd executes itself anew: 50 ms on two cores), and /etc is small. Throws a Problem `start_failed` where one
+ * of them is a folder or the like.
+ */
+export async function readAccounts(read: Read): Promise<{ passwd: AccountFile; group: AccountFile }> {
+  const found = new Map<string, AccountFile>();
+  let bytes = 0;
+  let count = 0;
+  let isWhole = true;
+  for await (const entry of entriesAt(read, '/etc')) {
+    bytes += entry.sizeBytes;
+    count += 1;
+    if (bytes > mostFolderBytes || count > mostFolderEntries) {
+      isWhole = false;
+      break;
+    }
+    const isOne = entry.path === 'passwd' || entry.path === 'group';
+    if (isOne && entry.type === 'file')
+      found.set(entry.path, { found: await contentOf(entry), path: `/etc/${entry.path}` });
+    else if (isOne) isWhole = false;
+    if (found.size === 2) break;
+  }
+  const one = async (name: string): Promise<AccountFile> =>
+    found.get(name) ??
+    (isWhole ? { found: 'absent', path: `/etc/${name}` } : await readOne(read, `/etc/${name}`));
+  return { passwd: await one('passwd'), group: await one('group') };
+}
+
+async function readOne(read: Read, path: string): Promise<AccountFile> {
+  let isThere = false;
+  const noted: Read = async (at) => {
+    const tar = await read(at);
+    isThere ||= tar !== null;
+    return tar;
+  };
+  for await (const entry of entriesAt(noted, path)) {
+    if (entry.type !== 'file') throw noFile(path);
+    return { found: await contentOf(entry), path: entry.root };
+  }
+  // A link that leads nowhere is no place for a mount.
+  return { found: isThere ? 'unusable' : 'absent', path };
+}
+
+/** The engine reads both as it starts a container; to open a pipe it would wait for ever. */
+function noFile(path: string): Problem {
+  return new Problem(
+    'start_failed',
+    `The image’s ${path} is no file, and no container can be started without. Make it one in the image, or remove it.`,
+  );
+}
+
+async function contentOf(entry: ArchiveEntry): Promise<Found> {
+  if (entry.sizeBytes > mostAccountBytes) return 'unusable';
+  const pieces: Buffer[] = [];
+  for await (const piece of entry.body) pieces.push(piece);
+  return Buffer.concat(pieces);
+}

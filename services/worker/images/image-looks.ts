@@ -1,0 +1,237 @@
+import { addAbortSignal } from 'node:stream';
+import type { Log } from '../../../shared/log.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { Engine, FileMount, ImageInfo } from '../engine/engine.ts';
+import { lookLabelsFor, lookName } from '../labels.ts';
+import { homeFor, imageFolders, isInside, workFolder } from '../sandbox/program/folders.ts';
+import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from '../sandbox/spec.ts';
+import { createAccountFiles } from '../sandbox/users/account-files.ts';
+import { usualUser } from '../sandbox/users/accounts.ts';
+import type { Lease } from '../sandbox/users/run-users.ts';
+import type { RunUser } from '../sandbox/users/user.ts';
+import { type UserFiles, userFilesOf } from '../sandbox/users/user-files.ts';
+import { readAccounts } from './image-accounts.ts';
+import { type ImageContent, readContent } from './image-content.ts';
+import { createSpool } from './spool.ts';
+
+const MiB = 1024 * 1024;
+
+/** What lies in an image that each of its sandboxes is to have. */
+export type ImageLook = {
+  /** What the run's user is called there. */
+  userName: string;
+  /**
+   * What lies over the image's own files in a sandbox with this user. With `anew` it is brought to the engine once more, where somebody has
+   * removed it.
+   */
+  filesFor(lease: Pick<Lease, 'user' | 'batch'>, anew?: boolean): Promise<FileMount[]>;
+  /** `null`: the image has nothing where a run has folders of its own. */
+  content: ImageContent | null;
+};
+
+/** So many images are remembered, and of what they hold so many bytes on this worker's disk. */
+const mostKnown = 512;
+const mostSpooledBytes = 4 * 1024 ** 3;
+/** For one image, however large; a run that waits for it can be cancelled. */
+const lookMs = 300_000;
+
+const spoolGraceMs = 120_000;
+
+/** The limits of a container that never runs. */
+const limits = {
+  memoryBytes: 64 * MiB,
+  diskBytes: MiB,
+  cpus: 1,
+  pids: 1,
+  timeoutMs: 1,
+  cpuTimeMs: null,
+  outputBytes: 1,
+};
+
+/** What the engine itself puts over an image's files. */
+const engines = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.runlet'];
+
+/**
+ * Looks into images, once each: a container of the image is made, never started, read by the engine's archive download, and removed. (The
+ * engine's upload is not used: CVE-2026-41567.) What was found is remembered as long as the worker lives.
+ */
+export function createImageLooks(options: {
+  engine: Engine;
+  policy: Omit<SandboxPolicy, 'user'>;
+  /** One that a sandbox may have. */
+  exampleUser(): RunUser;
+  init: SandboxInit;
+  worker: { worker: string; instance: string };
+  newId(): string;
+  /** Where what images hold is kept. */
+  folder: string;
+  log: Log;
+}) {
+  const { engine, policy, log } = options;
+  const accountFiles = createAccountFiles(engine, log);
+  /** The least used first. */
+  const known = new Map<string, ImageLook>();
+  const underWay = new Map<string, Promise<ImageLook>>();
+  /** Containers of looks that are under way. */
+  const held = new Set<string>();
+  const removals = new Set<Promise<void>>();
+  const stopping = new AbortController();
+
+  function remember(id: string, look: ImageLook): void {
+    known.set(id, look);
+    const spooled = () =>
+      [...known.values()].reduce((sum, { content }) => sum + (content?.frames.bytes() ?? 0), 0);
+    for (const [oldest, { content }] of known) {
+      if (known.size <= mostKnown && spooled() <= mostSpooledBytes) return;
+      if (oldest === id) continue;
+      known.delete(oldest);
+      // A sandbox that is in the making may be about to read it.
+      if (content !== null) setTimeout(() => void content.frames.close(), spoolGraceMs).unref();
+    }
+  }
+
+  /** A container that is never started, for as long as `use` takes. */
+  async function withContainer<T>(image: ImageInfo, use: (id: string) => Promise<T>): Promise<T> {
+    const look = options.newId();
+    const identity = { name: lookName(look), labels: lookLabelsFor({ look, ...options.worker }) };
+    const shape = { limits, isolation: 'container', writable: false, workdir: '/' } as const;
+    const spec = sandboxSpecFor(
+      shape,
+      image,
+      identity,
+      { ...policy, user: options.exampleUser() },
+      options.init,
+    );
+    held.add(look);
+    try {
+      // The tmpfs on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
+      const never = { ...spec, labels: identity.labels, volumes: [], files: [] };
+      return await use(await engine.create(never));
+    } finally {
+      // Nobody waits for that.
+      const removal = engine
+        .remove(identity.name)
+        .catch((error: Error) => log.warn({ look, reason: error.message }, 'not removed'))
+        .finally(() => {
+          held.delete(look);
+          removals.delete(removal);
+        });
+      removals.add(removal);
+    }
+  }
+
+  async function userFilesIn(image: ImageInfo, read: Parameters<typeof readAccounts>[0]): Promise<UserFiles> {
+    const accounts = await readAccounts(read);
+    const home = homeFor(
+      {},
+      image.env,
+      imageFolders(image.volumes).map((path) => ({ path })),
+    );
+    return userFilesOf(accounts, home, options.exampleUser(), accountFiles.provide);
+  }
+
+  /** A run can do without a name, but not without its image's files. */
+  function nameless(image: ImageInfo) {
+    return (error: Error) => {
+      if (error instanceof Problem && error.code !== 'internal') throw error;
+      log.warn({ image: image.id, reason: error.message }, 'an image’s runs have no name');
+    };
+  }
+
+  async function lookInto(image: ImageInfo): Promise<ImageLook> {
+    const timeout = AbortSignal.timeout(lookMs);
+    const signal = AbortSignal.any([timeout, stopping.signal]);
+    return withContainer(image, async (id) => {
+      const read = async (path: string) => {
+        const tar = await engine.readArchive(id, path, signal);
+        return tar && addAbortSignal(signal, tar);
+      };
+      const userFiles = await userFilesIn(image, read).catch(nameless(image));
+      const folders = imageFolders(image.volumes);
+      let leftOut = 0;
+      const content = await readContent({
+        read,
+        roots: rootsOf(image, folders),
+        folders,
+        covered: new Set([...engines, ...(userFiles?.covered ?? [])]),
+        openSpool: () => createSpool(options.folder),
+        onLeftOut: () => {
+          leftOut += 1;
+        },
+      }).catch((error: Error) => {
+        if (!timeout.aborted) throw error;
+        throw new Problem(
+          'start_failed',
+          `The image’s files could not be read within ${lookMs} ms: try again.`,
+        );
+      });
+      if (leftOut > 0) log.warn({ image: image.id, leftOut }, 'some of an image’s files cannot be in a run');
+      return {
+        userName: userFiles?.userName ?? usualUser,
+        filesFor: async (lease, anew) =>
+          (await userFiles?.mountsFor(lease, anew).catch(nameless(image))) ?? [],
+        content,
+      };
+    });
+  }
+
+  return {
+    /** What was found before; `undefined`: it was not looked into yet, or too long ago. */
+    known(id: string): ImageLook | undefined {
+      const look = known.get(id);
+      if (look === undefined) return undefined;
+      known.delete(id);
+      known.set(id, look);
+      return look;
+    },
+
+    /**
+     * Looks, or joins the look that is under way. Rejects with the signal's reason when it aborts, while the look goes on. Problems: as of the
+     * engine's `create`.
+     */
+    async look(image: ImageInfo, signal?: AbortSignal): Promise<ImageLook> {
+      const before = this.known(image.id);
+      if (before !== undefined) return before;
+      signal?.throwIfAborted();
+      let look = underWay.get(image.id);
+      if (look === undefined) {
+        look = lookInto(image).then((found) => {
+          remember(image.id, found);
+          return found;
+        });
+        const over = () => underWay.delete(image.id);
+        look.then(over, over);
+        underWay.set(image.id, look);
+      }
+      const left = Promise.withResolvers<never>();
+      const leave = () => left.reject(signal?.reason);
+      signal?.addEventListener('abort', leave, { once: true });
+      try {
+        return await Promise.race([look, left.promise]);
+      } finally {
+        signal?.removeEventListener('abort', leave);
+      }
+    },
+
+    holds: (look: string) => held.has(look),
+
+    /** Ends what is under way. Resolves when no container of a look is there any more. */
+    async stop(): Promise<void> {
+      stopping.abort(new Error('the worker stops'));
+      await Promise.allSettled(underWay.values());
+      await Promise.allSettled(removals);
+    },
+  };
+}
+
+/**
+ * Where an image may have what its runs would miss: its VOLUMEs, /work, and /tmp if its config speaks of it. (To look into /tmp takes the
+ * engine half as long again, and what else lies there is what a build forgot.)
+ */
+function rootsOf(image: ImageInfo, folders: string[]): string[] {
+  const { entrypoint, cmd, env, workdir, volumes } = image;
+  const speaksOfTmp = [...entrypoint, ...cmd, ...env, `${workdir}/`].some((text) => text.includes('/tmp/'));
+  const declared = imageFolders(volumes, []);
+  const roots = folders.filter((path) => path === workFolder || declared.includes(path) || speaksOfTmp);
+  return roots.filter((path) => !roots.some((other) => isInside(other, path)));
+}

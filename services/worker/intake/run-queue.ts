@@ -1,0 +1,173 @@
+import { Job } from 'bullmq';
+import { type Keys, runQueueName } from '../../../shared/keys.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import type { Fetch } from '../../../shared/stores/run-claims.ts';
+import type { RunOutline } from '../../../shared/stores/run-record.ts';
+import { within } from '../../../shared/within.ts';
+import { createWaitingFetch, type RunJob, RunWorker } from './waiting-fetch.ts';
+
+/** A job in this worker's hands. Exactly one of its three ends is called. */
+export type HeldJob = {
+  runId: string;
+  /** As the job carries it, if it does. */
+  outline: RunOutline | undefined;
+  /** Nobody else was waiting when it came. */
+  alone: boolean;
+  /** The run has ended (or is gone): the job is done. */
+  complete(): Promise<void>;
+  /** Back to the queue, at its old place: another worker may take it. */
+  handBack(): Promise<void>;
+  /** Back to the queue, to be taken after `ms`. */
+  delay(ms: number): Promise<void>;
+};
+
+/**
+ * A lock outlives its last renewal by this. Short, so that a dead worker's runs are taken over soon; long against
+ * a pause of the event loop. Renewed at a third.
+ */
+const lockMs = 10_000;
+
+/** A blocked fetch comes up for air so often; a job wakes it at once. */
+const waitSeconds = 1;
+
+export type RunQueue = ReturnType<typeof createRunQueue>;
+
+/**
+ * The worker's side of the queue of runs. Jobs are fetched by hand, one at a time, when the node has room: BullMQ's
+ * own concurrency counts jobs, and runs differ in size.
+ */
+export function createRunQueue(options: {
+  redis: RedisConnection;
+  /** A connection of its own: what is sent over it waits until a job is there (waiting-fetch.ts). */
+  ahead: RedisConnection;
+  keys: Keys;
+  workerId: string;
+  log: Log;
+  /** The lock of these runs was lost: somebody else may be running them. */
+  onLockLost: (runIds: string[]) => void;
+}) {
+  const { log, workerId, redis } = options;
+  const bull = new RunWorker(runQueueName, null, {
+    connection: redis,
+    prefix: options.keys.bull,
+    autorun: false,
+    name: workerId,
+    lockDuration: lockMs,
+    stalledInterval: lockMs / 2,
+    // How often a run may be lost is decided by its record (claim.lua), not by the queue.
+    maxStalledCount: 1_000_000,
+    drainDelay: waitSeconds,
+  });
+  const waiting = createWaitingFetch(
+    options.ahead,
+    runQueueName,
+    { prefix: options.keys.bull, name: workerId, lockDuration: lockMs },
+    bull,
+  );
+  for (const one of [bull, waiting.asker])
+    one.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
+
+  // Job id → token. A token is new for each fetch, so that two fetches of one job are told apart.
+  const held = new Map<string, string>();
+  let fetches = 0;
+  let foundNone = false;
+  let someDelayed = false;
+
+  const renewal = setInterval(async () => {
+    if (held.size === 0) return;
+    const ids = [...held.keys()];
+    try {
+      const lost = await bull.extendJobLocks(ids, [...held.values()], lockMs);
+      if (lost.length > 0) options.onLockLost(lost);
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, 'locks could not be renewed');
+    }
+  }, lockMs / 3);
+
+  const ofAny = '<id>';
+  const names = {
+    active: bull.toKey('active'),
+    lock: bull.toKey(`${ofAny}:lock`),
+    job: bull.toKey(ofAny),
+  };
+  const delayedKey = bull.toKey('delayed');
+
+  function fetch(token: string, along: (fetch: Fetch) => void): Promise<RunJob | undefined> {
+    // BullMQ knows how to wait for a time.
+    if (!foundNone || someDelayed) return bull.getNextJob(token, { block: foundNone });
+    return waiting.fetch(token, waitSeconds, () => along({ token, ...names }));
+  }
+
+  /** After a pause of this process, or of Redis, its answer may be older than the lock of which it tells. */
+  async function isOurs(id: string, token: string, asked: number): Promise<boolean> {
+    if (performance.now() - asked < lockMs / 2) return true;
+    return (await bull.extendJobLocks([id], [token], lockMs)).length === 0;
+  }
+
+  function hold(job: RunJob, id: string, token: string, alone: boolean): HeldJob {
+    held.set(id, token);
+    const end = async (how: () => Promise<unknown>) => {
+      held.delete(id);
+      try {
+        await how();
+      } catch (error) {
+        // The lock was lost on the way: the job is somebody else's, and the record's fence decides.
+        log.warn({ run: id, reason: (error as Error).message }, 'job could not be ended');
+      }
+    };
+    return {
+      // As the gateway named it: what the job carries beside that may be anything, the id is what its lock is of.
+      runId: id,
+      outline: job.data?.outline ?? undefined,
+      alone,
+      complete: () => end(() => job.moveToCompleted(null, token, false)),
+      handBack: () =>
+        end(async () => {
+          await job.moveToWait(token);
+          // BullMQ wakes nobody for a job that has a priority and comes back, as it does for one that is added.
+          await redis.zadd(bull.toKey('marker'), 0, '0');
+        }),
+      delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),
+    };
+  }
+
+  return {
+    async open(): Promise<void> {
+      await Promise.all([bull.waitUntilReady(), waiting.asker.waitUntilReady()]);
+      await bull.startStalledCheckTimer();
+    },
+
+    /**
+     * The next job that is due; `undefined` after a while without one.
+     *
+     * @param along called when nobody was waiting, as soon as this fetch is on its way: what it sends over `ahead` is carried out right
+     *   after it
+     */
+    async next(along: (fetch: Fetch) => void): Promise<HeldJob | undefined> {
+      fetches += 1;
+      const token = `${workerId}:${fetches}`;
+      const asked = performance.now();
+      const alone = foundNone;
+      const job = await fetch(token, along);
+      foundNone = job?.id === undefined;
+      if (foundNone) someDelayed = (await redis.zcard(delayedKey)) > 0;
+      if (job?.id === undefined || !(await isOurs(job.id, token, asked))) return undefined;
+      return hold(job, job.id, token, alone);
+    },
+
+    /** A job that Redis gave to this fetch, although its answer did not say so: a connection broke, and it was asked again. */
+    async held(runId: string, { token }: Fetch): Promise<HeldJob | undefined> {
+      const job: RunJob | undefined = await Job.fromId(bull, runId);
+      if (job === undefined || !(await isOurs(runId, token, Number.NEGATIVE_INFINITY))) return undefined;
+      return hold(job, runId, token, true);
+    },
+
+    async close(): Promise<void> {
+      clearInterval(renewal);
+      // worker.close() may wait for ever for a blocked connection.
+      await within(2_000, Promise.all([bull.close(true), waiting.asker.close(true)]));
+      options.ahead.disconnect();
+    },
+  };
+}

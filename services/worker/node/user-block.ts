@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import type { Log } from '../../../shared/log.ts';
+import type { UserBlockStore } from '../../../shared/stores/user-blocks.ts';
+import type { Engine } from '../engine/engine.ts';
+import { labelNames } from '../labels.ts';
+import {
+  blockAt,
+  hostUsers,
+  namespaceUsers,
+  type RunUsers,
+  type UserBlock,
+  type UserRange,
+} from '../sandbox/users/run-users.ts';
+
+/** More live workers than any Runlet has. */
+const mostTries = 2_000;
+const usualRenewMs = 10_000;
+
+/**
+ * A block of users for one worker's life. No other worker of this Runlet has it, whatever its engine (two engines may run on one kernel):
+ * it is claimed in Redis. The first that is asked for follows from the Runlet's name, so that another Runlet on the machine, whose claims
+ * nobody here sees, begins elsewhere; and one that any container on the engine has a user of is not taken, whoever left that there.
+ */
+export async function claimUserBlock(options: {
+  store: UserBlockStore;
+  engine: Engine;
+  /** Whether the engine's containers have a user namespace. */
+  namespaced: boolean;
+  instance: string;
+  workerId: string;
+  users: RunUsers;
+  log: Log;
+  renewMs?: number;
+}) {
+  const { store, engine, users, log } = options;
+  const range = options.namespaced ? namespaceUsers : hostUsers;
+  let index = await claim();
+  const timer = setInterval(() => void renew(), options.renewMs ?? usualRenewMs);
+
+  async function claim(): Promise<number> {
+    const taken = await usedBlocks(engine, range);
+    const start = startOf(options.instance, range);
+    for (let step = 0; step < Math.min(range.blocks, mostTries); step += 1) {
+      const at = (start + step) % range.blocks;
+      if (taken.has(at) || !(await store.claim(at, options.workerId))) continue;
+      const block: UserBlock = blockAt(range, at);
+      users.use(block);
+      log.info({ first: block.first, last: block.first + block.size - 1 }, 'users of sandboxes');
+      return at;
+    }
+    throw new Error(
+      'All blocks of users for sandboxes are claimed by other workers: stop some, or set RUNLET_RUN_USER to one user for all runs.',
+    );
+  }
+
+  async function renew(): Promise<void> {
+    try {
+      if (await store.renew(index, options.workerId)) return;
+      log.warn('another worker has this one’s users: taking others');
+      index = await claim();
+    } catch (error) {
+      log.warn({ reason: (error as Error).message }, 'the claim on users could not be renewed');
+    }
+  }
+
+  return {
+    /** Leaves the block to others; while a container has one of its users it is left to run out instead. */
+    async leave(): Promise<void> {
+      clearInterval(timer);
+      if (users.allFree()) await store.leave(index, options.workerId);
+    },
+  };
+}
+
+async function usedBlocks(engine: Engine, range: UserRange): Promise<Set<number>> {
+  const containers = await engine.list({ [labelNames.user]: '' });
+  const users = containers.map(({ labels }) => Number(labels[labelNames.user]));
+  return new Set(users.map((user) => Math.floor((user - range.first) / range.size)));
+}
+
+function startOf(instance: string, { blocks }: UserRange): number {
+  return createHash('sha256').update(instance).digest().readUInt32BE(0) % blocks;
+}

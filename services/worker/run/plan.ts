@@ -1,0 +1,71 @@
+import { stackOf } from '../../../shared/contracts/limits.ts';
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import { findLanguage, type Language, languageEnv } from '../../../shared/languages/index.ts';
+import { filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
+import { compileStep } from '../../../shared/stores/run-record.ts';
+import type { ImageInfo } from '../engine/engine.ts';
+import { resolveCommand } from '../sandbox/program/command.ts';
+import { programEnvironment } from '../sandbox/program/environment.ts';
+import { workdirFor } from '../sandbox/program/folders.ts';
+import type { ProgramStep } from './run-steps.ts';
+
+/** What the init of a sandbox is told: everything resolved against the image. */
+export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
+
+/** Of a PTY whose size nobody has said. */
+const usualTerminal = { cols: 80, rows: 24 };
+
+/** The image that a request names, or that of its language. */
+export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string {
+  return request.image ?? languageOf(request)?.image ?? '';
+}
+
+/**
+ * Pure. Throws a Problem `image_without_command`.
+ * @param folders null: within a container that somebody else made, whose environment and home it has, and no folder of ours
+ */
+export function planRun(
+  request: RunRequest,
+  image: ImageInfo,
+  folders: { path: string }[] | null,
+  userName?: string,
+): Plan {
+  const { limits } = request;
+  const language = languageOf(request);
+  const env =
+    folders === null
+      ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
+      : programEnvironment(request, image, folders, language && languageEnv(language, limits), userName);
+  const steps = stepsOf(request).map((step): ProgramStep => {
+    const compile = step.name === compileStep;
+    return {
+      name: step.name,
+      argv: [...(step.argv ?? commandOf(request, image)), ...step.args],
+      env,
+      ownEnvironment: folders === null,
+      stdin: step.stdin,
+      stdinOpen: step.stdinOpen,
+      tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
+      // A service's container has been given its own.
+      stackBytes: folders === null ? undefined : stackOf(limits),
+      wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
+      cpuMs: compile ? null : limits.cpuTimeMs,
+      outputBytes: limits.outputBytes,
+    };
+  });
+  return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };
+}
+
+const sizeOf = ({ cols, rows }: RunRequest) =>
+  cols === undefined || rows === undefined ? {} : { cols, rows };
+
+function commandOf(request: RunRequest, image: ImageInfo): string[] {
+  const { entrypoint, command } = resolveCommand(request, image, request.image ?? image.id);
+  return [...entrypoint, ...command];
+}
+
+/** `undefined` where it names none, or one that this worker does not have. */
+export function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
+  const found = request.language === undefined ? undefined : findLanguage(request.language);
+  return found !== undefined && !('fault' in found) ? found.language : undefined;
+}

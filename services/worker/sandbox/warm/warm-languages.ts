@@ -1,0 +1,80 @@
+import { runRequestSchema } from '../../../../shared/contracts/run-request.ts';
+import { familiarName } from '../../../../shared/images.ts';
+import { listLanguages } from '../../../../shared/languages/index.ts';
+import type { Log } from '../../../../shared/log.ts';
+import type { Engine, EngineInfo } from '../../engine/engine.ts';
+import { checkPlatform } from '../../images/platform.ts';
+import type { Pin, Sandboxes } from '../sandboxes.ts';
+
+/** What a request for a language comes with when it says nothing about limits. */
+const schema = runRequestSchema({
+  limits: {
+    timeoutMs: 3_600_000,
+    memoryBytes: 2 ** 50,
+    cpus: 1024,
+    pids: 1_000_000,
+    outputBytes: 2 ** 28,
+    diskBytes: 2 ** 50,
+  },
+  allowWritable: true,
+  allowEgress: true,
+  registries: [],
+});
+
+/**
+ * Keeps a sandbox ready for each language whose image lies on the engine. The function that it answers looks at the images: to be
+ * called at the start and whenever they changed; it resolves when they have been looked at since. No image is pulled for it: a
+ * node has the languages that its users use.
+ */
+export function languageWarmer(options: {
+  engine: Pick<Engine, 'inspectImage'>;
+  info: Pick<EngineInfo, 'os' | 'architecture'>;
+  sandboxes: Pick<Sandboxes, 'pinOnly'>;
+  log: Log;
+}): () => Promise<void> {
+  const { engine, info, sandboxes, log } = options;
+  /** By language, as they were pinned last. */
+  let pins = new Map<string, Pin>();
+  let underWay: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
+
+  async function pinFor(name: string, reference: string): Promise<Pin | undefined> {
+    const familiar = familiarName(reference);
+    const image = await engine.inspectImage(familiar);
+    if (image === null || checkPlatform(image, info, familiar) !== null) return undefined;
+    return { shape: schema.parse({ language: name, code: ' ' }), image, reference: familiar };
+  }
+
+  /** Takes a while: until all languages have been looked at, the pool keeps what it has. */
+  async function look(): Promise<void> {
+    const found = new Map<string, Pin>();
+    for (const { name, image: reference } of listLanguages()) {
+      let pin = pins.get(name);
+      try {
+        pin = await pinFor(name, reference);
+      } catch (error) {
+        // Which says nothing of the image: what is kept warm stays so.
+        const reason = (error as Error).message;
+        log.warn({ language: name, keptWarm: pin !== undefined, reason }, 'language could not be looked at');
+      }
+      if (pin !== undefined) found.set(name, pin);
+    }
+    pins = found;
+    sandboxes.pinOnly([...found.values()]);
+  }
+
+  return function warmLanguages(): Promise<void> {
+    if (underWay === undefined) {
+      underWay = look().finally(() => {
+        underWay = undefined;
+      });
+      return underWay;
+    }
+    // What has just changed may have been looked at already: once more after that, for all who ask until then.
+    following ??= underWay.then(() => {
+      following = undefined;
+      return warmLanguages();
+    });
+    return following;
+  };
+}

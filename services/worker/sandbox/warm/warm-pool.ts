@@ -1,0 +1,362 @@
+import type { Log } from '../../../../shared/log.ts';
+import { Problem } from '../../../../shared/problems.ts';
+import type { Sandbox } from '../sandbox.ts';
+
+/** What sandboxes made ahead are alike in: image, isolation, network, and what cannot be changed once they are made. */
+export type WarmProfile = {
+  key: string;
+  image: string;
+  isolation: string;
+  network: string;
+  /** Makes one, started and ready for its first step. */
+  make(id: string): Promise<Sandbox>;
+  /** Has one do a first time what every run does, before anybody asks for it; left out where somebody waits. */
+  warmUp(sandbox: Sandbox): Promise<void>;
+};
+
+export type WarmPoolOptions = {
+  newId(): string;
+  /** Idle and in the making, all profiles together: each costs the memory of an init and of its runtime's shim. */
+  most: number;
+  /** Whether the engine has better things to do: then the pool grows by one a second at the most. */
+  busy(): boolean;
+  /** Whether a sandbox is being made for a run that found none here. */
+  opening(): boolean;
+  /** Whether the machine is short of memory: then the pool gives its own back and does not grow. */
+  pressed(): boolean;
+  log: Log;
+};
+
+type Entry = { id: string; sandbox: Sandbox; since: number };
+
+export type Taken = Pick<Entry, 'id' | 'sandbox'>;
+
+type Shelf = {
+  profile: WarmProfile;
+  /** Kept warm even without demand. */
+  pinned: boolean;
+  idle: Entry[];
+  making: number;
+  /** Runs that wait for one in the making, first come first served; never more than there are. */
+  waiting: ((taken: Taken | undefined) => void)[];
+  /** Demand a second, decaying: see `rateMs`. */
+  rate: number;
+  /** The most that were wanted within a second, decaying: see `burstMs`. */
+  burst: number;
+  /** Wanted in the second that began at `secondAt`. */
+  inSecond: number;
+  secondAt: number;
+  seenAt: number;
+  makeMs: number;
+  notBefore: number;
+  /** One after another. */
+  failures: number;
+};
+
+/** Time constants of the demand: the rate follows ten seconds, a burst is remembered for minutes. */
+const rateMs = 10_000;
+const burstMs = 120_000;
+/** Nobody asked for so long: nothing is kept. */
+const idleMs = 600_000;
+const tickMs = 50;
+/** The pool grows at this pace while the engine is busy, and not sooner: a few runs in a row end without a start beside them. */
+const trickleMs = 1_000;
+/** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
+const giveWayMs = 5_000;
+/** So many are made at a time while the engine has nothing else to do. */
+const mostMaking = 2;
+/**
+ * After the first failure; twice that after the next, and so on. After so many in a row a kind is given up: what has failed for five minutes
+ * fails because of what it is, until something changes (see `reconsider`) or nobody asks for ten minutes, and then somebody does.
+ */
+const afterFailureMs = 10_000;
+const mostFailures = 6;
+const mostShelves = 256;
+
+/**
+ * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
+ * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more;
+ * within `most` for all together, see `shares`.
+ */
+export function createWarmPool(options: WarmPoolOptions) {
+  const { log } = options;
+  const shelves = new Map<string, Shelf>();
+  /** Ids that are idle, in the making or in use: their containers are no orphans. */
+  const held = new Set<string>();
+  let making = 0;
+  let madeAt = 0;
+  let quietAt = 0;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const underWay = new Set<Promise<void>>();
+
+  const now = () => performance.now();
+  const idleCount = () => [...shelves.values()].reduce((sum, shelf) => sum + shelf.idle.length, 0);
+
+  function shelfFor(profile: WarmProfile): Shelf {
+    let shelf = shelves.get(profile.key);
+    if (shelf === undefined) {
+      const at = now();
+      shelf = {
+        profile,
+        pinned: false,
+        idle: [],
+        making: 0,
+        waiting: [],
+        rate: 0,
+        burst: 0,
+        inSecond: 0,
+        secondAt: at,
+        seenAt: at,
+        makeMs: 300,
+        notBefore: 0,
+        failures: 0,
+      };
+      shelves.set(profile.key, shelf);
+    }
+    // The newest knows the newest limits.
+    shelf.profile = profile;
+    return shelf;
+  }
+
+  function decay(shelf: Shelf, at: number): void {
+    const elapsed = at - shelf.seenAt;
+    shelf.rate *= Math.exp(-elapsed / rateMs);
+    shelf.burst *= Math.exp(-elapsed / burstMs);
+    shelf.seenAt = at;
+  }
+
+  function note(shelf: Shelf): void {
+    const at = now();
+    decay(shelf, at);
+    shelf.rate += 1000 / rateMs;
+    if (at - shelf.secondAt >= 1000) {
+      shelf.secondAt = at;
+      shelf.inSecond = 0;
+    }
+    shelf.inSecond += 1;
+    shelf.burst = Math.max(shelf.burst, shelf.inSecond);
+  }
+
+  function target(shelf: Shelf): number {
+    const least = shelf.pinned ? 1 : 0;
+    const elapsed = now() - shelf.seenAt;
+    if (shelf.rate === 0 || elapsed > idleMs) return least;
+    const rate = shelf.rate * Math.exp(-elapsed / rateMs);
+    const burst = shelf.burst * Math.exp(-elapsed / burstMs);
+    return Math.max(1, Math.ceil((rate * shelf.makeMs * 1.5) / 1000), Math.ceil(burst));
+  }
+
+  /**
+   * How many of each there shall be. Where all that is wanted is more than the pool may hold, nobody is cut who wants no
+   * more than an equal share, and what is left is shared equally by the others (max-min fairness): the images of a minute
+   * ago leave room to those of now.
+   */
+  function shares(): Map<Shelf, number> {
+    let left = options.most;
+    const wanted = [...shelves.values()]
+      .map((shelf) => ({ shelf, count: target(shelf) }))
+      .filter(({ count }) => count > 0)
+      // Where there is not one for each, it is for those that were wanted last.
+      .sort((a, b) => b.shelf.seenAt - a.shelf.seenAt)
+      .slice(0, left)
+      .sort((a, b) => a.count - b.count);
+    return new Map(
+      wanted.map(({ shelf, count }, at) => {
+        const share = Math.min(count, Math.floor(left / (wanted.length - at)));
+        left -= share;
+        return [shelf, share];
+      }),
+    );
+  }
+
+  /** In the making, and for nobody yet. */
+  const unclaimed = (shelf: Shelf) => shelf.making - shelf.waiting.length;
+
+  function destroy(entry: Entry): void {
+    const removal = entry.sandbox
+      .remove()
+      .catch((error: Error) => log.warn({ warm: entry.id, reason: error.message }, 'not removed'))
+      // From here on what may be left of it is the reaper's.
+      .finally(() => {
+        held.delete(entry.id);
+        underWay.delete(removal);
+      });
+    underWay.add(removal);
+  }
+
+  /** Takes the oldest idle ones of those that have more than `keep` says. */
+  function shed(count: number, keep: (shelf: Shelf) => number): void {
+    const spare = [...shelves.values()].flatMap((shelf) =>
+      shelf.idle.slice(0, Math.max(0, shelf.idle.length - keep(shelf))).map((entry) => ({ shelf, entry })),
+    );
+    for (const { shelf, entry } of spare.sort((a, b) => a.entry.since - b.entry.since).slice(0, count)) {
+      shelf.idle.splice(shelf.idle.indexOf(entry), 1);
+      destroy(entry);
+    }
+  }
+
+  async function make(shelf: Shelf): Promise<void> {
+    const id = options.newId();
+    const began = now();
+    let entry: Entry | undefined;
+    making += 1;
+    shelf.making += 1;
+    madeAt = began;
+    held.add(id);
+    try {
+      const sandbox = await shelf.profile.make(id);
+      entry = { id, sandbox, since: now() };
+      if (shelf.waiting.length === 0) await shelf.profile.warmUp(sandbox);
+      shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
+      shelf.failures = 0;
+      hand(shelf, entry);
+    } catch (error) {
+      if (entry === undefined) held.delete(id);
+      else destroy(entry);
+      putOff(shelf, error as Error);
+    } finally {
+      making -= 1;
+      shelf.making -= 1;
+      // After one that failed: the last to come makes its own.
+      while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
+    }
+  }
+
+  /** Said at the first failure and at the last one, and not in between. */
+  function putOff(shelf: Shelf, error: Error): void {
+    // An engine that is away says nothing of what it was to make.
+    const isAway = error instanceof Problem && error.code === 'engine_unavailable';
+    shelf.failures = Math.min(shelf.failures + 1, isAway ? mostFailures - 1 : mostFailures);
+    const isGivenUp = shelf.failures === mostFailures;
+    shelf.notBefore = isGivenUp
+      ? Number.POSITIVE_INFINITY
+      : now() + afterFailureMs * 2 ** (shelf.failures - 1);
+    const { image, isolation } = shelf.profile;
+    const told = { image, isolation, reason: error.message };
+    if (isGivenUp) log.warn(told, 'sandboxes of this kind are made ahead no more, until something changes');
+    else if (shelf.failures === 1) log.warn(told, 'sandbox could not be made ahead');
+  }
+
+  /** To the run that has waited longest, or to whoever comes. */
+  function hand(shelf: Shelf, entry: Entry): void {
+    const waiter = shelf.waiting.shift();
+    if (waiter !== undefined) waiter(entry);
+    else if (stopped) destroy(entry);
+    else shelve(shelf, entry);
+  }
+
+  function shelve(shelf: Shelf, entry: Entry): void {
+    shelf.idle.push(entry);
+    void entry.sandbox.session.closed.then(() => {
+      const at = shelf.idle.indexOf(entry);
+      if (at < 0) return;
+      shelf.idle.splice(at, 1);
+      destroy(entry);
+    });
+  }
+
+  function tick(): void {
+    if (stopped) return;
+    for (const [key, shelf] of shelves) {
+      if (target(shelf) === 0 && shelf.idle.length === 0 && shelf.making === 0) shelves.delete(key);
+    }
+    if (options.pressed()) {
+      shed(1, () => 0);
+      return;
+    }
+    const share = shares();
+    shed(options.most, (shelf) => share.get(shelf) ?? 0);
+    const at = now();
+    const busy = options.busy();
+    if (!busy) quietAt = at;
+    const wait = options.opening() ? giveWayMs : trickleMs;
+    if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
+    while (making < (busy ? 1 : mostMaking)) {
+      const next = [...shelves.values()]
+        .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
+        .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
+        // The emptiest first, then the one that lacks most.
+        .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
+      if (next === undefined || idleCount() + making >= options.most) return;
+      const done = make(next.shelf).finally(() => {
+        underWay.delete(done);
+        tick();
+      });
+      underWay.add(done);
+    }
+  }
+
+  return {
+    start(): void {
+      timer = setInterval(tick, tickMs);
+    },
+
+    /** One that is ready, or none; notes that one was wanted. Whoever takes it removes it and then calls `forget`. */
+    take(profile: WarmProfile): Taken | undefined {
+      if (stopped) return undefined;
+      if (!shelves.has(profile.key) && shelves.size >= mostShelves) return undefined;
+      const shelf = shelfFor(profile);
+      note(shelf);
+      // The newest: its pages are the likeliest to be in memory still.
+      return shelf.idle.pop();
+    },
+
+    has: (key: string) => !stopped && (shelves.get(key)?.idle.length ?? 0) > 0,
+
+    /**
+     * For a run that `take` had none for: the next one that becomes ready, which is sooner than one of its own, and spares
+     * the engine a start beside it. None where none is in the making, or it fails.
+     */
+    async next(key: string): Promise<(Taken & { waited: boolean }) | undefined> {
+      const shelf = shelves.get(key);
+      if (stopped || shelf === undefined) return undefined;
+      const ready = shelf.idle.pop();
+      if (ready !== undefined) return { ...ready, waited: false };
+      if (unclaimed(shelf) === 0) return undefined;
+      const made = await new Promise<Taken | undefined>((resolve) => shelf.waiting.push(resolve));
+      return made && { ...made, waited: true };
+    },
+
+    /**
+     * Keeps at least one of each of these, asked for or not, and none of others without demand. All of them in one step: a tick
+     * that found some of them unpinned would take their sandboxes down.
+     */
+    pinOnly(profiles: WarmProfile[]): void {
+      for (const shelf of shelves.values()) shelf.pinned = false;
+      for (const profile of profiles) shelfFor(profile).pinned = true;
+    },
+
+    /** Images, runtimes or the engine have changed, or one of this kind was made for a run: what failed may not fail now. */
+    reconsider(key?: string): void {
+      const some = key === undefined ? shelves.values() : [shelves.get(key)];
+      for (const shelf of some)
+        if (shelf !== undefined && shelf.failures > 0) Object.assign(shelf, { failures: 0, notBefore: 0 });
+    },
+
+    forget(id: string): void {
+      held.delete(id);
+    },
+
+    holds: (id: string) => held.has(id),
+
+    picture(): { image: string; isolation: string; network: string; count: number }[] {
+      return [...shelves.values()]
+        .filter(({ idle }) => idle.length > 0)
+        .map(({ profile: { image, isolation, network }, idle }) => ({
+          image,
+          isolation,
+          network,
+          count: idle.length,
+        }));
+    },
+
+    /** Removes what is idle and waits for what is in the making. */
+    async stop(): Promise<void> {
+      stopped = true;
+      clearInterval(timer);
+      for (const shelf of shelves.values()) for (const entry of shelf.idle.splice(0)) destroy(entry);
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
+  };
+}

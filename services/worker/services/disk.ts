@@ -1,0 +1,72 @@
+import { defaultVolumeBytes, type ServiceRequest } from '../../../shared/contracts/service.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { DiskLimits } from '../disk/places.ts';
+import type { DiskOver, DiskWatch } from '../disk/watch.ts';
+import type { ContainerState } from '../engine/engine.ts';
+
+type Wanted = Pick<ServiceRequest, 'limits' | 'volumes'>;
+
+/** What a service may hold on the disk; of volumes, each that is named in the request. */
+export function diskLimits({ limits, volumes }: Wanted): DiskLimits {
+  return {
+    rootBytes: limits.diskBytes,
+    volumes: volumes.map(({ path, sizeBytes }) => ({ path, bytes: sizeBytes ?? defaultVolumeBytes })),
+  };
+}
+
+/** The largest file that it can have at all, wherever that lies. */
+export function mostFileBytes(request: Wanted): number {
+  const { rootBytes, volumes } = diskLimits(request);
+  return Math.max(rootBytes, ...volumes.map(({ bytes }) => bytes));
+}
+
+/** Why a service was stopped that held more than it may, and what to do. Pure. */
+export function diskProblem({ volume }: DiskOver, request: Wanted): Problem {
+  const index = request.volumes.findIndex(({ path }) => path === volume);
+  const named = request.volumes[index];
+  if (named === undefined)
+    return new Problem(
+      'disk_limit',
+      `It wrote more than limits.diskBytes (${request.limits.diskBytes} bytes) to its root filesystem, and was killed; what it wrote there went with its container, named volumes are kept. Start it again if it will write less, or create it anew with a higher limits.diskBytes, or with a volume for what it keeps.`,
+    );
+  return new Problem(
+    'disk_limit',
+    `Its volume "${named.name}" holds more than volumes[${index}].sizeBytes (${named.sizeBytes ?? defaultVolumeBytes} bytes), and it was killed; the volume is kept as it is. Create the service anew with a higher sizeBytes for it: it finds what is there.`,
+  );
+}
+
+/** Watches what the running container of one service writes; what is over its limit is killed at once. */
+export function createServiceDisk(options: {
+  disk: Pick<DiskWatch, 'watch'>;
+  request: Wanted;
+  kill: (container: string) => Promise<void>;
+  /** Something is to be done about it. */
+  onOver: () => void;
+}) {
+  let watched = '';
+  let over: Problem | undefined;
+  let leave = () => {};
+  return {
+    /** Of each start of a container anew. */
+    watch({ id, startedAt }: Pick<ContainerState, 'id' | 'startedAt'>): void {
+      const start = `${id} ${startedAt}`;
+      if (watched === start) return;
+      leave();
+      watched = start;
+      leave = options.disk.watch(id, diskLimits(options.request), (what) => {
+        over = diskProblem(what, options.request);
+        // Where that fails its removal follows.
+        options.kill(id).catch(() => {});
+        options.onOver();
+      });
+    },
+    /** Why it was killed, until that is dealt with. */
+    over: () => over,
+    /** Nothing of it runs any more. */
+    leave(): void {
+      leave();
+      watched = '';
+      over = undefined;
+    },
+  };
+}

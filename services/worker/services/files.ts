@@ -1,0 +1,81 @@
+import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import { planFile } from '../../../shared/run-plan.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Engine, ImageInfo, Labels } from '../engine/engine.ts';
+import { filesContainer } from '../labels.ts';
+import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
+import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';
+import { startFailure } from '../sandbox/program/start-failure.ts';
+import { createSandbox } from '../sandbox/sandbox.ts';
+import { removeStale } from './stale.ts';
+
+const MiB = 1024 * 1024;
+
+/** The volume that brings a service its files. */
+export const filesVolume = (id: string) => `runlet-files-${id}`;
+
+/**
+ * Puts the request's files into a volume on the work folder, which begins as what the image has there. A container of the init's writes
+ * them, by its protocol: the engine's own way of bringing files in has run code as root of the host (CVE-2026-41567). They belong to the
+ * image's user, and so does the work folder where the image has none.
+ * Answers the mounts that follow.
+ */
+export async function bringFiles(options: {
+  engine: Engine;
+  initVolume: InitVolume;
+  record: ServiceRecord;
+  request: ServiceRequest;
+  image: ImageInfo;
+  labels: Labels;
+  seccompProfile: string;
+}): Promise<ServiceRequest['volumes']> {
+  const { engine, request, image, record } = options;
+  if (request.files.length === 0) return [];
+  const { id, tenant } = record.head;
+  const path = checkWorkdir(workdirFor(request.workdir, image.workdir));
+  const volume = filesVolume(id);
+  await engine.createVolume(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
+  const { init } = options.initVolume;
+  const name = filesContainer(id);
+  await removeStale(engine, name, options.labels);
+  const sandbox = await createSandbox(engine, {
+    name,
+    labels: options.labels,
+    image: image.id,
+    entrypoint: [init.path],
+    // Root's hands, the user's files: the folder may be somebody else's.
+    command: ['files', image.user === '' ? '0' : image.user],
+    env: {},
+    workdir: '/',
+    user: '0:0',
+    hostname: 'runlet',
+    stdin: true,
+    network: 'none',
+    dns: [],
+    readOnlyRoot: true,
+    tmpfs: [],
+    volumes: [init.volume, { name: volume, path, readOnly: false, copy: true }],
+    files: [],
+    memoryBytes: 64 * MiB,
+    pids: 16,
+    cpus: 1,
+    shmBytes: MiB,
+    rlimits: [],
+    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'],
+    seccompProfile: options.seccompProfile,
+    runtime: null,
+    oomScoreAdj: 500,
+  });
+  try {
+    await sandbox.start();
+    await sandbox.session.ready;
+    await sandbox.session.prepare(path, request.files.map(planFile));
+    // One that could not be written fails what is asked next.
+    await sandbox.session.list(0);
+  } catch (error) {
+    throw startFailure(error) ?? error;
+  } finally {
+    await sandbox.remove();
+  }
+  return [{ name: volume, path }];
+}
