@@ -5,7 +5,7 @@ import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
 import { targetFault, targetPolicy } from '../../shared/webhooks/target.ts';
-import { trustedProxies } from './services/proxy/trusted-proxies.ts';
+import { trustedProxies } from './proxy/trusted-proxies.ts';
 
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;

@@ -21,9 +21,9 @@ import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import { createKeyring } from './keys/keyring.ts';
+import { createEndings } from './run-endings.ts';
 import type { RunQueue } from './run-queue.ts';
-import { createEndings } from './runs/endings.ts';
-import { createRefusals } from './runs/refusals.ts';
+import { createRefusals } from './run-refusals.ts';
 import { createStoreRoom } from './store-room.ts';
 
 /** What every route works with; made once by main.ts. */

@@ -8,14 +8,14 @@ import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { ensureApiKey } from './api-key.ts';
+import { createApp } from './app.ts';
 import { gatewayEnvironment, policyOf } from './environment.ts';
 import { createGateway } from './gateway.ts';
-import { createApp } from './http/app.ts';
-import { createHttpServer } from './http/server.ts';
 import { createJanitor } from './janitor/janitor.ts';
+import { createServiceProxy } from './proxy/proxy.ts';
 import { createRunQueue } from './run-queue.ts';
-import { createServiceProxy } from './services/proxy/proxy.ts';
-import { stopOnSignal } from './stop.ts';
+import { createHttpServer } from './server/server.ts';
+import { stopOnSignal } from './shutdown.ts';
 
 const env = takeEnvironment(gatewayEnvironment);
 const log = createLog('gateway', env.RUNLET_LOG_LEVEL);

@@ -5,7 +5,7 @@ import { digestOf } from '../../../shared/secrets.ts';
 import { type ApiKeyStore, type Identity, isExpired } from '../../../shared/stores/api-keys.ts';
 import { createGatewayRegister } from '../../../shared/stores/gateways.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
-import { rememberRecent } from '../services/proxy/recent.ts';
+import { rememberRecent } from '../proxy/lru.ts';
 import { createHearing } from './hearing.ts';
 import { createHeld } from './held.ts';
 import { createUses } from './uses.ts';

@@ -22,8 +22,8 @@ import { mountFiles } from './files.ts';
 import { ownService, readAll } from './load.ts';
 import { mountLogs } from './logs.ts';
 import { placeService } from './place.ts';
-import { signService } from './proxy/signed-url.ts';
 import { signedUrl } from './signed-link.ts';
+import { signService } from './signed-url.ts';
 import { removeVolumes } from './volumes.ts';
 
 /** A removal is waited for so long: it gives the program ten seconds to end. */

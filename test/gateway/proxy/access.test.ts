@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signService } from '../../../services/gateway/services/proxy/signed-url.ts';
+import { signService } from '../../../services/gateway/services/signed-url.ts';
 import { newId } from '../../../shared/ids.ts';
 import {
   type Container,

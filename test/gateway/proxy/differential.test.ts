@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { type AnswerHead, parseAnswer } from '../../../services/gateway/services/proxy/answer-head.ts';
-import { headText } from '../../../services/gateway/services/proxy/answers.ts';
-import { Connection, type Failure } from '../../../services/gateway/services/proxy/connection.ts';
+import { headText } from '../../../services/gateway/proxy/answers.ts';
+import { type AnswerHead, parseAnswer } from '../../../services/gateway/proxy/http1/answer-head.ts';
+import { Connection, type Failure } from '../../../services/gateway/proxy/http1/connection.ts';
 import { answers, findings, requests } from './corpus.ts';
 import { cut, cutting, hearAnswer, hearRequests, mutated, turn, type Wire } from './differential.ts';
 
@@ -15,7 +15,7 @@ const seed = Number(process.env.RUNLET_TEST_FUZZ_SEED ?? 16);
 const settings = { numRuns, seed, endOnFailure: !!process.env.RUNLET_TEST_FUZZ_RUNS };
 
 const wires: Wire[] = [];
-vi.mock('../../../services/gateway/services/proxy/upstream-socket.ts', async () => {
+vi.mock('../../../services/gateway/proxy/http1/upstream-socket.ts', async () => {
   const { Wire: Made } = await import('./differential.ts');
   return {
     connectTo: () => {

@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { type LaneHandler, openLane } from '../../../services/gateway/services/proxy/lane.ts';
+import { type LaneHandler, openLane } from '../../../services/gateway/proxy/clients/fast-path.ts';
 import {
   type RequestFields,
   readRequestFields,
-} from '../../../services/gateway/services/proxy/request-fields.ts';
+} from '../../../services/gateway/proxy/clients/request-fields.ts';
 import { tokens } from './corpus.ts';
 
 /** A socket without a wire: what is fed is read in just these pieces. */

@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAnswer } from '../../../services/gateway/services/proxy/answer-head.ts';
-import { ChunkReader } from '../../../services/gateway/services/proxy/chunks.ts';
-import { plainRequests } from '../../../services/gateway/services/proxy/plain-request.ts';
+import { plainRequests } from '../../../services/gateway/proxy/clients/plain-request.ts';
+import { parseAnswer } from '../../../services/gateway/proxy/http1/answer-head.ts';
+import { ChunkReader } from '../../../services/gateway/proxy/http1/chunks.ts';
 
 describe('chunks', () => {
   const chunk = fc.record({

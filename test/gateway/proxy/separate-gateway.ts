@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
+import { createApp } from '../../../services/gateway/app.ts';
 import { gatewayEnvironment, policyOf } from '../../../services/gateway/environment.ts';
 import { createGateway } from '../../../services/gateway/gateway.ts';
-import { createApp } from '../../../services/gateway/http/app.ts';
-import { createHttpServer } from '../../../services/gateway/http/server.ts';
+import { createServiceProxy } from '../../../services/gateway/proxy/proxy.ts';
 import { createRunQueue } from '../../../services/gateway/run-queue.ts';
-import { createServiceProxy } from '../../../services/gateway/services/proxy/proxy.ts';
+import { createHttpServer } from '../../../services/gateway/server/server.ts';
 import { folderBlobStore } from '../../../shared/blobs/folder.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';

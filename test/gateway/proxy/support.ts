@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { createApp } from '../../../services/gateway/http/app.ts';
-import { createHttpServer } from '../../../services/gateway/http/server.ts';
-import { createServiceProxy } from '../../../services/gateway/services/proxy/proxy.ts';
+import { createApp } from '../../../services/gateway/app.ts';
+import { createServiceProxy } from '../../../services/gateway/proxy/proxy.ts';
+import { createHttpServer } from '../../../services/gateway/server/server.ts';
 import { serviceRequestSchema } from '../../../shared/contracts/service.ts';
 import { newId } from '../../../shared/ids.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';

@@ -3,8 +3,8 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gatewayEnvironment } from '../../../services/gateway/environment.ts';
-import { forwardedLines } from '../../../services/gateway/services/proxy/forwarded.ts';
-import { trustedProxies } from '../../../services/gateway/services/proxy/trusted-proxies.ts';
+import { forwardedLines } from '../../../services/gateway/proxy/forwarded.ts';
+import { trustedProxies } from '../../../services/gateway/proxy/trusted-proxies.ts';
 import { readEnvironment } from '../../../shared/config.ts';
 import { type Container, type Proxied, startContainer, startProxied, ways } from './support.ts';
 

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { signService } from '../../../services/gateway/services/proxy/signed-url.ts';
+import { signService } from '../../../services/gateway/services/signed-url.ts';
 import { until } from '../support.ts';
 import { type Container, call, type Proxied, raw, startContainer, startProxied } from './support.ts';
 

@@ -1,10 +1,10 @@
-import { networkNamespace } from '../../../../shared/network-namespace.ts';
-import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
-import { tellsUsesEveryMs } from '../../../../shared/stores/services.ts';
-import type { Gateway } from '../../gateway.ts';
-import type { Limits } from './connection.ts';
-import { addressOf } from './place.ts';
-import { createPool, type Pool } from './pool.ts';
+import { networkNamespace } from '../../../shared/network-namespace.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import { tellsUsesEveryMs } from '../../../shared/stores/services.ts';
+import type { Gateway } from '../gateway.ts';
+import { addressOf } from './container-address.ts';
+import type { Limits } from './http1/connection.ts';
+import { createPool, type Pool } from './http1/pool.ts';
 import type { Target } from './target.ts';
 
 /** A service that somebody calls, as this gateway knows it. */

@@ -1,5 +1,5 @@
+import type { RequestFields } from './clients/request-fields.ts';
 import { type From, forwardedLines } from './forwarded.ts';
-import type { RequestFields } from './request-fields.ts';
 
 export type Forwarded = {
   method: string;

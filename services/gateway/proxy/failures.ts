@@ -1,6 +1,6 @@
-import { Problem } from '../../../../shared/problems.ts';
-import type { ServiceHead } from '../../../../shared/stores/service-record.ts';
-import type { Failure } from './connection.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { ServiceHead } from '../../../shared/stores/service-record.ts';
+import type { Failure } from './http1/connection.ts';
 
 /** What is answered where the container has not. */
 export function failureProblem({ name, request }: ServiceHead, failure: Failure | 'full'): Problem {

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import { isAuthority } from '../../http/authority.ts';
-import { headEnd, parseFields, readingOnce } from './fields.ts';
+import { headEnd, parseFields, readingOnce } from '../http1/fields.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
 
 export type PlainRequest = Readonly<{

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import type { Problem } from '../../../../shared/problems.ts';
-import type { Caller } from './caller.ts';
+import type { Problem } from '../../../shared/problems.ts';
+import type { Caller } from './clients/caller.ts';
 
 /** Fields of every answer of our own on a service's origin: it is nobody's page, and kept by nobody. */
 const always = [

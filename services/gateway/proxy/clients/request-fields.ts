@@ -1,6 +1,6 @@
-import { tokenInQuery, tokensInCookie, withoutKey } from './credentials.ts';
-import { isEndToEnd } from './field-kinds.ts';
-import { listed } from './fields.ts';
+import { tokenInQuery, tokensInCookie, withoutKey } from '../access/credentials.ts';
+import { isEndToEnd } from '../http1/field-kinds.ts';
+import { listed } from '../http1/fields.ts';
 
 /** What a request says of itself, read once. */
 export type RequestFields = {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';
-import { LaneCaller } from './lane-caller.ts';
+import { LaneCaller } from './fast-caller.ts';
 import { type PlainRequest, plainRequests } from './plain-request.ts';
 
 /** As the server's own keepAliveTimeout: it is the client who closes. */

@@ -1,4 +1,4 @@
-import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 
 /**
  * Where the container's port is reached from here: itself, from the network that its worker is in; elsewhere where the worker's

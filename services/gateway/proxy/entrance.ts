@@ -1,18 +1,18 @@
-import { Problem } from '../../../../shared/problems.ts';
-import { serviceUrl } from '../../../../shared/stores/service-present.ts';
-import type { Gateway } from '../../gateway.ts';
-import type { Admit, Pass } from './access.ts';
-import { after } from './at-once.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { serviceUrl } from '../../../shared/stores/service-present.ts';
+import type { Gateway } from '../gateway.ts';
+import type { Admit, Pass } from './access/access.ts';
+import { tokenInQuery } from './access/credentials.ts';
 import { ofHost } from './by-name.ts';
 import { confine } from './by-path.ts';
-import type { Caller } from './caller.ts';
-import { tokenInQuery } from './credentials.ts';
+import type { Caller } from './clients/caller.ts';
+import type { Pool } from './http1/pool.ts';
 import type { Known, KnownServices } from './known-services.ts';
-import type { Pool } from './pool.ts';
-import type { AwaitReady, Waiting } from './readiness.ts';
+import { after } from './maybe-async.ts';
 import { requestHead } from './request-head.ts';
 import type { Target } from './target.ts';
 import { trustedProxies } from './trusted-proxies.ts';
+import type { AwaitReady, Waiting } from './wake.ts';
 
 export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { target: Target };
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { without } from './answer-head.ts';
-import { headText } from './answers.ts';
+import { headText } from '../answers.ts';
+import { without } from '../http1/answer-head.ts';
 import type { Caller, CallerEvents } from './caller.ts';
 import { linger } from './linger.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';

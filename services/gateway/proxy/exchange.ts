@@ -1,9 +1,9 @@
-import type { AnswerHead } from './answer-head.ts';
-import type { Caller, CallerEvents } from './caller.ts';
-import type { Asker, Connection, Failure } from './connection.ts';
-import { lingering } from './linger.ts';
-import type { Pool } from './pool.ts';
-import { trailersOf } from './trailers.ts';
+import type { Caller, CallerEvents } from './clients/caller.ts';
+import { lingering } from './clients/linger.ts';
+import type { AnswerHead } from './http1/answer-head.ts';
+import type { Asker, Connection, Failure } from './http1/connection.ts';
+import type { Pool } from './http1/pool.ts';
+import { trailersOf } from './http1/trailers.ts';
 
 export type Exchanged = {
   /** The head of the request for the container. */

@@ -1,11 +1,11 @@
 import { Problem } from '../../../../shared/problems.ts';
 import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { ServiceHead } from '../../../../shared/stores/service-record.ts';
+import { verifyServiceToken } from '../../services/signed-url.ts';
+import type { RequestFields } from '../clients/request-fields.ts';
+import { after } from '../maybe-async.ts';
 import type { KnownKeys } from './api-keys.ts';
-import { after } from './at-once.ts';
 import { bearerOf, isRunletKey, tokenInQuery } from './credentials.ts';
-import type { RequestFields } from './request-fields.ts';
-import { verifyServiceToken } from './signed-url.ts';
 
 /** How a request may go on. */
 export type Pass = {

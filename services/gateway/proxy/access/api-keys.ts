@@ -1,8 +1,8 @@
 import { digestOf } from '../../../../shared/secrets.ts';
 import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { Keyring } from '../../keys/keyring.ts';
-import { after } from './at-once.ts';
-import { rememberRecent } from './recent.ts';
+import { rememberRecent } from '../lru.ts';
+import { after } from '../maybe-async.ts';
 
 /** A token that is no key is asked for again after this. */
 const strangeMs = 5_000;

@@ -3,13 +3,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { Problem } from '../../../shared/problems.ts';
-import { answerProblem } from '../services/proxy/answers.ts';
-import { NodeCaller } from '../services/proxy/node-caller.ts';
-import type { ServiceProxy } from '../services/proxy/proxy.ts';
-import { problemAnswer } from './answers.ts';
-import type { App } from './mount.ts';
-import { answerParserFaults, endWith } from './parser-fault.ts';
-import { requestFault } from './request-fault.ts';
+import { problemAnswer } from '../http/answers.ts';
+import type { App } from '../http/mount.ts';
+import { answerParserFaults, endWith } from '../http/parser-fault.ts';
+import { requestFault } from '../http/request-fault.ts';
+import { answerProblem } from '../proxy/answers.ts';
+import { NodeCaller } from '../proxy/clients/node-caller.ts';
+import type { ServiceProxy } from '../proxy/proxy.ts';
 import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
 
 /** A body that trickles in is given up. */

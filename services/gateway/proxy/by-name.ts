@@ -1,5 +1,5 @@
 import { cookieOfHost } from './cookies.ts';
-import { isOfEdge } from './field-kinds.ts';
+import { isOfEdge } from './http1/field-kinds.ts';
 
 /**
  * A service that is reached by its name has an origin of its own, and says of it what it likes. Not what is of the edge of the connection:

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Gateway } from '../../gateway.ts';
-import { accessTo } from './access.ts';
-import { knowKeys } from './api-keys.ts';
-import type { Caller } from './caller.ts';
+import type { Gateway } from '../gateway.ts';
+import { accessTo } from './access/access.ts';
+import { knowKeys } from './access/api-keys.ts';
+import type { Caller } from './clients/caller.ts';
+import { openLane } from './clients/fast-path.ts';
+import { isEnding, NodeCaller } from './clients/node-caller.ts';
 import { entranceTo } from './entrance.ts';
 import { knowServices } from './known-services.ts';
-import { openLane } from './lane.ts';
-import { isEnding, NodeCaller } from './node-caller.ts';
-import { readinessOf } from './readiness.ts';
 import { problemsOf, serving } from './serve.ts';
 import { originForm, targetFinder } from './target.ts';
 import { openTunnels } from './tunnel.ts';
+import { readinessOf } from './wake.ts';
 
 /** A container that does not take a connection by then is not there; the same as for a host that drops packets. */
 const connectMs = 10_000;

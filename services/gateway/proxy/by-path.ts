@@ -1,5 +1,5 @@
 import { cookieBelow } from './cookies.ts';
-import { isOfOrigin } from './field-kinds.ts';
+import { isOfOrigin } from './http1/field-kinds.ts';
 
 /**
  * A service that is reached by path shares the API's origin, and that of every other service. Its pages get an opaque origin

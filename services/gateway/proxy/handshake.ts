@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import type { AnswerHead } from './answer-head.ts';
 import { headText } from './answers.ts';
-import type { Asker, Connection, Failure } from './connection.ts';
+import type { AnswerHead } from './http1/answer-head.ts';
+import type { Asker, Connection, Failure } from './http1/connection.ts';
 
 export type Outcome = {
   /** The container has agreed: what both sides say from now on is theirs. `rest` came after its head. */

@@ -1,8 +1,8 @@
-import { Problem } from '../../../../shared/problems.ts';
-import type { ServiceRecord } from '../../../../shared/stores/service-record.ts';
-import type { Gateway } from '../../gateway.ts';
-import { wish } from '../actions.ts';
-import type { Caller } from './caller.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
+import type { Gateway } from '../gateway.ts';
+import { wish } from '../services/actions.ts';
+import type { Caller } from './clients/caller.ts';
 import type { Known, KnownServices } from './known-services.ts';
 
 /** Hints may be missed: who waits also looks by itself. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { headText } from './answers.ts';
+import { headText } from '../answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
 import { linger } from './linger.ts';
 import { addressOf } from './node-caller.ts';

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
-import { serviceName } from '../../../../shared/contracts/service.ts';
-import { isId } from '../../../../shared/ids.ts';
-import type { GatewayEnvironment } from '../../environment.ts';
-import { rememberRecent } from './recent.ts';
+import { serviceName } from '../../../shared/contracts/service.ts';
+import { isId } from '../../../shared/ids.ts';
+import type { GatewayEnvironment } from '../environment.ts';
+import { rememberRecent } from './lru.ts';
 
 /** What a request is for, and what of its target the container sees. */
 export type Target = { path: string } & (

@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { ServiceProxy } from '../services/proxy/proxy.ts';
-import type { Upgrade } from './context.ts';
-import { farewellMs, keyIsOver } from './end-of-key.ts';
-import type { App } from './mount.ts';
-import { endWith } from './parser-fault.ts';
-import { requestFault } from './request-fault.ts';
+import type { Upgrade } from '../http/context.ts';
+import { farewellMs, keyIsOver } from '../http/end-of-key.ts';
+import type { App } from '../http/mount.ts';
+import { endWith } from '../http/parser-fault.ts';
+import { requestFault } from '../http/request-fault.ts';
+import type { ServiceProxy } from '../proxy/proxy.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
 const mostMessageBytes = Math.ceil((mostStdinBytes * 4) / 3) + 4096;

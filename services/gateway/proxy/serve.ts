@@ -1,17 +1,17 @@
-import type { Log } from '../../../../shared/log.ts';
-import { Problem } from '../../../../shared/problems.ts';
-import { toProblem } from '../../http/errors.ts';
-import type { Pass } from './access.ts';
+import type { Log } from '../../../shared/log.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { toProblem } from '../http/errors.ts';
+import type { Pass } from './access/access.ts';
+import { tokenInQuery, tokenName } from './access/credentials.ts';
 import { answerProblem, answerRedirect } from './answers.ts';
-import { after } from './at-once.ts';
-import type { Caller } from './caller.ts';
-import type { Failure } from './connection.ts';
-import { tokenInQuery, tokenName } from './credentials.ts';
+import type { Caller } from './clients/caller.ts';
 import type { Dressed, Entrance } from './entrance.ts';
 import { Exchange } from './exchange.ts';
 import { failureProblem } from './failures.ts';
+import type { Failure } from './http1/connection.ts';
+import type { Pool } from './http1/pool.ts';
 import type { Known, KnownServices } from './known-services.ts';
-import type { Pool } from './pool.ts';
+import { after } from './maybe-async.ts';
 import type { Target } from './target.ts';
 
 /** Sees a request to its answer: the container's, or ours. */

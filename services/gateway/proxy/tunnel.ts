@@ -1,14 +1,14 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Problem } from '../../../../shared/problems.ts';
+import type { Problem } from '../../../shared/problems.ts';
 import { headText, problemBody, problemFields } from './answers.ts';
+import { linger } from './clients/linger.ts';
+import { addressOf } from './clients/node-caller.ts';
+import { readRequestFields } from './clients/request-fields.ts';
 import type { Entrance } from './entrance.ts';
 import { failureProblem } from './failures.ts';
 import { Handshake } from './handshake.ts';
 import type { KnownServices } from './known-services.ts';
-import { linger } from './linger.ts';
-import { addressOf } from './node-caller.ts';
-import { readRequestFields } from './request-fields.ts';
 import type { Target } from './target.ts';
 
 /** Whoever has vanished without a word is found out by TCP. */
