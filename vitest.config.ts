@@ -5,7 +5,10 @@ const patience = { testTimeout: 120_000, hookTimeout: 180_000 };
 
 /** These start no container, and mostly wait: two files at a time, as there are two cores. (memory.test.ts measures what a gateway takes.) */
 const light = [
-  'test/{integration,unit}/**/*.test.ts',
+  'test/shared/**/*.test.ts',
+  'test/worker/{disk,intake,node,run,services}/*.test.ts',
+  'test/worker/images/!(image-archive).test.ts',
+  'test/worker/sandbox/{users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
   'test/gateway/proxy/!(memory).test.ts',
   'test/hostile/{http,cli,store}-*.test.ts',

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ensureTools } from '../../infra/parts/apt.ts';
 import { waitUntil } from '../../infra/parts/pids.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { freePort } from '../support/ports.ts';
 import type { Runlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 import { type Context, withRunlet } from './context.ts';
 import { compared, median, type Row } from './measure.ts';
 

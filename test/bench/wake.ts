@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import type { Runlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 import { type Context, withRunlet } from './context.ts';
 import { alone, compared, median, type Row, timed } from './measure.ts';
 

@@ -15,11 +15,11 @@ import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { sseReader } from '../gateway/sse.ts';
-import { servicesOf } from '../services/support.ts';
 import { asEarlierVersion } from '../support/earlier-run.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { runRequest } from '../support/run-request.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 
 /** Faults that are ours, put into Redis before a worker is there. Each run ends by its own, and the worker sees the others to their ends. */
 const lab = inject('lab');

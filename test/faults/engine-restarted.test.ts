@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { type SecondEngine, startSecondEngine } from '../support/second-engine.ts';
+import { servicesOf } from '../whole/services/support.ts';
 
 const lab = inject('lab');
 let engine: SecondEngine;

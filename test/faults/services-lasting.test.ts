@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { webSocket } from '../support/web-socket.ts';
+import { servicesOf } from '../whole/services/support.ts';
 
 const lab = inject('lab');
 let runlet: Runlet;

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import type { Service } from '../../shared/contracts/service.ts';
 import { payload } from '../../shared/contracts/webhook-payload.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { type SecondEngine, startSecondEngine } from '../support/second-engine.ts';
+import { servicesOf } from '../whole/services/support.ts';
 
 const lab = inject('lab');
 let other: SecondEngine;

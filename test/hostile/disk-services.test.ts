@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 import { type Filler, fillers, MiB, saidMiB, watchHost } from './support/disk.ts';
 
 /** A service fills the machine's disk: its root, what is mounted in it, its volumes. */

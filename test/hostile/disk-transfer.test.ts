@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 import { MiB } from './support/disk.ts';
 
 /** A file of a service goes by the blob store, which lies on the host's disk: what a service makes of its files must not fill that. */

@@ -9,8 +9,8 @@ import {
   resolver,
   silentSite,
   site,
-} from '../engine/internet.ts';
-import { bench, containerSpecFor, owner, policy, probeImage, request } from '../engine/support.ts';
+} from '../worker/engine/internet.ts';
+import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
 import { connectionsOf, connectionsShown } from './support/network.ts';
 
 // The table of connections is the whole machine's: full, nobody on it opens one any more.

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { servicesOf } from '../services/support.ts';
 import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { servicesOf } from '../whole/services/support.ts';
 
 const lab = inject('lab');
 /** Users of this machine: one that is said to be the gateway's, and one that is nobody's. */

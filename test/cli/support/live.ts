@@ -1,9 +1,9 @@
-import { servicesOf } from '../../services/support.ts';
 import { docker } from '../../support/docker.ts';
 import type { Lab } from '../../support/lab.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { freePort } from '../../support/ports.ts';
 import { startRunlet } from '../../support/runlet.ts';
+import { servicesOf } from '../../whole/services/support.ts';
 import { type CliOptions, cleanUp, runCli, startCli } from './cli.ts';
 
 /** A whole Runlet with an engine, and the CLI as its user calls it. */

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createListener, type Socket } from 'node:net';
-import { sh } from '../../engine/support.ts';
+import { sh } from '../../worker/engine/support.ts';
 
 /** Somebody who must not be called: knows of each connection that was made, whatever was said on it. */
 export type Bystander = { port: number; calls: string[]; stop(): Promise<void> };

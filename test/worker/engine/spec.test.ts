@@ -1,0 +1,351 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { containerBody } from '../../../services/worker/engine/docker/container-body.ts';
+import type { ImageInfo } from '../../../services/worker/engine/engine.ts';
+import {
+  labelsFor,
+  lookLabelsFor,
+  lookName,
+  ownerFrom,
+  sandboxName,
+  serviceLabelsFor,
+  serviceName,
+  warmLabelsFor,
+  warmName,
+} from '../../../services/worker/labels.ts';
+import { subnetPool } from '../../../services/worker/network/subnets.ts';
+import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
+import { judgeExit, signalName } from '../../../services/worker/sandbox/program/exit.ts';
+import { sandboxSpecFor } from '../../../services/worker/sandbox/spec.ts';
+import { parseUser } from '../../../services/worker/sandbox/users/user.ts';
+import { containerSpecFor, policy, request } from './support.ts';
+
+const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };
+const image: ImageInfo = {
+  id: 'sha256:id',
+  digest: null,
+  architecture: 'amd64',
+  os: 'linux',
+  variant: null,
+  entrypoint: [],
+  cmd: ['sh'],
+  env: [],
+  workdir: '',
+  volumes: [],
+  user: '',
+  sizeBytes: 1,
+  createdAt: '',
+};
+const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code: wanted });
+const specOf = (fields: object = {}, of: Partial<ImageInfo> = {}) =>
+  containerSpecFor(request({ command: ['x'], ...fields }), { ...image, ...of }, owner, policy);
+const folders = (fields: object, of: Partial<ImageInfo>) => specOf(fields, of).tmpfs.map(({ path }) => path);
+
+describe('what is executed', () => {
+  const of = (asked: object, its: Partial<ImageInfo> = { entrypoint: ['E'], cmd: ['C'] }) => {
+    const { entrypoint, command } = resolveCommand(asked, { ...image, ...its }, 'image');
+    return [...entrypoint, ...command].join(' ');
+  };
+
+  it('follows Docker’s rules', () => {
+    expect(of({})).toBe('E C');
+    expect(of({ command: ['c'] })).toBe('E c');
+    expect(of({ command: [] })).toBe('E C');
+    expect(of({ entrypoint: ['e'] })).toBe('e');
+    expect(of({ entrypoint: ['e'], command: ['c'] })).toBe('e c');
+    expect(of({ entrypoint: [], command: ['c'] })).toBe('c');
+    expect(of({ entrypoint: [''], command: ['c'] })).toBe('c');
+  });
+
+  it('must be something', () => {
+    expect(() => of({}, { entrypoint: [], cmd: [] })).toThrow(code('image_without_command'));
+    expect(() => of({ entrypoint: [''] })).toThrow(code('image_without_command'));
+  });
+});
+
+describe('where it is executed', () => {
+  it('is the asked folder, else the image’s own, else /work', () => {
+    expect(specOf({ workdir: '/srv/x/' }).workdir).toBe('/srv/x');
+    expect(specOf({}, { workdir: '/srv' }).workdir).toBe('/srv');
+    expect(specOf({}, { workdir: '/' }).workdir).toBe('/work');
+    expect(specOf().workdir).toBe('/work');
+  });
+
+  it('writable are /work, /tmp, the image’s VOLUMEs, and the start folder inside of them', () => {
+    expect(folders({}, {})).toEqual(['/tmp', '/work']);
+    expect(folders({}, { volumes: ['/data', '/data/', '/var//lib/x'] })).toEqual([
+      '/data',
+      '/tmp',
+      '/var/lib/x',
+      '/work',
+    ]);
+    expect(folders({ workdir: '/work/a/b' }, {})).toEqual(['/tmp', '/work', '/work/a/b']);
+    expect(folders({ workdir: '/working' }, {})).toEqual(['/tmp', '/work']);
+    expect(folders({}, { workdir: '/tmp/x' })).toEqual(['/tmp', '/tmp/x', '/work']);
+  });
+
+  it.each(['/', '/proc', '/proc/1', '/sys/fs', '/dev', '/a/../proc'])('a VOLUME %s is refused', (path) => {
+    expect(() => specOf({}, { volumes: [path] })).toThrow(code('start_failed'));
+  });
+
+  it('a HOME is always where it can be written to, unless the request says otherwise', () => {
+    expect(specOf().env.HOME).toBe('/work');
+    expect(specOf({}, { env: ['HOME=/root'] }).env.HOME).toBe('/work');
+    expect(specOf({}, { env: ['HOME=/data'], volumes: ['/data'] }).env.HOME).toBe('/data');
+    expect(specOf({ env: { HOME: '/root' } }).env.HOME).toBe('/root');
+  });
+});
+
+const init = {
+  volume: { name: 'runlet-init-1', path: '/.runlet', readOnly: true },
+  path: '/.runlet/init',
+  hosts: { source: '/volumes/init/hosts', path: '/etc/hosts' },
+};
+
+describe('the container that is asked for', () => {
+  it('is as hard as it gets, whatever the request', () => {
+    const body = containerBody(specOf({ stdin: 'x', writable: true })) as {
+      HostConfig: Record<string, unknown>;
+    };
+    expect(body).toMatchObject({
+      User: '1000:1000',
+      Tty: false,
+      OpenStdin: true,
+      StdinOnce: true,
+      Healthcheck: { Test: ['NONE'] },
+      Hostname: 'runlet',
+      HostConfig: {
+        CapDrop: ['ALL'],
+        CapAdd: [],
+        Privileged: false,
+        IpcMode: 'private',
+        CgroupnsMode: 'private',
+        NetworkMode: 'none',
+        Memory: 268435456,
+        MemorySwap: 268435456,
+        PidsLimit: 64,
+        NanoCpus: 1e9,
+        CpuShares: 1024,
+        LogConfig: { Type: 'none' },
+        Init: false,
+        ReadonlyRootfs: false,
+        SecurityOpt: ['no-new-privileges:true', `seccomp=${policy.seccompProfile}`],
+      },
+    });
+    for (const never of [
+      'MaskedPaths',
+      'ReadonlyPaths',
+      'Binds',
+      'Devices',
+      'PidMode',
+      'UsernsMode',
+      'VolumesFrom',
+      'Runtime',
+      'PortBindings',
+      'DnsOptions',
+    ])
+      expect(body.HostConfig).not.toHaveProperty(never);
+  });
+
+  it('is as hard under gVisor, but for the init: root of that kernel, to be out of its programs’ reach', () => {
+    const asked = request({ isolation: 'gvisor' });
+    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
+    const plain = sandboxSpecFor(request({}), image, { name: 'n', labels: {} }, policy, init);
+    expect(spec).toEqual({
+      ...plain,
+      command: ['1000:1000'],
+      user: '0:0',
+      capabilities: ['KILL', 'SETGID', 'SETPCAP', 'SETUID'],
+      runtime: 'runsc',
+    });
+    expect(containerBody(spec)).toMatchObject({
+      HostConfig: {
+        CapDrop: ['ALL'],
+        Runtime: 'runsc',
+        ReadonlyRootfs: true,
+        SecurityOpt: expect.arrayContaining(['no-new-privileges:true']),
+      },
+    });
+  });
+
+  it('carries all of our labels, which lead back to its run', () => {
+    const spec = specOf();
+    expect(spec.name).toBe('runlet-run_1-2');
+    expect(ownerFrom(spec.name, spec.labels)).toEqual({ of: 'run', owner });
+    expect(ownerFrom('someone-else', spec.labels)).toBeNull();
+    expect(ownerFrom(sandboxName(owner), { ...labelsFor(owner), 'dev.runlet.tenant': '' })).toBeNull();
+  });
+
+  it('made ahead of its run, leads back to its worker, under its own name and its run’s', () => {
+    const warm = { warm: 'wrm_1', worker: 'w', instance: 'i' };
+    for (const name of [warmName('wrm_1'), sandboxName(owner)])
+      expect(ownerFrom(name, warmLabelsFor(warm))).toEqual({ of: 'warm', owner: warm });
+    expect(ownerFrom('someone-else', warmLabelsFor(warm))).toBeNull();
+    expect(ownerFrom(warmName('wrm_1'), { ...warmLabelsFor(warm), 'dev.runlet.worker': '' })).toBeNull();
+  });
+
+  it('by which an image is looked into, leads back to its worker', () => {
+    const look = { look: 'lok_1', worker: 'w', instance: 'i' };
+    expect(ownerFrom(lookName('lok_1'), lookLabelsFor(look))).toEqual({ of: 'look', owner: look });
+    expect(ownerFrom(lookName('lok_2'), lookLabelsFor(look))).toBeNull();
+    expect(ownerFrom(lookName('lok_1'), { ...lookLabelsFor(look), 'dev.runlet.instance': '' })).toBeNull();
+  });
+
+  it('kept alive, leads back to its service, and its network does too', () => {
+    const whose = { service: 'svc_1', tenant: 't', worker: 'w', instance: 'i' };
+    for (const owner of [whose, { ...whose, generation: 3 }]) {
+      expect(ownerFrom(serviceName('svc_1'), serviceLabelsFor(owner))).toEqual({ of: 'service', owner });
+      expect(ownerFrom('someone-else', serviceLabelsFor(owner))).toBeNull();
+      expect(ownerFrom(serviceName('svc_1'), serviceLabelsFor({ ...owner, worker: '' }))).toBeNull();
+    }
+    const bad = { ...serviceLabelsFor(whose), 'dev.runlet.generation': 'x' };
+    expect(ownerFrom(serviceName('svc_1'), bad)).toBeNull();
+  });
+
+  it('kept alive, keeps the image’s user and a log, and publishes ports', () => {
+    const publish = [
+      { containerPort: 80, hostAddress: '127.0.0.1', hostPort: 0 },
+      { containerPort: 80, hostAddress: '127.0.0.2', hostPort: 8080 },
+    ];
+    const service = { publish, log: { maxBytes: 1000, files: 3 } };
+    const volumes = [{ name: 'data', path: '/data', readOnly: false, copy: true }];
+    const body = containerBody({ ...specOf(), user: '', volumes, service });
+    expect(body).not.toHaveProperty('User');
+    expect(body).toMatchObject({
+      ExposedPorts: { '80/tcp': {} },
+      HostConfig: {
+        PortBindings: {
+          '80/tcp': [
+            { HostIp: '127.0.0.1', HostPort: '0' },
+            { HostIp: '127.0.0.2', HostPort: '8080' },
+          ],
+        },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '1000', 'max-file': '3' } },
+        Mounts: [{ Source: 'data', ReadOnly: false, VolumeOptions: { NoCopy: false } }],
+        CapDrop: ['ALL'],
+        Privileged: false,
+      },
+    });
+  });
+
+  it('starts with the init, which comes in a volume that cannot be written to', () => {
+    const asked = request({ command: ['x'], limits: { pids: 7 } });
+    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
+    expect(containerBody(spec)).toMatchObject({
+      Entrypoint: ['/.runlet/init'],
+      Cmd: [],
+      OpenStdin: true,
+      StdinOnce: true,
+      HostConfig: {
+        Mounts: [
+          { Type: 'volume', Source: 'runlet-init-1', Target: '/.runlet', ReadOnly: true },
+          { Type: 'bind', Source: '/volumes/init/hosts', Target: '/etc/hosts', ReadOnly: true },
+        ],
+        // The init is one of them.
+        PidsLimit: 8,
+      },
+    });
+  });
+
+  it('has what goes over the image’s files, read-only, with a network and without', () => {
+    const own = { source: '/volumes/accounts/passwd', path: '/etc/passwd' };
+    const identity = { name: 'n', labels: {} };
+    for (const network of [undefined, { name: 'net', dns: [] }]) {
+      const spec = sandboxSpecFor(request({}), image, identity, policy, init, network, [own]);
+      expect(containerBody(spec)).toMatchObject({
+        HostConfig: {
+          Mounts: expect.arrayContaining([
+            { Type: 'bind', Source: own.source, Target: '/etc/passwd', ReadOnly: true },
+          ]),
+        },
+      });
+    }
+  });
+
+  it('without a network has none of the engine’s; with one it has the engine’s hosts file', () => {
+    const asked = request({ network: 'egress' });
+    const identity = { name: 'n', labels: {} };
+    const body = containerBody(
+      sandboxSpecFor(asked, image, identity, policy, init, { name: 'net', dns: ['192.0.2.1'] }),
+    );
+    expect(body).toMatchObject({
+      NetworkDisabled: false,
+      HostConfig: { NetworkMode: 'net', Dns: ['192.0.2.1'], Mounts: [{ Type: 'volume' }] },
+    });
+    expect(containerBody(specOf())).toMatchObject({
+      NetworkDisabled: true,
+      HostConfig: { NetworkMode: 'none' },
+    });
+  });
+
+  it('never runs as root', () => {
+    for (const bad of ['0:0', '1000:0', 'root', '1000', '-1:5', ''])
+      expect(() => parseUser(bad)).toThrow('uid:gid');
+  });
+});
+
+describe('an exit', () => {
+  const judge = (exitCode: number | null, more: Partial<Parameters<typeof judgeExit>[0]> = {}) =>
+    judgeExit({ cause: 'exited', exitCode, signal: null, oomKilled: false, killCause: null, ...more });
+
+  it('of its own is succeeded, failed or out of memory', () => {
+    expect(judge(0)).toEqual({ status: 'succeeded', exitCode: 0, signal: null, limit: null });
+    expect(judge(3)).toEqual({ status: 'failed', exitCode: 3, signal: null, limit: null });
+    expect(judge(137)).toMatchObject({ status: 'failed', exitCode: 137, signal: null });
+    expect(judge(null, { signal: 11 })).toMatchObject({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
+    expect(judge(null, { signal: 9, oomKilled: true })).toMatchObject({
+      status: 'out_of_memory',
+      limit: 'memory',
+    });
+    expect(judge(1, { oomKilled: true })).toMatchObject({ status: 'out_of_memory', signal: null });
+    // A child was killed, and the program coped.
+    expect(judge(0, { oomKilled: true })).toMatchObject({ status: 'succeeded', limit: null });
+  });
+
+  it('by a limit of the step is that limit’s, whatever the exit code', () => {
+    expect(judge(null, { cause: 'wall', signal: 9 })).toMatchObject({ status: 'timed_out', exitCode: 137 });
+    expect(judge(null, { cause: 'cpu', signal: 9 })).toMatchObject({ status: 'timed_out' });
+    expect(judge(0, { cause: 'output' })).toMatchObject({ status: 'output_limit', exitCode: 0 });
+    // A signal that the program's own limit (`ulimit -t`) had sent is none of ours.
+    expect(judge(null, { signal: 24 })).toMatchObject({ status: 'failed', limit: null });
+    for (const cause of ['wall', 'cpu', 'output'] as const) expect(judge(1, { cause }).limit).toBe(cause);
+  });
+
+  it('by the worker’s hand has the worker’s cause, whatever the program did meanwhile', () => {
+    for (const exitCode of [0, 1, null]) {
+      expect(judge(exitCode, { killCause: 'timeout', oomKilled: true }).status).toBe('timed_out');
+      expect(judge(exitCode, { killCause: 'cancelled' }).status).toBe('cancelled');
+      expect(judge(exitCode, { killCause: 'output_limit' }).status).toBe('output_limit');
+      expect(judge(exitCode, { killCause: 'disk_limit' }).status).toBe('failed');
+      expect(judge(exitCode, { killCause: 'lock_lost' }).status).toBe('errored');
+      const limits = (['timeout', 'output_limit', 'disk_limit', 'cancelled'] as const).map(
+        (killCause) => judge(exitCode, { killCause, cause: 'wall' }).limit,
+      );
+      expect(limits).toEqual(['wall', 'output', 'disk', null]);
+    }
+  });
+
+  it('names signals, the unusual ones too', () => {
+    expect([1, 2, 6, 15, 31].map(signalName)).toEqual(['SIGHUP', 'SIGINT', 'SIGABRT', 'SIGTERM', 'SIGSYS']);
+    expect(signalName(40)).toBe('SIG40');
+  });
+});
+
+describe('the egress pool', () => {
+  it('gives aligned /29 subnets, all inside of it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 8, max: 29 }), (bits) => {
+        const subnet = subnetPool(`10.213.77.201/${bits}`).pick();
+        const number = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+        const address = number(subnet.replace('/29', ''));
+        const size = 2 ** (32 - bits);
+        expect(address % 8).toBe(0);
+        expect(Math.floor(address / size)).toBe(Math.floor(number('10.213.77.201') / size));
+      }),
+    );
+  });
+
+  it.each(['10.0.0.0', '10.0.0.0/30', '10.0.0/16', 'x/16', '10.0.0.0/4'])('refuses %s', (cidr) => {
+    expect(() => subnetPool(cidr)).toThrow('egress pool');
+  });
+});
