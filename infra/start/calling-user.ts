@@ -42,7 +42,7 @@ function readPasswd(): string {
 export const configOf = (user: CallingUser) => join(user.home, '.config/runlet/config.json');
 
 /** Far above any config; a file that is larger is none of ours. */
-const mostBytes = 64 * 1024;
+const maxBytes = 64 * 1024;
 const patienceMs = 5_000;
 
 /**
@@ -50,7 +50,7 @@ const patienceMs = 5_000;
  * are put there lead no further than the user may go, and what is made belongs to them.
  */
 export function readAsUser(user: CallingUser, path: string): string | undefined {
-  const { status, stdout } = asUser(user, `head -c ${mostBytes} < "$1"`, [path]);
+  const { status, stdout } = asUser(user, `head -c ${maxBytes} < "$1"`, [path]);
   return status === 0 ? stdout : undefined;
 }
 
@@ -67,6 +67,6 @@ function asUser({ uid, gid, home }: CallingUser, script: string, args: string[],
   const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home };
   return spawnSync('/bin/sh', ['-c', script, 'sh', ...args], {
     ...{ uid, gid, env, input, cwd: '/', encoding: 'utf8', timeout: patienceMs, killSignal: 'SIGKILL' },
-    maxBuffer: 2 * mostBytes,
+    maxBuffer: 2 * maxBytes,
   });
 }

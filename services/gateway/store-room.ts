@@ -17,8 +17,8 @@ const freshMs = 1_000;
 /** A run costs this beside what its request brings along: its record, events, job and places in indexes. */
 const besideBytes = 8 * 1024;
 
-/** In bytes. `mostBytes`: 0 where Redis has no limit. */
-export type StoreMemory = { usedBytes: number; mostBytes: number };
+/** In bytes. `maxBytes`: 0 where Redis has no limit. */
+export type StoreMemory = { usedBytes: number; maxBytes: number };
 
 /**
  * How much room there is in Redis, ours or somebody's: looked at now and then, beside what is done, so that no request waits for it. Redis itself
@@ -29,7 +29,7 @@ export function createStoreRoom(
   env: Pick<GatewayEnvironment, 'RUNLET_TENANT_MAX_BYTES' | 'RUNLET_MAX_OPEN_BYTES'>,
   log: Log,
 ) {
-  let memory: StoreMemory = { usedBytes: 0, mostBytes: 0 };
+  let memory: StoreMemory = { usedBytes: 0, maxBytes: 0 };
   let takenSince = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<StoreMemory> | undefined;
@@ -60,8 +60,8 @@ export function createStoreRoom(
   }
 
   const within = (bytes: number, share: number) =>
-    memory.mostBytes === 0 ? bytes : Math.min(bytes, Math.floor(memory.mostBytes * share));
-  const isAbove = (bytes: number, share: number) => memory.mostBytes > 0 && bytes > memory.mostBytes * share;
+    memory.maxBytes === 0 ? bytes : Math.min(bytes, Math.floor(memory.maxBytes * share));
+  const isAbove = (bytes: number, share: number) => memory.maxBytes > 0 && bytes > memory.maxBytes * share;
 
   return {
     look,
@@ -96,11 +96,10 @@ export function createStoreRoom(
 async function memoryOf(redis: RedisConnection): Promise<StoreMemory> {
   const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
   const all = await Promise.all(nodes.map(async (node) => parseMemory(await node.info('memory'))));
-  const left = ({ usedBytes, mostBytes }: StoreMemory) =>
-    mostBytes === 0 ? Infinity : mostBytes - usedBytes;
+  const left = ({ usedBytes, maxBytes }: StoreMemory) => (maxBytes === 0 ? Infinity : maxBytes - usedBytes);
   return all.reduce(
     (least, one) => (left(one) < left(least) ? one : least),
-    all[0] ?? { usedBytes: 0, mostBytes: 0 },
+    all[0] ?? { usedBytes: 0, maxBytes: 0 },
   );
 }
 
@@ -108,5 +107,5 @@ function parseMemory(info: string): StoreMemory {
   const number = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
   // Buffers for replicas and the append-only file do not count against the limit.
   const usedBytes = Math.max(0, number('used_memory') - number('mem_not_counted_for_evict'));
-  return { usedBytes, mostBytes: number('maxmemory') };
+  return { usedBytes, maxBytes: number('maxmemory') };
 }

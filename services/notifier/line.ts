@@ -41,7 +41,7 @@ export function createLine(places: number, room: Room, now: () => number) {
   const brisk = () => finished > 0 && averageMs < briskMs;
 
   /** How many may wait beside the places now: where it is brisk, one for each, if there is room. */
-  const mostBeside = () => (brisk() ? Math.min(places, beside.size + room.free) : 0);
+  const maxBeside = () => (brisk() ? Math.min(places, beside.size + room.free) : 0);
 
   /** Whether those who have a place, or wait for one, or are on the way are as many as can be dealt with. */
   function enough(): boolean {
@@ -49,7 +49,7 @@ export function createLine(places: number, room: Room, now: () => number) {
       if (at > now() - comesWithinMs) break;
       coming.delete(id);
     }
-    return taken + beside.size + coming.size >= places + mostBeside();
+    return taken + beside.size + coming.size >= places + maxBeside();
   }
 
   function sendAway(id: string, ms: number): number {
@@ -98,14 +98,14 @@ export function createLine(places: number, room: Room, now: () => number) {
     /** A place, at once or very soon; `undefined` when there is none. */
     async enter(): Promise<GiveBack | undefined> {
       if (taken < places) return take();
-      return beside.size < mostBeside() ? waitBeside() : undefined;
+      return beside.size < maxBeside() ? waitBeside() : undefined;
     },
 
     /** @returns in how many ms it is likely to get a place, if nobody calls it before */
     putOff(id: string): number {
       const turns = Math.ceil((away.size + 1) / places);
-      const mostMs = Math.min(longestOfAllMs, Math.max(longestMs, away.size * msForEach));
-      return sendAway(id, Math.min(mostMs, 50 + turns * averageMs));
+      const maxMs = Math.min(longestOfAllMs, Math.max(longestMs, away.size * msForEach));
+      return sendAway(id, Math.min(maxMs, 50 + turns * averageMs));
     },
 
     /** No place is of use at present: not before `ms`, and not all at once then. */

@@ -36,7 +36,7 @@ const webhooks = createWebhookStore(redis, keys, sealer);
 const notifiers = createNotifierStore(redis, keys);
 const receivers = createReceivers({
   places: env.RUNLET_WEBHOOK_CONCURRENCY,
-  mostActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY,
+  maxActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY,
   call: (delivery) => void queue.bringForward(delivery),
 });
 const poster = createPoster({

@@ -4,8 +4,8 @@ import type { StoredWebhook } from '../../shared/stores/webhooks.ts';
 import { presentWebhook } from '../../shared/stores/webhooks.ts';
 
 /** A field of the request that is larger is left out of the payload: receivers take kilobytes, not megabytes. */
-const mostFieldBytes = 16 * 1024;
-const mostRequestBytes = 64 * 1024;
+const maxFieldBytes = 16 * 1024;
+const maxRequestBytes = 64 * 1024;
 
 /** The body of `run.finished`: the run as GET answers it, with its output cut, and where to get what was cut. */
 export function runFinished(
@@ -47,19 +47,19 @@ function slim(request: Request): { request: Request; cutFields: string[] } {
     slimmed[field] = to;
     cutFields.push(`request.${field}`);
   };
-  for (const field of ['code', 'stdin']) if (sizeOf(request[field]) > mostFieldBytes) drop(field, '');
+  for (const field of ['code', 'stdin']) if (sizeOf(request[field]) > maxFieldBytes) drop(field, '');
   for (const [field, inner] of [
     ['files', 'content'],
     ['inputs', 'stdin'],
   ] as const) {
     const all = (request[field] ?? []) as Holder[];
-    if (sizeOf(all) > mostFieldBytes)
+    if (sizeOf(all) > maxFieldBytes)
       drop(
         field,
         all.map((one) => ({ ...one, [inner]: '' })),
       );
   }
-  if (sizeOf(slimmed) <= mostRequestBytes) return { request: slimmed, cutFields };
+  if (sizeOf(slimmed) <= maxRequestBytes) return { request: slimmed, cutFields };
   return { request: {}, cutFields: ['request'] };
 }
 

@@ -23,7 +23,7 @@ const shortestBreakMs = 5_000;
 const longestBreakMs = 300_000;
 /** What is remembered of receivers nobody delivers to any more, and of how many at the most. */
 const forgottenAfterMs = 6 * 3_600_000;
-const mostReceivers = 10_000;
+const maxReceivers = 10_000;
 
 /**
  * The receivers of this notifier. One that is slow, or dead, takes a few places and no more: what else is due for it is put off to
@@ -32,12 +32,12 @@ const mostReceivers = 10_000;
  * as wait for a place of a receiver that answers at once.
  *
  * @param options.places deliveries in hand at once
- * @param options.mostActive tries of these that one receiver gets at once
+ * @param options.maxActive tries of these that one receiver gets at once
  * @param options.call brings forward one that was deferred
  */
 export function createReceivers(options: {
   places: number;
-  mostActive: number;
+  maxActive: number;
   call: (id: string) => void;
   now?: () => number;
 }) {
@@ -50,14 +50,14 @@ export function createReceivers(options: {
 
   function receiverFor(key: string): Receiver {
     const receiver = receivers.get(key) ?? {
-      line: createLine(options.mostActive, room, now),
+      line: createLine(options.maxActive, room, now),
       breaker: newBreaker(),
       usedAt: 0,
     };
     receiver.usedAt = now();
     receivers.delete(key);
     receivers.set(key, receiver);
-    if (receivers.size > mostReceivers) evict();
+    if (receivers.size > maxReceivers) evict();
     return receiver;
   }
 
@@ -65,7 +65,7 @@ export function createReceivers(options: {
   function evict(): void {
     const before = now() - forgottenAfterMs;
     for (const [key, { line, usedAt }] of receivers) {
-      if (usedAt >= before && receivers.size <= mostReceivers) break;
+      if (usedAt >= before && receivers.size <= maxReceivers) break;
       if (line.taken() === 0) receivers.delete(key);
     }
   }

@@ -1,5 +1,5 @@
 /** A receiver that asks for more patience than this is called all the same. */
-const mostPatienceMs = 24 * 3_600_000;
+const maxPatienceMs = 24 * 3_600_000;
 /** Receivers that came back together are not called together: each wait is longer by up to a tenth. */
 const jitter = 0.1;
 
@@ -17,7 +17,7 @@ export function waitAfter(
 ): number | undefined {
   const wait = schedule[failed - 1];
   if (wait === undefined) return undefined;
-  const asked = Math.min(retryAfterMs ?? 0, mostPatienceMs);
+  const asked = Math.min(retryAfterMs ?? 0, maxPatienceMs);
   return Math.ceil(Math.max(wait, asked) * (1 + jitter * random()));
 }
 

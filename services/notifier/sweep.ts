@@ -9,12 +9,12 @@ const jobGraceMs = 5_000;
 /** A receiver that is busy, or left alone, puts off a job for so long at most (line.ts). */
 const longestPutOffMs = 400_000;
 /** So many pending deliveries are looked at in a sweep; the next one goes on after them. */
-const mostLookedAt = 2_000;
+const maxLookedAt = 2_000;
 const pageSize = 500;
 /** Where bytes are too many, so many at a time, to forget no more than needed. */
 const smallPage = 20;
 /** One sweep forgets so many deliveries at most. */
-const mostForgotten = 5_000;
+const maxForgotten = 5_000;
 
 /** Gives a job to deliveries that lost theirs, and forgets what is too old or too much. All of it is idempotent. */
 export function createSweep(options: {
@@ -31,9 +31,9 @@ export function createSweep(options: {
 
   /** All that is overdue is looked at in its turn, however much of it there is: what a dead receiver piles up hides nothing. */
   async function repair(now: number): Promise<void> {
-    const overdue = await deliveries.overdue(now - jobGraceMs, lookedAt + mostLookedAt);
+    const overdue = await deliveries.overdue(now - jobGraceMs, lookedAt + maxLookedAt);
     const ids = overdue.slice(lookedAt);
-    lookedAt = ids.length < mostLookedAt ? 0 : overdue.length;
+    lookedAt = ids.length < maxLookedAt ? 0 : overdue.length;
     const lost = await queue.overlooked(ids, now + longestPutOffMs);
     for (const id of lost) await queue.hurry(id);
     if (lost.length > 0) log.info({ count: lost.length }, 'deliveries that nobody would have come to');
@@ -50,7 +50,7 @@ export function createSweep(options: {
 
   async function forget(now: number): Promise<void> {
     let forgotten = 0;
-    while (forgotten < mostForgotten) {
+    while (forgotten < maxForgotten) {
       const ids = await forgettable(now);
       if (ids.length === 0) break;
       for (const id of ids) await deliveries.drop(id);

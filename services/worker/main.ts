@@ -172,7 +172,7 @@ const execution = {
     count: env.RUNLET_MAX_ARTIFACTS,
     bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
   }),
-  mostOutputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
+  maxOutputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
   attachInput: attachInputFrom({
     redis,
     connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),
@@ -242,7 +242,7 @@ const commands = createCommands({
     initPath,
     operations,
     blobs,
-    mostFileBytes: env.RUNLET_MAX_FILE_BYTES,
+    maxFileBytes: env.RUNLET_MAX_FILE_BYTES,
     workerId,
     log,
   }),

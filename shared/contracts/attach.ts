@@ -25,7 +25,7 @@ export const signalNumbers = {
 type SignalName = keyof typeof signalNumbers;
 
 /** One message of a client carries so much stdin at most. */
-export const mostStdinBytes = 1024 * 1024;
+export const maxStdinBytes = 1024 * 1024;
 
 /** Of a terminal: its columns, or its rows. */
 export const terminalSide = z.int().min(1).max(10_000);
@@ -36,7 +36,7 @@ export const attachInput = z
     z
       .strictObject({
         type: z.literal('stdin'),
-        data: z.string().max(Math.ceil((mostStdinBytes * 4) / 3)),
+        data: z.string().max(Math.ceil((maxStdinBytes * 4) / 3)),
         encoding: z.enum(['utf8', 'base64']).default('utf8'),
       })
       .refine(({ data, encoding }) => encoding !== 'base64' || isBase64(data), {

@@ -3,9 +3,9 @@ import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 
 /** Files that travel with a request, and what their paths may be. */
 
-const mostPathCharacters = 1024;
+const maxPathCharacters = 1024;
 /** NAME_MAX of every filesystem that the work folder can be. */
-const mostNameBytes = 255;
+const maxNameBytes = 255;
 
 export const isBase64 = (value: string) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
 
@@ -22,8 +22,8 @@ export function pathFault(path: string): string | undefined {
   const parts = path.split('/');
   if (parts.includes('')) return 'must not contain an empty part ("//")';
   if (parts.includes('.') || parts.includes('..')) return 'must not contain "." or ".." as a part';
-  if (parts.some((part) => Buffer.byteLength(part) > mostNameBytes))
-    return `has a part of more than ${mostNameBytes} bytes`;
+  if (parts.some((part) => Buffer.byteLength(part) > maxNameBytes))
+    return `has a part of more than ${maxNameBytes} bytes`;
   return undefined;
 }
 
@@ -32,7 +32,7 @@ export const file = z
     path: z
       .string()
       .min(1)
-      .max(mostPathCharacters)
+      .max(maxPathCharacters)
       .superRefine((path, context) => {
         const message = pathFault(path);
         if (message !== undefined) context.addIssue({ code: 'custom', message, input: path });

@@ -8,7 +8,7 @@ import { errors } from 'undici';
  *
  * An answer begins with the first bytes that come after a request was written, so a connection that is kept may have any number of them.
  */
-export function limitAnswers(socket: Socket, mostBytes: number): void {
+export function limitAnswers(socket: Socket, maxBytes: number): void {
   let written = 0;
   let before = 0;
   let read = 0;
@@ -18,6 +18,6 @@ export function limitAnswers(socket: Socket, mostBytes: number): void {
       before = read;
     }
     read = socket.bytesRead;
-    if (read - before > mostBytes) socket.destroy(new errors.HeadersOverflowError());
+    if (read - before > maxBytes) socket.destroy(new errors.HeadersOverflowError());
   });
 }

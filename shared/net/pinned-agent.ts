@@ -4,7 +4,7 @@ import { limitAnswers } from './limit-answers.ts';
 import type { Address } from './look-up.ts';
 
 const keptMs = 10_000;
-export const mostHeaderBytes = 16 * 1024;
+export const maxHeaderBytes = 16 * 1024;
 
 /**
  * Connects to these addresses whatever the name answers by now; SNI and Host are the name's all the same.
@@ -38,7 +38,7 @@ export function pinnedAgent(
     keepAliveMaxTimeout: keptMs,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    maxHeaderSize: mostHeaderBytes,
+    maxHeaderSize: maxHeaderBytes,
     pipelining: 1,
     allowH2: false,
   });

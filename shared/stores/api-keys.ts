@@ -35,11 +35,11 @@ type Listed = StoredKey & { digest: string; text: string };
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
 
 /** Keys of a tenant: far above what people make by hand, and few enough to be read at once. */
-export const mostKeys = 1_000;
+export const maxKeys = 1_000;
 /** Digests of keys that were taken back: 2 MiB. */
-const mostRevoked = 20_000;
+const maxRevoked = 20_000;
 /** Of a list that others change as fast as it is read: then something is wrong. */
-const mostTries = 100;
+const maxTries = 100;
 
 const create = loadScript('key-create');
 const revoke = loadScript('key-revoke');
@@ -64,7 +64,7 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
       ],
       [
         ...[found.keyId, found.digest, found.text, heir?.digest ?? '', heir?.text ?? ''],
-        ...[keys.apiKeysWake, mostRevoked, gatewayLifeMs],
+        ...[keys.apiKeysWake, maxRevoked, gatewayLifeMs],
       ],
     )) as unknown[];
     return reply.map(text);
@@ -135,7 +135,7 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
       }
     },
 
-    /** All of a tenant, at most `mostKeys`, in no order. */
+    /** All of a tenant, at most `maxKeys`, in no order. */
     async all(tenant: string): Promise<ApiKey[]> {
       const [found, uses] = await Promise.all([list(tenant), redis.hgetall(keys.apiKeyUses)]);
       return found.map((stored) => presentKey(stored, Number(uses[stored.keyId] ?? 0)));
@@ -151,13 +151,13 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
         createdAt: new Date().toISOString(),
         ...(wanted.expiresAt !== null && { expiresAt: Date.parse(wanted.expiresAt) }),
       };
-      for (let tries = 0; tries < mostTries; tries += 1) {
+      for (let tries = 0; tries < maxTries; tries += 1) {
         const [count, own] = [await redis.hlen(keys.apiKeys), await list(tenant)];
-        const room = mostKeys - 1 - own.length;
+        const room = maxKeys - 1 - own.length;
         if (room < 0)
           throw new Problem(
             'quota_exceeded',
-            `A tenant may have ${mostKeys} API keys: take one back that is not used.`,
+            `A tenant may have ${maxKeys} API keys: take one back that is not used.`,
             { retryAfterSeconds: 60 },
           );
         const args = [digestOf(apiKey), JSON.stringify(stored), stored.keyId, count + room];
@@ -176,7 +176,7 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
       id: string,
       now = Date.now(),
     ): Promise<{ revision: number; gateways: string[] } | undefined> {
-      for (let tries = 0; tries < mostTries; tries += 1) {
+      for (let tries = 0; tries < maxTries; tries += 1) {
         const all = await list(tenant);
         const found = all.find(({ keyId }) => keyId === id);
         if (found === undefined) return undefined;

@@ -12,8 +12,8 @@ export type AttachMessage =
 export type TakenMessage = { id: string; message: AttachMessage };
 
 /** A run has at most so much input under way, 1 MiB in all; who sends waits. */
-export const mostEntries = 64;
-export const mostEntryBytes = 16 * 1024;
+export const maxEntries = 64;
+export const maxEntryBytes = 16 * 1024;
 
 const pushScript = loadScript('attach-push');
 
@@ -27,12 +27,12 @@ export async function pushAttach(
   runId: string,
   message: AttachMessage,
 ): Promise<'sent' | 'full' | 'ended'> {
-  if (message.type === 'stdin' && message.data.length > mostEntryBytes)
+  if (message.type === 'stdin' && message.data.length > maxEntryBytes)
     throw new Error(`input of ${message.data.length} bytes in one entry`);
   const reply = await pushScript(
     redis,
     [keys.run(runId), keys.attach(runId)],
-    [mostEntries, ...fieldsOf(message)],
+    [maxEntries, ...fieldsOf(message)],
   );
   return text(reply) as 'sent' | 'full' | 'ended';
 }
@@ -50,7 +50,7 @@ export async function readAttach(
 ): Promise<TakenMessage[]> {
   const reply = (await connection.xreadBuffer(
     'COUNT',
-    mostEntries,
+    maxEntries,
     'BLOCK',
     Math.max(1, blockMs),
     'STREAMS',
@@ -70,7 +70,7 @@ export async function sizeWaiting(
   keys: Keys,
   runId: string,
 ): Promise<{ cols: number; rows: number } | undefined> {
-  const entries = await redis.xrangeBuffer(keys.attach(runId), '-', '+', 'COUNT', mostEntries);
+  const entries = await redis.xrangeBuffer(keys.attach(runId), '-', '+', 'COUNT', maxEntries);
   for (const [, fields] of entries.reverse()) {
     const message = messageOf(fields);
     if (message?.type === 'resize') return { cols: message.cols, rows: message.rows };

@@ -13,9 +13,9 @@ const scripts = {
 };
 
 /** So many tries of a delivery are remembered: some rounds of the schedule. */
-const mostAttempts = 50;
+const maxAttempts = 50;
 /** The stream of a tenant's events, for those who watch: the latest so many, and for so long after the last one. */
-const mostStreamed = 200;
+const maxStreamed = 200;
 const streamMs = 600_000;
 
 /** An event, its body as every receiver gets it. */
@@ -109,7 +109,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
           new Date(now).toISOString(),
           sealer.seal(event.body, bodyContext(eventId)),
           streamed ? '1' : '',
-          mostStreamed,
+          maxStreamed,
           streamMs,
           keys.eventsWake(event.tenant),
           event.runId ?? '',
@@ -174,7 +174,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
           now,
           new Date(now).toISOString(),
           settlement.outcome === 'retry' ? settlement.nextAt : '',
-          mostAttempts,
+          maxAttempts,
         ],
       );
       return text(reply) as DeliveryStatus | 'gone';

@@ -7,7 +7,7 @@ export const gatewayLifeMs = 4_000;
 /** A gateway that is started anew is back by then, with the key that it had. */
 const graceMs = 30_000;
 /** Keys that the variable has brought so far, the newest of them: a value is known as an old one for so many changes. */
-const mostBrought = 100;
+const maxBrought = 100;
 
 const script = loadScript('key-beat');
 
@@ -60,7 +60,7 @@ export function createGatewayRegister(redis: RedisConnection, keys: Keys) {
         ],
         [
           ...[gateway, key?.digest ?? '', key?.record ?? '', key?.keyId ?? '', first ? '1' : '0'],
-          ...[key?.adopt ? '1' : '0', keys.apiKeysWake, number, gatewayLifeMs, graceMs, mostBrought],
+          ...[key?.adopt ? '1' : '0', keys.apiKeysWake, number, gatewayLifeMs, graceMs, maxBrought],
         ],
       );
       return text(reply) as BroughtStatus;

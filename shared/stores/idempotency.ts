@@ -12,7 +12,7 @@ const keptMs = 24 * 3_600_000;
 /** The longest wait is 60 s: after that a request without an answer has died on its way. */
 const leaseMs = 75_000;
 /** A larger first answer is not kept word for word: it is made again from the stored runs. */
-const mostAnswerBytes = 256 * 1024;
+const maxAnswerBytes = 256 * 1024;
 
 export type StoredAnswer = { status: number; body: string | undefined; location: string | undefined };
 
@@ -63,7 +63,7 @@ export function createIdempotencyStore(redis: RedisConnection, keys: Keys, seale
     ) {
       const record = keys.idempotency(tenant, digestOf(key));
       const { body = '' } = answer;
-      const kept = body !== '' && Buffer.byteLength(body) <= mostAnswerBytes;
+      const kept = body !== '' && Buffer.byteLength(body) <= maxAnswerBytes;
       await redis.hset(record, {
         status: answer.status,
         location: answer.location ?? '',

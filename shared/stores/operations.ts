@@ -17,7 +17,7 @@ export type OperationEvent =
   | { kind: 'done'; worker: string; digest: string | null; removed?: boolean; error: ProblemBody | null };
 
 const keptMs = 3_600_000;
-const mostEntries = 10_000;
+const maxEntries = 10_000;
 
 export type OperationStore = ReturnType<typeof createOperationStore>;
 
@@ -28,7 +28,7 @@ export function createOperationStore(redis: RedisConnection, keys: Keys) {
       const key = keys.operation(operation);
       await redis
         .multi()
-        .xadd(key, 'MAXLEN', '~', mostEntries, '*', 'd', JSON.stringify(event))
+        .xadd(key, 'MAXLEN', '~', maxEntries, '*', 'd', JSON.stringify(event))
         .pexpire(key, keptMs)
         .publish(keys.wake(operation), 'more')
         .exec();

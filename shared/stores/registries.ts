@@ -13,7 +13,7 @@ export const registryCredentials = z
 export type RegistryCredentials = z.infer<typeof registryCredentials>;
 
 /** Credentials of a tenant's registries are bounded in number. */
-const mostRegistries = 100;
+const maxRegistries = 100;
 
 export type RegistryStore = ReturnType<typeof createRegistryStore>;
 
@@ -25,7 +25,7 @@ export function createRegistryStore(redis: RedisConnection, keys: Keys, sealer: 
     async put(tenant: string, host: string, credentials: RegistryCredentials): Promise<boolean> {
       const key = keys.registries(tenant);
       const known = await redis.hexists(key, host);
-      if (known === 0 && (await redis.hlen(key)) >= mostRegistries) return false;
+      if (known === 0 && (await redis.hlen(key)) >= maxRegistries) return false;
       await redis.hset(key, host, sealer.seal(JSON.stringify(credentials), context(tenant, host)));
       return true;
     },

@@ -27,7 +27,7 @@ export type Fetch = { token: string; active: string; lock: string; job: string }
 export type Start = { kind: string; state: RunState };
 
 /** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
-const mostBounces = 5;
+const maxBounces = 5;
 
 /**
  * Writes down how often a run may be tried again, which an earlier version noted in its head alone: scripts look into no head, since
@@ -81,7 +81,7 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
             [
               worker,
               now,
-              mostBounces,
+              maxBounces,
               ...(running === undefined
                 ? []
                 : [JSON.stringify(running), `${event.slice(0, -1)},"attempt":`, keys.wake(id)]),
@@ -120,7 +120,7 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
             keys.wake(ofAny),
             worker,
             now,
-            mostBounces,
+            maxBounces,
             ...starts.flatMap(({ kind, state }) => [kind, JSON.stringify(state)]),
           ],
         ),

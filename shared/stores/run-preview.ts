@@ -8,8 +8,8 @@ import type { RunOutput } from './run-record.ts';
 const previewBytes = 16 * 1024;
 /** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
 const pageEvents = 16;
-const mostPages = 64;
-const mostReadBytes = 4 * 1024 * 1024;
+const maxPages = 64;
+const maxReadBytes = 4 * 1024 * 1024;
 
 export type Preview = { output: RunOutput; cut: boolean };
 
@@ -32,7 +32,7 @@ async function previewOutput(
   let after = '0';
   let ended = false;
   let readBytes = 0;
-  for (let page = 0; page < mostPages && readBytes < mostReadBytes && !ended; page++) {
+  for (let page = 0; page < maxPages && readBytes < maxReadBytes && !ended; page++) {
     const events = await readEvents(redis, keys, id, after, pageEvents);
     for (const event of events) {
       readBytes += event.data.length;

@@ -26,7 +26,7 @@ export type ServiceExecRecord = {
 /** So many detached programs that have ended are kept for each service. */
 export const keptEndedExecs = 50;
 /** So many may run in a service at once. */
-export const mostDetachedExecs = 64;
+export const maxDetachedExecs = 64;
 
 export type ServiceExecStore = ReturnType<typeof createServiceExecStore>;
 

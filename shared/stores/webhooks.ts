@@ -21,7 +21,7 @@ const scripts = {
 };
 
 /** A tenant's endpoints are bounded in number: each of them makes a delivery of every event. */
-export const mostWebhooks = 50;
+export const maxWebhooks = 50;
 /** After a rotation the old secret signs too for so long (API.md). */
 const overlapMs = 24 * 3_600_000;
 
@@ -74,7 +74,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
         updatedAt: now,
       };
       const sealed = sealer.seal(secret, context(id));
-      const reply = await save(tenant, id, mostWebhooks, webhook, ['secret', sealed]);
+      const reply = await save(tenant, id, maxWebhooks, webhook, ['secret', sealed]);
       return text(reply) === 'full' ? undefined : { ...webhook, secret };
     },
 
@@ -82,7 +82,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
       return parse(id, await redis.hgetall(keys.webhook(id)));
     },
 
-    /** In the order they were made; at most `mostWebhooks`. */
+    /** In the order they were made; at most `maxWebhooks`. */
     async list(tenant: string): Promise<Webhook[]> {
       const ids = await redis.zrange(keys.tenantWebhooks(tenant), '0', '-1');
       const all = await Promise.all(ids.map((id) => this.find(id)));

@@ -6,8 +6,8 @@ import type { RedisConnection } from '../redis.ts';
 export const heartbeatMs = 2_000;
 const lifeMs = 8_000;
 /** A worker's list of images and its waiting commands are bounded. */
-export const mostListedImages = 500;
-const mostCommands = 256;
+export const maxListedImages = 500;
+const maxCommands = 256;
 
 export type WorkerCommand =
   | { kind: 'pull'; operation: string; tenant: string; reference: string }
@@ -45,7 +45,7 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
         .multi()
         .hset(keys.worker(worker.id), {
           worker: JSON.stringify(worker),
-          images: JSON.stringify(images.slice(0, mostListedImages)),
+          images: JSON.stringify(images.slice(0, maxListedImages)),
           registries: JSON.stringify(registries),
         })
         .pexpire(keys.worker(worker.id), lifeMs)
@@ -90,7 +90,7 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
       await redis
         .multi()
         .rpush(list, JSON.stringify(command))
-        .ltrim(list, -mostCommands, -1)
+        .ltrim(list, -maxCommands, -1)
         .pexpire(list, 60_000)
         .publish(keys.workerWake(id), 'command')
         .exec();

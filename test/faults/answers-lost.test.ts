@@ -13,7 +13,7 @@ import { createOutboxStore } from '../../shared/stores/outbox.ts';
 import type { Fetch, HeldClaim } from '../../shared/stores/run-claims.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
-import { createWebhookStore, mostWebhooks } from '../../shared/stores/webhooks.ts';
+import { createWebhookStore, maxWebhooks } from '../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { runRequest } from '../support/run-request.ts';
 import { type LossyLine, startLossyLine } from './lossy-line.ts';
@@ -232,10 +232,10 @@ test('a run that was stored under a key is new to the one who stored it', async 
 
 test('the last endpoint that there is room for is made, and not refused as well', async () => {
   const wanted = { url: 'https://hooks.example/', events: ['run.finished' as const] };
-  for (let i = 1; i < mostWebhooks; i += 1) await see().webhooks.create('default', wanted);
+  for (let i = 1; i < maxWebhooks; i += 1) await see().webhooks.create('default', wanted);
   const made = await unheard(() => stores(request).webhooks.create('default', wanted));
   expect(made).toMatchObject({ url: wanted.url });
-  expect(await see().webhooks.list('default')).toHaveLength(mostWebhooks);
+  expect(await see().webhooks.list('default')).toHaveLength(maxWebhooks);
 });
 
 test('after a rotation the secret before it signs too, not the new one twice', async () => {

@@ -6,7 +6,7 @@ import type { Run } from '../../shared/contracts/run.ts';
 import { newId } from '../../shared/ids.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
-import { type AttachMessage, consumeAttach, mostEntries, readAttach } from '../../shared/stores/attach.ts';
+import { type AttachMessage, consumeAttach, maxEntries, readAttach } from '../../shared/stores/attach.ts';
 import { runOf, startGateway, type TestGateway, until } from './support.ts';
 import { actAsWorker } from './worker.ts';
 
@@ -180,9 +180,9 @@ describe('up', () => {
         encoding: 'base64',
       });
     client.send({ type: 'eof' });
-    await until(async () => (await on.redis.xlen(on.keys.attach(run.id))) === mostEntries);
+    await until(async () => (await on.redis.xlen(on.keys.attach(run.id))) === maxEntries);
     await new Promise((resolve) => setTimeout(resolve, 400));
-    expect(await on.redis.xlen(on.keys.attach(run.id))).toBe(mostEntries);
+    expect(await on.redis.xlen(on.keys.attach(run.id))).toBe(maxEntries);
     // The rest waits with the client, not in the gateway.
     expect(client.socket.bufferedAmount).toBeGreaterThan(1024 * 1024);
     const all: Buffer[] = [];

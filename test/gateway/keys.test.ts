@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../shared/contracts/key.ts';
 import { newId } from '../../shared/ids.ts';
 import { digestOf } from '../../shared/secrets.ts';
-import { mostKeys } from '../../shared/stores/api-keys.ts';
+import { maxKeys } from '../../shared/stores/api-keys.ts';
 import { type Call, problemOf, startGateway, type TestGateway } from './support.ts';
 
 let on: TestGateway;
@@ -133,7 +133,7 @@ describe('POST /v1/keys', () => {
     const record = (i: number) =>
       JSON.stringify({ keyId: newId('key'), tenant: name, role: 'member', name: `k${i}` });
     const many = Object.fromEntries(
-      Array.from({ length: mostKeys - 3 }, (_, i) => [digestOf(randomBytes(16).toString('hex')), record(i)]),
+      Array.from({ length: maxKeys - 3 }, (_, i) => [digestOf(randomBytes(16).toString('hex')), record(i)]),
     );
     await on.redis.hset(on.keys.apiKeys, many);
     const all = await Promise.all(

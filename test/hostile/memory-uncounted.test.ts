@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { hasSocketLimit, mostSocketBytes, pileImage } from './support/memory.ts';
+import { hasSocketLimit, maxSocketBytes, pileImage } from './support/memory.ts';
 
 /** What a run can have the kernel hold for it, past its memory limit. Each attack would be held for so long, and succeed. */
 const heldForS = 10;
@@ -84,7 +84,7 @@ test.each(['tcp', 'udp'])(
   '%s goes on with full buffers, and what is in them stays within that limit',
   async (kind) => {
     const attacked = attack(kind, 1, 200, 0);
-    const most = (await hasSocketLimit()) ? await mostSocketBytes(attacked) : 0;
+    const most = (await hasSocketLimit()) ? await maxSocketBytes(attacked) : 0;
     expect((await attacked).stdout).toMatch(/: 200, then Success$/m);
     // Each connection may go on with a little beyond.
     expect(most).toBeLessThan(24 * MiB);

@@ -12,7 +12,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-const receiversWith = (options: { places: number; mostActive: number; call?: (id: string) => void }) =>
+const receiversWith = (options: { places: number; maxActive: number; call?: (id: string) => void }) =>
   createReceivers({ call: () => {}, ...options });
 
 const well = { unwell: false };
@@ -39,7 +39,7 @@ const meet = (receivers: Receivers, key: string) => receivers.turn(key, 'first',
 
 describe('places', () => {
   test('a receiver gets no more tries at once than are its', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 3 });
+    const receivers = receiversWith({ places: 64, maxActive: 3 });
     const tries = [held(), held(), held()];
     const turns = tries.map(({ act }, index) => receivers.turn('a', `d${index}`, act));
     const act = vi.fn(async () => well);
@@ -55,7 +55,7 @@ describe('places', () => {
   });
 
   test('a try that fails for a reason of ours gives its place back, and says nothing of the receiver', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 1 });
+    const receivers = receiversWith({ places: 64, maxActive: 1 });
     for (let i = 0; i < 30; i += 1)
       await expect(
         receivers.turn('a', 'd', () => Promise.reject(new Error('Redis is away'))),
@@ -64,7 +64,7 @@ describe('places', () => {
   });
 
   test('the more wait, the later each is to come again, up to five minutes and a bit', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 2 });
+    const receivers = receiversWith({ places: 64, maxActive: 2 });
     const tries = [held(), held()];
     const turns = tries.map(({ act }) => receivers.turn('a', 'd', act));
     const waits: number[] = [];
@@ -81,7 +81,7 @@ describe('places', () => {
   });
 
   test('one that was sent away and comes back is not counted twice, and one that never comes back is forgotten', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 1 });
+    const receivers = receiversWith({ places: 64, maxActive: 1 });
     const first = held();
     const turn = receivers.turn('a', 'first', first.act);
     for (let i = 0; i < 5_000; i += 1) await receivers.turn('a', 'same', async () => well);
@@ -97,7 +97,7 @@ describe('places', () => {
   });
 
   test('a new delivery is told beforehand when a receiver is busy', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 1 });
+    const receivers = receiversWith({ places: 64, maxActive: 1 });
     expect(receivers.expectedWaitMs('a', 'd')).toBe(0);
     const first = held();
     const turn = receivers.turn('a', 'first', first.act);
@@ -109,7 +109,7 @@ describe('places', () => {
   });
 
   test('of many new deliveries to one that is not known yet, as many are to come at once as it has places', () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     const waits = Array.from({ length: 100 }, (_, index) => receivers.expectedWaitMs('a', `d${index}`));
     expect(waits.map((ms) => ms === 0)).toEqual([...Array(8).fill(true), ...Array(92).fill(false)]);
     // They went another way.
@@ -120,10 +120,10 @@ describe('places', () => {
 
 describe('one that answers at once', () => {
   /** Known as such, with all its places taken. */
-  async function busy(options: { places: number; mostActive: number; call?: (id: string) => void }) {
+  async function busy(options: { places: number; maxActive: number; call?: (id: string) => void }) {
     const receivers = receiversWith(options);
     await meet(receivers, 'a');
-    const tries = Array.from({ length: options.mostActive }, held);
+    const tries = Array.from({ length: options.maxActive }, held);
     const turns = tries.map(({ act }, index) => receivers.turn('a', `d${index}`, act));
     const endAll = async () => {
       for (const { end } of tries) end(well);
@@ -133,7 +133,7 @@ describe('one that answers at once', () => {
   }
 
   test('gets the next ones without sending them away, in their order', async () => {
-    const { receivers, tries, endAll } = await busy({ places: 64, mostActive: 2 });
+    const { receivers, tries, endAll } = await busy({ places: 64, maxActive: 2 });
     const order: string[] = [];
     const wait = (id: string) =>
       receivers.turn('a', id, async () => {
@@ -150,7 +150,7 @@ describe('one that answers at once', () => {
   });
 
   test('has no more wait for it than a quarter of all', async () => {
-    const { receivers, endAll } = await busy({ places: 8, mostActive: 4 });
+    const { receivers, endAll } = await busy({ places: 8, maxActive: 4 });
     const act = vi.fn(async () => well);
     const waiting = [receivers.turn('a', 'x', act), receivers.turn('a', 'y', act)];
     expect(deferred(await receivers.turn('a', 'z', act))).toBeGreaterThan(0);
@@ -162,7 +162,7 @@ describe('one that answers at once', () => {
 
   test('and then no more has those who wait sent away soon, and nobody waits after them', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
-    const { receivers, endAll } = await busy({ places: 64, mostActive: 2 });
+    const { receivers, endAll } = await busy({ places: 64, maxActive: 2 });
     const waiting = ['x', 'y'].map((id) => receivers.turn('a', id, async () => well));
     await vi.advanceTimersByTimeAsync(500);
     for (const turn of waiting) expect(deferred(await turn)).toBeGreaterThan(0);
@@ -173,7 +173,7 @@ describe('one that answers at once', () => {
 
   test('has those who were sent away called when places are given back, the first ones first, as many as can be dealt with', async () => {
     const call = vi.fn();
-    const { receivers, tries, endAll } = await busy({ places: 64, mostActive: 2, call });
+    const { receivers, tries, endAll } = await busy({ places: 64, maxActive: 2, call });
     for (let i = 0; i < 10; i += 1) expect(receivers.expectedWaitMs('a', `w${i}`) > 0).toBe(i >= 2);
     tries[0]?.end(well);
     await vi.waitFor(() => expect(call).toHaveBeenCalled());
@@ -187,7 +187,7 @@ describe('one that answers at once', () => {
 
 test('while a circuit is broken nobody is called who would be sent away again; then all that were are', async () => {
   const call = vi.fn();
-  const receivers = receiversWith({ places: 64, mostActive: 8, call });
+  const receivers = receiversWith({ places: 64, maxActive: 8, call });
   await fail(receivers, 'a', 10);
   for (let i = 0; i < 20; i += 1) await receivers.turn('a', `w${i}`, async () => well);
   pass(600_000);
@@ -200,7 +200,7 @@ test('while a circuit is broken nobody is called who would be sent away again; t
 
 describe('strangers', () => {
   test('take no more than three quarters of all places, however many they are; those that answer soon get the rest', async () => {
-    const receivers = receiversWith({ places: 8, mostActive: 4 });
+    const receivers = receiversWith({ places: 8, maxActive: 4 });
     await meet(receivers, 'known');
     const tries = Array.from({ length: 6 }, held);
     const turns = tries.map(({ act }, index) => receivers.turn(`stranger${index}`, `d${index}`, act));
@@ -215,7 +215,7 @@ describe('strangers', () => {
   });
 
   test('one that was quick and is slow now is a stranger again', async () => {
-    const receivers = receiversWith({ places: 4, mostActive: 4 });
+    const receivers = receiversWith({ places: 4, maxActive: 4 });
     await meet(receivers, 'a');
     const slow = held();
     const turn = receivers.turn('a', 'd', slow.act);
@@ -231,7 +231,7 @@ describe('strangers', () => {
 
   test('with few places there is none to keep apart', async () => {
     for (const places of [1, 2, 3]) {
-      const receivers = receiversWith({ places, mostActive: 8 });
+      const receivers = receiversWith({ places, maxActive: 8 });
       const tries = Array.from({ length: places }, held);
       const turns = tries.map(({ act }, index) => receivers.turn(`s${index}`, `d${index}`, act));
       expect(deferred(await receivers.turn('another', 'd', async () => well))).toBeGreaterThan(0);
@@ -243,7 +243,7 @@ describe('strangers', () => {
 
 describe('circuit breaker', () => {
   test('after ten failures in a row nothing is sent for a while; then a single try decides', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     await fail(receivers, 'a', 10);
     const act = vi.fn(async () => well);
     expect(deferred(await receivers.turn('a', 'd', act))).toBeGreaterThanOrEqual(3_750);
@@ -268,7 +268,7 @@ describe('circuit breaker', () => {
   });
 
   test('nine are not enough, and one success begins the count anew', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     for (let i = 0; i < 5; i += 1) {
       await fail(receivers, 'a', 9);
       await meet(receivers, 'a');
@@ -277,7 +277,7 @@ describe('circuit breaker', () => {
   });
 
   test('many that wait for it do not all come back at once', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     await fail(receivers, 'a', 10);
     const waits: number[] = [];
     for (let i = 0; i < 20_000; i += 1)
@@ -286,7 +286,7 @@ describe('circuit breaker', () => {
   });
 
   test('a probe that we broke off ourselves blocks nobody', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     await fail(receivers, 'a', 10);
     pass(600_000);
     await expect(receivers.turn('a', 'd', () => Promise.reject(new Error('stopping')))).rejects.toThrow(
@@ -298,7 +298,7 @@ describe('circuit breaker', () => {
 
 describe('memory', () => {
   test('of receivers is bounded: the one not used for longest goes first, and none that is at work', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 1 });
+    const receivers = receiversWith({ places: 64, maxActive: 1 });
     const busy = held();
     const turn = receivers.turn('busy', 'd', busy.act);
     await fail(receivers, 'broken', 10);
@@ -315,7 +315,7 @@ describe('memory', () => {
   });
 
   test('of those nobody delivers to ends after hours', async () => {
-    const receivers = receiversWith({ places: 64, mostActive: 8 });
+    const receivers = receiversWith({ places: 64, maxActive: 8 });
     await meet(receivers, 'a');
     pass(3 * 3_600_000);
     await meet(receivers, 'b');

@@ -39,7 +39,7 @@ const sweepWith = (retention: Partial<Retention> = {}) =>
   createSweep({
     deliveries: store,
     queue,
-    receivers: createReceivers({ places: 1, mostActive: 1, call: () => {} }),
+    receivers: createReceivers({ places: 1, maxActive: 1, call: () => {} }),
     retention: { ...everything, ...retention },
     log,
   });

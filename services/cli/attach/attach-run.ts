@@ -22,7 +22,7 @@ const defaultWaitsMs = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
 /** The server pings each 15 s; three missed ones mean that nobody is there any more. */
 const silenceMs = 45_000;
 /** So much may wait here for the network before stdin is read no further. */
-const mostBuffered = 256 * 1024;
+const maxBuffered = 256 * 1024;
 const known: ReadonlySet<string> = new Set(['status', 'pull', 'stdout', 'stderr', 'exit']);
 
 /** A run that is talked to: its events down, input up, over a WebSocket that is taken up again when it is lost. */
@@ -45,7 +45,7 @@ export class Attachment {
     while (this.#socket === undefined) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const socket = this.#socket;
     const sent = new Promise<void>((resolve) => socket.send(JSON.stringify(input), () => resolve()));
-    if (socket.bufferedAmount > mostBuffered) await sent;
+    if (socket.bufferedAmount > maxBuffered) await sent;
   }
 
   /** Sends if there is a connection; for what is out of date when there is one again. */

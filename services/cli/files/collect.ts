@@ -7,8 +7,8 @@ import { UsageError } from '../errors.ts';
 export type SentFile = { path: string; content: string; encoding?: 'base64'; mode?: string };
 
 /** What one run may carry, as the server has it where its operator says nothing. */
-const mostFiles = 1000;
-const mostBytes = 8 * 1024 * 1024;
+const maxFiles = 1000;
+const maxBytes = 8 * 1024 * 1024;
 
 /** Gathers files for a request; says in time, and by name, when they are too many. */
 export class FileCollection {
@@ -41,10 +41,10 @@ export class FileCollection {
   addFile(local: string, path: string): void {
     const { size, mode } = statOf(local);
     this.#bytes += size;
-    if (this.#bytes > mostBytes)
+    if (this.#bytes > maxBytes)
       throw new UsageError(`${local}: the files are larger than 8 MiB together: bring them in an image.`);
-    if (this.files.length >= mostFiles)
-      throw new UsageError(`${local}: there are more than ${mostFiles} files: bring them in an image.`);
+    if (this.files.length >= maxFiles)
+      throw new UsageError(`${local}: there are more than ${maxFiles} files: bring them in an image.`);
     const data = readOf(local);
     this.files.push({
       path,

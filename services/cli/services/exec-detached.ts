@@ -40,9 +40,9 @@ export async function listIn(context: Context, name: string): Promise<void> {
     String(pid ?? '-'),
     detached ? 'yes' : 'no',
     formatAge(startedAt, now),
-    command.join(' ').slice(0, mostShown),
+    command.join(' ').slice(0, maxShown),
   ]);
   await context.out.line(formatTable(['RUN', 'STATUS', 'EXIT', 'PID', 'DETACHED', 'AGE', 'COMMAND'], rows));
 }
 
-const mostShown = 60;
+const maxShown = 60;

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { ApiError, ownProblem } from '../errors.ts';
 import { waitFor } from './wait-for.ts';
 
-const mostWaitMs = 60_000;
+const maxWaitMs = 60_000;
 
 /** Starts it and waits until it is ready; throws why it is not. One that ends by itself in good order has done what it was to do. */
 export async function startService(context: Context, name: string): Promise<void> {
@@ -11,7 +11,7 @@ export async function startService(context: Context, name: string): Promise<void
     method: 'POST',
     path: `/v1/services/${encodeURIComponent(name)}/start`,
   });
-  const service = await waitFor(context, begun, mostWaitMs);
+  const service = await waitFor(context, begun, maxWaitMs);
   if (service.status === 'ready' || (service.status === 'stopped' && service.exitCode === 0)) return;
   throw new ApiError(
     service.error ??

@@ -2,7 +2,7 @@ import type { Service } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
 
 /** One answer waits for so long; then it is asked again. */
-const mostWaitSeconds = 30;
+const maxWaitSeconds = 30;
 const down = new Set(['failed', 'stopped', 'crash_looping', 'removed']);
 
 /** Until it is ready, or will not be by itself, or the time is over. */
@@ -15,7 +15,7 @@ export async function waitFor({ api }: Context, service: Service, ms: number): P
     now = await api.json<Service>({
       method: 'POST',
       path: `/v1/services/${encodeURIComponent(service.id)}/start`,
-      headers: { prefer: `wait=${Math.min(mostWaitSeconds, left)}` },
+      headers: { prefer: `wait=${Math.min(maxWaitSeconds, left)}` },
     });
   }
   return now;

@@ -3,7 +3,7 @@ import type { ApiClient } from '../http/api-client.ts';
 type Redelivered = { count: number; complete: boolean };
 
 // A server that never comes to the end must not keep us for ever.
-const mostCalls = 100;
+const maxCalls = 100;
 
 /** Delivers again all that failed since a time, call by call: one looks at so many only. */
 export async function redeliverFailed(
@@ -11,7 +11,7 @@ export async function redeliverFailed(
   wanted: { since: string; endpoint?: string },
 ): Promise<Redelivered> {
   let count = 0;
-  for (let calls = 0; calls < mostCalls; calls += 1) {
+  for (let calls = 0; calls < maxCalls; calls += 1) {
     const part = await api.json<Redelivered>({
       method: 'POST',
       path: '/v1/deliveries/redeliver',

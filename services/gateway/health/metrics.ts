@@ -70,9 +70,9 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
   const memory = gauge('runlet_redis_memory_bytes', 'Redis’s memory: `used`, and `most` (0: no limit).', [
     'kind',
   ]);
-  const { usedBytes, mostBytes } = await gateway.room.look();
+  const { usedBytes, maxBytes } = await gateway.room.look();
   memory.set({ kind: 'used' }, usedBytes);
-  memory.set({ kind: 'most' }, mostBytes);
+  memory.set({ kind: 'most' }, maxBytes);
   gauge('runlet_retained_bytes', 'Bytes kept of ended runs.').set(Number(stats.retainedBytes ?? 0));
   const queue = gauge('runlet_queue_jobs', 'Jobs of the queue of runs.', ['state']);
   for (const [state, count] of Object.entries(depth)) queue.set({ state }, count);

@@ -1,8 +1,8 @@
 import { Problem } from '../../../shared/problems.ts';
 
 /** No request of the contract is deeper than 6, or holds more than some tens of thousands of values. */
-const mostDepth = 32;
-const mostValues = 200_000;
+const maxDepth = 32;
+const maxValues = 200_000;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -13,7 +13,7 @@ const backslash = 0x5c;
  */
 export function refuseMonstrousJson(bytes: Buffer): void {
   // A text this short cannot be monstrous.
-  if (bytes.length <= mostDepth) return;
+  if (bytes.length <= maxDepth) return;
   let depth = 0;
   let values = 0;
   for (let i = 0; i < bytes.length; i++) {
@@ -24,7 +24,7 @@ export function refuseMonstrousJson(bytes: Buffer): void {
       case 0x5b: // [
       case 0x7b: // {
         depth += 1;
-        if (depth > mostDepth) throw monstrous(`is nested deeper than ${mostDepth} levels`);
+        if (depth > maxDepth) throw monstrous(`is nested deeper than ${maxDepth} levels`);
         break;
       case 0x5d: // ]
       case 0x7d: // }
@@ -32,7 +32,7 @@ export function refuseMonstrousJson(bytes: Buffer): void {
         break;
       case 0x2c: // ,
         values += 1;
-        if (values > mostValues) throw monstrous(`holds more than ${mostValues} values`);
+        if (values > maxValues) throw monstrous(`holds more than ${maxValues} values`);
         break;
     }
   }

@@ -1,6 +1,6 @@
 import { badField } from '../../../shared/problems.ts';
 
-const mostWaitSeconds = 60;
+const maxWaitSeconds = 60;
 
 /**
  * The seconds of `Prefer: wait=N` (RFC 7240 §4.3), 0 when nothing was said. Other preferences are ignored, as §2
@@ -15,10 +15,10 @@ export function preferredWait(value: string | undefined): number {
       .join('=')
       .trim()
       .replace(/^"(.*)"$/, '$1');
-    if (!/^\d{1,3}$/.test(word) || Number(word) > mostWaitSeconds)
+    if (!/^\d{1,3}$/.test(word) || Number(word) > maxWaitSeconds)
       throw badField(
         'Prefer',
-        `wait must be a whole number of seconds from 0 to ${mostWaitSeconds}, as in "wait=10"`,
+        `wait must be a whole number of seconds from 0 to ${maxWaitSeconds}, as in "wait=10"`,
       );
     return Number(word);
   }

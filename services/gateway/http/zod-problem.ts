@@ -4,9 +4,9 @@ import { Problem } from '../../../shared/problems.ts';
 import { textFaults } from '../../../shared/well-formed.ts';
 
 /** An answer lists so many faults at most: a hostile body must not make a large one. */
-const mostIssues = 100;
+const maxIssues = 100;
 /** A name that the client made up is shown so far. */
-const mostNameCharacters = 256;
+const maxNameCharacters = 256;
 
 type Issue = z.core.$ZodIssue;
 
@@ -15,7 +15,7 @@ export function pathText(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else text += `${text === '' ? '' : '.'}${String(part).slice(0, mostNameCharacters)}`;
+    else text += `${text === '' ? '' : '.'}${String(part).slice(0, maxNameCharacters)}`;
   }
   // Cut, or made up by the client: a name may hold half a character.
   return text.toWellFormed();
@@ -47,7 +47,7 @@ export function validationProblem(
   const byPath = new Map<string, ProblemIssue>();
   for (const issue of error.issues) {
     for (const one of issuesOf(issue, unknown)) {
-      if (byPath.size >= mostIssues) break;
+      if (byPath.size >= maxIssues) break;
       if (!byPath.has(one.path)) byPath.set(one.path, one);
     }
   }
@@ -56,7 +56,7 @@ export function validationProblem(
 
 /** What is wrong with the texts of a body, a run of a batch or a message; `undefined`: nothing. No schema need ask for it. */
 export function textProblem(value: unknown): Problem | undefined {
-  const faults = textFaults(value, mostIssues);
+  const faults = textFaults(value, maxIssues);
   if (faults.length === 0) return undefined;
   return problemOf(
     faults.map(({ path, message }) => ({ path: pathText(path), message })),

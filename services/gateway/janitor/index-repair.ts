@@ -5,7 +5,7 @@ import { knownTenants } from './tenants.ts';
 
 /** Entries looked at in one sweep, per tenant; the next goes on where it stopped. */
 const stepEntries = 200;
-const mostTenants = 20;
+const maxTenants = 20;
 
 type Position = { runs: string; bytes: string };
 const start: Position = { runs: '0', bytes: '0' };
@@ -19,7 +19,7 @@ export function createIndexRepair(gateway: Gateway) {
     // The tenant looked at longest ago comes first: a tenant moves to the end when it is done.
     for (const tenant of await knownTenants(gateway))
       if (!positions.has(tenant)) positions.set(tenant, start);
-    for (const [tenant, { runs, bytes }] of [...positions].slice(0, mostTenants)) {
+    for (const [tenant, { runs, bytes }] of [...positions].slice(0, maxTenants)) {
       const [next, entries] = await redis.zscan(keys.tenantRuns(tenant), runs, 'COUNT', stepEntries);
       const ids = entries.filter((_, index) => index % 2 === 0);
       const there = await Promise.all(ids.map((id) => redis.exists(keys.run(id))));

@@ -8,7 +8,7 @@ import { knownTenants } from './tenants.ts';
 import { judge, type OpenRun, type Verdict } from './verdict.ts';
 
 /** One sweep looks at so many open runs; the next goes on where it stopped. */
-const mostRuns = 1_000;
+const maxRuns = 1_000;
 
 const workerLost = new Problem(
   'worker_lost',
@@ -25,8 +25,8 @@ export function createOpenRunsSweep(gateway: Gateway) {
   let offset = 0;
 
   return async (now: number): Promise<void> => {
-    const ids = await gateway.redis.zrange(gateway.keys.open, offset, String(offset + mostRuns - 1));
-    offset = ids.length < mostRuns ? 0 : offset + mostRuns;
+    const ids = await gateway.redis.zrange(gateway.keys.open, offset, String(offset + maxRuns - 1));
+    offset = ids.length < maxRuns ? 0 : offset + maxRuns;
     const runs = await glance(gateway, ids, deathWatch, now);
     for (const run of runs) {
       const verdict = judge(run, now, gateway.env.RUNLET_QUEUE_EXPIRY_MS);

@@ -3,13 +3,13 @@ import { isStoreError } from '../http/store-errors.ts';
 import { forgetBlobs } from '../runs/forget-blobs.ts';
 
 /** One sweep forgets so many runs at most, in steps. */
-const mostForgotten = 2_000;
+const maxForgotten = 2_000;
 const stepRuns = 50;
 
 /** Forgets ended runs, oldest first, until age, number and bytes are within their bounds, and Redis has room. */
 export async function enforceRetention(gateway: Gateway, now: number): Promise<void> {
   let forgotten = 0;
-  while (forgotten < mostForgotten) {
+  while (forgotten < maxForgotten) {
     const ids = await excess(gateway, now);
     if (ids.length === 0) break;
     for (const id of ids) await forgetOrDrop(gateway, id);
@@ -25,7 +25,7 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
  */
 async function makeRoom(gateway: Gateway): Promise<void> {
   let before = await gateway.room.look();
-  for (let forgotten = 0; forgotten < mostForgotten && gateway.room.isShort(); forgotten += stepRuns) {
+  for (let forgotten = 0; forgotten < maxForgotten && gateway.room.isShort(); forgotten += stepRuns) {
     const ids = await gateway.redis.zrange(gateway.keys.finished, 0, String(stepRuns - 1));
     for (const id of ids) await forgetOrDrop(gateway, id);
     const after = await gateway.room.look();

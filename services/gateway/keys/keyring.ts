@@ -12,9 +12,9 @@ import { createUses } from './uses.ts';
 
 /** What was changed in Redis by another hand than ours is seen after this. */
 const cachedMs = 5_000;
-const mostCached = 1_000;
+const maxCached = 1_000;
 /** Of a look at Redis, while keys are taken back one after another. */
-const mostLooks = 5;
+const maxLooks = 5;
 
 type Known = { identity: Identity; until: number };
 
@@ -33,7 +33,7 @@ export function createKeyring(parts: {
 }) {
   const { apiKeys, redis, keys, wakeups, log } = parts;
   /** By digest, and by `key_…`, which no digest looks like. */
-  const known = rememberRecent<Known>(mostCached);
+  const known = rememberRecent<Known>(maxCached);
   const held = createHeld(apiKeys);
   const uses = createUses(apiKeys, log);
   /** Changes with each key that is taken back: what was read before it is not to be remembered after it. */
@@ -78,7 +78,7 @@ export function createKeyring(parts: {
         known.put(name, { identity, until: performance.now() + cachedMs });
         return identity;
       }
-      if (looks === mostLooks) return identity;
+      if (looks === maxLooks) return identity;
     }
   }
 

@@ -6,11 +6,11 @@ import { rememberRecent } from '../proxy/lru.ts';
 const everyMs = 60_000;
 /** Those that come together are written together, and behind the requests that they come with. */
 const gatherMs = 100;
-const mostKnown = 10_000;
+const maxKnown = 10_000;
 
 /** When each key was last used: `lastUsedAt`, to the minute. */
 export function createUses(apiKeys: ApiKeyStore, log: Log) {
-  const told = rememberRecent<number>(mostKnown);
+  const told = rememberRecent<number>(maxKnown);
   let due = new Map<string, number>();
 
   async function write(): Promise<void> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttachInput, attachInput, signalNumbers } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { type AttachMessage, mostEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
+import { type AttachMessage, maxEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { textProblem, validationProblem } from '../http/zod-problem.ts';
@@ -29,8 +29,8 @@ function* entriesOf(input: AttachInput): Generator<AttachMessage> {
   switch (input.type) {
     case 'stdin': {
       const data = Buffer.from(input.data, input.encoding);
-      for (let at = 0; at < data.length; at += mostEntryBytes)
-        yield { type: 'stdin', data: data.subarray(at, at + mostEntryBytes) };
+      for (let at = 0; at < data.length; at += maxEntryBytes)
+        yield { type: 'stdin', data: data.subarray(at, at + maxEntryBytes) };
       return;
     }
     case 'signal':

@@ -10,10 +10,10 @@ import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
 import { isStoreError } from '../http/store-errors.ts';
 
 /** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
-const mostScanned = 2_000;
+const maxScanned = 2_000;
 const scanPage = 200;
 /** One page's records and output, in bytes: requests with a large stdin make a page shorter, not the gateway larger. */
-const mostPageBytes = 8 * 1024 * 1024;
+const maxPageBytes = 8 * 1024 * 1024;
 
 const known = new Set<string>(runStatuses);
 
@@ -45,12 +45,12 @@ export async function listRuns(
   let before = position(query.cursor);
   let scanned = 0;
   let bytes = 0;
-  while (scanned < mostScanned) {
+  while (scanned < maxScanned) {
     const ids = await gateway.runs.ids(tenant, before, scanPage);
     const lights = await glance(gateway, ids);
     for (const { id, status, requestBytes } of lights) {
       const matches = status !== null && (wanted === undefined || wanted.has(status));
-      if (matches && data.length > 0 && bytes + requestBytes > mostPageBytes)
+      if (matches && data.length > 0 && bytes + requestBytes > maxPageBytes)
         return { data, nextCursor: encodeCursor(before as string) };
       before = id;
       scanned += 1;

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { attachProtocol, bearerProtocol, mostStdinBytes } from '../../../shared/contracts/attach.ts';
+import { attachProtocol, bearerProtocol, maxStdinBytes } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Upgrade } from '../http/context.ts';
 import { farewellMs, keyIsOver } from '../http/end-of-key.ts';
@@ -11,7 +11,7 @@ import { requestFault } from '../http/request-fault.ts';
 import type { ServiceProxy } from '../proxy/proxy.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
-const mostMessageBytes = Math.ceil((mostStdinBytes * 4) / 3) + 4096;
+const maxMessageBytes = Math.ceil((maxStdinBytes * 4) / 3) + 4096;
 
 export const wantsWebSocket = (request: IncomingMessage) =>
   request.headers.upgrade?.toLowerCase() === 'websocket';
@@ -25,7 +25,7 @@ const onlyGet = new Problem('method_not_allowed', 'A WebSocket is asked for by G
 export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): void {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: mostMessageBytes,
+    maxPayload: maxMessageBytes,
     // A shell's answers are small; and memory for a compressor on each connection is not.
     perMessageDeflate: false,
     clientTracking: false,

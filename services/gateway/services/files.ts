@@ -17,7 +17,7 @@ import { askWorker, holderOf } from './worker-operation.ts';
 
 const operationMs = 60_000;
 /** Each lies in the store until its client has taken it, however slowly. */
-const mostDownloads = 16;
+const maxDownloads = 16;
 const path = '/v1/services/{id}/files/{path}';
 
 /** Files of a running service. Their bytes go by the store of blobs, which gateway and worker share, and not through Redis. */
@@ -55,10 +55,10 @@ export function mountFiles(app: App, gateway: Gateway): void {
     options,
     { method: 'get', path, rest: 'path', document: documents.readFileDocument },
     async (c) => {
-      if (downloads >= mostDownloads)
+      if (downloads >= maxDownloads)
         throw new Problem(
           'overloaded',
-          `${mostDownloads} files of services are being fetched: try again in a moment.`,
+          `${maxDownloads} files of services are being fetched: try again in a moment.`,
           { retryAfterSeconds: 1 },
         );
       downloads += 1;

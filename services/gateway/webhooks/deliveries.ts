@@ -11,10 +11,10 @@ import * as documents from './documents.ts';
 import { ownDelivery, ownWebhook } from './load.ts';
 
 /** One request looks at so many deliveries at most; what it does not reach is behind `nextCursor`. */
-const mostScanned = 1_000;
+const maxScanned = 1_000;
 const scanPage = 100;
 /** One call redelivers so many at most. */
-const mostRedelivered = 10_000;
+const maxRedelivered = 10_000;
 
 const idOf = (prefix: 'whk' | 'run') =>
   z.string().refine((text) => isId(prefix, text), `must be an id, like ${prefix}_…`);
@@ -115,7 +115,7 @@ async function* walk(
   tenant: string,
   filter: DeliveryFilter,
   start: string | undefined,
-  most = mostScanned,
+  most = maxScanned,
 ) {
   let before = start;
   let scanned = 0;
@@ -148,7 +148,7 @@ async function redeliverFailed(
   // All that are kept, if need be: their number is bounded by their retention.
   for await (const delivery of walk(gateway, tenant, { endpoint }, undefined, Number.POSITIVE_INFINITY)) {
     // The next call goes on: what was redelivered has failed no more.
-    if (delivery === 'enough' || count === mostRedelivered) return { count, complete: false };
+    if (delivery === 'enough' || count === maxRedelivered) return { count, complete: false };
     // Ids are in the order of time.
     if (Date.parse(delivery.createdAt) < from) break;
     if (delivery.status !== 'failed') continue;

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { newWebhook } from '../../../shared/contracts/webhook.ts';
 import { newWebhook as newWebhookSchema, webhookPatch } from '../../../shared/contracts/webhook.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
-import { mostWebhooks, presentWebhook } from '../../../shared/stores/webhooks.ts';
+import { maxWebhooks, presentWebhook } from '../../../shared/stores/webhooks.ts';
 import { targetFault, targetPolicy } from '../../../shared/webhooks/target.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
@@ -112,7 +112,7 @@ async function createWebhook(
   if (made === undefined)
     throw new Problem(
       'quota_exceeded',
-      `A tenant may have ${mostWebhooks} webhook endpoints: delete one that is not used.`,
+      `A tenant may have ${maxWebhooks} webhook endpoints: delete one that is not used.`,
     );
   return { status: 201, body: JSON.stringify(made), location: `/v1/webhooks/${made.id}`, holdsSecret: true };
 }

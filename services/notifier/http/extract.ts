@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 
 /** So much of an answer is kept for its owner to see; the rest is not even read. */
-const mostBytes = 512;
+const maxBytes = 512;
 /** A body that comes drop by drop is not waited for: the status has said all that counts. */
-const mostMs = 1_000;
+const maxMs = 1_000;
 
 /**
  * The beginning of an answer's body as harmless text: printable ASCII, everything else a dot. `null` for an empty one. The stream is
@@ -13,12 +13,12 @@ export async function extractOf(body: Readable): Promise<string | null> {
   const chunks: Buffer[] = [];
   let size = 0;
   body.on('error', () => {});
-  const timer = setTimeout(() => body.destroy(), mostMs);
+  const timer = setTimeout(() => body.destroy(), maxMs);
   try {
     for await (const chunk of body) {
       chunks.push(chunk as Buffer);
       size += (chunk as Buffer).length;
-      if (size >= mostBytes) break;
+      if (size >= maxBytes) break;
     }
   } catch {
     // It broke off, or was too slow: what came has come.
@@ -26,7 +26,7 @@ export async function extractOf(body: Readable): Promise<string | null> {
     clearTimeout(timer);
     body.destroy();
   }
-  const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('latin1');
+  const text = Buffer.concat(chunks).subarray(0, maxBytes).toString('latin1');
   return text === '' ? null : printable(text);
 }
 

@@ -2,7 +2,7 @@ import { type Agent, type Dispatcher, errors } from 'undici';
 import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
 import { innermost } from '../../../shared/net/innermost.ts';
 import type { Address, LookUp } from '../../../shared/net/look-up.ts';
-import { mostHeaderBytes, pinnedAgent } from '../../../shared/net/pinned-agent.ts';
+import { maxHeaderBytes, pinnedAgent } from '../../../shared/net/pinned-agent.ts';
 import { parseTarget, type TargetPolicy } from '../../../shared/webhooks/target.ts';
 import { extractOf } from './extract.ts';
 import { checkedAddresses } from './resolve.ts';
@@ -18,7 +18,7 @@ export type Posted = {
 export type Poster = ReturnType<typeof createPoster>;
 
 /** Connections are kept for the next delivery to the same checked addresses; so many receivers' at the most. */
-const mostAgents = 256;
+const maxAgents = 256;
 /** Far more than the headers and the extract of a body, with all that is buffered on the way. */
 const answerBytes = 1024 * 1024;
 
@@ -40,7 +40,7 @@ export function createPoster(options: { policy: TargetPolicy; lookUp: LookUp; ti
     const agent = agents.get(key) ?? pinnedAgent(addresses, { timeoutMs, answerBytes });
     agents.delete(key);
     agents.set(key, agent);
-    if (agents.size > mostAgents) {
+    if (agents.size > maxAgents) {
       const [oldest, unused] = agents.entries().next().value as [string, Agent];
       agents.delete(oldest);
       unused.close().catch(() => {});
@@ -112,7 +112,7 @@ function failureOf(error: unknown, signal: AbortSignal, timeoutMs: number): TryF
   if (error instanceof errors.HTTPParserError || /^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES))/.test(code))
     return new TryFailed(
       'bad_response',
-      `The answer was no valid HTTP, or its headers were larger than ${mostHeaderBytes} bytes.`,
+      `The answer was no valid HTTP, or its headers were larger than ${maxHeaderBytes} bytes.`,
     );
   return new TryFailed(
     kindOf(inner.code ?? code, inner.message),

@@ -5,7 +5,7 @@ import { blockedMessage } from '../../../shared/webhooks/target.ts';
 import { TryFailed } from './try-failed.ts';
 
 /** A name may have thousands of addresses; it is reached at one of so many, or not at all. */
-const mostAddresses = 16;
+const maxAddresses = 16;
 
 /**
  * The addresses that may be connected to for this URL, and no others: each is checked here, and the connection is made to what
@@ -30,5 +30,5 @@ export async function checkedAddresses(url: URL, lookUp: LookUp, policy: Address
       'blocked_address',
       blockedMessage(literal === undefined ? `${host} (${refused.address})` : refused.address),
     );
-  return addresses.slice(0, mostAddresses);
+  return addresses.slice(0, maxAddresses);
 }

@@ -2,13 +2,13 @@ import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
 import { printable } from './extract.ts';
 
 /** A message holds what strangers sent, a certificate's names for one. */
-const mostCharacters = 300;
+const maxCharacters = 300;
 
 /** A try that did not reach an answer; the message is for the endpoint's owner. */
 export class TryFailed extends Error {
   readonly code: AttemptFault;
   constructor(code: AttemptFault, message: string) {
-    super(printable(message).slice(0, mostCharacters));
+    super(printable(message).slice(0, maxCharacters));
     this.code = code;
   }
 }

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 /** What one limit is for: folders and files of the engine's machine, and where the container has each (`/`: as its root). */
-export type DiskGroup = { mostBytes: number; places: { path: string; inside: string }[] };
+export type DiskGroup = { maxBytes: number; places: { path: string; inside: string }[] };
 
 export type DiskUse = {
-  /** Of each group; one may end as soon as it is over its `mostBytes`. */
+  /** Of each group; one may end as soon as it is over its `maxBytes`. */
   bytes: number[];
   /** Nothing was left out for want of time, or because it could not be entered. */
   complete: boolean;
@@ -16,7 +16,7 @@ export type DiskUse = {
 };
 
 /** Looks that go on for long keep no others from being done. */
-const mostHelpers = 4;
+const maxHelpers = 4;
 const graceMs = 5_000;
 
 type Helper = { child: ChildProcess; answer: PromiseWithResolvers<string> | undefined };
@@ -55,7 +55,7 @@ export function createDiskLook(initPath: string) {
     for (;;) {
       const free = idle.pop();
       if (free !== undefined) return free;
-      if (count < mostHelpers) return begin();
+      if (count < maxHelpers) return begin();
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   }
@@ -92,7 +92,7 @@ function requestOf(pid: number, groups: DiskGroup[], ms: number): Buffer {
     pid,
     ms,
     groups.length,
-    ...groups.map(({ mostBytes }) => mostBytes),
+    ...groups.map(({ maxBytes }) => maxBytes),
     ...groups.flatMap(({ places }, group) => places.flatMap(({ path, inside }) => [group, path, inside])),
   ];
   const payload = Buffer.from(fields.map((field) => `${field}\0`).join(''));

@@ -10,13 +10,13 @@ export async function groupsOf(found: DiskPlaces, limits: DiskLimits): Promise<D
   const upper = found.root ?? upperOf(await readFile(`/proc/${found.pid}/mountinfo`, 'utf8').catch(() => ''));
   if (upper === undefined) return null;
   const root: DiskGroup = {
-    mostBytes: limits.rootBytes,
+    maxBytes: limits.rootBytes,
     places: [
       { path: upper, inside: '/' },
       ...found.files.map(({ source, path }) => ({ path: source, inside: path })),
     ],
   };
-  const volumes = limits.volumes.map(({ bytes }): DiskGroup => ({ mostBytes: bytes, places: [] }));
+  const volumes = limits.volumes.map(({ bytes }): DiskGroup => ({ maxBytes: bytes, places: [] }));
   for (const { folder, path } of found.volumes) {
     const own = volumes[limits.volumes.findIndex((one) => withoutEnd(one.path) === withoutEnd(path))];
     (own ?? root).places.push({ path: folder, inside: path });

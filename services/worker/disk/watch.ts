@@ -89,12 +89,12 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
       const use = await helpers.look(pid, groups, one.lookMs);
       const isFinal = use.complete || one.lookMs >= longestLookMs;
       use.bytes[0] = (use.bytes[0] ?? 0) + one.hidden(use, sum(free.values()), isFinal);
-      const over = use.bytes.findIndex((bytes, group) => bytes > (groups[group]?.mostBytes ?? 0));
+      const over = use.bytes.findIndex((bytes, group) => bytes > (groups[group]?.maxBytes ?? 0));
       if (over >= 0) return tell(one, over);
       if (!use.complete) one.lookMs = Math.min(longestLookMs, one.lookMs * 2);
       if (!use.complete && isFinal)
         warn(one, 'not all that a container has written can be looked at in time');
-      roomBytes = Math.min(...groups.map(({ mostBytes }, group) => mostBytes - (use.bytes[group] ?? 0)));
+      roomBytes = Math.min(...groups.map(({ maxBytes }, group) => maxBytes - (use.bytes[group] ?? 0)));
     }
     const at = performance.now();
     one.last = { at, tookMs: at - began, roomBytes, free };

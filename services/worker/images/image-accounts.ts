@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { Problem } from '../../../shared/problems.ts';
-import { type Found, mostAccountBytes } from '../sandbox/users/accounts.ts';
+import { type Found, maxAccountBytes } from '../sandbox/users/accounts.ts';
 import { type ArchiveEntry, entriesAt } from './image-archive.ts';
 
 /** /etc of an ordinary image has a megabyte or two; past this its two files are asked for one by one. */
-const mostFolderBytes = 16 * 1024 * 1024;
-const mostFolderEntries = 20_000;
+const maxFolderBytes = 16 * 1024 * 1024;
+const maxFolderEntries = 20_000;
 
 type Read = (path: string) => Promise<Readable | null>;
 
@@ -25,7 +25,7 @@ export async function readAccounts(read: Read): Promise<{ passwd: AccountFile; g
   for await (const entry of entriesAt(read, '/etc')) {
     bytes += entry.sizeBytes;
     count += 1;
-    if (bytes > mostFolderBytes || count > mostFolderEntries) {
+    if (bytes > maxFolderBytes || count > maxFolderEntries) {
       isWhole = false;
       break;
     }
@@ -65,7 +65,7 @@ function noFile(path: string): Problem {
 }
 
 async function contentOf(entry: ArchiveEntry): Promise<Found> {
-  if (entry.sizeBytes > mostAccountBytes) return 'unusable';
+  if (entry.sizeBytes > maxAccountBytes) return 'unusable';
   const pieces: Buffer[] = [];
   for await (const piece of entry.body) pieces.push(piece);
   return Buffer.concat(pieces);

@@ -19,7 +19,7 @@ export type ArchiveEntry = {
 };
 
 /** As the kernel, but for its 40. */
-const mostLinks = 8;
+const maxLinks = 8;
 
 /**
  * What an engine's archive has at a path, the path itself first; nothing where nothing is. A link at its end is followed within the
@@ -30,7 +30,7 @@ export async function* entriesAt(
   asked: string,
 ): AsyncGenerator<ArchiveEntry> {
   let root = asked;
-  for (let links = 0; links <= mostLinks; links += 1) {
+  for (let links = 0; links <= maxLinks; links += 1) {
     const tar = await read(root);
     if (tar === null) return;
     const entries = extract();

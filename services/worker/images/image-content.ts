@@ -10,10 +10,10 @@ const GiB = 1024 ** 3;
 const pageBytes = 4096;
 
 /** What of one image is brought into its sandboxes at the most. */
-export const mostContentBytes = 2 * GiB;
-const mostEntries = 100_000;
+export const maxContentBytes = 2 * GiB;
+const maxEntries = 100_000;
 /** A path of the kernel's is shorter, and a frame has room for two. */
-const mostPathBytes = 4096;
+const maxPathBytes = 4096;
 /** The kernel's own memory for each file and folder, and what init itself takes; measured with 10,000 small files. */
 const entryMemoryBytes = 1536;
 const spareMemoryBytes = 4 * 1024 * 1024;
@@ -87,8 +87,8 @@ export async function readContent(options: ContentOptions): Promise<ImageContent
       share.entries += 1;
       bytes += size;
       entries += 1;
-      if (bytes > mostContentBytes) over = `more than ${mostContentBytes} bytes`;
-      if (entries > mostEntries) over = `more than ${mostEntries} files and folders`;
+      if (bytes > maxContentBytes) over = `more than ${maxContentBytes} bytes`;
+      if (entries > maxEntries) over = `more than ${maxEntries} files and folders`;
       if (over !== null) return;
       const name = Buffer.from(entry.path);
       const time = frame('T', u64(entry.modifiedAt), name);
@@ -145,7 +145,7 @@ function isPlain({ type, path, target }: ArchiveEntry): boolean {
 
 /** What is no UTF-8 has been read as replacement characters. */
 function isText(text: string): boolean {
-  return Buffer.byteLength(text) <= mostPathBytes && !text.includes('\0') && !text.includes('\ufffd');
+  return Buffer.byteLength(text) <= maxPathBytes && !text.includes('\0') && !text.includes('\ufffd');
 }
 
 /** Throws a Problem that names the limit and what it has to be, where the content does not fit into a run's folders. */

@@ -30,8 +30,8 @@ export type ImageLook = {
 };
 
 /** So many images are remembered, and of what they hold so many bytes on this worker's disk. */
-const mostKnown = 512;
-const mostSpooledBytes = 4 * 1024 ** 3;
+const maxKnown = 512;
+const maxSpooledBytes = 4 * 1024 ** 3;
 /** For one image, however large; a run that waits for it can be cancelled. */
 const lookMs = 300_000;
 
@@ -82,7 +82,7 @@ export function createImageLooks(options: {
     const spooled = () =>
       [...known.values()].reduce((sum, { content }) => sum + (content?.frames.bytes() ?? 0), 0);
     for (const [oldest, { content }] of known) {
-      if (known.size <= mostKnown && spooled() <= mostSpooledBytes) return;
+      if (known.size <= maxKnown && spooled() <= maxSpooledBytes) return;
       if (oldest === id) continue;
       known.delete(oldest);
       // A sandbox that is in the making may be about to read it.

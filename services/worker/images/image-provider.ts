@@ -13,7 +13,7 @@ type Progress = (layers: PullLayer[]) => void;
 /** What is known of an image is used so long, and looked at anew after this. */
 const knownMs = 60_000;
 const freshMs = 1_000;
-const mostKnown = 512;
+const maxKnown = 512;
 
 type Flight = {
   done: Promise<void>;
@@ -112,7 +112,7 @@ export function createImageProvider(options: {
     if (image === null) return;
     known.set(reference, { image, at: Date.now() });
     const oldest = known.keys().next().value;
-    if (known.size > mostKnown && oldest !== undefined) known.delete(oldest);
+    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
   };
 
   const look = async (reference: string) => {

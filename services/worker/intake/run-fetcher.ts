@@ -7,7 +7,7 @@ import { type Execution, foreseeAny } from '../run/execute-run.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 
 /** So many kinds of runs are looked out for: of each, the state in which it would start goes to Redis with every wait. */
-const mostKinds = 8;
+const maxKinds = 8;
 
 export type Fetched = {
   job: HeldJob;
@@ -61,7 +61,7 @@ export function createRunFetcher(options: {
       kinds.delete(kind);
       kinds.set(kind, { request, firstStep });
       const [oldest] = kinds.keys();
-      if (kinds.size > mostKinds && oldest !== undefined) kinds.delete(oldest);
+      if (kinds.size > maxKinds && oldest !== undefined) kinds.delete(oldest);
     },
 
     /** The next one that is due; `undefined` after a while without one. */

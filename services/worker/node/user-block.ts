@@ -13,7 +13,7 @@ import {
 } from '../sandbox/users/run-users.ts';
 
 /** More live workers than any Runlet has. */
-const mostTries = 2_000;
+const maxTries = 2_000;
 const usualRenewMs = 10_000;
 
 /**
@@ -40,7 +40,7 @@ export async function claimUserBlock(options: {
   async function claim(): Promise<number> {
     const taken = await usedBlocks(engine, range);
     const start = startOf(options.instance, range);
-    for (let step = 0; step < Math.min(range.blocks, mostTries); step += 1) {
+    for (let step = 0; step < Math.min(range.blocks, maxTries); step += 1) {
       const at = (start + step) % range.blocks;
       if (taken.has(at) || !(await store.claim(at, options.workerId))) continue;
       const block: UserBlock = blockAt(range, at);

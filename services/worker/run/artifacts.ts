@@ -16,7 +16,7 @@ export type CollectArtifacts = (
 ) => Promise<void>;
 
 /** A work folder with more files than this is not looked through further. */
-const mostListed = 20_000;
+const maxListed = 20_000;
 
 /**
  * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound,
@@ -31,7 +31,7 @@ export function artifactCollector(
 ): CollectArtifacts {
   return async (holder, session, globs, state, stop) => {
     const wanted = parseGlobs(globs);
-    const { files, unnamed, truncated } = await session.list(mostListed);
+    const { files, unnamed, truncated } = await session.list(maxListed);
     const found = files
       .filter(({ path }) => wanted.test(path))
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -58,7 +58,7 @@ export function artifactCollector(
     const why: string[] = [];
     if (over)
       why.push(
-        `at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${mostListed} files looked at, no more than 64 folders deep. Name fewer.`,
+        `at most ${bounds.count} files and ${bounds.bytes} bytes are, and ${maxListed} files looked at, no more than 64 folders deep. Name fewer.`,
       );
     if (unreadable.length > 0) {
       const many = unreadable.length === 1 ? '' : `${unreadable.length} files, among them `;

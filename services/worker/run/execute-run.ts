@@ -56,7 +56,7 @@ export type Execution = {
   sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open' | 'learn'>;
   collectArtifacts: CollectArtifacts;
   /** What a run may leave in Redis, however many steps it has. */
-  mostOutputBytes: number;
+  maxOutputBytes: number;
   attachInput: AttachInput;
   disk: Pick<DiskWatch, 'watch'>;
   log: Log;
@@ -130,7 +130,7 @@ export async function executeRun(
   /** Why output could not be written, where that is no matter of Redis being away. */
   let fault: unknown;
   const sink = createOutputSink({
-    mostBytes: execution.mostOutputBytes,
+    maxBytes: execution.maxOutputBytes,
     append: async (entries) => {
       sequence += 1;
       for (;;) {
@@ -155,7 +155,7 @@ export async function executeRun(
       step.status === 'running' ? { ...step, status: verdict.status } : step,
     );
     if (verdict.ended !== undefined)
-      state.error ??= limitProblem(verdict.ended, attempt, execution.mostOutputBytes).toBody();
+      state.error ??= limitProblem(verdict.ended, attempt, execution.maxOutputBytes).toBody();
     state.usage = usageOf(state);
     state.finishedAt = new Date(now).toISOString();
     state.timings.totalMs = Math.max(0, now - Date.parse(head.createdAt));

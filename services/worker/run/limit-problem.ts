@@ -9,7 +9,7 @@ export function limitProblem(
     head,
     request: { limits },
   }: { head: Pick<RunHead, 'service'>; request: Pick<RunHead['request'], 'limits'> },
-  mostOutputBytes: number,
+  maxOutputBytes: number,
 ): Problem {
   const step = `The step ${name}`;
   switch (limit) {
@@ -29,7 +29,7 @@ export function limitProblem(
       return new Problem(
         'output_limit',
         byRun
-          ? `${step} was stopped, as all steps of the run together wrote more than they may (${mostOutputBytes} bytes, the operator’s RUNLET_MAX_OUTPUT_BYTES): let the program write less, or make several runs of it.`
+          ? `${step} was stopped, as all steps of the run together wrote more than they may (${maxOutputBytes} bytes, the operator’s RUNLET_MAX_OUTPUT_BYTES): let the program write less, or make several runs of it.`
           : `${step} wrote more than limits.outputBytes (${limits.outputBytes} bytes) and was stopped; what came before is kept: set it higher, or write less, or to files that \`artifacts\` names.`,
       );
     case 'memory':

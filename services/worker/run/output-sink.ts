@@ -29,7 +29,7 @@ export type OutputSink = ReturnType<typeof createOutputSink>;
  */
 export function createOutputSink(options: {
   /** Of all steps together: a run may have a thousand of them, each with a limit of its own. */
-  mostBytes: number;
+  maxBytes: number;
   append: (entries: NewEvent[]) => Promise<boolean>;
   onLost: () => void;
 }) {
@@ -102,7 +102,7 @@ export function createOutputSink(options: {
     /** What comes from now on is this step's; `whenFull` is called once when there is more of it than `limitBytes`, or than is left of the run’s. */
     begin(name: string, limitBytes: number, whenFull: () => void): void {
       step = name;
-      room = Math.min(limitBytes, options.mostBytes - keptBytes);
+      room = Math.min(limitBytes, options.maxBytes - keptBytes);
       truncated = false;
       isText.stdout = true;
       isText.stderr = true;

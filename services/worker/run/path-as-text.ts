@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
 /** Names may be thousands of bytes long; whoever knows so much of one finds it. */
-const mostCharacters = 200;
+const maxCharacters = 200;
 const longestCharacter = 4;
 
 /**
@@ -11,7 +11,7 @@ const longestCharacter = 4;
 export function pathAsText(path: Buffer): string {
   const characters: string[] = [];
   for (let at = 0; at < path.length; ) {
-    if (characters.length === mostCharacters) return `${characters.join('')}…`;
+    if (characters.length === maxCharacters) return `${characters.join('')}…`;
     const bytes = characterAt(path, at);
     characters.push(bytes.length === 0 ? escaped(path[at] ?? 0) : shown(bytes));
     at += Math.max(1, bytes.length);

@@ -179,7 +179,7 @@ export async function createSandboxes(options: {
   }
 
   /** Whether sandboxes may be kept ready that hold this: it is the node's memory that they hold it in. */
-  const isSmall = (content: ImageContent) => memoryFor(content) <= mostWarmContentBytes;
+  const isSmall = (content: ImageContent) => memoryFor(content) <= maxWarmContentBytes;
 
   /** What a warm sandbox for this request would be like; `undefined` when none can serve it. */
   function profileFor(
@@ -388,7 +388,7 @@ export async function createSandboxes(options: {
 }
 
 /** Of an image's files, in a sandbox that waits: a pool of 32 such takes half a gibibyte. */
-const mostWarmContentBytes = 16 * 1024 * 1024;
+const maxWarmContentBytes = 16 * 1024 * 1024;
 
 /** Short runs are over before their container's name could be of use to anybody. */
 const renameAfterMs = 1_000;

@@ -23,7 +23,7 @@ export type ServiceContainers = ReturnType<typeof createServiceContainers>;
 /** What `docker stop` gives. */
 const stopGraceMs = 10_000;
 /** A port that somebody else took between two looks: another is tried. */
-const mostPortTries = 10;
+const maxPortTries = 10;
 const engineLookMs = 100;
 const lastWordsLines = 3;
 /** An engine may note a start so long after it. */
@@ -151,7 +151,7 @@ export function createServiceContainers(options: {
             await options.initVolume.provide();
             continue;
           }
-          const taken = error instanceof Problem && error.code === 'conflict' && attempt < mostPortTries;
+          const taken = error instanceof Problem && error.code === 'conflict' && attempt < maxPortTries;
           if (!taken) throw error;
           // What it wrote is lost with it only if it has never run: one that ran keeps its ports, and waits for them.
           if (container !== null && container.startedAt !== null) throw error;

@@ -3,7 +3,7 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { Problem } from '../../../shared/problems.ts';
 import {
   keptEndedExecs,
-  mostDetachedExecs,
+  maxDetachedExecs,
   type ServiceExecRecord,
   type ServiceExecStore,
 } from '../../../shared/stores/service-execs.ts';
@@ -56,10 +56,10 @@ export function createDetachedExec(options: {
       const running = (await this.look(service)).filter(
         ({ detached, status }) => detached && status === 'running',
       );
-      if (running.length >= mostDetachedExecs)
+      if (running.length >= maxDetachedExecs)
         throw new Problem(
           'start_failed',
-          `In the service ${mostDetachedExecs} detached programs run already: end one of them first.`,
+          `In the service ${maxDetachedExecs} detached programs run already: end one of them first.`,
         );
       const startedAt = new Date().toISOString();
       const engineExec = await engine.execDetached(container.id, { argv: command, user: '', workdir, env });

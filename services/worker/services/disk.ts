@@ -15,7 +15,7 @@ export function diskLimits({ limits, volumes }: Wanted): DiskLimits {
 }
 
 /** The largest file that it can have at all, wherever that lies. */
-export function mostFileBytes(request: Wanted): number {
+export function maxFileBytes(request: Wanted): number {
   const { rootBytes, volumes } = diskLimits(request);
   return Math.max(rootBytes, ...volumes.map(({ bytes }) => bytes));
 }

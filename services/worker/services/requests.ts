@@ -17,8 +17,8 @@ type FileCommand = Extract<WorkerCommand, { kind: 'service-file' }>;
 type LogsCommand = Extract<WorkerCommand, { kind: 'service-logs' }>;
 
 /** Files under way at once, and those that wait for that: who asks gives up after a minute. */
-const mostTransfers = 8;
-const mostWaiting = 64;
+const maxTransfers = 8;
+const maxWaiting = 64;
 /** A follower that says nothing any more is left after this. */
 const readCheckMs = 5_000;
 
@@ -31,12 +31,12 @@ export function createServiceRequests(options: {
   operations: OperationStore;
   blobs: BlobStore;
   /** The largest file that is read. */
-  mostFileBytes: number;
+  maxFileBytes: number;
   workerId: string;
   log: Log;
 }) {
-  const { engine, operations, blobs, workerId, mostFileBytes } = options;
-  const transfers = bulkhead(mostTransfers, mostWaiting);
+  const { engine, operations, blobs, workerId, maxFileBytes } = options;
+  const transfers = bulkhead(maxTransfers, maxWaiting);
 
   async function containerOf(service: string): Promise<ContainerState> {
     const found = await engine.inspect(serviceName(service));
@@ -100,7 +100,7 @@ export function createServiceRequests(options: {
     let tooLarge: FileTooLarge | undefined;
     const bytes = async function* () {
       try {
-        yield* session.read(path, mostFileBytes);
+        yield* session.read(path, maxFileBytes);
       } catch (error) {
         if (error instanceof FileTooLarge) tooLarge = error;
         throw error;
@@ -111,7 +111,7 @@ export function createServiceRequests(options: {
       if (tooLarge === undefined) throw error;
       throw new Problem(
         'payload_too_large',
-        `/${path} has ${tooLarge.sizeBytes} bytes, and at most ${mostFileBytes} are fetched (the operator’s RUNLET_MAX_FILE_BYTES): fetch parts of it, or have that raised.`,
+        `/${path} has ${tooLarge.sizeBytes} bytes, and at most ${maxFileBytes} are fetched (the operator’s RUNLET_MAX_FILE_BYTES): fetch parts of it, or have that raised.`,
       );
     });
   }

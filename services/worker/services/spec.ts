@@ -5,7 +5,7 @@ import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';
 import { noCore, type SandboxInit, type SandboxNetwork } from '../sandbox/spec.ts';
-import { mostFileBytes } from './disk.ts';
+import { maxFileBytes } from './disk.ts';
 import { bringsItsInit } from './own-inits.ts';
 
 /** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
@@ -39,7 +39,7 @@ export function serviceSpecFor(options: {
   const { limits } = request;
   const program = resolveCommand(request, image, request.image);
   // A service that was stored before there was such a field says nothing.
-  const fileBytes = mostFileBytes(request);
+  const fileBytes = maxFileBytes(request);
   const hasInit = request.init !== false && !bringsItsInit([...program.entrypoint, ...program.command]);
   return {
     ...options.identity,

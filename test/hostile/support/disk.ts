@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 export const MiB = 1024 * 1024;
 
 /** Every one of these stops by itself here: on a code that does not hold it, the machine has to survive the test. */
-const mostMiB = 1536;
+const maxMiB = 1536;
 
 /**
  * Programs in Python that fill a disk in one way each. They say after each step how many MiB they have written; what was said last is what
@@ -12,7 +12,7 @@ const mostMiB = 1536;
  */
 const begin = `
 import ctypes, mmap, os, socket, sys, threading, time
-where, most, piece = sys.argv[1], ${mostMiB}, b"x" * (1 << 20)
+where, most, piece = sys.argv[1], ${maxMiB}, b"x" * (1 << 20)
 written = 0
 def name(i): return f"{where}/f{i}"
 def said(mib):

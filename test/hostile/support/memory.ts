@@ -52,7 +52,7 @@ export const hasSocketLimit = (): Promise<boolean> =>
   );
 
 /** What the buffers of sockets of a container that runs pile.c take, at the most that was seen until `done`. For cgroup v1. */
-export async function mostSocketBytes(done: Promise<unknown>): Promise<number> {
+export async function maxSocketBytes(done: Promise<unknown>): Promise<number> {
   let over = false;
   void done.finally(() => {
     over = true;

@@ -32,8 +32,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const look = (mostBytes = 2 ** 40, pid = 0) =>
-  helper.look(pid, [{ mostBytes, places: [{ path: folder, inside: '/' }] }], ms);
+const look = (maxBytes = 2 ** 40, pid = 0) =>
+  helper.look(pid, [{ maxBytes, places: [{ path: folder, inside: '/' }] }], ms);
 const du = () => Number(execFileSync('du', ['-s', '-B1', folder], { encoding: 'utf8' }).split('\t')[0]);
 
 test('blocks count, not sizes; one with two names once; no link is followed', async () => {
@@ -74,8 +74,8 @@ test('a deleted file counts as long as a process has it open, and for the place 
   const file = openSync(join(folder, 'a'), 'r');
   unlinkSync(join(folder, 'a'));
   const groups = [
-    { mostBytes: 2 ** 40, places: [] },
-    { mostBytes: 2 ** 40, places: [{ path: folder, inside: folder }] },
+    { maxBytes: 2 ** 40, places: [] },
+    { maxBytes: 2 ** 40, places: [{ path: folder, inside: folder }] },
   ];
   const held = await helper.look(process.pid, groups, ms);
   expect(held.bytes[1]).toBeGreaterThanOrEqual(1_000_000);
@@ -84,6 +84,6 @@ test('a deleted file counts as long as a process has it open, and for the place 
 });
 
 test('a place that is gone is told', async () => {
-  const groups = [{ mostBytes: 1, places: [{ path: join(folder, 'none'), inside: '/' }] }];
+  const groups = [{ maxBytes: 1, places: [{ path: join(folder, 'none'), inside: '/' }] }];
   expect(await helper.look(0, groups, ms)).toMatchObject({ bytes: [0], complete: false });
 });

@@ -7,8 +7,8 @@ import { connectRedis } from '../../../shared/redis.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import {
   consumeAttach,
-  mostEntries,
-  mostEntryBytes,
+  maxEntries,
+  maxEntryBytes,
   pushAttach,
   readAttach,
 } from '../../../shared/stores/attach.ts';
@@ -68,12 +68,12 @@ test('a reader waits for input, and no longer than it wants', async () => {
 
 test('input is bounded until it is taken', async () => {
   const id = await interactiveRun();
-  const chunk = randomBytes(mostEntryBytes);
-  for (let i = 0; i < mostEntries; i++) expect(await push(id, chunk)).toBe('sent');
+  const chunk = randomBytes(maxEntryBytes);
+  for (let i = 0; i < maxEntries; i++) expect(await push(id, chunk)).toBe('sent');
   expect(await push(id, 'more')).toBe('full');
-  await expect(push(id, Buffer.alloc(mostEntryBytes + 1))).rejects.toThrow();
+  await expect(push(id, Buffer.alloc(maxEntryBytes + 1))).rejects.toThrow();
   const taken = await readAttach(blocking, keys, id, '0', 1000);
-  expect(taken.length).toBe(mostEntries);
+  expect(taken.length).toBe(maxEntries);
   await consumeAttach(
     redis,
     keys,

@@ -18,7 +18,7 @@ import { createOutboxStore } from '../../../shared/stores/outbox.ts';
 import { createRunStore } from '../../../shared/stores/runs.ts';
 import { emptyServiceState } from '../../../shared/stores/service-record.ts';
 import { createServiceStore } from '../../../shared/stores/services.ts';
-import { createWebhookStore, mostWebhooks } from '../../../shared/stores/webhooks.ts';
+import { createWebhookStore, maxWebhooks } from '../../../shared/stores/webhooks.ts';
 import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import { runRequest } from '../../support/run-request.ts';
 
@@ -211,7 +211,7 @@ describe('the quota', () => {
   });
 
   test('bounds endpoints too', async () => {
-    const all = await Promise.all(Array.from({ length: mostWebhooks }, () => register()));
+    const all = await Promise.all(Array.from({ length: maxWebhooks }, () => register()));
     expect(await webhooks.create('default', { url: 'https://one.example/', events: ['*'] })).toBeUndefined();
     await register('another');
     const [first] = all;

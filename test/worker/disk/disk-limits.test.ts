@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { isWorthALook } from '../../../services/worker/disk/free.ts';
 import { createHiddenBytes } from '../../../services/worker/disk/hidden.ts';
 import { groupsOf, upperOf } from '../../../services/worker/disk/places.ts';
-import { diskProblem, mostFileBytes } from '../../../services/worker/services/disk.ts';
+import { diskProblem, maxFileBytes } from '../../../services/worker/services/disk.ts';
 
 test('the folder that an overlay writes to is read from its mounts', () => {
   const overlay = (target: string, options: string) =>
@@ -33,14 +33,14 @@ test('a volume that is named has its own limit, any other counts as the root', a
   };
   expect(await groupsOf(found, { rootBytes: 10, volumes: [{ path: '/data/', bytes: 20 }] })).toEqual([
     {
-      mostBytes: 10,
+      maxBytes: 10,
       places: [
         { path: '/upper', inside: '/' },
         { path: '/c/hosts', inside: '/etc/hosts' },
         { path: '/v/1f2e', inside: '/var/cache' },
       ],
     },
-    { mostBytes: 20, places: [{ path: '/v/data', inside: '/data' }] },
+    { maxBytes: 20, places: [{ path: '/v/data', inside: '/data' }] },
   ]);
 });
 
@@ -102,6 +102,6 @@ test('a service is told which of its limits it was, and its files are bounded by
   expect(diskProblem({ volume: '/a' }, request).message).toContain(
     'volumes[0].sizeBytes (10737418240 bytes)',
   );
-  expect(mostFileBytes(request)).toBe(10_737_418_240);
-  expect(mostFileBytes({ ...request, volumes: [] })).toBe(100);
+  expect(maxFileBytes(request)).toBe(10_737_418_240);
+  expect(maxFileBytes({ ...request, volumes: [] })).toBe(100);
 });

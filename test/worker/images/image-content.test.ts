@@ -8,7 +8,7 @@ import {
   checkFits,
   fits,
   type ImageContent,
-  mostContentBytes,
+  maxContentBytes,
   readContent,
 } from '../../../services/worker/images/image-content.ts';
 import { createSpool } from '../../../services/worker/images/spool.ts';
@@ -219,12 +219,12 @@ describe('content fits', () => {
   test('never, where it is beyond all bounds: and no more of it is read', async () => {
     const head = await tarOf([folder('data'), { name: 'data/f', text: 'x' }]);
     // The header says what follows: a file without end.
-    head.write((mostContentBytes + 1).toString(8).padStart(11, '0'), 512 + 124);
+    head.write((maxContentBytes + 1).toString(8).padStart(11, '0'), 512 + 124);
     head.write('        ', 512 + 148);
     const sum = head.subarray(512, 1024).reduce((all, byte) => all + byte, 0);
     head.write(`${sum.toString(8).padStart(6, '0')}\0 `, 512 + 148);
     const { content: large } = await brought({ '/data': head });
-    expect(large?.over).toBe(`more than ${mostContentBytes} bytes`);
+    expect(large?.over).toBe(`more than ${maxContentBytes} bytes`);
     expect(refusal(large as ImageContent, 2 ** 40, 2 ** 40)).toMatchObject({ code: 'disk_limit' });
   });
 });

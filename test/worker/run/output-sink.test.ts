@@ -11,7 +11,7 @@ async function through(chunks: Chunk[], limitBytes: number, stopped = false) {
   const events: NewEvent[] = [];
   let limits = 0;
   const sink = createOutputSink({
-    mostBytes: Number.POSITIVE_INFINITY,
+    maxBytes: Number.POSITIVE_INFINITY,
     append: async (entries) => {
       await Promise.resolve();
       events.push(...entries);
@@ -127,7 +127,7 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
   let waiting = 0;
   const release: (() => void)[] = [];
   const sink = createOutputSink({
-    mostBytes: Number.POSITIVE_INFINITY,
+    maxBytes: Number.POSITIVE_INFINITY,
     append: async () => {
       await new Promise<void>((resolve) => release.push(resolve));
       return true;
@@ -168,7 +168,7 @@ test('a reader that is slow makes the writer wait, and memory stays bounded', as
 test('each step has its limit and its name, and no step begins inside a character of another', async () => {
   const events: NewEvent[] = [];
   const sink = createOutputSink({
-    mostBytes: Number.POSITIVE_INFINITY,
+    maxBytes: Number.POSITIVE_INFINITY,
     append: async (entries) => events.push(...entries) > 0,
     onLost: () => {},
   });
@@ -189,7 +189,7 @@ test('each step has its limit and its name, and no step begins inside a characte
 test('all steps together keep no more than the run may, and whoever is over it is told', async () => {
   const events: NewEvent[] = [];
   const sink = createOutputSink({
-    mostBytes: 10,
+    maxBytes: 10,
     append: async (entries) => events.push(...entries) > 0,
     onLost: () => {},
   });

@@ -6,7 +6,7 @@ import { after } from '../maybe-async.ts';
 
 /** A token that is no key is asked for again after this. */
 const strangeMs = 5_000;
-const mostStrange = 1_000;
+const maxStrange = 1_000;
 
 export type KnownKeys = ReturnType<typeof knowKeys>;
 
@@ -17,7 +17,7 @@ type Found = Identity | undefined | Promise<Identity | undefined>;
  * is remembered too.
  */
 export function knowKeys(keyring: Keyring) {
-  const strange = rememberRecent<number>(mostStrange);
+  const strange = rememberRecent<number>(maxStrange);
   const good = (identity: Identity | undefined) =>
     identity !== undefined && keyring.admits(identity) ? identity : undefined;
 

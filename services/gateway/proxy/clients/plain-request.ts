@@ -13,7 +13,7 @@ export type PlainRequest = Readonly<{
 }>;
 
 /** As Node's own bound. */
-const mostHeadBytes = 16 * 1024;
+const maxHeadBytes = 16 * 1024;
 const methods = new Set(METHODS.filter((method) => method !== 'CONNECT'));
 /** Only the origin form (RFC 9112 §3.2.1), and only of HTTP/1.1. */
 const requestLine = /^([A-Z-]+) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
@@ -27,7 +27,7 @@ export function plainRequests(): (data: Buffer) => PlainRequest | undefined {
   const readHead = readingOnce(parseHead);
   return (data) => {
     const end = data.indexOf(headEnd);
-    if (end === -1 || end > mostHeadBytes) return undefined;
+    if (end === -1 || end > maxHeadBytes) return undefined;
     return readHead(data.toString('latin1', 0, end), undefined);
   };
 }

@@ -5,16 +5,16 @@ export type Fault = { fault: string };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const control = /[\x00-\x08\x0b-\x1f\x7f]/;
-const mostShown = 60;
+const maxShown = 60;
 
 /** What is printable of some of a head, in quotes, and not much of it. */
 export function excerpt(text: string): string {
-  const some = text.slice(0, mostShown);
+  const some = text.slice(0, maxShown);
   const shown = some.replace(
     /[^\x20-\x7e]/g,
     (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
-  return `"${shown}${text.length > mostShown ? '…' : ''}"`;
+  return `"${shown}${text.length > maxShown ? '…' : ''}"`;
 }
 
 /**

@@ -2,8 +2,8 @@ import { excerpt, parseAnswerFields } from './answer-lines.ts';
 
 /** RFC 9112 §7.1; extensions are nobody's business here. Space behind the size is some servers' padding. */
 const sizeLine = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
-const mostLineBytes = 4_096;
-const mostTrailerBytes = 16 * 1024;
+const maxLineBytes = 4_096;
+const maxTrailerBytes = 16 * 1024;
 
 /**
  * Reads the chunked body of an answer as it comes, in pieces of any size. Its lines may end with LF alone, as those of a head may: nginx
@@ -44,7 +44,7 @@ export class ChunkReader {
       const end = input.indexOf(0x0a, at);
       this.line += input.toString('latin1', at, end === -1 ? input.length : end + 1);
       at = end === -1 ? input.length : end + 1;
-      if (this.line.length > (this.state === 'trailers' ? mostTrailerBytes : mostLineBytes))
+      if (this.line.length > (this.state === 'trailers' ? maxTrailerBytes : maxLineBytes))
         return this.refuse(this.line, 'is too long');
       if (end !== -1 && !this.takeLine()) return -1;
     }

@@ -41,10 +41,10 @@ const shared = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Servers close idle connections after 5 s (Node), 75 s (nginx) or more; one that is closed in our face is worse than a new one. */
 const defaultIdleMs = 4_000;
-const mostIdleMs = 60_000;
+const maxIdleMs = 60_000;
 const marginMs = 1_000;
 /** 1xx before an answer: they go past the client's back-pressure. */
-const mostInformed = 64;
+const maxInformed = 64;
 
 /**
  * One connection to a container: HTTP/1.1 as a client speaks it, one request at a time.
@@ -232,7 +232,7 @@ export class Connection {
     }
     if (answer.status < 200) {
       this.informed += 1;
-      if (this.informed > mostInformed) return this.garbled('it only informs, and does not answer');
+      if (this.informed > maxInformed) return this.garbled('it only informs, and does not answer');
       this.asker?.informed(answer);
       return rest;
     }
@@ -282,7 +282,7 @@ export class Connection {
     this.socket.resume();
     const kept = this.answer?.keepAliveMs;
     this.idleUntil =
-      performance.now() + (kept === undefined ? defaultIdleMs : Math.min(kept, mostIdleMs) - marginMs);
+      performance.now() + (kept === undefined ? defaultIdleMs : Math.min(kept, maxIdleMs) - marginMs);
     this.release(this, true);
   }
 

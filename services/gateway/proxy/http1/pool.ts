@@ -1,8 +1,8 @@
 import { Connection, type Limits } from './connection.ts';
 
 /** To one container, from one gateway; WebSockets count too. */
-const mostConnections = 2_048;
-const mostIdle = 256;
+const maxConnections = 2_048;
+const maxIdle = 256;
 
 export type Pool = ReturnType<typeof createPool>;
 
@@ -18,12 +18,12 @@ export function createPool(address: { host: string; port: number }, limits: Limi
       all.delete(connection);
       const at = idle.indexOf(connection);
       if (at !== -1) idle.splice(at, 1);
-    } else if (closed || idle.length >= mostIdle) connection.socket.destroy();
+    } else if (closed || idle.length >= maxIdle) connection.socket.destroy();
     else idle.push(connection);
   }
 
   function open(forTunnel: boolean): Connection | undefined {
-    if (all.size >= mostConnections) return undefined;
+    if (all.size >= maxConnections) return undefined;
     const connection = new Connection(address, limits, release, forTunnel);
     all.add(connection);
     return connection;

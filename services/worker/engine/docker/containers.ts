@@ -20,8 +20,8 @@ export function labelFilter(labels: Labels): string {
 /** What the engine needs to destroy a container that holds much memory or many processes, on a loaded machine. */
 const removeDeadlineMs = 60_000;
 const removeAgainMs = 100;
-const mostWaits = 100;
-const mostTries = 5;
+const maxWaits = 100;
+const maxTries = 5;
 
 export async function removeContainer(
   client: DockerClient,
@@ -43,7 +43,7 @@ export async function removeContainer(
       if (isRefusal(error, 404)) return;
       // 409, "removal … is already in progress": someone else is at it, and is waited for. 500: something of it was busy still
       // (a mount, a cgroup); Docker keeps the rest of it as "dead", for another try.
-      const tries = isRefusal(error, 409) ? mostWaits : isRefusal(error, 500) ? mostTries : 1;
+      const tries = isRefusal(error, 409) ? maxWaits : isRefusal(error, 500) ? maxTries : 1;
       if (attempt >= tries) throw unexpected(error, 'remove the container');
       await new Promise((resolve) => setTimeout(resolve, removeAgainMs));
       signal?.throwIfAborted();

@@ -17,10 +17,10 @@ export type Caller = ReturnType<typeof createCaller>;
 /** One call; a certificate's fault is told apart from others, as an engine may be told to take any. */
 const callMs = 10_000;
 /** Engines follow ten. */
-const mostHops = 10;
+const maxHops = 10;
 /** What Distribution takes for a manifest at the most. */
-const mostBodyBytes = 4 * 1024 * 1024;
-const answerBytes = mostBodyBytes + 64 * 1024;
+const maxBodyBytes = 4 * 1024 * 1024;
+const answerBytes = maxBodyBytes + 64 * 1024;
 
 export class UntrustedCertificate extends Unreachable {}
 
@@ -74,7 +74,7 @@ export function createCaller(places: Places, signal: AbortSignal) {
     ): Promise<Answered> {
       let url = from;
       let sent = headers;
-      for (let hop = 0; hop <= mostHops; hop += 1) {
+      for (let hop = 0; hop <= maxHops; hop += 1) {
         const { statusCode: status, headers: got, body } = await once(url, sent, how.verify);
         const location = linesOf(got.location)[0];
         const next = isRedirect(status) && location !== undefined ? ledTo(location, url) : undefined;
@@ -87,7 +87,7 @@ export function createCaller(places: Places, signal: AbortSignal) {
         if (next.origin !== url.origin) sent = without(sent, 'authorization');
         url = next;
       }
-      throw new Forbidden(`redirects more than ${mostHops} times`);
+      throw new Forbidden(`redirects more than ${maxHops} times`);
     },
 
     close(): void {
@@ -119,7 +119,7 @@ async function jsonOf(body: Body): Promise<unknown> {
   try {
     for await (const chunk of body) {
       size += (chunk as Buffer).length;
-      if (size > mostBodyBytes) return undefined;
+      if (size > maxBodyBytes) return undefined;
       chunks.push(chunk as Buffer);
     }
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));

@@ -1,7 +1,7 @@
 /** An honest manifest names a few other places at most. */
-const mostLinks = 64;
+const maxLinks = 64;
 /** Of an index, so many images are looked at. */
-const mostImages = 4;
+const maxImages = 4;
 
 export type ManifestLeads = {
   /** URLs from which some engines fetch parts before they ask the registry (`urls` of a descriptor, OCI image specification). */
@@ -31,8 +31,8 @@ export function leadsOf(manifest: unknown, fits: Fits): ManifestLeads {
         for (const each of one) for (const digest of imageIn(each, fits)) images.add(digest);
     }
   }
-  if (links.size > mostLinks) throw new RangeError(`more than ${mostLinks} URLs`);
-  return { links: [...links], images: [...images].slice(0, mostImages) };
+  if (links.size > maxLinks) throw new RangeError(`more than ${maxLinks} URLs`);
+  return { links: [...links], images: [...images].slice(0, maxImages) };
 }
 
 function imageIn(entry: unknown, fits: Fits): string[] {

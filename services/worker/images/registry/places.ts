@@ -24,7 +24,7 @@ export class Unreachable extends Error {
 export type Way = { addresses: Address[] } | { proxy: string };
 
 /** A name may have thousands of addresses; it is reached at one of so many, or not at all. */
-const mostAddresses = 16;
+const maxAddresses = 16;
 
 export type Places = (url: URL) => Promise<Way>;
 
@@ -64,7 +64,7 @@ export function placesFor(
     // Behind a proxy this machine may know no names of the world.
     if (proxy !== undefined) return { proxy };
     if (found.length === 0) throw new Unreachable(url, 'has no address');
-    return { addresses: found.slice(0, mostAddresses) };
+    return { addresses: found.slice(0, maxAddresses) };
   }
 }
 

@@ -5,7 +5,7 @@ import { provideVolume } from '../drivers/engine/provide-volume.ts';
 const label = 'dev.runlet.accounts';
 
 /** Of this worker's images, and as many again of others' (workers that share the engine; what a former one left). */
-const mostVolumes = 64;
+const maxVolumes = 64;
 
 /** `digest` says what the files are: they are asked for when the engine does not have them. */
 export type AccountFiles = { digest: string; files(): { name: string; data: Buffer }[] };
@@ -31,10 +31,10 @@ export function createAccountFiles(engine: Engine, log: Log) {
   }
 
   async function removeSpare(all: string[]): Promise<void> {
-    const spare = [...known.keys()].slice(0, Math.max(0, known.size - mostVolumes));
+    const spare = [...known.keys()].slice(0, Math.max(0, known.size - maxVolumes));
     for (const name of spare) known.delete(name);
     const strange = all.filter((name) => !known.has(name) && !spare.includes(name));
-    spare.push(...strange.slice(mostVolumes));
+    spare.push(...strange.slice(maxVolumes));
     for (const name of spare)
       await engine
         .removeVolume(name)

@@ -15,10 +15,10 @@ export type Accounts = {
 export const usualUser = 'runlet';
 
 /** An account file with more is no person's work, and is copied to the engine once for each of many users. */
-export const mostAccountBytes = 64 * 1024;
+export const maxAccountBytes = 64 * 1024;
 
 /** Other names where an image has the usual one for somebody else. */
-const mostNames = 100;
+const maxNames = 100;
 
 /**
  * How the run's user is known in an image: by the image's own entry, or by one that is added to what the image has. An image may have
@@ -49,7 +49,7 @@ export function accountsFor(
 /** `undefined`: it cannot be read as lines of fields. */
 function linesOf(found: Found): string[][] | undefined {
   if (found === 'absent') return [];
-  if (found === 'unusable' || found.length > mostAccountBytes || found.includes(0)) return undefined;
+  if (found === 'unusable' || found.length > maxAccountBytes || found.includes(0)) return undefined;
   // Byte by byte: a name need not be UTF-8.
   return found
     .toString('latin1')
@@ -59,7 +59,7 @@ function linesOf(found: Found): string[][] | undefined {
 
 function freeName(lines: string[][] = []): string {
   const taken = new Set(lines.map(([name]) => name));
-  for (let number = 0; number < mostNames; number += 1) {
+  for (let number = 0; number < maxNames; number += 1) {
     const name = number === 0 ? usualUser : `${usualUser}${number}`;
     if (!taken.has(name)) return name;
   }

@@ -53,7 +53,7 @@ export type RunUsers = ReturnType<typeof createRunUsers>;
 /** What is left for those that nobody waits for. */
 const keptForRuns = 1 / 8;
 const removeAgainMs = 5_000;
-const mostWaitMs = 60_000;
+const maxWaitMs = 60_000;
 
 /**
  * Hands out users.
@@ -62,10 +62,10 @@ const mostWaitMs = 60_000;
  */
 export function createRunUsers(
   fixed: RunUser | undefined,
-  options: { removeAgainMs?: number; mostWaitMs?: number } = {},
+  options: { removeAgainMs?: number; maxWaitMs?: number } = {},
 ) {
   const again = options.removeAgainMs ?? removeAgainMs;
-  const patience = options.mostWaitMs ?? mostWaitMs;
+  const patience = options.maxWaitMs ?? maxWaitMs;
   let block: UserBlock = { first: 0, size: 0 };
   /** By batch, so that few are in use; in each the one that has been free longest first: the kernel lets go of some things a little later. */
   let free: RunUser[][] = [];

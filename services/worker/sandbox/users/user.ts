@@ -2,12 +2,12 @@
 export type RunUser = { uid: number; gid: number };
 
 /** runc's own; the kernel's is twice that. */
-const mostId = 2 ** 31 - 2;
+const maxId = 2 ** 31 - 2;
 
 /** Reads the operator's `uid:gid`. Throws an Error on anything but two numbers above 0. */
 export function parseUser(text: string): RunUser {
   const [, uid = 0, gid = 0] = (/^([1-9]\d{0,9}):([1-9]\d{0,9})$/.exec(text) ?? []).map(Number);
-  if (uid === 0 || gid === 0 || uid > mostId || gid > mostId)
+  if (uid === 0 || gid === 0 || uid > maxId || gid > maxId)
     throw new Error(
       `The sandboxes' user is "${text}": give it as uid:gid in numbers, and not root, as in 1000:1000`,
     );

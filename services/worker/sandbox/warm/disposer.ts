@@ -1,11 +1,11 @@
 /** Nobody waits for a used sandbox to be gone; but no longer than this (API.md promises 2 s after a cancel). */
-const mostDelayMs = 500;
+const maxDelayMs = 500;
 /** The worker counts as quiet when nothing has been going on for so long. */
 const quietMs = 20;
 /** The engine does not get faster with more of them at a time. */
-const mostAtOnce = 4;
+const maxAtOnce = 4;
 /** With so many waiting they go whatever else there is to do. */
-const mostWaiting = 64;
+const maxWaiting = 64;
 const lookMs = 10;
 
 type Waiting = { since: number; go: () => void };
@@ -26,14 +26,14 @@ export function createDisposer(options: { busy(): boolean; wanted(): boolean }) 
   function look(): void {
     const at = now();
     if (options.busy()) busyAt = at;
-    while (waiting.length > 0 && underWay < mostAtOnce) {
+    while (waiting.length > 0 && underWay < maxAtOnce) {
       const [first] = waiting;
       const due =
         stopped ||
         options.wanted() ||
         at - busyAt >= quietMs ||
-        waiting.length > mostWaiting ||
-        at - (first?.since ?? 0) >= mostDelayMs;
+        waiting.length > maxWaiting ||
+        at - (first?.since ?? 0) >= maxDelayMs;
       if (!due) break;
       underWay += 1;
       waiting.shift()?.go();

@@ -64,14 +64,14 @@ const trickleMs = 1_000;
 /** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
 const giveWayMs = 5_000;
 /** So many are made at a time while the engine has nothing else to do. */
-const mostMaking = 2;
+const maxMaking = 2;
 /**
  * After the first failure; twice that after the next, and so on. After so many in a row a kind is given up: what has failed for five minutes
  * fails because of what it is, until something changes (see `reconsider`) or nobody asks for ten minutes, and then somebody does.
  */
 const afterFailureMs = 10_000;
-const mostFailures = 6;
-const mostShelves = 256;
+const maxFailures = 6;
+const maxShelves = 256;
 
 /**
  * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
@@ -227,8 +227,8 @@ export function createWarmPool(options: WarmPoolOptions) {
   function putOff(shelf: Shelf, error: Error): void {
     // An engine that is away says nothing of what it was to make.
     const isAway = error instanceof Problem && error.code === 'engine_unavailable';
-    shelf.failures = Math.min(shelf.failures + 1, isAway ? mostFailures - 1 : mostFailures);
-    const isGivenUp = shelf.failures === mostFailures;
+    shelf.failures = Math.min(shelf.failures + 1, isAway ? maxFailures - 1 : maxFailures);
+    const isGivenUp = shelf.failures === maxFailures;
     shelf.notBefore = isGivenUp
       ? Number.POSITIVE_INFINITY
       : now() + afterFailureMs * 2 ** (shelf.failures - 1);
@@ -272,7 +272,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     if (!busy) quietAt = at;
     const wait = options.opening() ? giveWayMs : trickleMs;
     if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
-    while (making < (busy ? 1 : mostMaking)) {
+    while (making < (busy ? 1 : maxMaking)) {
       const next = [...shelves.values()]
         .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
@@ -295,7 +295,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     /** One that is ready, or none; notes that one was wanted. Whoever takes it removes it and then calls `forget`. */
     take(profile: WarmProfile): Taken | undefined {
       if (stopped) return undefined;
-      if (!shelves.has(profile.key) && shelves.size >= mostShelves) return undefined;
+      if (!shelves.has(profile.key) && shelves.size >= maxShelves) return undefined;
       const shelf = shelfFor(profile);
       note(shelf);
       // The newest: its pages are the likeliest to be in memory still.

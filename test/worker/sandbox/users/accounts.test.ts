@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   accountsFor,
   type Found,
-  mostAccountBytes,
+  maxAccountBytes,
 } from '../../../../services/worker/sandbox/users/accounts.ts';
 
 const user = { uid: 1000, gid: 1000 };
@@ -71,7 +71,7 @@ describe('in an image', () => {
 
   test.each<[string, Found]>([
     ['what is no text', Buffer.from('root:x:0:0::/:/bin/sh\n\0')],
-    ['what is larger than any', Buffer.alloc(mostAccountBytes + 1, 'a')],
+    ['what is larger than any', Buffer.alloc(maxAccountBytes + 1, 'a')],
     ['what could not be read', 'unusable'],
   ])('%s is left as it is', (_, found) => {
     expect(seen(found, found)).toEqual({ userName: 'runlet', passwd: 'own', group: 'own' });

@@ -77,7 +77,7 @@ describe('users of sandboxes', () => {
   });
 
   test('that are all in use are waited for, first come first served, and in the end it is no fault of the run', async () => {
-    const users = usersOf(1, { mostWaitMs: 200 });
+    const users = usersOf(1, { maxWaitMs: 200 });
     const lease = await users.take();
     const order: string[] = [];
     const first = users.take().then((got) => {
