@@ -1,4 +1,4 @@
-import type { Labels } from './engine/engine.ts';
+import type { Labels } from './engine/label-set.ts';
 
 /** The labels of everything a worker makes on an engine. Images bring labels of their own: ours are always all set. */
 export const labelNames = {

@@ -134,7 +134,7 @@ const sandboxes = await createSandboxes({
   memoryPressed: engine.local ? memoryWatch() : () => false,
   log,
 });
-const warmLanguages = languageWarmer({ engine, info: engineInfo, sandboxes, log });
+const warmLanguages = languageWarmer({ images: engine.images, info: engineInfo, sandboxes, log });
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();

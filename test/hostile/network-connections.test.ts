@@ -41,23 +41,25 @@ async function flood(kind: string, target: string) {
     command: [kind, target, String(tried)],
     network: 'egress',
   });
-  const id = await engine.create(containerSpecFor(asked, await image(probe.reference), who, policy, network));
+  const id = await engine.containers.create(
+    containerSpecFor(asked, await image(probe.reference), who, policy, network),
+  );
   try {
-    const { output } = await engine.attach(id, { stdin: false });
-    await engine.start(id);
+    const { output } = await engine.containers.attach(id, { stdin: false });
+    await engine.containers.start(id);
     let said = '';
     for await (const { data } of output) {
       said += data.toString();
       if (said.includes('\n')) break;
     }
-    const address = (await engine.inspect(id))?.networks[0]?.address ?? '';
+    const address = (await engine.containers.inspect(id))?.networks[0]?.address ?? '';
     const during = connectionsOf(address);
     const neighbour = await reaches(`${site}:80`);
-    await engine.remove(id);
+    await engine.containers.remove(id);
     await egress.close(who);
     return { said, during, neighbour, after: connectionsOf(address) };
   } finally {
-    await engine.remove(id);
+    await engine.containers.remove(id);
     await egress.close(who);
   }
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { DiskPlaces } from '../engine/engine.ts';
+import type { DiskPlaces } from '../engine/containers.ts';
 import type { DiskGroup } from './look.ts';
 
 /** The root's limit; and that of each volume, by where the container has it. Volumes without one count as the root. */

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
-import type { ContainerId, Engine } from '../engine/engine.ts';
+import type { ContainerId } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
 import { type FreeBytes, freeOf, isWorthALook, type Measured } from './free.ts';
 import { createHiddenBytes } from './hidden.ts';
 import { createDiskLook, type DiskGroup } from './look.ts';
@@ -53,7 +54,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
 
   async function see(one: Watched): Promise<Seen | null> {
     if (!sees) return null;
-    const found = await engine.diskPlaces(one.id);
+    const found = await engine.containers.diskPlaces(one.id);
     if (found === null || found.pid === 0) throw new Error('the container does not run');
     const groups = await groupsOf(found, one.limits);
     if (groups === null) return null;
@@ -82,7 +83,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     const free = await freeOf(one.seen?.filesystems ?? new Map());
     let roomBytes = 0;
     if (one.seen === null) {
-      const bytes = (await engine.containerSize(one.id)) ?? 0;
+      const bytes = (await engine.containers.size(one.id)) ?? 0;
       if (bytes > one.limits.rootBytes) return tell(one, 0);
     } else {
       const { groups, pid } = one.seen;

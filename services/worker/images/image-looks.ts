@@ -1,7 +1,9 @@
 import { addAbortSignal } from 'node:stream';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { Engine, FileMount, ImageInfo } from '../engine/engine.ts';
+import type { FileMount } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import { lookLabelsFor, lookName } from '../labels.ts';
 import { homeFor, imageFolders, isInside, workFolder } from '../sandbox/program/folders.ts';
 import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from '../sandbox/spec.ts';
@@ -106,10 +108,10 @@ export function createImageLooks(options: {
     try {
       // The tmpfs on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
       const never = { ...spec, labels: identity.labels, volumes: [], files: [] };
-      return await use(await engine.create(never));
+      return await use(await engine.containers.create(never));
     } finally {
       // Nobody waits for that.
-      const removal = engine
+      const removal = engine.containers
         .remove(identity.name)
         .catch((error: Error) => log.warn({ look, reason: error.message }, 'not removed'))
         .finally(() => {
@@ -143,7 +145,7 @@ export function createImageLooks(options: {
     const signal = AbortSignal.any([timeout, stopping.signal]);
     return withContainer(image, async (id) => {
       const read = async (path: string) => {
-        const tar = await engine.readArchive(id, path, signal);
+        const tar = await engine.containers.readArchive(id, path, signal);
         return tar && addAbortSignal(signal, tar);
       };
       const userFiles = await userFilesIn(image, read).catch(nameless(image));

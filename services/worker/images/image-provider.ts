@@ -3,7 +3,8 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { imageIdIn, isImageId, parseImageReference } from '../../../shared/images.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { RegistryStore } from '../../../shared/stores/registries.ts';
-import type { Engine, EngineInfo, ImageInfo } from '../engine/engine.ts';
+import type { Engine, EngineInfo } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import { howToBuild, withHowToBuild } from './built-images.ts';
 import { checkPlatform } from './platform.ts';
 import type { RegistryGuard } from './registry/guard.ts';
@@ -52,7 +53,7 @@ export function createImageProvider(options: {
       const signal = AbortSignal.any([abort.signal, timeout]);
       try {
         await options.guard.check(reference, credentials, signal);
-        await engine.pull(reference, { ...(credentials && { credentials }), onProgress, signal });
+        await engine.images.pull(reference, { ...(credentials && { credentials }), onProgress, signal });
         options.onPulled();
       } catch (error) {
         if (!timeout.aborted) throw withHowToBuild(error, reference);
@@ -116,7 +117,7 @@ export function createImageProvider(options: {
   };
 
   const look = async (reference: string) => {
-    const image = await engine.inspectImage(reference);
+    const image = await engine.images.inspect(reference);
     remember(reference, image);
     return image;
   };

@@ -1,5 +1,6 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { EngineInfo, ImageInfo } from '../engine/engine.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 
 /** uname's names for what image manifests call by another. */
 const architectures: Record<string, string> = {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { Problem } from '../../../shared/problems.ts';
-import type { Engine, NetworkSpec } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { NetworkSpec } from '../engine/networks.ts';
 import type { Firewall } from './firewall.ts';
 import type { SubnetPool } from './subnets.ts';
 
@@ -30,7 +31,7 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
     for (let pick = 1; ; pick++) {
       try {
         const subnet = subnets.pick();
-        const made = await engine.createNetwork({ ...spec, subnet }, signal);
+        const made = await engine.networks.create({ ...spec, subnet }, signal);
         await forget(subnet);
         return made;
       } catch (error) {
@@ -58,7 +59,7 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
       await make(spec, refusal, signal);
       // A worker in a container of its own sees another network than its engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
-      await engine.removeNetwork(spec.name, signal);
+      await engine.networks.remove(spec.name, signal);
       throw refusal(
         'the worker does not share the engine’s network namespace, where the firewall must stand',
       );
@@ -66,9 +67,9 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
 
     /** After the container. Quiet when there is none. */
     async close(name: string, signal?: AbortSignal): Promise<void> {
-      const found = await engine.inspectNetwork(name, signal);
+      const found = await engine.networks.inspect(name, signal);
       if (found === null) return;
-      await engine.removeNetwork(found.id, signal);
+      await engine.networks.remove(found.id, signal);
       if (found.subnet !== null) await forget(found.subnet);
     },
   };

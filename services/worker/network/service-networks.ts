@@ -47,7 +47,7 @@ export function createServiceNetworks({ resolvers, ...parts }: EgressParts): Ser
       const name = serviceName(owner.service);
       const labels = serviceLabelsFor(owner);
       const interfaceName = interfaceFor(name, egress ? egressPrefix : closedPrefix);
-      const found = await engine.listNetworks({ [labelNames.service]: owner.service }, signal);
+      const found = await engine.networks.list({ [labelNames.service]: owner.service }, signal);
       const [right, ...others] = found.filter(
         (one) => one.name === name && isDeepStrictEqual(one.labels, labels),
       );

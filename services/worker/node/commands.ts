@@ -41,11 +41,11 @@ export function createCommands(options: {
       case 'pull':
         return report(command.operation, async () => {
           await pull(command.operation, command.reference, command.tenant);
-          return { digest: (await engine.inspectImage(command.reference))?.digest ?? null };
+          return { digest: (await engine.images.inspect(command.reference))?.digest ?? null };
         });
       case 'remove-image':
         return report(command.operation, async () => {
-          const removed = await engine.removeImage(command.reference);
+          const removed = await engine.images.remove(command.reference);
           options.imagesChanged();
           return { digest: null, removed };
         });
@@ -72,7 +72,7 @@ export function createCommands(options: {
         return underWay.get(command.operation)?.abort.abort();
       case 'remove-volume':
         return report(command.operation, async () => {
-          await engine.removeVolume(command.volume);
+          await engine.volumes.remove(command.volume);
           return { digest: null };
         });
       default:

@@ -33,10 +33,13 @@ export function createReaper(options: {
 
   async function sweep(): Promise<void> {
     const mine = { [labelNames.instance]: options.instance };
-    const [containers, networks] = await Promise.all([engine.list(mine), engine.listNetworks(mine)]);
+    const [containers, networks] = await Promise.all([
+      engine.containers.list(mine),
+      engine.networks.list(mine),
+    ]);
     const found = [
-      ...containers.map((one) => ({ ...one, remove: () => engine.remove(one.id) })),
-      ...networks.map((one) => ({ ...one, remove: () => engine.removeNetwork(one.id) })),
+      ...containers.map((one) => ({ ...one, remove: () => engine.containers.remove(one.id) })),
+      ...networks.map((one) => ({ ...one, remove: () => engine.networks.remove(one.id) })),
     ].flatMap((thing) => {
       const owner = ownerFrom(thing.name, thing.labels);
       return owner === null ? [] : [{ ...thing, owner }];

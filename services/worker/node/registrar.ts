@@ -4,6 +4,7 @@ import type { Worker } from '../../../shared/contracts/worker.ts';
 import type { Log } from '../../../shared/log.ts';
 import { heartbeatMs, type WorkerStore } from '../../../shared/stores/workers.ts';
 import type { Engine, EngineInfo } from '../engine/engine.ts';
+import type { ImageSummary } from '../engine/images.ts';
 import type { Ledger } from './ledger.ts';
 
 /** The list of images is read anew so often, and after each pull; facts of the machine too. */
@@ -37,7 +38,7 @@ export function createRegistrar(options: {
   const startedAt = new Date().toISOString();
   let info: EngineInfo | undefined;
   let engineAnswers = false;
-  let images: Awaited<ReturnType<Engine['listImages']>> = [];
+  let images: ImageSummary[] = [];
   let host: HostFacts | null | undefined;
   let imagesReadAt = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -58,7 +59,7 @@ export function createRegistrar(options: {
     }
     if (Date.now() - imagesReadAt < imagesEveryMs) return;
     imagesReadAt = Date.now();
-    images = await engine.listImages().catch(() => images);
+    images = await engine.images.list().catch(() => images);
     const seen = lookAtHost().catch((error: Error) =>
       log.warn({ reason: error.message }, 'the machine cannot be looked at'),
     );

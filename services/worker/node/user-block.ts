@@ -73,7 +73,7 @@ export async function claimUserBlock(options: {
 }
 
 async function usedBlocks(engine: Engine, range: UserRange): Promise<Set<number>> {
-  const containers = await engine.list({ [labelNames.user]: '' });
+  const containers = await engine.containers.list({ [labelNames.user]: '' });
   const users = containers.map(({ labels }) => Number(labels[labelNames.user]));
   return new Set(users.map((user) => Math.floor((user - range.first) / range.size)));
 }

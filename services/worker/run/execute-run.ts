@@ -16,7 +16,7 @@ import {
 } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { DiskWatch } from '../disk/watch.ts';
-import type { ImageInfo } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
 import type { Opened, Sandboxes, WarmOpened } from '../sandbox/sandboxes.ts';

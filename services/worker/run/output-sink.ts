@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { NewEvent } from '../../../shared/stores/runs.ts';
 import { incompleteTail, wholeCharacters } from '../../../shared/utf8.ts';
-import type { OutputChunk } from '../engine/engine.ts';
+import type { OutputChunk } from '../engine/streams.ts';
 
 /** One entry of the run's stream holds so much output at the most. */
 const entryBytes = 64 * 1024;

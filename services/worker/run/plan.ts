@@ -3,7 +3,7 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { findLanguage, type Language, languageEnv } from '../../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
 import { compileStep } from '../../../shared/stores/run-record.ts';
-import type { ImageInfo } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { programEnvironment } from '../sandbox/program/environment.ts';
 import { workdirFor } from '../sandbox/program/folders.ts';

@@ -1,5 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { Attachment, ContainerId, ContainerSpec, Engine, UpdatableLimits } from '../engine/engine.ts';
+import type { ContainerId, ContainerSpec, UpdatableLimits } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Attachment } from '../engine/streams.ts';
 import { createInitSession, type InitSession } from './init/session.ts';
 import { usualUser } from './users/accounts.ts';
 
@@ -37,14 +39,14 @@ export async function createSandbox(
   const remove = async (target: string) => {
     // First: Docker holds a container's lock while it waits for somebody to take what the program wrote.
     attachment?.close();
-    await engine.remove(target);
+    await engine.containers.remove(target);
   };
   try {
-    const id = await engine.create(spec);
-    attachment = await engine.attach(id, { stdin: true });
+    const id = await engine.containers.create(spec);
+    attachment = await engine.containers.attach(id, { stdin: true });
     const session = createInitSession(attachment);
     const state = async () => {
-      const found = await engine.inspect(id);
+      const found = await engine.containers.inspect(id);
       if (found !== null) return found;
       throw new Problem(
         'container_lost',
@@ -56,13 +58,13 @@ export async function createSandbox(
       containerId: id,
       limits: { memoryBytes: spec.memoryBytes, cpus: spec.cpus, pids: spec.pids },
       userName,
-      start: () => engine.start(id),
-      update: (limits) => engine.update(id, limits),
-      rename: (name) => engine.rename(id, name),
+      start: () => engine.containers.start(id),
+      update: (limits) => engine.containers.update(id, limits),
+      rename: (name) => engine.containers.rename(id, name),
       kill: () => {
         session.close();
         attachment?.close();
-        return engine.kill(id, 'SIGKILL');
+        return engine.containers.kill(id, 'SIGKILL');
       },
       lostBy: async () => ((await state()).oomKilled ? 'memory' : 'unknown'),
       ranOutOfMemory: async () => (await state()).oomKilled,

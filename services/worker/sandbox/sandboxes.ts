@@ -3,14 +3,9 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { newId } from '../../../shared/ids.ts';
 import type { Log } from '../../../shared/log.ts';
 import { Problem, type ProblemCode } from '../../../shared/problems.ts';
-import type {
-  ContainerSpec,
-  Engine,
-  EngineInfo,
-  FileMount,
-  ImageInfo,
-  UpdatableLimits,
-} from '../engine/engine.ts';
+import type { ContainerSpec, FileMount, UpdatableLimits } from '../engine/containers.ts';
+import type { Engine, EngineInfo } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import type { WorkerEnvironment } from '../environment.ts';
 import { checkFits, fits, type ImageContent, memoryFor } from '../images/image-content.ts';
 import { createImageLooks, type ImageLook } from '../images/image-looks.ts';
@@ -153,7 +148,7 @@ export async function createSandboxes(options: {
       });
     } catch (error) {
       // It may be there all the same: an answer was lost, or it could not be removed.
-      void lease.end(() => engine.remove(name)).catch(() => {});
+      void lease.end(() => engine.containers.remove(name)).catch(() => {});
       throw error;
     }
   }

@@ -1,13 +1,7 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import type {
-  ContainerSpec,
-  FileMount,
-  ImageInfo,
-  Labels,
-  Rlimit,
-  UpdatableLimits,
-  VolumeMount,
-} from '../engine/engine.ts';
+import type { ContainerSpec, FileMount, Rlimit, UpdatableLimits, VolumeMount } from '../engine/containers.ts';
+import type { ImageInfo } from '../engine/images.ts';
+import type { Labels } from '../engine/label-set.ts';
 import { labelNames } from '../labels.ts';
 import { checkWorkdir, workdirFor, writableFolders } from './program/folders.ts';
 import { type RunUser, userText } from './users/user.ts';

@@ -7,7 +7,9 @@ import { Problem } from '../../../shared/problems.ts';
 import type { ServicePlace, ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import { engineVolumeName } from '../../../shared/stores/volumes.ts';
-import type { ContainerState, Engine, ImageInfo, LogLine } from '../engine/engine.ts';
+import type { ContainerState, LogLine } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
 import { filesContainer, serviceLabelsFor, serviceName } from '../labels.ts';
 import type { ServiceNetworks } from '../network/service-networks.ts';
@@ -98,7 +100,7 @@ export function createServiceContainers(options: {
     const volumeNames = new Map<string, string>();
     for (const { name } of request.volumes) {
       const onEngine = engineVolumeName(options.instance, head.tenant, name);
-      await engine.createVolume(onEngine, { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name });
+      await engine.volumes.create(onEngine, { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name });
       volumeNames.set(name, onEngine);
     }
     const labels = labelsOf(record);
@@ -123,7 +125,7 @@ export function createServiceContainers(options: {
       seccompProfile: options.seccompProfile,
     });
     await removeStale(engine, spec.name, labels);
-    return { id: await engine.create(spec), digest: image.digest };
+    return { id: await engine.containers.create(spec), digest: image.digest };
   }
 
   const lacksInit = (error: unknown) =>
@@ -132,7 +134,7 @@ export function createServiceContainers(options: {
     error.message.includes(`"${options.initVolume.init.path}"`);
 
   return {
-    inspect: (id: string): Promise<ContainerState | null> => engine.inspect(nameOf(id)),
+    inspect: (id: string): Promise<ContainerState | null> => engine.containers.inspect(nameOf(id)),
 
     /** Starts the container that is there, or a new one. */
     async start(record: ServiceRecord, container: ContainerState | null): Promise<{ digest: string | null }> {
@@ -141,13 +143,13 @@ export function createServiceContainers(options: {
         const made =
           container === null ? await make(record) : { id: container.id, digest: record.state.digest };
         try {
-          await engine.start(made.id);
+          await engine.containers.start(made.id);
           return { digest: made.digest };
         } catch (error) {
           // Somebody pruned the engine's volumes: it made an empty one for the container, without an init.
           if (container === null && !broughtAnew && lacksInit(error)) {
             broughtAnew = true;
-            await engine.remove(made.id);
+            await engine.containers.remove(made.id);
             await options.initVolume.provide();
             continue;
           }
@@ -155,20 +157,21 @@ export function createServiceContainers(options: {
           if (!taken) throw error;
           // What it wrote is lost with it only if it has never run: one that ran keeps its ports, and waits for them.
           if (container !== null && container.startedAt !== null) throw error;
-          await engine.remove(made.id);
+          await engine.containers.remove(made.id);
           container = null;
         }
       }
     },
 
-    stop: (container: string) => engine.stop(container, stopGraceMs),
-    kill: (container: string) => engine.kill(container, 'SIGKILL'),
+    stop: (container: string) => engine.containers.stop(container, stopGraceMs),
+    kill: (container: string) => engine.containers.kill(container, 'SIGKILL'),
 
     /** Why its init could not execute the program; `undefined` of every other end. */
     async notExecuted({ id, exitCode, startedAt }: ContainerState): Promise<Problem | undefined> {
       if (!mayBeNotExecuted(exitCode)) return undefined;
       let last: LogLine | undefined;
-      for await (const line of await engine.logs(id, { tail: 1, follow: false })) last = line as LogLine;
+      for await (const line of await engine.containers.logs(id, { tail: 1, follow: false }))
+        last = line as LogLine;
       // Not one that was started earlier. (Docker 20 notes the start when the program may have written already.)
       const isOfThisStart =
         last !== undefined && Date.parse(last.at) >= Date.parse(startedAt ?? '') - startNotedMs;
@@ -177,8 +180,7 @@ export function createServiceContainers(options: {
 
     /** Resolves when it ends. */
     async ended(container: string): Promise<void> {
-      const watch = await engine.wait(container, { until: 'stopped' });
-      await watch.exited;
+      await engine.containers.exit(container);
     },
 
     /** Rejects when the engine goes away within this time. */
@@ -190,18 +192,18 @@ export function createServiceContainers(options: {
     /** The container, its network, and the volume of its files; named volumes stay. */
     async remove(record: ServiceRecord): Promise<void> {
       const { id } = record.head;
-      const container = await engine.inspect(nameOf(id));
-      if (container?.running === true) await engine.stop(container.id, stopGraceMs);
-      await engine.remove(nameOf(id));
-      await engine.remove(filesContainer(id));
+      const container = await engine.containers.inspect(nameOf(id));
+      if (container?.running === true) await engine.containers.stop(container.id, stopGraceMs);
+      await engine.containers.remove(nameOf(id));
+      await engine.containers.remove(filesContainer(id));
       await networks.close(id);
-      await engine.removeVolume(filesVolume(id));
+      await engine.volumes.remove(filesVolume(id));
     },
 
     /** The container with all that was written in it; its network and its named volumes stay. */
     async discard(id: string): Promise<void> {
-      await engine.remove(nameOf(id));
-      await engine.removeVolume(filesVolume(id));
+      await engine.containers.remove(nameOf(id));
+      await engine.volumes.remove(filesVolume(id));
     },
 
     placeOf(container: ContainerState): ServicePlace {
@@ -219,7 +221,7 @@ export function createServiceContainers(options: {
     async lastWords(container: string): Promise<string> {
       try {
         const lines: string[] = [];
-        const log = await engine.logs(container, { tail: lastWordsLines, follow: false });
+        const log = await engine.containers.logs(container, { tail: lastWordsLines, follow: false });
         for await (const line of log) lines.push((line as LogLine).data.toString('utf8').trim());
         // Of any language; but nothing that moves a cursor, or turns the direction of what follows.
         const characters = [...lines.join(' · ').replace(/\p{C}/gu, ' ')];

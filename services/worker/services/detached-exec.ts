@@ -7,7 +7,8 @@ import {
   type ServiceExecRecord,
   type ServiceExecStore,
 } from '../../../shared/stores/service-execs.ts';
-import type { ContainerState, Engine } from '../engine/engine.ts';
+import type { ContainerState } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
 import { serviceName } from '../labels.ts';
 
 /** An engine forgets what has ended, Docker after five minutes. */
@@ -39,7 +40,7 @@ export function createDetachedExec(options: {
       exitCode,
       engineExec: null,
     });
-    const state = await engine.inspectExec(exec.engineExec);
+    const state = await engine.containers.inspectExec(exec.engineExec);
     if (state !== null && !state.running) return ended(state.exitCode);
     const isThere = container?.running === true && container.startedAt === exec.containerStartedAt;
     return state === null || !isThere ? ended(null) : exec;
@@ -62,8 +63,13 @@ export function createDetachedExec(options: {
           `In the service ${maxDetachedExecs} detached programs run already: end one of them first.`,
         );
       const startedAt = new Date().toISOString();
-      const engineExec = await engine.execDetached(container.id, { argv: command, user: '', workdir, env });
-      const state = await engine.inspectExec(engineExec);
+      const engineExec = await engine.containers.execDetached(container.id, {
+        argv: command,
+        user: '',
+        workdir,
+        env,
+      });
+      const state = await engine.containers.inspectExec(engineExec);
       await execs.put(service, {
         id: runId,
         command,
@@ -80,7 +86,7 @@ export function createDetachedExec(options: {
 
     /** Looks how those of a service are, notes it, and forgets the oldest that have ended. */
     async look(service: string): Promise<ServiceExecRecord[]> {
-      const container = await engine.inspect(serviceName(service));
+      const container = await engine.containers.inspect(serviceName(service));
       const known = await execs.list(service);
       const seen: ServiceExecRecord[] = [];
       const gone: string[] = [];

@@ -2,7 +2,7 @@ import { defaultVolumeBytes, type ServiceRequest } from '../../../shared/contrac
 import { Problem } from '../../../shared/problems.ts';
 import type { DiskLimits } from '../disk/places.ts';
 import type { DiskOver, DiskWatch } from '../disk/watch.ts';
-import type { ContainerState } from '../engine/engine.ts';
+import type { ContainerState } from '../engine/containers.ts';
 
 type Wanted = Pick<ServiceRequest, 'limits' | 'volumes'>;
 

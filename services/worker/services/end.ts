@@ -1,7 +1,7 @@
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { ContainerState } from '../engine/engine.ts';
+import type { ContainerState } from '../engine/containers.ts';
 import type { Next } from './restart-policy.ts';
 
 /** How long it ran before it ended. */

@@ -8,7 +8,9 @@ import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { ServiceExecRecord, ServiceExecStore } from '../../../shared/stores/service-execs.ts';
 import type { ServiceHead, ServiceRecord } from '../../../shared/stores/service-record.ts';
 import { type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
-import type { ContainerState, Engine, ImageInfo } from '../engine/engine.ts';
+import type { ContainerState } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
 import { serviceName } from '../labels.ts';
 import type { ActiveRuns } from '../run/active-runs.ts';
 import { asProblem, type Execution, executeRun, type Outcome } from '../run/execute-run.ts';
@@ -136,9 +138,9 @@ export function createServiceExec(options: {
     const stop = createStop();
     active.add(holder, stop);
     try {
-      const container = await engine.inspect(serviceName(service));
+      const container = await engine.containers.inspect(serviceName(service));
       const [image, record] = await Promise.all([
-        container === null ? null : engine.inspectImage(container.image),
+        container === null ? null : engine.images.inspect(container.image),
         services.read(service),
       ]);
       if (container?.running !== true || image === null || record === undefined)

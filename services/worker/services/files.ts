@@ -1,7 +1,9 @@
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import { planFile } from '../../../shared/run-plan.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
-import type { Engine, ImageInfo, Labels } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ImageInfo } from '../engine/images.ts';
+import type { Labels } from '../engine/label-set.ts';
 import { filesContainer } from '../labels.ts';
 import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
 import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';
@@ -34,7 +36,7 @@ export async function bringFiles(options: {
   const { id, tenant } = record.head;
   const path = checkWorkdir(workdirFor(request.workdir, image.workdir));
   const volume = filesVolume(id);
-  await engine.createVolume(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
+  await engine.volumes.create(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
   const { init } = options.initVolume;
   const name = filesContainer(id);
   await removeStale(engine, name, options.labels);

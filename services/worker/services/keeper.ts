@@ -12,7 +12,7 @@ import {
 } from '../../../shared/stores/service-record.ts';
 import { type ServiceHolder, type ServiceStore, tellsUsesEveryMs } from '../../../shared/stores/services.ts';
 import type { DiskWatch } from '../disk/watch.ts';
-import type { ContainerState } from '../engine/engine.ts';
+import type { ContainerState } from '../engine/containers.ts';
 import type { Ledger, Reservation } from '../node/ledger.ts';
 import type { ServiceContainers } from './containers.ts';
 import { createServiceDisk } from './disk.ts';

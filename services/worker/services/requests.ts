@@ -6,7 +6,8 @@ import { Problem } from '../../../shared/problems.ts';
 import type { OperationStore } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import { encodingOf } from '../../../shared/utf8.ts';
-import type { ContainerState, Engine, LogLine } from '../engine/engine.ts';
+import type { ContainerState, LogLine } from '../engine/containers.ts';
+import type { Engine } from '../engine/engine.ts';
 import { serviceName } from '../labels.ts';
 import { openExecSandbox } from '../sandbox/drivers/engine/exec-sandbox.ts';
 import { FileTooLarge } from '../sandbox/init/session.ts';
@@ -39,7 +40,7 @@ export function createServiceRequests(options: {
   const transfers = bulkhead(maxTransfers, maxWaiting);
 
   async function containerOf(service: string): Promise<ContainerState> {
-    const found = await engine.inspect(serviceName(service));
+    const found = await engine.containers.inspect(serviceName(service));
     if (found === null)
       throw new Problem('conflict', 'The service has no container at present: start it, then try again.');
     return found;
@@ -50,7 +51,7 @@ export function createServiceRequests(options: {
    * The init of an older container, and that in gVisor, do not know how: there it is the user who writes.
    */
   async function openWriter(container: ContainerState): Promise<Sandbox> {
-    const image = await engine.inspectImage(container.image);
+    const image = await engine.images.inspect(container.image);
     const user = image?.user ?? '';
     const isRoot = /^(?:(?:0|root)(?::(?:0|root))?)?$/.test(user);
     if (isRoot) return openExecSandbox(engine, container.id, options.initPath);
@@ -153,7 +154,7 @@ export function createServiceRequests(options: {
         );
       }, readCheckMs);
       try {
-        const lines = await engine.logs((await containerOf(service)).id, {
+        const lines = await engine.containers.logs((await containerOf(service)).id, {
           tail,
           follow,
           signal: abort.signal,

@@ -1,6 +1,8 @@
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import type { ServiceHead } from '../../../shared/stores/service-record.ts';
-import type { ContainerSpec, ImageInfo, Labels, PortBinding } from '../engine/engine.ts';
+import type { ContainerSpec, PortBinding } from '../engine/containers.ts';
+import type { ImageInfo } from '../engine/images.ts';
+import type { Labels } from '../engine/label-set.ts';
 import { gvisorRuntime } from '../sandbox/gvisor.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';

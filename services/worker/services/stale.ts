@@ -1,4 +1,5 @@
-import type { Engine, Labels } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Labels } from '../engine/label-set.ts';
 import { labelNames } from '../labels.ts';
 
 /**
@@ -6,10 +7,10 @@ import { labelNames } from '../labels.ts';
  * since, and may write nothing of it any more. What is a stranger's stays.
  */
 export async function removeStale(engine: Engine, name: string, labels: Labels): Promise<void> {
-  const found = await engine.inspect(name);
+  const found = await engine.containers.inspect(name);
   if (found === null) return;
   const same = [labelNames.service, labelNames.instance].every(
     (label) => found.labels[label] === labels[label],
   );
-  if (same) await engine.remove(found.id);
+  if (same) await engine.containers.remove(found.id);
 }

@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { OutputChunk } from '../../../services/worker/engine/engine.ts';
+import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import {
   createFrameParser,
   frame,

@@ -16,7 +16,7 @@ import { Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { Attachment } from '../../../services/worker/engine/engine.ts';
+import type { Attachment } from '../../../services/worker/engine/streams.ts';
 import {
   createInitSession,
   type InitSession,

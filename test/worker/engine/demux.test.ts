@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Demux } from '../../../services/worker/engine/docker/demux.ts';
-import type { OutputChunk } from '../../../services/worker/engine/engine.ts';
+import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { collect } from './support.ts';
 
 type Frame = { stream: 1 | 2; data: Uint8Array };

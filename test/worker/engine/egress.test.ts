@@ -91,12 +91,14 @@ describe('a sandbox with egress', () => {
     const own = get('$(hostname -i):8080');
     const web = `echo -n reached > /work/index.html; httpd -p 8080 -h /work; until ${own} | grep reached; do sleep 0.1; done; sleep 600`;
     const asked = request({ command: ['sh', '-c', web], network: 'egress' });
-    const id = await engine.create(containerSpecFor(asked, await image(), one, policy, networks[0]));
-    const { output, close } = await engine.attach(id, { stdin: false });
-    await engine.start(id);
+    const id = await engine.containers.create(
+      containerSpecFor(asked, await image(), one, policy, networks[0]),
+    );
+    const { output, close } = await engine.containers.attach(id, { stdin: false });
+    await engine.containers.start(id);
     await new Promise((resolve) => output.once('data', resolve));
     close();
-    const address = (await engine.inspect(id))?.networks[0]?.address;
+    const address = (await engine.containers.inspect(id))?.networks[0]?.address;
     // Without the engine's own rules, as an operator's rule may have it, ours still hold.
     sh('iptables', '-I', 'DOCKER-USER', '3', '-j', 'ACCEPT');
     try {
@@ -113,7 +115,7 @@ describe('a sandbox with egress', () => {
     } finally {
       sh('iptables', '-D', 'DOCKER-USER', '-j', 'ACCEPT');
     }
-    await engine.remove(id);
+    await engine.containers.remove(id);
     await egress.close(one);
     await egress.close(two);
   });
@@ -210,7 +212,10 @@ describe('egress is refused', () => {
   });
 
   it('when the bridge is not in the worker’s own network namespace', async () => {
-    const elsewhere: Engine = { ...engine, createNetwork: async () => 'made elsewhere' };
+    const elsewhere: Engine = {
+      ...engine,
+      networks: { ...engine.networks, create: async () => 'made elsewhere' },
+    };
     await expect(createEgress({ ...parts, engine: elsewhere }).open(owner())).rejects.toEqual(
       refused(/namespace/),
     );

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { ContainerId, ContainerSpec } from '../../../services/worker/engine/engine.ts';
+import type { ContainerId, ContainerSpec } from '../../../services/worker/engine/containers.ts';
 import { openExecSandbox } from '../../../services/worker/sandbox/drivers/engine/exec-sandbox.ts';
 import { type InitVolume, initVolume } from '../../../services/worker/sandbox/drivers/engine/init-volume.ts';
 import { SandboxLost, StartFailed } from '../../../services/worker/sandbox/init/session.ts';
@@ -35,7 +35,12 @@ async function open(id: ContainerId): Promise<Sandbox> {
 /** The command lines in the container, as PID 1's own tools see them. */
 async function processes(id: ContainerId): Promise<string[]> {
   const script = 'for one in /proc/[0-9]*; do tr "\\0" " " < $one/cmdline && echo; done 2>/dev/null';
-  const { output } = await engine.exec(id, { argv: ['sh', '-c', script], user: '', workdir: '/', env: {} });
+  const { output } = await engine.containers.exec(id, {
+    argv: ['sh', '-c', script],
+    user: '',
+    workdir: '/',
+    env: {},
+  });
   const lines = (await collect(output)).stdout.toString().split('\n');
   return lines
     .filter((line) => /^sleep|init|yes/.test(line))
@@ -103,7 +108,7 @@ describe('a sandbox within a service', () => {
     await sh(session, bomb, { wallMs: 500 });
     expect(await processes(id)).toEqual(['/.runlet/init exec', ...ofService]);
     expect((await sh(session, 'echo next')).text).toBe('next\n');
-    expect(await engine.inspect(id)).toMatchObject({ running: true });
+    expect(await engine.containers.inspect(id)).toMatchObject({ running: true });
   });
 
   it.each(['kill', 'remove'] as const)('ends with %s, in the midst of a step too', async (how) => {
@@ -171,13 +176,13 @@ describe('a sandbox within a service', () => {
     const sandbox = await open(id);
     const running = begin(sandbox.session, ['sh', '-c', 'echo here; sleep 600']);
     await running.says('here');
-    await engine.stop(id, 0);
+    await engine.containers.stop(id, 0);
     await expect(running.ended).rejects.toBeInstanceOf(SandboxLost);
     await expect(sandbox.lostBy()).rejects.toEqual(code('container_lost'));
     await expect(sandbox.lostBy()).rejects.toThrow('does not run any more');
     await expect(openExecSandbox(engine, id, init.init.path)).rejects.toEqual(code('container_lost'));
     await sandbox.remove();
-    await engine.remove(id);
+    await engine.containers.remove(id);
     await expect(sandbox.lostBy()).rejects.toEqual(code('container_lost'));
     await expect(openExecSandbox(engine, id, init.init.path)).rejects.toEqual(code('container_lost'));
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { ContainerId, ExecSpec, OutputChunk } from '../../../services/worker/engine/engine.ts';
+import type { ContainerId, ExecSpec } from '../../../services/worker/engine/containers.ts';
+import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { liveBuffers } from '../../support/memory.ts';
-import { bench, collect, serviceSpecFor } from './support.ts';
+import { bench, collect, docker, serviceSpecFor } from './support.ts';
 
 const { engine, image, service } = bench();
 const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code: wanted });
@@ -13,14 +14,14 @@ const sh = (script: string, changes?: Partial<ExecSpec>) => program(['sh', '-c',
 
 /** What it says, its stdin at its end. */
 async function said(id: ContainerId, spec: ExecSpec): Promise<{ stdout: string; stderr: string }> {
-  const { output, stdin } = await engine.exec(id, spec);
+  const { output, stdin } = await engine.containers.exec(id, spec);
   stdin?.end();
   const { stdout, stderr } = await collect(output);
   return { stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
 async function processes(id: ContainerId): Promise<number> {
-  return (await engine.stats(id))?.pids ?? 0;
+  return docker('top', id, '-eo', 'pid').trim().split('\n').length - 1;
 }
 
 /** Soon, but not at once. */
@@ -45,7 +46,7 @@ describe('a program in a running container', () => {
 
   it('gets its stdin to the last byte, and its end, while its output goes on', async () => {
     const id = await service(['sleep', '600']);
-    const { output, stdin } = await engine.exec(id, sh('cat; sleep 0.2; echo after'));
+    const { output, stdin } = await engine.containers.exec(id, sh('cat; sleep 0.2; echo after'));
     const sent = Buffer.alloc(3_000_000, 'abcdefghijk');
     stdin?.end(sent);
     const { stdout } = await collect(output);
@@ -55,7 +56,7 @@ describe('a program in a running container', () => {
   it('waits when it writes faster than it is read, and takes no memory for it', async () => {
     const id = await service(['sleep', '600']);
     const total = 50_000_000;
-    const { output } = await engine.exec(id, sh(`head -c ${total} /dev/zero`));
+    const { output } = await engine.containers.exec(id, sh(`head -c ${total} /dev/zero`));
     const before = liveBuffers();
     let chunks = 0;
     let read = 0;
@@ -74,7 +75,7 @@ describe('a program in a running container', () => {
 
   it('hears of the end when its streams are closed', async () => {
     const id = await service(['sleep', '600']);
-    const { close, output } = await engine.exec(id, program(['cat']));
+    const { close, output } = await engine.containers.exec(id, program(['cat']));
     await settles(() => processes(id), 2);
     close();
     await settles(() => processes(id), 1);
@@ -83,10 +84,10 @@ describe('a program in a running container', () => {
 
   it('ends with the container', async () => {
     const id = await service(['sleep', '600']);
-    const { output } = await engine.exec(id, program(['sleep', '600']));
-    await engine.stop(id, 0);
+    const { output } = await engine.containers.exec(id, program(['sleep', '600']));
+    await engine.containers.stop(id, 0);
     await collect(output);
-    await expect(engine.exec(id, program(['true']))).rejects.toEqual(code('container_lost'));
+    await expect(engine.containers.exec(id, program(['true']))).rejects.toEqual(code('container_lost'));
   });
 
   it('that does not exist says so in its output', async () => {
@@ -95,13 +96,15 @@ describe('a program in a running container', () => {
   });
 
   it('is lost without one', async () => {
-    await expect(engine.exec('0123456789ab', program(['true']))).rejects.toEqual(code('container_lost'));
-    const made = serviceSpecFor(await image(), ['true']);
-    const id = await engine.create(made);
-    await expect(engine.exec(id, program(['true']))).rejects.toEqual(code('container_lost'));
-    await expect(engine.exec(id, program(['true']), AbortSignal.abort(new Error('enough')))).rejects.toThrow(
-      'enough',
+    await expect(engine.containers.exec('0123456789ab', program(['true']))).rejects.toEqual(
+      code('container_lost'),
     );
-    await engine.remove(id);
+    const made = serviceSpecFor(await image(), ['true']);
+    const id = await engine.containers.create(made);
+    await expect(engine.containers.exec(id, program(['true']))).rejects.toEqual(code('container_lost'));
+    await expect(
+      engine.containers.exec(id, program(['true']), AbortSignal.abort(new Error('enough'))),
+    ).rejects.toThrow('enough');
+    await engine.containers.remove(id);
   });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { ContainerId, ContainerState, PortBinding } from '../../../services/worker/engine/engine.ts';
+import type { ContainerId, ContainerState, PortBinding } from '../../../services/worker/engine/containers.ts';
 import { labelsFor } from '../../../services/worker/labels.ts';
 import { interfaceFor } from '../../../services/worker/network/bridges.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
@@ -12,7 +12,7 @@ const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code
 const log = { maxBytes: 1024 * 1024, files: 2 };
 
 async function state(id: ContainerId): Promise<ContainerState> {
-  const found = await engine.inspect(id);
+  const found = await engine.containers.inspect(id);
   if (found === null) throw new Error('the container is gone');
   return found;
 }
@@ -21,7 +21,7 @@ async function state(id: ContainerId): Promise<ContainerState> {
 async function says(id: ContainerId, wanted: string): Promise<void> {
   const controller = new AbortController();
   let said = '';
-  for await (const { data } of await engine.logs(id, {
+  for await (const { data } of await engine.containers.logs(id, {
     tail: 'all',
     follow: true,
     signal: controller.signal,
@@ -49,7 +49,7 @@ describe('stop', () => {
       'trap "echo asked; exit 7" TERM; echo ready; while :; do sleep 0.05; done',
     ]);
     await says(id, 'ready');
-    await engine.stop(id, 60_000);
+    await engine.containers.stop(id, 60_000);
     expect(await state(id)).toMatchObject({ status: 'exited', exitCode: 7 });
     await says(id, 'asked');
   });
@@ -57,28 +57,28 @@ describe('stop', () => {
   it('kills the one that does not', async () => {
     const id = await service(['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.05; done']);
     await says(id, 'ready');
-    await engine.stop(id, 0);
+    await engine.containers.stop(id, 0);
     expect(await state(id)).toMatchObject({ status: 'exited', exitCode: 137 });
   });
 
   it('is quiet about what does not run, was stopped, or is gone; and it can be started again', async () => {
     const made = serviceSpecFor(await image(), ['sleep', '600']);
-    const id = await engine.create(made);
-    await engine.stop(id, 0);
-    await engine.start(id);
-    await Promise.all([engine.stop(id, 0), engine.stop(id, 0)]);
-    await engine.stop(id, 0);
-    await engine.start(id);
+    const id = await engine.containers.create(made);
+    await engine.containers.stop(id, 0);
+    await engine.containers.start(id);
+    await Promise.all([engine.containers.stop(id, 0), engine.containers.stop(id, 0)]);
+    await engine.containers.stop(id, 0);
+    await engine.containers.start(id);
     expect(await state(id)).toMatchObject({ running: true });
-    await engine.remove(id);
-    await engine.stop(id, 0);
+    await engine.containers.remove(id);
+    await engine.containers.stop(id, 0);
   });
 
   it('ends with the caller’s reason', async () => {
     const id = await service(['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.05; done']);
     await says(id, 'ready');
     const controller = new AbortController();
-    const stopped = engine.stop(id, 600_000, controller.signal);
+    const stopped = engine.containers.stop(id, 600_000, controller.signal);
     controller.abort(new Error('enough'));
     await expect(stopped).rejects.toThrow('enough');
   });
@@ -94,23 +94,23 @@ describe('the image’s own', () => {
     const script =
       'trap "exit 6" INT; trap "" TERM; echo $(id -u):$(id -g) $PWD; while :; do sleep 0.05; done';
     const made = serviceSpecFor(await image(reference), ['sh', '-c', script]);
-    const id = await engine.create(made);
-    await engine.start(id);
+    const id = await engine.containers.create(made);
+    await engine.containers.start(id);
     await says(id, '33:44 /tmp\n');
-    await engine.stop(id, 60_000);
+    await engine.containers.stop(id, 60_000);
     expect(await state(id)).toMatchObject({ exitCode: 6 });
-    await engine.remove(id);
+    await engine.containers.remove(id);
   });
 
   it('files fill a new volume where that is wanted, and what is written there outlives the container', async () => {
     const name = `runlet-test-volume-${process.pid}`;
     const labels = { 'dev.runlet.test': name };
-    await engine.createVolume(name, labels);
-    await engine.createVolume(name, { ...labels, other: 'label' });
-    expect(await engine.listVolumes({ 'dev.runlet.test': name })).toEqual([
+    await engine.volumes.create(name, labels);
+    await engine.volumes.create(name, { ...labels, other: 'label' });
+    expect(await engine.volumes.list({ 'dev.runlet.test': name })).toEqual([
       { name, labels, folder: expect.stringContaining(name) },
     ]);
-    onTestFinished(() => engine.removeVolume(name));
+    onTestFinished(() => engine.volumes.remove(name));
 
     const mounted = (copy: boolean) => ({ volumes: [{ name, path: '/bin', readOnly: false, copy }] });
     const hidden = serviceSpecFor(await image(), ['/bin/busybox', 'true'], mounted(false));
@@ -128,12 +128,12 @@ describe('ports', () => {
     const who = owner();
     network = `runlet-test-ports-${process.pid}`;
     const subnet = subnetPool(defaultEgressPool).pick();
-    await engine.createNetwork({
+    await engine.networks.create({
       ...{ name: network, labels: labelsFor(who), subnet, masquerade: false },
       interfaceName: interfaceFor(network, 'rlt'),
     });
   });
-  afterAll(() => engine.removeNetwork(network));
+  afterAll(() => engine.networks.remove(network));
 
   const publishing = (...publish: PortBinding[]) => ({ network, service: { publish, log } });
   const web = ['sh', '-c', 'echo -n served > /tmp/index.html; httpd -f -p 8080 -h /tmp'];
@@ -165,7 +165,7 @@ describe('ports', () => {
       expect(await get(hostAddress, hostPort)).toBe('served');
     expect(await get(own?.address ?? '', 8080)).toBe('served');
 
-    await engine.stop(id, 0);
+    await engine.containers.stop(id, 0);
     expect(await state(id)).toMatchObject({ networks: [], ports: [] });
   });
 
@@ -173,19 +173,19 @@ describe('ports', () => {
     const server = await listening();
     const taken = { ...any, hostPort: portOf(server) };
     const made = serviceSpecFor(await image(), web, publishing(taken));
-    const id = await engine.create(made);
-    onTestFinished(() => engine.remove(id));
-    await expect(engine.start(id)).rejects.toEqual(code('conflict'));
-    await expect(engine.start(id)).rejects.toThrow(`127.0.0.1:${taken.hostPort} is taken`);
+    const id = await engine.containers.create(made);
+    onTestFinished(() => engine.containers.remove(id));
+    await expect(engine.containers.start(id)).rejects.toEqual(code('conflict'));
+    await expect(engine.containers.start(id)).rejects.toThrow(`127.0.0.1:${taken.hostPort} is taken`);
     expect(await state(id)).toMatchObject({ running: false });
     server.close();
     await once(server, 'close');
-    await engine.start(id);
+    await engine.containers.start(id);
     expect(await get('127.0.0.1', taken.hostPort)).toBe('served');
 
     const other = serviceSpecFor(await image(), web, publishing(taken));
-    const second = await engine.create(other);
-    await expect(engine.start(second)).rejects.toEqual(code('conflict'));
-    await engine.remove(second);
+    const second = await engine.containers.create(other);
+    await expect(engine.containers.start(second)).rejects.toEqual(code('conflict'));
+    await engine.containers.remove(second);
   });
 });

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { LogLine } from '../../../services/worker/engine/containers.ts';
 import { LogLines } from '../../../services/worker/engine/docker/log-lines.ts';
-import type { LogLine } from '../../../services/worker/engine/engine.ts';
 
 type Entry = { stream: 1 | 2; text: string };
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Attachment, ContainerId, OutputChunk } from '../../../services/worker/engine/engine.ts';
+import type { ContainerId } from '../../../services/worker/engine/containers.ts';
+import type { Attachment, OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { liveBuffers } from '../../support/memory.ts';
 import { bench, collect, probeImage } from './support.ts';
 
@@ -9,12 +10,11 @@ const { engine, spec, run } = bench();
 async function started(
   fields: Record<string, unknown>,
 ): Promise<{ id: ContainerId; attachment: Attachment; exited: Promise<{ exitCode: number }> }> {
-  const id = await engine.create(await spec(fields));
-  const [attachment, { exited }] = await Promise.all([
-    engine.attach(id, { stdin: fields.stdin !== undefined }),
-    engine.wait(id),
-  ]);
-  await engine.start(id);
+  const id = await engine.containers.create(await spec(fields));
+  const attachment = await engine.containers.attach(id, { stdin: fields.stdin !== undefined });
+  await engine.containers.start(id);
+  const exited = engine.containers.exit(id);
+  exited.catch(() => {});
   return { id, attachment, exited };
 }
 
@@ -44,7 +44,7 @@ describe('output', () => {
     });
     const { stdout, stderr } = await collect(attachment.output);
     await exited;
-    await engine.remove(id);
+    await engine.containers.remove(id);
     expect(stdout.length).toBe(300_000);
     expect(stderr.toString()).toContain(createHash('sha256').update(stdout).digest('hex'));
   });
@@ -63,7 +63,7 @@ describe('output', () => {
       held = Math.max(held, liveBuffers() - before);
     }
     expect((await exited).exitCode).toBe(0);
-    await engine.remove(id);
+    await engine.containers.remove(id);
     expect(read).toBe(total);
     expect(held).toBeLessThan(2 * 1024 * 1024);
   });
@@ -72,19 +72,19 @@ describe('output', () => {
     const { id, attachment, exited } = await started({ command: ['yes'] });
     await new Promise((resolve) => attachment.output.once('readable', resolve));
     // Docker tells of the death only when the output has been taken: reading begins after the kill was sent, not answered.
-    const killed = engine.kill(id, 'SIGKILL');
+    const killed = engine.containers.kill(id, 'SIGKILL');
     const { stdout } = await collect(attachment.output);
     await killed;
     expect(stdout.length).toBeGreaterThan(0);
     expect((await exited).exitCode).toBe(137);
-    await engine.remove(id);
+    await engine.containers.remove(id);
   });
 
   it('stops with close, whatever is still on its way', async () => {
     const { id, attachment, exited } = await started({ command: ['yes'] });
     await new Promise((resolve) => attachment.output.once('readable', resolve));
     attachment.close();
-    await engine.remove(id);
+    await engine.containers.remove(id);
     await exited.catch(() => {});
     expect(attachment.output.destroyed).toBe(true);
   });
@@ -100,7 +100,7 @@ describe('stdin', () => {
     attachment.stdin?.end(text);
     const { stdout } = await collect(attachment.output);
     expect((await exited).exitCode).toBe(0);
-    await engine.remove(id);
+    await engine.containers.remove(id);
     expect(stdout.toString()).toBe('3000000\nafter\n');
   });
 
@@ -110,7 +110,7 @@ describe('stdin', () => {
     attachment.stdin?.end(sent);
     const { stdout } = await collect(attachment.output);
     await exited;
-    await engine.remove(id);
+    await engine.containers.remove(id);
     expect(stdout.equals(sent)).toBe(true);
   });
 
@@ -122,7 +122,7 @@ describe('stdin', () => {
     attachment.stdin?.end(Buffer.alloc(20_000_000, 'z'));
     const { stdout, stderr } = await collect(attachment.output);
     expect((await exited).exitCode).toBe(0);
-    await engine.remove(id);
+    await engine.containers.remove(id);
     expect({ bytes: stdout.length, said: stderr.toString() }).toEqual({ bytes: 2_000_000, said: 'said\n' });
     attachment.close();
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { OutputChunk } from '../../../services/worker/engine/engine.ts';
+import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { bench, docker } from './support.ts';
 
 /** What a sandbox is, read from the live process: the configuration that was sent proves nothing. */
@@ -8,8 +8,8 @@ const script = (lines: string, more: object = {}) => run({ command: ['sh', '-c',
 
 describe('what an image brings along', () => {
   const traits = `${inject('lab').registry}/runlet-test/traits:1`;
-  beforeAll(() => engine.pull(traits));
-  afterAll(() => engine.removeImage(traits));
+  beforeAll(() => engine.images.pull(traits));
+  afterAll(() => engine.images.remove(traits));
 
   it('counts where it does no harm: entrypoint, command, environment, folder', async () => {
     const { stdout } = await run({ image: traits, command: ['sh', '-c', 'pwd; echo $TRAIT; id -u'] });
@@ -23,9 +23,9 @@ describe('what an image brings along', () => {
       image: traits,
       command: ['sh', '-c', 'touch /data/x && grep " /data " /proc/mounts; sleep 60'],
     });
-    const id = await engine.create(made);
-    const { output } = await engine.attach(id, { stdin: false });
-    await engine.start(id);
+    const id = await engine.containers.create(made);
+    const { output } = await engine.containers.attach(id, { stdin: false });
+    await engine.containers.start(id);
     let text = '';
     for await (const { data } of output as AsyncIterable<OutputChunk>) {
       text += data.toString();
@@ -34,7 +34,7 @@ describe('what an image brings along', () => {
     expect(text).toMatch(/tmpfs \/data tmpfs rw,nosuid,nodev,relatime,size=65536k/);
     expect(docker('volume', 'ls', '-q')).toBe(before);
     expect(docker('inspect', '-f', '{{json .State.Health}}', id)).toBe('null');
-    await engine.remove(id);
+    await engine.containers.remove(id);
   });
 });
 

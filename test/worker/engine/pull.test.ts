@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { PullOptions } from '../../../services/worker/engine/images.ts';
 import { checkPlatform } from '../../../services/worker/images/platform.ts';
 import type { PullLayer } from '../../../shared/contracts/events.ts';
 import { bench, docker } from './support.ts';
@@ -11,13 +12,13 @@ const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code
 const own = (name: string) => `${lab.registry}/runlet-test/${name}`;
 
 const pulled = new Set<string>();
-const pull = async (reference: string, options: Parameters<typeof engine.pull>[1] = {}) => {
+const pull = async (reference: string, options: PullOptions = {}) => {
   pulled.add(reference);
-  await engine.pull(reference, options);
+  await engine.images.pull(reference, options);
 };
 
 afterEach(async () => {
-  for (const reference of pulled) await engine.removeImage(reference);
+  for (const reference of pulled) await engine.images.remove(reference);
   pulled.clear();
 });
 
@@ -29,24 +30,24 @@ describe('pull', () => {
     expect(last.length).toBeGreaterThanOrEqual(4);
     expect(new Set(last.map(({ status }) => status))).toEqual(new Set(['done']));
     expect(last.every(({ currentBytes, totalBytes }) => currentBytes === totalBytes)).toBe(true);
-    const image = await engine.inspectImage(own('layers:1'));
+    const image = await engine.images.inspect(own('layers:1'));
     expect(image?.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     expect(image?.digest).not.toBe(image?.id);
     expect(docker('image', 'inspect', '-f', '{{json .RepoDigests}}', own('layers:1'))).toContain(
       image?.digest,
     );
-    expect(await engine.listImages()).toContainEqual(
+    expect(await engine.images.list()).toContainEqual(
       expect.objectContaining({ reference: own('layers:1'), digest: image?.digest }),
     );
   });
 
   it('by digest brings just that, and needs no tag', async () => {
     await pull(own('traits:1'));
-    const digest = (await engine.inspectImage(own('traits:1')))?.digest;
-    await engine.removeImage(own('traits:1'));
+    const digest = (await engine.images.inspect(own('traits:1')))?.digest;
+    await engine.images.remove(own('traits:1'));
     const reference = `${own('traits')}@${digest}`;
     await pull(reference);
-    expect((await engine.inspectImage(reference))?.digest).toBe(digest);
+    expect((await engine.images.inspect(reference))?.digest).toBe(digest);
   });
 
   it('once more of what is there is quick and quiet', async () => {
@@ -86,7 +87,7 @@ describe('a pull that fails tells why:', () => {
     await expect(pull(image, wrong)).rejects.toEqual(code('registry_auth'));
     await expect(pull(image, wrong)).rejects.toThrow('refused the stored credentials');
     await pull(image, { credentials: { username, password } });
-    expect(await engine.inspectImage(image)).not.toBeNull();
+    expect(await engine.images.inspect(image)).not.toBeNull();
     // With credentials in hand, missing is missing.
     const missing = `${image.replace(/:[^:/]*$/, '')}:none`;
     await expect(pull(missing, { credentials: { username, password } })).rejects.toEqual(
@@ -103,9 +104,9 @@ describe('a pull that fails tells why:', () => {
     await expect(pull(own('foreign:1'))).rejects.toEqual(code('platform_mismatch'));
     // The engine says nothing about this one, so it is asked.
     await pull(own('foreign-single:1'));
-    const [image, info] = [await engine.inspectImage(own('foreign-single:1')), await engine.info()];
+    const [image, info] = [await engine.images.inspect(own('foreign-single:1')), await engine.info()];
     expect(image && checkPlatform(image, info, 'foreign-single')).toEqual(code('platform_mismatch'));
-    const native = await engine.inspectImage('busybox');
+    const native = await engine.images.inspect('busybox');
     expect(native && checkPlatform(native, info, 'busybox')).toBeNull();
   });
 

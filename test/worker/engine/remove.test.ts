@@ -30,12 +30,12 @@ async function refusing(times: number) {
 
 test('a container that was busy when it was to go goes at the next try', async () => {
   const { engine, asked } = await refusing(2);
-  await engine.remove('run-1');
+  await engine.containers.remove('run-1');
   expect(asked).toEqual(Array(3).fill('DELETE /containers/run-1?force=1&v=1'));
 });
 
 test('one that stays busy is given up, which is said in our words', async () => {
   const { engine, asked } = await refusing(1_000);
-  await expect(engine.remove('run-1')).rejects.toThrow('something else is under way with it');
+  await expect(engine.containers.remove('run-1')).rejects.toThrow('something else is under way with it');
   expect(asked).toHaveLength(5);
 });

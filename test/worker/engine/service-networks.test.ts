@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Engine, PortBinding } from '../../../services/worker/engine/engine.ts';
+import type { PortBinding } from '../../../services/worker/engine/containers.ts';
+import type { Engine } from '../../../services/worker/engine/engine.ts';
 import { labelNames, ownerFrom, serviceName } from '../../../services/worker/labels.ts';
 import { interfaceFor } from '../../../services/worker/network/bridges.ts';
 import { createEgress } from '../../../services/worker/network/egress.ts';
@@ -54,7 +55,7 @@ async function web(kind: 'none' | 'egress', publish: PortBinding[] = []) {
   const { name, dns } = await open(kind);
   const serving = ['sh', '-c', 'echo -n reached > /tmp/index.html; httpd -f -p 8080 -h /tmp'];
   const id = await service(serving, { network: name, dns, service: { publish, log } });
-  const state = await engine.inspect(id);
+  const state = await engine.containers.inspect(id);
   const address = state?.networks[0]?.address ?? '';
   await reachable(`${address}:8080`);
   return { id, address, ports: state?.ports ?? [] };
@@ -62,7 +63,12 @@ async function web(kind: 'none' | 'egress', publish: PortBinding[] = []) {
 
 /** What a program in the container says. */
 async function within(id: string, script: string): Promise<string> {
-  const { output } = await engine.exec(id, { argv: ['sh', '-c', script], user: '', workdir: '', env: {} });
+  const { output } = await engine.containers.exec(id, {
+    argv: ['sh', '-c', script],
+    user: '',
+    workdir: '',
+    env: {},
+  });
   return (await collect(output)).stdout.toString();
 }
 
@@ -125,7 +131,7 @@ describe.each([
 
   it('keeps its network while it is the right one', async () => {
     const whose = newOwner();
-    const find = () => engine.listNetworks({ [labelNames.service]: whose.service });
+    const find = () => engine.networks.list({ [labelNames.service]: whose.service });
     const { name } = await open(kind, whose);
     const found = await find();
     expect(found).toMatchObject([{ name }]);

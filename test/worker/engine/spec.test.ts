@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { containerBody } from '../../../services/worker/engine/docker/container-body.ts';
-import type { ImageInfo } from '../../../services/worker/engine/engine.ts';
+import type { ImageInfo } from '../../../services/worker/engine/images.ts';
 import {
   labelsFor,
   lookLabelsFor,

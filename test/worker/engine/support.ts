@@ -3,14 +3,11 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, inject, onTestFinished } from 'vitest';
+import type { ContainerId, ContainerSpec } from '../../../services/worker/engine/containers.ts';
 import { createDockerEngine } from '../../../services/worker/engine/docker/docker-engine.ts';
-import type {
-  ContainerId,
-  ContainerSpec,
-  Engine,
-  ImageInfo,
-  OutputChunk,
-} from '../../../services/worker/engine/engine.ts';
+import type { Engine } from '../../../services/worker/engine/engine.ts';
+import type { ImageInfo } from '../../../services/worker/engine/images.ts';
+import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { labelNames, labelsFor, type SandboxOwner, sandboxName } from '../../../services/worker/labels.ts';
 import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
 import { programEnvironment } from '../../../services/worker/sandbox/program/environment.ts';
@@ -117,16 +114,16 @@ export function bench(): Bench {
   const engine = createDockerEngine({ dockerHost: inject('lab').dockerHost });
   afterAll(async () => {
     const ours = { [labelNames.instance]: instance };
-    const containers = await engine.list(ours);
-    const networks = await engine.listNetworks(ours);
-    for (const one of containers) await engine.remove(one.id);
-    for (const one of networks) await engine.removeNetwork(one.id);
+    const containers = await engine.containers.list(ours);
+    const networks = await engine.networks.list(ours);
+    for (const one of containers) await engine.containers.remove(one.id);
+    for (const one of networks) await engine.networks.remove(one.id);
     engine.close();
     expect({ containers, networks }).toEqual({ containers: [], networks: [] });
   });
 
   const image = async (reference = 'busybox') => {
-    const found = await engine.inspectImage(reference);
+    const found = await engine.images.inspect(reference);
     if (found === null) throw new Error(`${reference} is not on the engine`);
     return found;
   };
@@ -135,26 +132,25 @@ export function bench(): Bench {
     return containerSpecFor(asked, await image(asked.image), owner(), policy);
   };
   const runSpec = async (made: ContainerSpec, stdin?: string): Promise<Finished> => {
-    const id = await engine.create(made);
+    const id = await engine.containers.create(made);
     try {
-      const attachment = await engine.attach(id, { stdin: stdin !== undefined });
-      const { exited } = await engine.wait(id);
+      const attachment = await engine.containers.attach(id, { stdin: stdin !== undefined });
       const output = collect(attachment.output);
-      await engine.start(id);
+      await engine.containers.start(id);
       attachment.stdin?.end(stdin);
       const { stdout, stderr } = await output;
-      const { exitCode } = await exited;
-      const oomKilled = (await engine.inspect(id))?.oomKilled ?? false;
+      const { exitCode } = await engine.containers.exit(id);
+      const oomKilled = (await engine.containers.inspect(id))?.oomKilled ?? false;
       return { exitCode, oomKilled, stdout: stdout.toString(), stderr: stderr.toString() };
     } finally {
-      await engine.remove(id);
+      await engine.containers.remove(id);
     }
   };
   const service = async (command: string[], changes: Partial<ContainerSpec> = {}) => {
     const made = serviceSpecFor(await image(), command, changes);
-    onTestFinished(() => engine.remove(made.name));
-    const id = await engine.create(made);
-    await engine.start(id);
+    onTestFinished(() => engine.containers.remove(made.name));
+    const id = await engine.containers.create(made);
+    await engine.containers.start(id);
     return id;
   };
   const run = async (fields: Record<string, unknown>) =>

@@ -50,25 +50,29 @@ function engineAt(options: Parameters<typeof createDockerEngine>[0]): Engine {
 
 /** A whole run with stdin, its half-close, output and exit. */
 async function echo(engine: Engine, text: string): Promise<{ stdout: string; exitCode: number }> {
-  const id = await engine.create(await spec({ stdin: text, command: ['sh', '-c', 'cat; exit 7'] }));
+  const id = await engine.containers.create(
+    await spec({ stdin: text, command: ['sh', '-c', 'cat; exit 7'] }),
+  );
   try {
-    const [{ output, stdin }, { exited }] = await Promise.all([
-      engine.attach(id, { stdin: true }),
-      engine.wait(id),
-    ]);
-    await engine.start(id);
+    const { output, stdin } = await engine.containers.attach(id, { stdin: true });
+    await engine.containers.start(id);
     stdin?.end(text);
     const { stdout } = await collect(output);
-    return { stdout: stdout.toString(), ...(await exited) };
+    return { stdout: stdout.toString(), ...(await engine.containers.exit(id)) };
   } finally {
-    await direct.remove(id);
+    await direct.containers.remove(id);
   }
 }
 
 /** The same of a program in a running container, where both directions are one connection. */
 async function echoInside(engine: Engine, text: string): Promise<string> {
   const id = await service(['sleep', '600']);
-  const { output, stdin } = await engine.exec(id, { argv: ['cat'], user: '', workdir: '', env: {} });
+  const { output, stdin } = await engine.containers.exec(id, {
+    argv: ['cat'],
+    user: '',
+    workdir: '',
+    env: {},
+  });
   stdin?.end(text);
   return (await collect(output)).stdout.toString();
 }
@@ -120,10 +124,10 @@ describe('an engine by TCP', () => {
     });
     const engine = engineAt({ dockerHost: `tcp://127.0.0.1:${port}` });
     const made = await spec({ command: ['true'] });
-    const id = await engine.create(made);
+    const id = await engine.containers.create(made);
     expect(lost).toBe(1);
-    expect((await direct.inspect(made.name))?.id).toBe(id);
-    await direct.remove(id);
+    expect((await direct.containers.inspect(made.name))?.id).toBe(id);
+    await direct.containers.remove(id);
   });
 
   it('that breaks in the middle fails output, log and wait as engine_unavailable', async () => {
@@ -133,16 +137,20 @@ describe('an engine by TCP', () => {
       pass(client, upstream);
     });
     const engine = engineAt({ dockerHost: `tcp://127.0.0.1:${port}` });
-    const id = await engine.create(await spec({ command: ['sh', '-c', 'echo begun; sleep 60'] }));
-    const [{ output }, { exited }] = await Promise.all([
-      engine.attach(id, { stdin: false }),
-      engine.wait(id),
-    ]);
-    await engine.start(id);
+    const id = await engine.containers.create(await spec({ command: ['sh', '-c', 'echo begun; sleep 60'] }));
+    const { output } = await engine.containers.attach(id, { stdin: false });
+    await engine.containers.start(id);
+    const exited = engine.containers.exit(id);
+    exited.catch(() => {});
     await new Promise((resolve) => output.once('readable', resolve));
     const kept = await service(['sh', '-c', 'echo begun; sleep 600']);
-    const log = await engine.logs(kept, { tail: 'all', follow: true });
-    const inside = await engine.exec(kept, { argv: ['sleep', '600'], user: '', workdir: '', env: {} });
+    const log = await engine.containers.logs(kept, { tail: 'all', follow: true });
+    const inside = await engine.containers.exec(kept, {
+      argv: ['sleep', '600'],
+      user: '',
+      workdir: '',
+      env: {},
+    });
     await new Promise((resolve) => log.once('readable', resolve));
     for (const client of clients) client.resetAndDestroy();
     const unavailable = expect.objectContaining({ code: 'engine_unavailable' });
@@ -150,7 +158,7 @@ describe('an engine by TCP', () => {
     await expect(collect(inside.output)).rejects.toEqual(unavailable);
     await expect(log.toArray()).rejects.toEqual(unavailable);
     await expect(exited).rejects.toEqual(unavailable);
-    await direct.remove(id);
+    await direct.containers.remove(id);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ContainerId } from '../engine.ts';
+import type { ContainerId } from '../containers.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { isRefusal, unexpected } from './errors.ts';

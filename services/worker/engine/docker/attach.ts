@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Duplex, Writable } from 'node:stream';
-import type { Attachment, ContainerId } from '../engine.ts';
+import type { ContainerId } from '../containers.ts';
+import type { Attachment } from '../streams.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { Demux } from './demux.ts';

@@ -1,4 +1,4 @@
-import type { ContainerSpec, PortBinding, ServiceParts, UpdatableLimits } from '../engine.ts';
+import type { ContainerSpec, PortBinding, ServiceParts, UpdatableLimits } from '../containers.ts';
 
 /**
  * The Engine API's body for a create. Whatever a spec does not say is at its strictest here. `sysctls`: of its network namespace; a runtime

@@ -1,12 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type {
-  ContainerId,
-  ContainerState,
-  ContainerStats,
-  ContainerSummary,
-  Labels,
-  UpdatableLimits,
-} from '../engine.ts';
+import type { ContainerId, ContainerState, ContainerSummary, UpdatableLimits } from '../containers.ts';
+import type { Labels } from '../label-set.ts';
 import type { DockerClient } from './client.ts';
 import { resourcesFor } from './container-body.ts';
 import { isRefusal, unexpected } from './errors.ts';
@@ -151,36 +145,6 @@ export async function listContainers(
     }));
   } catch (error) {
     throw unexpected(error, 'list containers');
-  }
-}
-
-type StatsAnswer = {
-  memory_stats?: { usage?: number; max_usage?: number };
-  cpu_stats?: { cpu_usage?: { total_usage?: number } };
-  pids_stats?: { current?: number };
-};
-
-export async function containerStats(
-  client: DockerClient,
-  id: ContainerId,
-  signal?: AbortSignal,
-): Promise<ContainerStats | null> {
-  try {
-    const path = `/containers/${encodeURIComponent(id)}/stats`;
-    // Without one-shot the engine takes a second reading a second later.
-    const query = { stream: 0, 'one-shot': 1 };
-    const answer = await client.call<StatsAnswer>({ method: 'GET', path, query, signal });
-    const memoryBytes = answer.memory_stats?.usage;
-    if (memoryBytes === undefined) return null;
-    return {
-      memoryBytes,
-      maxMemoryBytes: answer.memory_stats?.max_usage ?? null,
-      cpuMs: (answer.cpu_stats?.cpu_usage?.total_usage ?? 0) / 1e6,
-      pids: answer.pids_stats?.current ?? 0,
-    };
-  } catch (error) {
-    if (isRefusal(error, 404, 409)) return null;
-    throw unexpected(error, 'read the container’s usage');
   }
 }
 

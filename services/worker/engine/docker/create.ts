@@ -1,5 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { ContainerId, ContainerSpec, Labels } from '../engine.ts';
+import type { ContainerId, ContainerSpec } from '../containers.ts';
+import type { Labels } from '../label-set.ts';
 import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerBody } from './container-body.ts';

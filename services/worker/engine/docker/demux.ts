@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
-import type { OutputChunk } from '../engine.ts';
+import type { OutputChunk } from '../streams.ts';
 
 const headerBytes = 8;
 const names: Record<number, OutputChunk['stream']> = { 0: 'stdout', 1: 'stdout', 2: 'stderr' };

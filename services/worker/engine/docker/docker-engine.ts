@@ -4,7 +4,6 @@ import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { createClient } from './client.ts';
 import {
-  containerStats,
   killContainer,
   listContainers,
   removeContainer,
@@ -56,42 +55,49 @@ export function createDockerEngine(
     local: client.local,
     ping: (signal) => ping(client, signal),
     info: (signal) => readInfo(client, signal),
-    inspectImage: (reference, signal) => inspectImage(client, reference, signal),
-    pull: (reference, how = {}) => pullImage(client, reference, how),
-    listImages: (signal) => listImages(client, signal),
-    removeImage: (reference, signal) => removeImage(client, reference, signal),
-    create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
-    attach: (id, how) => attach(client, id, how),
-    wait: (id, how = {}) => waitForExit(client, id, how),
-    start: async (id, signal) => {
-      await startContainer(client, id, signal);
-      await sockets.set(id);
+    images: {
+      inspect: (reference, signal) => inspectImage(client, reference, signal),
+      pull: (reference, how = {}) => pullImage(client, reference, how),
+      list: (signal) => listImages(client, signal),
+      remove: (reference, signal) => removeImage(client, reference, signal),
     },
-    kill: (id, name, signal) => killContainer(client, id, name, signal),
-    stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
-    exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
-    execDetached: (id, spec, signal) => execDetached(client, id, spec, signal),
-    inspectExec: (id, signal) => inspectExec(client, id, signal),
-    logs: (id, how) => containerLogs(client, id, how),
-    inspect: (idOrName, signal) => inspectContainer(client, idOrName, signal),
-    remove: (idOrName, signal) => removeContainer(client, idOrName, signal),
-    list: (labels, signal) => listContainers(client, labels, signal),
-    stats: (id, signal) => containerStats(client, id, signal),
-    containerSize: (id, signal) => containerSize(client, id, signal),
-    diskPlaces: (id, signal) => diskPlaces(client, id, signal),
-    readArchive: (id, path, signal) => readArchive(client, id, path, signal),
-    update: async (id, limits, signal) => {
-      await Promise.all([updateContainer(client, id, limits, signal), sockets.set(id, limits.memoryBytes)]);
+    containers: {
+      create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
+      attach: (id, how) => attach(client, id, how),
+      exit: (id, signal) => waitForExit(client, id, signal),
+      start: async (id, signal) => {
+        await startContainer(client, id, signal);
+        await sockets.set(id);
+      },
+      kill: (id, name, signal) => killContainer(client, id, name, signal),
+      stop: (id, graceMs, signal) => stopContainer(client, id, graceMs, signal),
+      exec: (id, spec, signal) => execInContainer(client, id, spec, signal),
+      execDetached: (id, spec, signal) => execDetached(client, id, spec, signal),
+      inspectExec: (id, signal) => inspectExec(client, id, signal),
+      logs: (id, how) => containerLogs(client, id, how),
+      inspect: (idOrName, signal) => inspectContainer(client, idOrName, signal),
+      remove: (idOrName, signal) => removeContainer(client, idOrName, signal),
+      list: (labels, signal) => listContainers(client, labels, signal),
+      size: (id, signal) => containerSize(client, id, signal),
+      diskPlaces: (id, signal) => diskPlaces(client, id, signal),
+      readArchive: (id, path, signal) => readArchive(client, id, path, signal),
+      update: async (id, limits, signal) => {
+        await Promise.all([updateContainer(client, id, limits, signal), sockets.set(id, limits.memoryBytes)]);
+      },
+      rename: (id, name, signal) => renameContainer(client, id, name, signal),
     },
-    rename: (id, name, signal) => renameContainer(client, id, name, signal),
-    provideVolume: (spec, signal) => provideVolume(client, spec, signal),
-    createVolume: (name, labels, signal) => createVolume(client, name, labels, signal),
-    removeVolume: (name, signal) => removeVolume(client, name, signal),
-    listVolumes: (labels, signal) => listVolumes(client, labels, signal),
-    createNetwork: (spec, signal) => createNetwork(client, spec, signal),
-    inspectNetwork: (idOrName, signal) => inspectNetwork(client, idOrName, signal),
-    removeNetwork: (idOrName, signal) => removeNetwork(client, idOrName, signal),
-    listNetworks: (labels, signal) => listNetworks(client, labels, signal),
+    volumes: {
+      provide: (spec, signal) => provideVolume(client, spec, signal),
+      create: (name, labels, signal) => createVolume(client, name, labels, signal),
+      remove: (name, signal) => removeVolume(client, name, signal),
+      list: (labels, signal) => listVolumes(client, labels, signal),
+    },
+    networks: {
+      create: (spec, signal) => createNetwork(client, spec, signal),
+      inspect: (idOrName, signal) => inspectNetwork(client, idOrName, signal),
+      remove: (idOrName, signal) => removeNetwork(client, idOrName, signal),
+      list: (labels, signal) => listNetworks(client, labels, signal),
+    },
     close: () => client.close(),
   };
 }

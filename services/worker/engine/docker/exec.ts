@@ -1,5 +1,5 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { ContainerId, ExecAttachment, ExecId, ExecSpec, ExecState } from '../engine.ts';
+import type { ContainerId, ExecAttachment, ExecId, ExecSpec, ExecState } from '../containers.ts';
 import { attachmentOver } from './attach.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';

@@ -1,7 +1,7 @@
 import { familiarName, imageIdIn, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import { normalArchitecture } from '../../images/platform.ts';
-import type { ImageInfo, ImageSummary } from '../engine.ts';
+import type { ImageInfo, ImageSummary } from '../images.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
 import { timeOrNull } from './inspect.ts';

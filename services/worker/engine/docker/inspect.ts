@@ -1,4 +1,5 @@
-import type { ContainerId, ContainerState, DiskPlaces, Labels } from '../engine.ts';
+import type { ContainerId, ContainerState, DiskPlaces } from '../containers.ts';
+import type { Labels } from '../label-set.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
 

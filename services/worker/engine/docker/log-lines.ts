@@ -1,5 +1,6 @@
 import { wholeCharacters } from '../../../../shared/utf8.ts';
-import type { LogLine, OutputChunk } from '../engine.ts';
+import type { LogLine } from '../containers.ts';
+import type { OutputChunk } from '../streams.ts';
 import { Demux } from './demux.ts';
 
 const newline = 0x0a;

@@ -1,5 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { Labels, NetworkId, NetworkSpec, NetworkSummary } from '../engine.ts';
+import type { Labels } from '../label-set.ts';
+import type { NetworkId, NetworkSpec, NetworkSummary } from '../networks.ts';
 import type { DockerClient } from './client.ts';
 import { labelFilter } from './containers.ts';
 import { EngineRefusal, isRefusal, unexpected } from './errors.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import type { PullOptions } from '../engine.ts';
+import type { PullOptions } from '../images.ts';
 import type { DockerClient } from './client.ts';
 import { EngineRefusal, unavailable } from './errors.ts';
 import { lines } from './lines.ts';

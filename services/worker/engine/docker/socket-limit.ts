@@ -1,5 +1,5 @@
 import { access, readFile, writeFile } from 'node:fs/promises';
-import type { ContainerId } from '../engine.ts';
+import type { ContainerId } from '../containers.ts';
 
 /**
  * cgroup v1 counts the buffers of sockets apart from all other memory (memory.kmem.tcp.*, UDP's too), and not at all where no limit is

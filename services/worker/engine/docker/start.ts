@@ -1,5 +1,5 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { ContainerId } from '../engine.ts';
+import type { ContainerId } from '../containers.ts';
 import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';

@@ -1,7 +1,8 @@
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { Problem } from '../../../../shared/problems.ts';
-import type { Labels, VolumeSpec, VolumeSummary } from '../engine.ts';
+import type { Labels } from '../label-set.ts';
+import type { VolumeSpec, VolumeSummary } from '../volumes.ts';
 import type { DockerClient } from './client.ts';
 import { labelFilter, removeContainer } from './containers.ts';
 import { isRefusal, unexpected } from './errors.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ContainerId, ExitWatch, WaitOptions } from '../engine.ts';
+import type { ContainerId } from '../containers.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { isRefusal, unavailable, unexpected } from './errors.ts';
@@ -8,22 +8,19 @@ import { isRefusal, unavailable, unexpected } from './errors.ts';
 export async function waitForExit(
   client: DockerClient,
   id: ContainerId,
-  options: WaitOptions,
-): Promise<ExitWatch> {
-  const { until = 'next-exit', signal } = options;
+  signal?: AbortSignal,
+): Promise<{ exitCode: number }> {
   const answer = await client
     .stream({
       method: 'POST',
       path: `/containers/${encodeURIComponent(id)}/wait`,
-      query: { condition: until === 'stopped' ? 'not-running' : until },
+      query: { condition: 'not-running' },
       signal,
     })
     .catch((error) => {
       throw isRefusal(error, 404) ? containerLost() : unexpected(error, 'wait for the container');
     });
-  const exited = readExit(answer, client.shown, signal);
-  exited.catch(() => {});
-  return { exited };
+  return readExit(answer, client.shown, signal);
 }
 
 async function readExit(

@@ -7,7 +7,8 @@ import {
   registryAddressFault,
   registryPolicy,
 } from '../../../../shared/registries/policy.ts';
-import type { EngineInfo, EngineRegistries, RegistryCredentials } from '../../engine/engine.ts';
+import type { EngineInfo, EngineRegistries } from '../../engine/engine.ts';
+import type { RegistryCredentials } from '../../engine/images.ts';
 import { allowedEntries } from './allowed.ts';
 import { createCaller } from './caller.ts';
 import { Forbidden, placesFor, portOf, Unreachable, type Way } from './places.ts';

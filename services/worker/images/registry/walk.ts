@@ -1,5 +1,6 @@
 import type { ImageReference } from '../../../../shared/images.ts';
-import type { EngineInfo, RegistryCredentials } from '../../engine/engine.ts';
+import type { EngineInfo } from '../../engine/engine.ts';
+import type { RegistryCredentials } from '../../engine/images.ts';
 import { normalArchitecture } from '../platform.ts';
 import type { Answered, Caller } from './caller.ts';
 import { UntrustedCertificate } from './caller.ts';

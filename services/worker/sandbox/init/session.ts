@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import type { Attachment, OutputChunk } from '../../engine/engine.ts';
+import type { Attachment, OutputChunk } from '../../engine/streams.ts';
 import {
   canBeSent,
   createFrameParser,

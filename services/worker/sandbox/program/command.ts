@@ -1,5 +1,5 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { ImageInfo } from '../../engine/engine.ts';
+import type { ImageInfo } from '../../engine/images.ts';
 
 export type Command = { entrypoint: string[]; command: string[] };
 

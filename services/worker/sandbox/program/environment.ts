@@ -1,5 +1,6 @@
 import type { RunRequest } from '../../../../shared/contracts/run-request.ts';
-import type { ImageInfo, Tmpfs } from '../../engine/engine.ts';
+import type { Tmpfs } from '../../engine/containers.ts';
+import type { ImageInfo } from '../../engine/images.ts';
 import { sandboxHostname } from '../spec.ts';
 import { usualUser } from '../users/accounts.ts';
 import { homeFor } from './folders.ts';

@@ -1,5 +1,6 @@
 import type { Log } from '../../../../shared/log.ts';
-import type { Engine, VolumeSpec } from '../../engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { VolumeSpec } from '../../engine/volumes.ts';
 import { provideVolume } from '../drivers/engine/provide-volume.ts';
 
 const label = 'dev.runlet.accounts';
@@ -20,7 +21,7 @@ export function createAccountFiles(engine: Engine, log: Log) {
   const known = new Map<string, Promise<string>>();
 
   async function bring(name: string, { digest, files }: AccountFiles, anew: boolean): Promise<string> {
-    const all = await engine.listVolumes({ [label]: '' });
+    const all = await engine.volumes.list({ [label]: '' });
     void removeSpare(all.map((one) => one.name));
     // One that a former worker left. Should it be empty, the engine refuses the first container, as if it were not there.
     const left = anew ? undefined : all.find((one) => one.name === name);
@@ -36,8 +37,8 @@ export function createAccountFiles(engine: Engine, log: Log) {
     const strange = all.filter((name) => !known.has(name) && !spare.includes(name));
     spare.push(...strange.slice(maxVolumes));
     for (const name of spare)
-      await engine
-        .removeVolume(name)
+      await engine.volumes
+        .remove(name)
         .catch((error: Error) => log.warn({ volume: name, reason: error.message }, 'not removed'));
   }
 

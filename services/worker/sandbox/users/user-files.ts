@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FileMount } from '../../engine/engine.ts';
+import type { FileMount } from '../../engine/containers.ts';
 import type { readAccounts } from '../../images/image-accounts.ts';
 import type { AccountFiles } from './account-files.ts';
 import { accountsFor } from './accounts.ts';

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { commandLines, type Language } from '../../../../shared/languages/index.ts';
-import type { ImageInfo, Tmpfs } from '../../engine/engine.ts';
+import type { Tmpfs } from '../../engine/containers.ts';
+import type { ImageInfo } from '../../engine/images.ts';
 import type { StepSpec } from '../init/session.ts';
 import { plain, programEnvironment } from '../program/environment.ts';
 import { workFolder } from '../program/folders.ts';

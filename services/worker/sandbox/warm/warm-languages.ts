@@ -2,7 +2,8 @@ import { runRequestSchema } from '../../../../shared/contracts/run-request.ts';
 import { familiarName } from '../../../../shared/images.ts';
 import { listLanguages } from '../../../../shared/languages/index.ts';
 import type { Log } from '../../../../shared/log.ts';
-import type { Engine, EngineInfo } from '../../engine/engine.ts';
+import type { EngineInfo } from '../../engine/engine.ts';
+import type { Images } from '../../engine/images.ts';
 import { checkPlatform } from '../../images/platform.ts';
 import type { Pin, Sandboxes } from '../sandboxes.ts';
 
@@ -27,12 +28,12 @@ const schema = runRequestSchema({
  * node has the languages that its users use.
  */
 export function languageWarmer(options: {
-  engine: Pick<Engine, 'inspectImage'>;
+  images: Pick<Images, 'inspect'>;
   info: Pick<EngineInfo, 'os' | 'architecture'>;
   sandboxes: Pick<Sandboxes, 'pinOnly'>;
   log: Log;
 }): () => Promise<void> {
-  const { engine, info, sandboxes, log } = options;
+  const { images, info, sandboxes, log } = options;
   /** By language, as they were pinned last. */
   let pins = new Map<string, Pin>();
   let underWay: Promise<void> | undefined;
@@ -40,7 +41,7 @@ export function languageWarmer(options: {
 
   async function pinFor(name: string, reference: string): Promise<Pin | undefined> {
     const familiar = familiarName(reference);
-    const image = await engine.inspectImage(familiar);
+    const image = await images.inspect(familiar);
     if (image === null || checkPlatform(image, info, familiar) !== null) return undefined;
     return { shape: schema.parse({ language: name, code: ' ' }), image, reference: familiar };
   }

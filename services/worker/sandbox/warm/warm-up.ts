@@ -1,6 +1,6 @@
 import { familiarName } from '../../../../shared/images.ts';
 import { type Language, listLanguages } from '../../../../shared/languages/index.ts';
-import type { ImageInfo } from '../../engine/engine.ts';
+import type { ImageInfo } from '../../engine/images.ts';
 import { type InitSession, StartFailed } from '../init/session.ts';
 import { plain, programEnvironment } from '../program/environment.ts';
 import type { ExpectedProgram } from './expected-program.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ImageInfo } from '../../../../services/worker/engine/engine.ts';
+import type { ImageInfo } from '../../../../services/worker/engine/images.ts';
 import type { Pin } from '../../../../services/worker/sandbox/sandboxes.ts';
 import { languageWarmer } from '../../../../services/worker/sandbox/warm/warm-languages.ts';
 import { createLog } from '../../../../shared/log.ts';
@@ -34,8 +34,8 @@ function machine(...references: string[]) {
   const asked: string[] = [];
   const pinned: Pin[][] = [];
   const look = languageWarmer({
-    engine: {
-      async inspectImage(reference) {
+    images: {
+      async inspect(reference) {
         asked.push(reference);
         const image = images.get(reference) ?? null;
         await pool.pass(100);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../../shared/problems.ts';
-import type { ContainerId, ContainerState, Engine } from '../../../engine/engine.ts';
+import type { ContainerId, ContainerState } from '../../../engine/containers.ts';
+import type { Engine } from '../../../engine/engine.ts';
 import { createInitSession } from '../../init/session.ts';
 import type { Sandbox } from '../../sandbox.ts';
 
@@ -22,7 +23,7 @@ export async function openExecSandbox(
   program: { args: string[]; user: string } = { args: [], user: '' },
 ): Promise<Sandbox> {
   const inspect = async () => {
-    const found = await engine.inspect(containerId);
+    const found = await engine.containers.inspect(containerId);
     if (found !== null) return found;
     throw new Problem('container_lost', 'The service was removed meanwhile.');
   };
@@ -33,7 +34,7 @@ export async function openExecSandbox(
   if (!before.running) throw stopped();
   // Its own work folder may be gone; the session sets another anyway.
   const spec = { argv: [initPath, 'exec', ...program.args], user: program.user, workdir: '/', env: {} };
-  const session = createInitSession(await engine.exec(containerId, spec));
+  const session = createInitSession(await engine.containers.exec(containerId, spec));
 
   /** Of a container that has perhaps just ended. */
   async function settled(): Promise<ContainerState> {

@@ -1,5 +1,6 @@
 import { Problem } from '../../../../../shared/problems.ts';
-import type { Engine, VolumeSpec } from '../../../engine/engine.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import type { VolumeSpec } from '../../../engine/volumes.ts';
 
 /** Several workers of one engine may be at it together: one of them removes what the other was about to use. */
 const tries = 5;
@@ -8,7 +9,7 @@ const tries = 5;
 export async function provideVolume(engine: Engine, spec: VolumeSpec): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await engine.provideVolume(spec);
+      return await engine.volumes.provide(spec);
     } catch (error) {
       if (attempt >= tries || (error instanceof Problem && error.code === 'engine_unavailable')) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50 * attempt));

@@ -1,0 +1,54 @@
+import type { PullLayer } from '../../../shared/contracts/events.ts';
+
+/** Images as they lie on the engine. The rules of every method are in engine.ts. */
+export interface Images {
+  /** The image as it lies on the engine; `null` when it does not. */
+  inspect(reference: string, signal?: AbortSignal): Promise<ImageInfo | null>;
+  /**
+   * Fetches an image from its registry. No deadline: bound it with `signal`, which also stops the engine's own
+   * work. Problems: `image_not_found`, `registry_auth`, `registry_unavailable`, `platform_mismatch`, `pull_failed`.
+   */
+  pull(reference: string, options?: PullOptions): Promise<void>;
+  list(signal?: AbortSignal): Promise<ImageSummary[]>;
+  /** `false` when there was none; a Problem `conflict` while a container uses it. */
+  remove(reference: string, signal?: AbortSignal): Promise<boolean>;
+}
+
+export type ImageInfo = {
+  /** Digest of the image's config; names the image, and is not what a registry calls its digest. */
+  id: string;
+  /** The manifest's digest in the reference's repository; `null` for an image that never saw a registry. */
+  digest: string | null;
+  architecture: string;
+  os: string;
+  variant: string | null;
+  entrypoint: string[];
+  cmd: string[];
+  /** `NAME=value`. */
+  env: string[];
+  /** Empty when the image says nothing. */
+  workdir: string;
+  /** Absolute paths. */
+  volumes: string[];
+  user: string;
+  sizeBytes: number;
+  /** RFC 3339. */
+  createdAt: string;
+};
+
+export type ImageSummary = {
+  reference: string;
+  digest: string | null;
+  id: string;
+  sizeBytes: number;
+  createdAt: string;
+};
+
+export type RegistryCredentials = { username: string; password: string };
+
+export type PullOptions = {
+  credentials?: RegistryCredentials | undefined;
+  /** The whole picture each time, a few times a second at most; always once at the end. */
+  onProgress?: ((layers: PullLayer[]) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
