@@ -94,7 +94,7 @@ test('what is executed in a service is ended alone, and the service goes on', as
     { image: pile.reference, name: 'beside', command: ['interfaces', '1', '1', '1000'] },
     async (id) => {
       const run = await execIn(id, { command: ['/pile', 'netlink', '1', '3000', '8'] });
-      expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'memory_limit' } });
+      expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
       const service = (await (await runlet.call('GET', `/v1/services/${id}`)).json()) as { status: string };
       expect(service.status).toBe('ready');
     },

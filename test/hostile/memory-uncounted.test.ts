@@ -36,7 +36,11 @@ test.each([
 ])('unread, unsent, not let go: %s end a step, and no neighbour’s', async (_, kind, processes, most) => {
   const neighbour = runlet.run({ image: 'busybox', command: ['sh', '-c', 'sleep 1; echo well'] });
   const run = await attack(kind, processes, most);
-  expect(run).toMatchObject({ status: 'out_of_memory', exitCode: 137, error: { code: 'memory_limit' } });
+  expect(run).toMatchObject({
+    status: 'out_of_memory',
+    exitCode: 137,
+    error: { code: 'kernel_memory_limit' },
+  });
   expect(run.error?.detail).toMatch(/beside limits.memoryBytes/);
   expect(run.steps?.map(({ limit }) => limit)).toEqual(['memory']);
   expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: 'well\n' });
@@ -49,7 +53,7 @@ test('connections on a loopback that Docker has the kernel keep a table of', asy
     limits: { memoryBytes: 64 * MiB, timeoutMs: 30_000 },
     network: 'egress',
   });
-  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'memory_limit' } });
+  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
 });
 
 test.each([
