@@ -1,19 +1,15 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { pileImage } from './support/memory.ts';
+import { startWithPile, type WithPile } from './support/memory.ts';
 
 /** What a program does to the kernel’s books on it: its CPU time, its dumps. */
-let runlet: Runlet;
-let pile: Awaited<ReturnType<typeof pileImage>>;
+let runlet: WithPile['runlet'];
+let pile: WithPile['pile'];
+let on: WithPile;
 beforeAll(async () => {
-  const lab = inject('lab');
-  pile = await pileImage(lab.dockerHost);
-  runlet = await startRunlet(lab);
+  on = await startWithPile(inject('lab'));
+  ({ runlet, pile } = on);
 });
-afterAll(async () => {
-  await runlet?.stop();
-  await pile?.remove();
-});
+afterAll(() => on?.stop());
 
 test('CPU time of children that nobody waits for is counted, and limited', async () => {
   const request = (most: number, cpuTimeMs: number) => ({

@@ -1,22 +1,18 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { hasSocketLimit, mostSocketBytes, pileImage } from './support/memory.ts';
+import { hasSocketLimit, mostSocketBytes, startWithPile, type WithPile } from './support/memory.ts';
 
 /** What a run can have the kernel hold for it, past its memory limit. Each attack would be held for so long, and succeed. */
 const heldForS = 10;
 const MiB = 1024 * 1024;
 
-let runlet: Runlet;
-let pile: Awaited<ReturnType<typeof pileImage>>;
+let runlet: WithPile['runlet'];
+let pile: WithPile['pile'];
+let on: WithPile;
 beforeAll(async () => {
-  const lab = inject('lab');
-  pile = await pileImage(lab.dockerHost);
-  runlet = await startRunlet(lab);
+  on = await startWithPile(inject('lab'));
+  ({ runlet, pile } = on);
 });
-afterAll(async () => {
-  await runlet?.stop();
-  await pile?.remove();
-});
+afterAll(() => on?.stop());
 
 const attack = (kind: string, processes: number, most: number, seconds = heldForS) =>
   runlet.run({
