@@ -241,8 +241,10 @@ describe('runlet doctor', () => {
     const said = (name: string) => `${report.at(`worker node-a: ${name}`)?.detail}`;
     const remedy = (name: string) => `${report.at(`worker node-a: ${name}`)?.remedy}`;
     expect(remedy('cgroups')).toContain('unified_cgroup_hierarchy=1');
-    expect(said('connections')).toContain('16 of them');
-    expect(remedy('connections')).toContain('nf_conntrack_max=65536');
+    expect(said('connections')).toContain(
+      '1024 for each run or service with egress, and 8 of them at a time',
+    );
+    expect(remedy('connections')).toContain('nf_conntrack_max=32768');
     expect(said('core dumps')).toContain('/usr/share/apport/apport');
     expect(remedy('core dumps')).toContain('kernel.core_pattern=core');
     expect(remedy('user namespaces')).toContain('user.max_user_namespaces=0');

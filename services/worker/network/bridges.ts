@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../shared/problems.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NetworkSpec } from '../engine/networks.ts';
 import type { Firewall } from './firewall.ts';
+import { egressPrefix } from './firewall-rules.ts';
 import type { SubnetPool } from './subnets.ts';
 
 export type BridgeParts = {
@@ -12,15 +14,24 @@ export type BridgeParts = {
   subnets: SubnetPool;
   /** Something that keeps no network from being made or removed, and that somebody should know of. */
   onFault?: (error: Error) => void;
+  /** How long one with egress waits for its turn where there are as many as there may be. */
+  patienceMs?: number;
 };
 
 /** How a reason becomes a sentence to whoever wanted the network. */
 type Refusal = (reason: string, cause?: unknown) => Problem;
 
 const maxPicks = 32;
+const lookAgainMs = 250;
 
 /** Networks of one container each, behind the firewall. */
-export function createBridges({ engine, firewall, subnets, onFault = () => {} }: BridgeParts) {
+export function createBridges({
+  engine,
+  firewall,
+  subnets,
+  onFault = () => {},
+  patienceMs = 60_000,
+}: BridgeParts) {
   /**
    * What a container had begun goes on in this machine's table of connections when it is gone: two minutes, and for days where
    * its peer has kept it from ending (a window of zero). Whoever has the subnet next would be held to account for it.
@@ -41,6 +52,22 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
     }
   }
 
+  /** As many as there may be are looked for again once it is there: others, of other workers too, look at the same time. */
+  async function makeInTurn(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
+    const until = performance.now() + patienceMs;
+    for (;;) {
+      const most = firewall.egressAtOnce() ?? Number.POSITIVE_INFINITY;
+      if (withEgress() < most) {
+        await make(spec, refusal, signal);
+        if (withEgress() <= most) return;
+        await engine.networks.remove(spec.name, signal);
+      }
+      if (performance.now() >= until) throw tooMany(most);
+      await sleep(lookAgainMs * (1 + Math.random()), undefined, { signal }).catch(() => {});
+      signal?.throwIfAborted();
+    }
+  }
+
   return {
     /** Why none can be had on this worker; `null` when it can. Looks at the machine as it is now, and puts rules back. */
     async unavailable(): Promise<string | null> {
@@ -53,10 +80,14 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
 
     isThere: (interfaceName: string) => existsSync(`/sys/class/net/${interfaceName}`),
 
-    /** Takes the place of a network of that name. Rejects with a refusal, or as the engine does. */
+    /**
+     * Takes the place of a network of that name. Rejects with a refusal, or as the engine does; with a Problem `overloaded` where there are
+     * as many with egress as there may be, and stay.
+     */
     async open(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal): Promise<void> {
       await this.close(spec.name, signal);
-      await make(spec, refusal, signal);
+      if (spec.interfaceName.startsWith(egressPrefix)) await makeInTurn(spec, refusal, signal);
+      else await make(spec, refusal, signal);
       // A worker in a container of its own sees another network than its engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
       await engine.networks.remove(spec.name, signal);
@@ -74,6 +105,16 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
     },
   };
 }
+
+/** Of all workers on this machine. */
+const withEgress = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(egressPrefix)).length;
+
+const tooMany = (most: number) =>
+  new Problem(
+    'overloaded',
+    `This worker’s machine has room for the connections of ${most} runs and services with egress at a time (nf_conntrack_max), and there are as many. Try again later, or use network "none".`,
+    { retryAfterSeconds: 60 },
+  );
 
 /** 15 characters: the kernel's most. */
 export function interfaceFor(networkName: string, prefix: string): string {

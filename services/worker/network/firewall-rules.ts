@@ -1,3 +1,5 @@
+import { burstOfAll, newOfAllPerSecond } from '../../../shared/egress-share.ts';
+
 /** Of bridges out of which the public internet may be reached: of runs and services with egress. */
 export const egressPrefix = 'rle';
 /** Of bridges out of which nothing may be reached: of other services. */
@@ -44,6 +46,7 @@ export type RuleSet = {
   hooks: { chain: string; rules: string[] }[];
 };
 
+/** What is wanted of the rules, as far as the kernel has the matches for it. */
 export type Bounds = {
   /** Connections that one container may have at once; `null`: no bound, where the kernel has no match for it. */
   connections: number | null;
@@ -77,8 +80,14 @@ const answers = '-m conntrack --ctstate ESTABLISHED --ctdir REPLY';
  * IPv4. From a container: answers; with egress also to the resolvers' port 53 and to global addresses; nowhere else, to
  * this machine neither. To a container: answers, through the ports that it publishes, and from its callers here.
  * `forwardHook`: DOCKER-USER where there is one, as Docker puts its own rules before those of FORWARD; else FORWARD.
+ * `tracked`: connections that the machine keeps track of, as far as it says.
  */
-export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Bounds): RuleSet {
+export function ipv4Rules(
+  resolvers: string[],
+  forwardHook: string,
+  bounds: Bounds,
+  tracked: number | null,
+): RuleSet {
   const dns = (chain: string, verdict: string) =>
     resolvers.flatMap((address) =>
       ['udp', 'tcp'].flatMap((protocol) =>
@@ -106,7 +115,7 @@ export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Boun
       ...dns(inputChain, 'ACCEPT'),
       `-A ${inputChain} -j DROP`,
       ...fromHere(bounds),
-      ...ofNew(bounds),
+      ...ofNew(bounds, tracked),
     ],
     hooks: [hookInto(forwardHook, forwardChain), inputHook, outputHook],
   };
@@ -126,23 +135,36 @@ function fromHere({ callers }: Bounds): string[] {
   ];
 }
 
-/** The same number at the start, and then a sixteenth of it each second. */
+/**
+ * A table of hashlimit's that is there already under a name goes on with the rate that it was made with: so the rate is in the name.
+ *
+ * The same number at the start, and then a sixteenth of it each second. */
 const newPerSecond = (connections: number) => Math.max(1, Math.floor(connections / 16));
 
 /**
  * Each connection has an entry in the connection table of the machine, which is full for everybody when it is full. Only its first
  * packet is looked at: the entry is confirmed when that leaves, and one that is dropped here has none. The rate comes first, for two
  * reasons: connlimit notes each packet that it sees, also those that it refuses (64 bytes, freed a few at a time), and does not count
- * TCP connections that are closed, whose entries stay for two minutes.
+ * TCP connections that are closed, whose entries stay for two minutes. So those of all together are bounded by a rate as well, last, that none
+ * has it used up by what is refused. Not by connlimit: that goes through all that it counts for each that is new (measured, 1 to 2 ms with
+ * 20,000, for the whole machine); how many may be open follows from how many sandboxes there may be (bridges.ts).
  */
-function ofNew({ connections }: Bounds): string[] {
+function ofNew({ connections }: Bounds, tracked: number | null): string[] {
   if (connections === null) return [];
   const rate = `--hashlimit-above ${newPerSecond(connections)}/sec --hashlimit-burst ${connections}`;
   return [
     `-A ${newChain} -m conntrack --ctstatus CONFIRMED -j RETURN`,
-    `-A ${newChain} -m hashlimit ${rate} --hashlimit-mode srcip --hashlimit-name runlet-egress --hashlimit-htable-expire 30000 -j DROP`,
+    `-A ${newChain} -m hashlimit ${rate} --hashlimit-mode srcip --hashlimit-name runlet-each-${connections} --hashlimit-htable-expire 30000 -j DROP`,
     `-A ${newChain} -m connlimit --connlimit-above ${connections} --connlimit-mask 32 --connlimit-saddr -j DROP`,
+    ...(tracked === null ? [] : [`-A ${newChain} -m hashlimit ${rateOfAll(tracked)} -j DROP`]),
   ];
+}
+
+function rateOfAll(tracked: number): string {
+  // hashlimit keeps a rate as the time between two, in whole microseconds, and so prints another one than it was given, for most above 1,000.
+  const between = Math.ceil(1_000_000 / newOfAllPerSecond(tracked));
+  const rate = Math.floor(1_000_000 / between);
+  return `--hashlimit-above ${rate}/sec --hashlimit-burst ${burstOfAll(tracked)} --hashlimit-name runlet-all-${rate}`;
 }
 
 /** IPv6: nothing at all. The networks have none; this holds should that ever change. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { sandboxesWithEgress } from '../../../shared/egress-share.ts';
 import {
   type Bounds,
   ipv4Rules,
@@ -11,6 +12,7 @@ import {
   removeScript,
   restoreScript,
 } from './firewall-rules.ts';
+import { trackedConnections } from './tracked-connections.ts';
 
 /** The rules that stand between sandboxes with egress and everything that is not the public internet. */
 export type Firewall = {
@@ -24,6 +26,8 @@ export type Firewall = {
   remove(): Promise<void>;
   /** What of the wanted bounds stands; `undefined` before the first `ensure`. */
   bounds(): Bounds | undefined;
+  /** How many networks with egress there may be on this machine at a time, so that they do not fill its table of connections; `null`: no bound. */
+  egressAtOnce(): number | null;
   /** Takes what a subnet began out of this machine's table of connections. */
   forget(subnet: string): Promise<void>;
 };
@@ -45,7 +49,11 @@ const defaultBounds: Bounds = { connections: 1024, callers: callersOf(0) };
 /** `resolvers`: IPv4 addresses whose port 53 stays open, also where they are private ones. */
 export function createFirewall(
   resolvers: string[],
-  { bounds: wanted = defaultBounds, init = defaultInit }: { bounds?: Bounds; init?: string } = {},
+  {
+    bounds: wanted = defaultBounds,
+    init = defaultInit,
+    tracked = trackedConnections,
+  }: { bounds?: Bounds; init?: string; tracked?: () => number | null } = {},
 ): Firewall {
   const bad = resolvers.find((address) => !isIPv4(address));
   if (bad !== undefined) throw new Error(`The egress resolver "${bad}" is not an IPv4 address`);
@@ -54,7 +62,11 @@ export function createFirewall(
     name: 'iptables',
     candidates: (listing) => {
       const forwardHook = listing.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
-      return lesser(wanted).map((bounds) => ({ bounds, set: ipv4Rules(resolvers, forwardHook, bounds) }));
+      const most = tracked();
+      return lesser(wanted).map((bounds) => ({
+        bounds,
+        set: ipv4Rules(resolvers, forwardHook, bounds, most),
+      }));
     },
   };
   const ipv6: Family = { name: 'ip6tables', candidates: () => [{ bounds: wanted, set: ipv6Rules() }] };
@@ -79,6 +91,11 @@ export function createFirewall(
     ensure: () => each(ensureOne),
     remove: () => each(remove),
     bounds: () => standing,
+    egressAtOnce: () => {
+      const most = tracked();
+      const each = standing?.connections;
+      return most === null || typeof each !== 'number' ? null : sandboxesWithEgress(each, most);
+    },
     forget: async (subnet) => void (await run(init, ['forget', subnet])),
   };
 }
