@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bench, probeImage } from './support.ts';
 
-const { EINVAL, ENOMEM, EPERM, EPROTONOSUPPORT, ENOSYS } = constants.errno;
+const { EINVAL, ENOMEM, EPERM, EPROTONOSUPPORT, ENOSYS, ENOTTY } = constants.errno;
 const { run } = bench();
 let probe: ReturnType<typeof probeImage>;
 let results: Map<string, number>;
@@ -41,6 +41,8 @@ const allowed = [
   'option_type_of_service',
   'option_error_queue',
   'lock_of_process',
+  'ioctl_get_flags',
+  'ioctl_others',
   'ptrace_own_child',
 ];
 
@@ -60,6 +62,10 @@ const unknown = {
   huge_shared: ENOMEM,
   lock_of_description: EINVAL,
   lock_of_description_high_bits: EINVAL,
+  // With them a folder leaves its project, and its quota.
+  ioctl_set_flags: ENOTTY,
+  ioctl_set_flags_high_bits: ENOTTY,
+  ioctl_set_attributes: ENOTTY,
 };
 
 it.each(Object.entries(unknown))('answers %s as a kernel that does not know it', (name, errno) => {

@@ -72,6 +72,20 @@ static long lock(int command) {
   return fcntl(fd, command, &all);
 }
 
+/* An ioctl that the filter lets through fails by its descriptor. */
+static long ask(unsigned long number) {
+  errno = 0;
+  long result = syscall(SYS_ioctl, -1, number, 0);
+  return result < 0 && errno == EBADF ? 0 : result;
+}
+
+static long ask_all(void) {
+  int refused = 0;
+  for (unsigned long number = 0; number < 65536; number++) refused += ask(number) != 0;
+  /* Those of type X, and one of type f. */
+  return refused == 257 ? 0 : -1;
+}
+
 int main(void) {
   char nothing[256] = {0};
   TRY(mount, "none", "/tmp", "tmpfs", 0, 0);
@@ -113,6 +127,11 @@ int main(void) {
   TRY(iopl, 3);
   TRY(modify_ldt, 0, nothing, sizeof nothing);
   TRY(memfd_secret, 0);
+  tell("ioctl_set_flags", ask(0x40086602));
+  tell("ioctl_set_flags_high_bits", ask(0x100006602));
+  tell("ioctl_set_attributes", ask(0x401c5820));
+  tell("ioctl_get_flags", ask(0x80086601));
+  tell("ioctl_others", ask_all());
   TRY(io_setup, 1, nothing);
   TRY(io_submit, 0, 0, 0);
   struct clone_args new_thread = {.exit_signal = SIGCHLD};
