@@ -228,6 +228,24 @@ describe('the container that is asked for', () => {
     });
   });
 
+  it('has a writable root of a size, and where it lies in memory none', () => {
+    const sizeOf = (fields: object) => {
+      const spec = sandboxSpecFor(
+        request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields }),
+        image,
+        { name: 'n', labels: {} },
+        policy,
+        init,
+      );
+      const { HostConfig } = containerBody(spec) as { HostConfig: { StorageOpt?: object } };
+      return HostConfig.StorageOpt;
+    };
+    expect(sizeOf({ writable: true })).toEqual({ size: '67108864' });
+    expect(sizeOf({})).toBeUndefined();
+    // gVisor has its root in one file that it maps: what does not fit there would kill it, where a program should be told.
+    expect(sizeOf({ writable: true, isolation: 'gvisor' })).toBeUndefined();
+  });
+
   it('starts with the init, which comes in a volume that cannot be written to', () => {
     const asked = request({ command: ['x'], limits: { pids: 7 } });
     const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);

@@ -14,6 +14,8 @@ export interface Engine {
   /** Answers when the engine does. */
   ping(signal?: AbortSignal): Promise<void>;
   info(signal?: AbortSignal): Promise<EngineInfo>;
+  /** What it holds to a size by itself, as was tried when it was first asked; `again`: it may be another one by now. */
+  diskQuotas(how?: { again: boolean }): Promise<DiskQuotas>;
 
   /** The image as it lies on the engine; `null` when it does not. */
   inspectImage(reference: string, signal?: AbortSignal): Promise<ImageInfo | null>;
@@ -104,8 +106,11 @@ export interface Engine {
    * content (a digest). It outlives the worker, like an image. Answers the folder of the engine's machine that it is.
    */
   provideVolume(spec: VolumeSpec, signal?: AbortSignal): Promise<string>;
-  /** An empty named volume; one that is there already stays as it is, with its labels. */
-  createVolume(name: string, labels: Labels, signal?: AbortSignal): Promise<void>;
+  /**
+   * An empty named volume, which the engine holds to `mostBytes` where it can; one that is there already stays as it is, with its labels.
+   * Answers what the engine holds it to; `null`: to nothing.
+   */
+  createVolume(name: string, labels: Labels, mostBytes: number, signal?: AbortSignal): Promise<number | null>;
   /** Quiet when there is none; a Problem `conflict` while a container uses it. */
   removeVolume(name: string, signal?: AbortSignal): Promise<void>;
   listVolumes(labels: Labels, signal?: AbortSignal): Promise<VolumeSummary[]>;
@@ -162,6 +167,12 @@ export type EngineRegistries = {
   /** URLs of the proxies that it calls by, and what it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   proxy: { http: string; https: string; without: string };
 };
+
+/**
+ * Whether the engine holds what a container writes to its root, and what a volume holds, to a size by the file system's project quotas: a
+ * write past it fails (ENOSPC, EDQUOT).
+ */
+export type DiskQuotas = { roots: boolean; volumes: boolean };
 
 export type ImageInfo = {
   /** Digest of the image's config; names the image, and is not what a registry calls its digest. */
@@ -249,6 +260,8 @@ export type ContainerSpec = {
   /** Resolvers; empty: the engine's own choice. */
   dns: string[];
   readOnlyRoot: boolean;
+  /** What it may write to its root, as far as the engine can hold it to that (`diskQuotas`); `null`: as much as there is. */
+  rootBytes: number | null;
   tmpfs: Tmpfs[];
   volumes: VolumeMount[];
   files: FileMount[];
@@ -375,10 +388,12 @@ export type DiskPlaces = {
   pid: number;
   /** The folder that takes what is written to the root; `null` where the engine does not tell. */
   root: string | null;
+  /** What the engine itself holds that to; `null`: to nothing. */
+  rootQuota: number | null;
   /** Files of the engine's own that the container may write to, each at a path of it. */
   files: { source: string; path: string }[];
   /** Volumes that it may write to, named ones or not. */
-  volumes: { folder: string; path: string }[];
+  volumes: { folder: string; path: string; quota: number | null }[];
 };
 
 export type ContainerSummary = {

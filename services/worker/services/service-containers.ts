@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import { defaultVolumeBytes, type ServiceRequest } from '../../../shared/contracts/service.ts';
 import { familiarName } from '../../../shared/images.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import { Problem } from '../../../shared/problems.ts';
@@ -14,6 +14,7 @@ import { filesContainer, serviceLabelsFor, serviceName } from '../sandbox/labels
 import type { ServiceNetworks } from '../sandbox/service-networks.ts';
 import { mayBeNotExecuted, notExecuted } from './not-executed.ts';
 import { isOnlyHere, type Publishing } from './publishing.ts';
+import { checkVolumeFits } from './service-disk.ts';
 import { bringFiles, filesVolume } from './service-files.ts';
 import { serviceSpecFor } from './service-spec.ts';
 import { removeStale } from './stale.ts';
@@ -96,9 +97,11 @@ export function createServiceContainers(options: {
     };
     const network = await networks.open(owner, request.network);
     const volumeNames = new Map<string, string>();
-    for (const { name } of request.volumes) {
+    for (const [index, { name, sizeBytes }] of request.volumes.entries()) {
       const onEngine = engineVolumeName(options.instance, head.tenant, name);
-      await engine.createVolume(onEngine, { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name });
+      const volumeLabels = { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name };
+      const quota = await engine.createVolume(onEngine, volumeLabels, sizeBytes ?? defaultVolumeBytes);
+      checkVolumeFits(index, name, sizeBytes, quota);
       volumeNames.set(name, onEngine);
     }
     const labels = labelsOf(record);

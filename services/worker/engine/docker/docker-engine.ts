@@ -1,5 +1,5 @@
 import type { Log } from '../../../../shared/log.ts';
-import type { Engine } from '../engine.ts';
+import type { ContainerId, ContainerSpec, Engine } from '../engine.ts';
 import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { createClient } from './client.ts';
@@ -21,6 +21,8 @@ import { containerPid, containerSize, diskPlaces, inspectContainer } from './ins
 import { containerLogs } from './logs.ts';
 import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
+import { saysNoQuotas } from './quota-options.ts';
+import { createQuotas, isWithoutQuotas } from './quotas.ts';
 import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
 import { networkSysctls } from './sysctls.ts';
@@ -38,11 +40,12 @@ export function createDockerEngine(
   log?: Pick<Log, 'debug' | 'warn'>,
 ): Engine {
   const client = createClient(options, (asked, said, status) => {
-    // What is not there, or there already, is what was asked for more often than not.
-    const level = status === 404 || status === 409 ? 'debug' : 'warn';
+    // What is not there, or there already, is what was asked for more often than not; quotas are tried.
+    const level = status === 404 || status === 409 || saysNoQuotas(said) ? 'debug' : 'warn';
     log?.[level]({ asked, said, status }, 'the engine refused');
   });
   const sockets = socketLimit(client.local, (id) => containerPid(client, id));
+  const quotas = createQuotas(client);
   let known: Promise<string> | undefined;
   /** Of the Engine's machine: asked once. */
   const kernel = () => {
@@ -52,15 +55,27 @@ export function createDockerEngine(
     });
     return known;
   };
+  const create = async (spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId> =>
+    createContainer(client, spec, networkSysctls(await kernel()), signal);
   return {
     local: client.local,
     ping: (signal) => ping(client, signal),
     info: (signal) => readInfo(client, signal),
+    diskQuotas: ({ again } = { again: false }) => (again ? quotas.again() : quotas.tried()),
     inspectImage: (reference, signal) => inspectImage(client, reference, signal),
     pull: (reference, how = {}) => pullImage(client, reference, how),
     listImages: (signal) => listImages(client, signal),
     removeImage: (reference, signal) => removeImage(client, reference, signal),
-    create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
+    create: async (spec, signal) => {
+      if (spec.rootBytes === null) return create(spec, signal);
+      const without = { ...spec, rootBytes: null };
+      if (!(await quotas.tried()).roots) return create(without, signal);
+      return create(spec, signal).catch(async (error) => {
+        if (!isWithoutQuotas(error)) throw error;
+        await quotas.again();
+        return create(without, signal);
+      });
+    },
     attach: (id, how) => attach(client, id, how),
     wait: (id, how = {}) => waitForExit(client, id, how),
     start: async (id, signal) => {
@@ -85,7 +100,14 @@ export function createDockerEngine(
     },
     rename: (id, name, signal) => renameContainer(client, id, name, signal),
     provideVolume: (spec, signal) => provideVolume(client, spec, signal),
-    createVolume: (name, labels, signal) => createVolume(client, name, labels, signal),
+    createVolume: async (name, labels, mostBytes, signal) => {
+      if (!(await quotas.tried()).volumes) return createVolume(client, name, labels, null, signal);
+      return createVolume(client, name, labels, mostBytes, signal).catch(async (error) => {
+        if (!isWithoutQuotas(error)) throw error;
+        await quotas.again();
+        return createVolume(client, name, labels, null, signal);
+      });
+    },
     removeVolume: (name, signal) => removeVolume(client, name, signal),
     listVolumes: (labels, signal) => listVolumes(client, labels, signal),
     createNetwork: (spec, signal) => createNetwork(client, spec, signal),
