@@ -111,7 +111,7 @@ function checkDiskLimits(
   return [
     warning(
       name,
-      `${quotas}its engine alone tells what containers write ${held === '' ? '' : 'elsewhere'}: deleted files that are still open, and volumes, count for nothing`,
+      `${quotas}its engine alone tells what containers write${held === '' ? '' : ' elsewhere'}: deleted files that are still open, and volumes, count for nothing`,
       'Run a worker as root on the engine’s own machine; or set RUNLET_ALLOW_WRITABLE=false, and give services to nobody whom you do not trust.',
     ),
   ];
