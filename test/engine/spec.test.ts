@@ -228,7 +228,7 @@ describe('the container that is asked for', () => {
     });
   });
 
-  it('has a writable root of a size, and where it lies in memory none', () => {
+  it('has a writable root of a size, and none where it is not written to, or gVisor’s', () => {
     const sizeOf = (fields: object) => {
       const spec = sandboxSpecFor(
         request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields }),
@@ -242,7 +242,7 @@ describe('the container that is asked for', () => {
     };
     expect(sizeOf({ writable: true })).toEqual({ size: '67108864' });
     expect(sizeOf({})).toBeUndefined();
-    // gVisor has its root in one file that it maps: what does not fit there would kill it, where a program should be told.
+    // gVisor maps what is written to a root, where a full disk is no error of a write: the watch has it.
     expect(sizeOf({ writable: true, isolation: 'gvisor' })).toBeUndefined();
   });
 
