@@ -185,6 +185,27 @@ describe('runlet doctor', () => {
     expect((await doctor()).at('workers')?.status).toBe('failed');
   });
 
+  it('says whether quotas hold the limits on disks, or a watch', async () => {
+    const detailOf = async (disksSeen: boolean, roots: boolean, volumes: boolean) => {
+      api.workers = [{ ...healthy, disksSeen, diskQuotas: { roots, volumes } }];
+      const { status, detail } = (await doctor()).at('worker node-a: disk limits') ?? {};
+      return `${status}: ${detail}`;
+    };
+    expect(await detailOf(true, true, true)).toMatch(
+      /^ok: project quotas for roots and named volumes; what these leave out is watched/,
+    );
+    expect(await detailOf(true, false, true)).toMatch(
+      /^ok: project quotas for named volumes; a watch for the rest.*XFS.*pquota/,
+    );
+    expect(await detailOf(true, false, false)).toMatch(/^ok: a watch for all.*XFS.*pquota/);
+    expect(await detailOf(false, true, true)).toMatch(
+      /^warning: project quotas for roots and named volumes; its engine alone/,
+    );
+    expect(await detailOf(false, false, false)).toMatch(
+      /^warning: its engine alone tells what containers write: /,
+    );
+  });
+
   it('fails an engine that a program could break out of', async () => {
     api.workers = [engine({ runcVersion: '1.1.11' })];
     const report = await doctor();

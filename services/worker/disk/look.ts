@@ -2,7 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 /** What one limit is for: folders and files of the engine's machine, and where the container has each (`/`: as its root). */
-export type DiskGroup = { maxBytes: number; places: { path: string; inside: string }[] };
+export type DiskGroup = {
+  maxBytes: number;
+  /** What a file or folder counts at least: one that is empty takes room as well. */
+  leastBytes: number;
+  places: { path: string; inside: string }[];
+};
 
 export type DiskUse = {
   /** Of each group; one may end as soon as it is over its `maxBytes`. */
@@ -92,7 +97,7 @@ function requestOf(pid: number, groups: DiskGroup[], ms: number): Buffer {
     pid,
     ms,
     groups.length,
-    ...groups.map(({ maxBytes }) => maxBytes),
+    ...groups.flatMap(({ maxBytes, leastBytes }) => [maxBytes, leastBytes]),
     ...groups.flatMap(({ places }, group) => places.flatMap(({ path, inside }) => [group, path, inside])),
   ];
   const payload = Buffer.from(fields.map((field) => `${field}\0`).join(''));

@@ -5,18 +5,37 @@ import type { DiskGroup } from './look.ts';
 /** The root's limit; and that of each volume, by where the container has it. Volumes without one count as the root. */
 export type DiskLimits = { rootBytes: number; volumes: { path: string; bytes: number }[] };
 
+const MiB = 1024 * 1024;
+/** Of a file without content, where nothing else counts files. */
+const fileBytes = 4096;
+/** What its inode takes (XFS). */
+const inodeBytes = 512;
+
+/**
+ * What the watch holds to a limit. Where a quota does, that is the one to be reached: there a program is told, and goes on. The watch is for
+ * what a quota leaves out (inodes, files that lie elsewhere), and lets that be an eighth of the limit, so that it ends nothing which is full.
+ */
+export function heldTo(bytes: number, quota: number | null): Pick<DiskGroup, 'maxBytes' | 'leastBytes'> {
+  if (quota === null || quota > bytes) return { maxBytes: bytes, leastBytes: fileBytes };
+  return { maxBytes: bytes + Math.max(MiB, Math.floor(bytes / 8)), leastBytes: inodeBytes };
+}
+
 /** The first group is the root, the others are the volumes in their order. `null`: nobody says where the root's files are. */
 export async function groupsOf(found: DiskPlaces, limits: DiskLimits): Promise<DiskGroup[] | null> {
   const upper = found.root ?? upperOf(await readFile(`/proc/${found.pid}/mountinfo`, 'utf8').catch(() => ''));
   if (upper === undefined) return null;
   const root: DiskGroup = {
-    maxBytes: limits.rootBytes,
+    ...heldTo(limits.rootBytes, found.rootQuota),
     places: [
       { path: upper, inside: '/' },
       ...found.files.map(({ source, path }) => ({ path: source, inside: path })),
     ],
   };
-  const volumes = limits.volumes.map(({ bytes }): DiskGroup => ({ maxBytes: bytes, places: [] }));
+  const quotaAt = (path: string) =>
+    found.volumes.find((one) => withoutEnd(one.path) === withoutEnd(path))?.quota ?? null;
+  const volumes = limits.volumes.map(
+    ({ path, bytes }): DiskGroup => ({ ...heldTo(bytes, quotaAt(path)), places: [] }),
+  );
   for (const { folder, path } of found.volumes) {
     const own = volumes[limits.volumes.findIndex((one) => withoutEnd(one.path) === withoutEnd(path))];
     (own ?? root).places.push({ path: folder, inside: path });

@@ -40,7 +40,7 @@ type Watched = {
 export type DiskWatch = ReturnType<typeof createDiskWatch>;
 
 /**
- * Ends what writes more than it may. Where the worker is root on the engine's machine it sees all of it: the root's files, those that
+ * Ends what writes more than it may, and what the file system's own quotas do not keep from it (heldTo). Where the worker is root on the engine's machine it sees all of it: the root's files, those that
  * are deleted and held, volumes, the container's own hosts, hostname and resolv.conf. Elsewhere it is the engine that is asked for
  * the root's size, which knows of no deleted file and no volume; there `RLIMIT_FSIZE` alone bounds each file.
  */

@@ -74,6 +74,7 @@ export function sandboxSpecFor(
     network: network?.name ?? 'none',
     dns: network?.dns ?? [],
     readOnlyRoot: !shape.writable,
+    rootBytes: shape.writable && !inGvisor ? limits.diskBytes : null,
     tmpfs: writableFolders(image.volumes, workdir, limits.diskBytes, user),
     volumes: [init.volume],
     files: [...(network === undefined ? [init.hosts] : []), ...ofImage],
@@ -95,7 +96,7 @@ export function updatableLimits({ memoryBytes, pids, cpus }: RunRequest['limits'
 
 function rlimitsFor({ limits, writable }: SandboxShape): Rlimit[] {
   const rlimits: Rlimit[] = [{ name: 'nofile', soft: openFiles, hard: openFiles }, noCore];
-  // One file only; the sum on the root filesystem is watched by `containerSize`.
+  // One file only; the sum is the quota's (rootBytes), or the watch's.
   if (writable) rlimits.push({ name: 'fsize', soft: limits.diskBytes, hard: limits.diskBytes });
   return rlimits;
 }

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServiceRequest } from '../../../shared/contracts/service.ts';
+import { defaultVolumeBytes, type ServiceRequest } from '../../../shared/contracts/service.ts';
 import { familiarName } from '../../../shared/images.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import { Problem } from '../../../shared/problems.ts';
@@ -14,6 +14,7 @@ import type { ImageProvider } from '../images/image-provider.ts';
 import { filesContainer, serviceLabelsFor, serviceName } from '../labels.ts';
 import type { ServiceNetworks } from '../network/service-networks.ts';
 import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
+import { checkVolumeFits } from './disk.ts';
 import { bringFiles, filesVolume } from './files.ts';
 import { mayBeNotExecuted, notExecuted } from './not-executed.ts';
 import { isOnlyHere, type Publishing } from './publishing.ts';
@@ -98,9 +99,11 @@ export function createServiceContainers(options: {
     };
     const network = await networks.open(owner, request.network);
     const volumeNames = new Map<string, string>();
-    for (const { name } of request.volumes) {
+    for (const [index, { name, sizeBytes }] of request.volumes.entries()) {
       const onEngine = engineVolumeName(options.instance, head.tenant, name);
-      await engine.volumes.create(onEngine, { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name });
+      const volumeLabels = { 'dev.runlet.tenant': head.tenant, 'dev.runlet.volume': name };
+      const quota = await engine.volumes.create(onEngine, volumeLabels, sizeBytes ?? defaultVolumeBytes);
+      checkVolumeFits(index, name, sizeBytes, quota);
       volumeNames.set(name, onEngine);
     }
     const labels = labelsOf(record);

@@ -20,6 +20,23 @@ export function maxFileBytes(request: Wanted): number {
   return Math.max(rootBytes, ...volumes.map(({ bytes }) => bytes));
 }
 
+/**
+ * Throws where a volume that is there has a quota below what is asked for: it is fixed when the volume is made, and the larger size would be
+ * had in name only. Who names no size has what there is. Pure.
+ */
+export function checkVolumeFits(
+  index: number,
+  name: string,
+  sizeBytes: number | undefined,
+  quota: number | null,
+): void {
+  if (quota === null || sizeBytes === undefined || sizeBytes <= quota) return;
+  throw new Problem(
+    'conflict',
+    `The volume "${name}" was made for ${quota} bytes, and cannot be made larger where the disk’s own quotas hold it to them: volumes[${index}].sizeBytes is ${sizeBytes}. Ask for ${quota} or less; or name a new volume, and copy into it what is in this one.`,
+  );
+}
+
 /** Why a service was stopped that held more than it may, and what to do. Pure. */
 export function diskProblem({ volume }: DiskOver, request: Wanted): Problem {
   const index = request.volumes.findIndex(({ path }) => path === volume);

@@ -36,7 +36,8 @@ export async function bringFiles(options: {
   const { id, tenant } = record.head;
   const path = checkWorkdir(workdirFor(request.workdir, image.workdir));
   const volume = filesVolume(id);
-  await engine.volumes.create(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
+  const labelled = { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume };
+  await engine.volumes.create(volume, labelled, request.limits.diskBytes);
   const { init } = options.initVolume;
   const name = filesContainer(id);
   await removeStale(engine, name, options.labels);
@@ -55,6 +56,7 @@ export async function bringFiles(options: {
     network: 'none',
     dns: [],
     readOnlyRoot: true,
+    rootBytes: null,
     tmpfs: [],
     volumes: [init.volume, { name: volume, path, readOnly: false, copy: true }],
     files: [],

@@ -56,6 +56,7 @@ export function serviceSpecFor(options: {
     network: network.name,
     dns: network.dns,
     readOnlyRoot: false,
+    rootBytes: request.isolation === 'gvisor' ? null : limits.diskBytes,
     tmpfs: [],
     volumes: [
       options.init.volume,

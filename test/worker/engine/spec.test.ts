@@ -228,6 +228,24 @@ describe('the container that is asked for', () => {
     });
   });
 
+  it('has a writable root of a size, and none where it is not written to, or gVisor’s', () => {
+    const sizeOf = (fields: object) => {
+      const spec = sandboxSpecFor(
+        request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields }),
+        image,
+        { name: 'n', labels: {} },
+        policy,
+        init,
+      );
+      const { HostConfig } = containerBody(spec) as { HostConfig: { StorageOpt?: object } };
+      return HostConfig.StorageOpt;
+    };
+    expect(sizeOf({ writable: true })).toEqual({ size: '67108864' });
+    expect(sizeOf({})).toBeUndefined();
+    // gVisor maps what is written to a root, where a full disk is no error of a write: the watch has it.
+    expect(sizeOf({ writable: true, isolation: 'gvisor' })).toBeUndefined();
+  });
+
   it('starts with the init, which comes in a volume that cannot be written to', () => {
     const asked = request({ command: ['x'], limits: { pids: 7 } });
     const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
