@@ -1,7 +1,6 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { type Filler, fillers, MiB, saidMiB, watchHost } from './support/disk.ts';
@@ -10,15 +9,13 @@ import { type Filler, fillers, MiB, saidMiB, watchHost } from './support/disk.ts
 const lab = inject('lab');
 const image = 'python:3.11-slim-bookworm';
 let runlet: Runlet;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, [image]);
+  await ensureImages(lab, [image]);
   runlet = await startRunlet(lab);
 }, 600_000);
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 /** What may have been written past the limit by the time it is noticed: half a second of a disk that takes 1 GiB a second. */

@@ -13,17 +13,15 @@ const lab = inject('lab');
 const image = 'python:3.11-slim-bookworm';
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, [image]);
+  await ensureImages(lab, [image]);
   runlet = await startRunlet(lab);
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterEach(() => api.removeAll('?volumes=true'));
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const limits = { diskBytes: 64 * MiB, memoryBytes: 256 * MiB };

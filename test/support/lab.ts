@@ -14,6 +14,8 @@ import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
 import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
+import { buildAhead, installAhead } from './ahead.ts';
+import { loadedImages } from './lab-images.ts';
 
 /** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
 export interface Lab {
@@ -53,15 +55,25 @@ const htpasswd = `${username}:$2b$04$tidM1Opxlvcu7Isa4gswSuRyzGpRmnMDraC7evfFnMk
 
 /** Vitest's global set-up: starts the real parts, and returns what stops every one of them again. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { lab, stop } = await startLab((line) => console.log(`lab: ${line}`));
+  const say = (line: string) => console.log(`lab: ${line}`);
+  // `vitest run` and options alone: no file is named.
+  const wholeSuite = process.argv.slice(3).every((word) => word.startsWith('-'));
+  if (wholeSuite) await installAhead(say);
+  const { lab, stop } = await startLab(say);
   project.provide('lab', lab);
-  return stop;
+  const stopBuilding = wholeSuite ? buildAhead(lab.imageCache) : async () => {};
+  return async () => {
+    await stopBuilding();
+    await stop();
+  };
 }
 
-/** The same for programs that are no test, the benchmarks for one. */
+/** The same for programs that are no test, the benchmarks for one. A lab that somebody else has started is named by RUNLET_TEST_LAB. */
 export async function startLab(
   say: (line: string) => void,
 ): Promise<{ lab: Lab; stop: () => Promise<void> }> {
+  const given = process.env.RUNLET_TEST_LAB;
+  if (given !== undefined) return { lab: JSON.parse(given) as Lab, stop: async () => {} };
   const dataDir = mkdtempSync(join(tmpdir(), 'runlet-lab-'));
   const undo: (() => Promise<void>)[] = [async () => rmSync(dataDir, { recursive: true, force: true })];
   const stop = async () => {
@@ -104,7 +116,7 @@ export async function startLab(
       found === undefined ? await ownEngine(dataDir, registry.address, log('dockerd'), say) : undefined;
     if (own !== undefined) undo.push(() => own.stop());
     const dockerHost = own?.dockerHost ?? found ?? '';
-    undo.push(() => forgetImages(dockerHost, [registry.address, closed.address]));
+    undo.push(() => forgetImages(dockerHost, [registry.address, closed.address], loadedImages(dataDir)));
     for (const name of plain) {
       const layout = await buildImage(name, imageCache, say);
       if (!(await isLoaded(layout, dockerHost))) await loadImage(layout, dockerHost);
@@ -157,10 +169,11 @@ async function ownEngine(dataDir: string, registry: string, logFile: string, say
   return engine;
 }
 
-/** Images pulled from the lab's registries: their port is gone with this run, nobody could use them again. */
-async function forgetImages(dockerHost: string, registries: string[]): Promise<void> {
+/** Images pulled from the lab's registries, whose port is gone with this run, so that nobody could use them again; and those that the tests have loaded. */
+async function forgetImages(dockerHost: string, registries: string[], loaded: string[]): Promise<void> {
   const engine = engineAt(dockerHost);
-  const ours = (name: string) => registries.some((registry) => name.startsWith(`${registry}/`));
+  const ours = (name: string) =>
+    loaded.includes(name) || registries.some((registry) => name.startsWith(`${registry}/`));
   for (const image of await engine.listImages()) {
     const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter(ours);
     for (const name of names)
