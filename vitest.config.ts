@@ -3,12 +3,32 @@ import { defineConfig } from 'vitest/config';
 /** Real engines and registries, and images that another file's tests may be building: a test may take its time, none may hang for ever. */
 const patience = { testTimeout: 120_000, hookTimeout: 600_000 };
 
+/** These start no container: they run beside all others. */
+const light = [
+  'test/shared/**/*.test.ts',
+  'test/worker/{disk,intake,node,run,services}/*.test.ts',
+  'test/worker/images/!(image-archive).test.ts',
+  'test/worker/sandbox/{users,warm}/*.test.ts',
+  'test/worker/engine/{demux,log-lines,spec,texts}.test.ts',
+  'test/gateway/*.test.ts',
+  'test/gateway/proxy/!(memory).test.ts',
+  'test/hostile/{http,cli,store}-*.test.ts',
+  'test/hostile/registry-{guard,tags}.test.ts',
+  'test/faults/answers-lost.test.ts',
+  // The sandbox's init without an Engine, in namespaces of its own.
+  'test/infra/sandbox-init/*.test.ts',
+  // (deliver.test.ts has a worker, shutdown.test.ts counts what a notifier begins in its last moment.)
+  'test/notifier/!(deliver|shutdown).test.ts',
+  // Against an API that is made up. (The others start containers, or measure how long a terminal takes.)
+  'test/cli/!(artifacts|interactive|services|services-inside).test.ts',
+];
+
 /**
- * These change what the whole machine or the whole Engine has, or count it: no other file's tests are there meanwhile. All others keep to
- * a Runlet of their own, which is made for sharing an Engine with strangers.
+ * These change what the whole Engine or the machine's network and disk have, or count it: no other file's containers are there
+ * meanwhile. All others keep to a Runlet of their own, which is made for sharing an Engine with strangers.
  */
 const alone = [
-  // It waits until nothing moves in the Engine, and measures.
+  // It waits until nothing moves in the Engine.
   'test/docs/bench.test.ts',
   // They flush chains of the firewall.
   'test/worker/engine/{egress,service-networks}.test.ts',
@@ -20,28 +40,34 @@ const alone = [
   // They remove images that others use.
   'test/whole/warm-pool.test.ts',
   'test/infra/images.test.ts',
-  // They fill the machine's disk, or use up what the kernel has once for all.
+  // They fill the disk, or use up what the kernel has once for all.
   'test/hostile/{disk-runs,disk-transfer,kernel-objects,memory-uncounted,network-*,shared-quotas,users-of-sandboxes}.test.ts',
-  // They start as a user's `npm start` does, at its ports, and look for what is there already.
-  'test/infra/{calling-user,compose,install,own-engine,parts,start,start-own-engine}.test.ts',
-  // What a gateway takes, and what a notifier begins in its last moment.
-  'test/gateway/proxy/memory.test.ts',
-  'test/notifier/shutdown.test.ts',
+  // They start as a user's `npm start` does, and look for what is there already.
+  'test/infra/*.test.ts',
 ];
 
+// `npm test` (main.ts) runs the first beside the other two, which come one after the other.
 export default defineConfig({
   test: {
-    // Once, for both: their tests have what it provides.
+    // Once, for all: their tests have what it provides.
     globalSetup: ['test/support/lab.ts'],
     projects: [
       {
         test: {
-          name: 'beside',
-          include: ['test/**/*.test.ts'],
-          exclude: alone,
-          // One more than the cores that it is meant for: most of them wait for something most of the time.
-          maxWorkers: 3,
+          name: 'light',
+          include: light,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'engine',
+          include: ['test/**/*.test.ts'],
+          exclude: [...light, ...alone],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           ...patience,
         },
       },
@@ -50,7 +76,7 @@ export default defineConfig({
           name: 'alone',
           include: alone,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           ...patience,
         },
       },

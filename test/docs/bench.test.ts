@@ -9,6 +9,7 @@ import { buildImage } from '../../infra/images/build.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
+const { RUNLET_TEST_LAB: _, ...ownEnv } = process.env;
 const said: string[] = [];
 const say = (line: string) => said.push(line);
 
@@ -25,7 +26,7 @@ async function bench(args: string[], env: Record<string, string> = {}) {
   const child = spawn('npm', ['run', '--silent', 'bench', '--', ...args], {
     cwd: root,
     detached: true,
-    env: { ...process.env, ...env },
+    env: { ...ownEnv, ...env },
   });
   const closed = once(child, 'close');
   onTestFinished(async () => {

@@ -14,7 +14,6 @@ import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
 import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
-import { buildAhead, installAhead } from './ahead.ts';
 import { loadedImages } from './lab-images.ts';
 
 /** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
@@ -55,20 +54,12 @@ const htpasswd = `${username}:$2b$04$tidM1Opxlvcu7Isa4gswSuRyzGpRmnMDraC7evfFnMk
 
 /** Vitest's global set-up: starts the real parts, and returns what stops every one of them again. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const say = (line: string) => console.log(`lab: ${line}`);
-  // `vitest run` and options alone: no file is named.
-  const wholeSuite = process.argv.slice(3).every((word) => word.startsWith('-'));
-  if (wholeSuite) await installAhead(say);
-  const { lab, stop } = await startLab(say);
+  const { lab, stop } = await startLab((line) => console.log(`lab: ${line}`));
   project.provide('lab', lab);
-  const stopBuilding = wholeSuite ? buildAhead(lab.imageCache) : async () => {};
-  return async () => {
-    await stopBuilding();
-    await stop();
-  };
+  return stop;
 }
 
-/** The same for programs that are no test, the benchmarks for one. A lab that somebody else has started is named by RUNLET_TEST_LAB. */
+/** The same for programs that are no test, the benchmarks for one. In RUNLET_TEST_LAB is a lab that somebody else has started, and stops. */
 export async function startLab(
   say: (line: string) => void,
 ): Promise<{ lab: Lab; stop: () => Promise<void> }> {
