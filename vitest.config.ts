@@ -28,8 +28,6 @@ const light = [
  * meanwhile. All others keep to a Runlet of their own, which is made for sharing an Engine with strangers.
  */
 const alone = [
-  // It waits until nothing moves in the Engine.
-  'test/docs/bench.test.ts',
   // They flush chains of the firewall.
   'test/worker/engine/{egress,service-networks}.test.ts',
   // They count all volumes, or remove them.
@@ -46,7 +44,16 @@ const alone = [
   'test/infra/*.test.ts',
 ];
 
-// `npm test` (main.ts) runs the first beside the other two, which come one after the other.
+/**
+ * A worker keeps a sandbox warm for each language whose image the Engine has, some twenty of them: every Runlet that starts after these
+ * tests pays for that, several seconds of processor time each. So they are the last.
+ */
+const languages = ['test/languages/*.test.ts'];
+
+/** The same, by themselves: one measures, and waits until nothing moves in the Engine; the other one's images are built there. */
+const last = ['test/docs/bench.test.ts', 'test/infra/compose.test.ts'];
+
+// `npm test` (main.ts) runs the first beside the others, which come one after the other.
 export default defineConfig({
   test: {
     // Once, for all: their tests have what it provides.
@@ -65,7 +72,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
-          exclude: [...light, ...alone],
+          exclude: [...light, ...alone, ...languages, ...last],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
           ...patience,
@@ -75,8 +82,27 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: alone,
+          exclude: last,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'languages',
+          include: languages,
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'last',
+          include: last,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
           ...patience,
         },
       },
