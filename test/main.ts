@@ -8,7 +8,7 @@ import { startLab } from './support/lab.ts';
  * `npm test`: the whole suite, in two Vitest processes with one lab. Vitest can run several files at a time, or one, not both at the same
  * time: in one process those that need the Engine to themselves would wait for the hundred that need none. Their reports become one.
  */
-const lanes = { light: ['light'], engine: ['engine', 'alone', 'languages', 'last'] };
+const lanes = { light: ['together', 'light'], engine: ['engine', 'alone', 'languages', 'last'] };
 
 const words = process.argv.slice(2);
 const vitest = (args: string[], env: Record<string, string> = {}) =>

@@ -1,4 +1,3 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage } from '../../infra/images/build.ts';
 import { knownImages, readDefinition } from '../../infra/images/definition.ts';
@@ -6,6 +5,7 @@ import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import { oneAtATime } from '../../infra/parts/one-at-a-time.ts';
 import type { Lab } from './lab.ts';
+import { noteLoaded } from './loaded-images.ts';
 
 // Not to stdout: the benchmark's table goes there.
 const say = (line: string) => console.error(`lab: ${line}`);
@@ -31,21 +31,8 @@ export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
   await oneAtATime(join(lab.dataDir, 'locks', `load-${name}`), async () => {
     if (await isLoaded(layout, lab.dockerHost)) return;
     await loadImage(layout, lab.dockerHost);
-    appendFileSync(
-      listOfLoaded(lab.dataDir),
-      familiarNames(layout)
-        .map((one) => `${one}\n`)
-        .join(''),
-    );
+    noteLoaded(lab.dataDir, familiarNames(layout));
   });
-}
-
-const listOfLoaded = (dataDir: string) => join(dataDir, 'loaded-images');
-
-/** What the tests have loaded into the Engine of a lab. */
-export function loadedImages(dataDir: string): string[] {
-  const file = listOfLoaded(dataDir);
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
 }
 
 /**

@@ -14,7 +14,7 @@ import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
 import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
-import { loadedImages } from './lab-images.ts';
+import { loadedImages } from './loaded-images.ts';
 
 /** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
 export interface Lab {
@@ -107,7 +107,9 @@ export async function startLab(
       found === undefined ? await ownEngine(dataDir, registry.address, log('dockerd'), say) : undefined;
     if (own !== undefined) undo.push(() => own.stop());
     const dockerHost = own?.dockerHost ?? found ?? '';
-    undo.push(() => forgetImages(dockerHost, [registry.address, closed.address], loadedImages(dataDir)));
+    // An Engine of its own goes with all that it has.
+    if (own === undefined)
+      undo.push(() => forgetImages(dockerHost, [registry.address, closed.address], loadedImages(dataDir)));
     for (const name of plain) {
       const layout = await buildImage(name, imageCache, say);
       if (!(await isLoaded(layout, dockerHost))) await loadImage(layout, dockerHost);
