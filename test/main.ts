@@ -11,8 +11,8 @@ import { startLab } from './support/lab.ts';
 const lanes = { light: ['together', 'light'], engine: ['engine', 'alone', 'languages', 'last'] };
 
 const words = process.argv.slice(2);
-const vitest = (args: string[], env: Record<string, string> = {}) =>
-  spawn('vitest', ['run', ...args], { stdio: 'inherit', env: { ...process.env, ...env } });
+const vitest = (args: string[], env: Record<string, string> = {}, stdio: 'inherit' | 'pipe' = 'inherit') =>
+  spawn('vitest', ['run', ...args], { stdio: ['ignore', stdio, stdio], env: { ...process.env, ...env } });
 const codeOf = async (child: ChildProcess) => ((await once(child, 'exit')) as [number | null])[0] ?? 1;
 
 // Files that are named, or a pattern: a lab of their own, one Vitest, nothing ahead.
@@ -24,10 +24,11 @@ async function wholeSuite(): Promise<number> {
   const { lab, stop } = await startLab(say);
   const stopBuilding = buildAhead(lab.imageCache);
   const running: ChildProcess[] = [];
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      for (const child of running) child.kill(signal);
-    });
+  // A terminal's Ctrl-C has come to them, too; here it is waited for that they end, and what they leave is removed.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {
+    for (const child of running) child.kill('SIGTERM');
+  });
   // Reports are made of all of it, at the end.
   const isReport = (word: string) => /^--(reporter|outputFile)\b/.test(word);
   try {
@@ -42,8 +43,15 @@ async function wholeSuite(): Promise<number> {
             `--outputFile.blob=${join(reports, `${name}.json`)}`,
             ...words.filter((word) => !isReport(word)),
           ],
-          { RUNLET_TEST_LAB: JSON.stringify(lab) },
+          {
+            RUNLET_TEST_LAB: JSON.stringify(lab),
+            ...(process.stdout.isTTY === true && { FORCE_COLOR: '1' }),
+          },
+          // Not to the terminal itself: each would draw over what the other one draws there.
+          'pipe',
         );
+        child.stdout?.pipe(process.stdout, { end: false });
+        child.stderr?.pipe(process.stderr, { end: false });
         running.push(child);
         return codeOf(child);
       }),
