@@ -25,6 +25,7 @@ const light = [
   'test/hostile/cli-*.test.ts',
   'test/hostile/registry-{guard,tags}.test.ts',
   'test/faults/answers-lost.test.ts',
+  'test/infra/one-at-a-time.test.ts',
   // The sandbox's init without an Engine, in namespaces of its own.
   'test/infra/sandbox-init/*.test.ts',
   // (deliver.test.ts has a worker, shutdown.test.ts counts what a notifier begins in its last moment.)
@@ -51,7 +52,7 @@ const alone = [
   // They fill the disk, or use up what the kernel has once for all.
   'test/hostile/{disk-runs,disk-transfer,kernel-objects,memory-uncounted,network-*,shared-quotas,users-of-sandboxes}.test.ts',
   // They start as a user's `npm start` does, and look for what is there already.
-  'test/infra/*.test.ts',
+  'test/infra/!(one-at-a-time).test.ts',
 ];
 
 /**
