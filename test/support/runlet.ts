@@ -116,7 +116,7 @@ export async function startRunlet(
       if (!response.ok) throw new Error(`GET ${id}: ${response.status} ${await response.text()}`);
       const run = (await response.json()) as Run;
       if (terminal.test(run.status)) return run;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
 
