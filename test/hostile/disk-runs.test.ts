@@ -1,7 +1,6 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import {
@@ -22,17 +21,15 @@ import {
 const lab = inject('lab');
 const image = 'python:3.11-slim-bookworm';
 let runlet: Runlet;
-let added: string[] = [];
 let quotas: { roots: boolean; volumes: boolean };
 
 beforeAll(async () => {
-  added = await ensureImages(lab, [image]);
+  await ensureImages(lab, [image]);
   runlet = await startRunlet(lab);
   quotas = await quotasOf(runlet);
 }, 600_000);
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 /** What may have been written past the limit by the time it is noticed: half a second of a disk that takes 1 GiB a second. */

@@ -13,11 +13,10 @@ const lab = inject('lab');
 const image = 'python:3.11-slim-bookworm';
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 let quotas: { roots: boolean; volumes: boolean };
 
 beforeAll(async () => {
-  added = await ensureImages(lab, [image]);
+  await ensureImages(lab, [image]);
   runlet = await startRunlet(lab);
   api = servicesOf(runlet, lab.dockerHost);
   quotas = await quotasOf(runlet);
@@ -25,7 +24,6 @@ beforeAll(async () => {
 afterEach(() => api.removeAll('?volumes=true'));
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const limits = { diskBytes: 64 * MiB, memoryBytes: 256 * MiB };
