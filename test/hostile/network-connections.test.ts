@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEgress, type Egress } from '../../services/worker/network/egress.ts';
 import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
+import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
 import {
   get,
   internet,
@@ -9,8 +10,7 @@ import {
   resolver,
   silentSite,
   site,
-} from '../worker/engine/internet.ts';
-import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
+} from '../worker/network/internet.ts';
 import { connectionsOf, connectionsShown } from './support/network.ts';
 
 // The table of connections is the whole machine's: full, nobody on it opens one any more.
