@@ -244,7 +244,6 @@ const commands = createCommands({
     blobs,
     maxFileBytes: env.RUNLET_MAX_FILE_BYTES,
     workerId,
-    log,
   }),
   drain: () => {
     log.info('drained on request');
