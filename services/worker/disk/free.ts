@@ -7,7 +7,7 @@ export type FreeBytes = Map<number, number>;
 export type Measured = { at: number; tookMs: number; roomBytes: number; free: FreeBytes };
 
 /** Less than this is what others on the machine write all the time: no reason to measure. */
-const leastDropBytes = 1024 * 1024;
+const minDropBytes = 1024 * 1024;
 /**
  * What one container wrote may be hidden by what another freed: so each is also measured at these intervals, where free bytes change and
  * where they do not.
@@ -32,7 +32,7 @@ export function shouldMeasure(last: Measured, free: FreeBytes, now: number): boo
     moved += Math.abs(drop);
   }
   const agoMs = now - last.at;
-  if (gone > Math.max(leastDropBytes, last.roomBytes / 2) && agoMs >= last.tookMs) return true;
+  if (gone > Math.max(minDropBytes, last.roomBytes / 2) && agoMs >= last.tookMs) return true;
   return agoMs >= Math.max(moved > 0 ? movedMs : unmovedMs, last.tookMs * share);
 }
 

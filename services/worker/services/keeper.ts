@@ -220,7 +220,7 @@ export function createServiceKeeper(options: {
       memory.engineWasAway = false;
       disk.watch(container);
       ends.watch(container.id);
-      if (action === 'watch-idle') return Math.min(lookMs, (await watchIdle(own, request, store)) ?? lookMs);
+      if (action === 'watch-idle') return Math.min(lookMs, await watchIdle(own, request, store));
       if (!(await reserve())) return lookMs;
       await awaitReady(container);
       return 1;
