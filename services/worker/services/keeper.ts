@@ -89,7 +89,6 @@ export function createServiceKeeper(options: {
   }
 
   async function start(container: ContainerState | null): Promise<void> {
-    if (!(await reserve())) return;
     memory.startedFor = own.now().restart;
     memory.ready = false;
     const { status } = own.now();
@@ -229,7 +228,10 @@ export function createServiceKeeper(options: {
     if (action === 'handle-end' && container !== null) await handleEnd(container);
     // Not earlier: an end whose handling failed is handled again.
     memory.handledEnd = endOf(container);
-    if (action === 'start') await start(container);
+    if (action === 'start') {
+      if (!(await reserve())) return lookMs;
+      await start(container);
+    }
     if (action === 'give-up') await giveUp(containerLost());
     return restMs(memory, own.now(), Date.now());
   }
