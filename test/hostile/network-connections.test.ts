@@ -4,6 +4,7 @@ import { createEgress, type Egress } from '../../services/worker/network/egress.
 import { createFirewall } from '../../services/worker/network/firewall.ts';
 import { egressPrefix } from '../../services/worker/network/firewall-rules.ts';
 import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
+import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
 import {
   get,
   internet,
@@ -12,8 +13,7 @@ import {
   resolver,
   silentSite,
   site,
-} from '../worker/engine/internet.ts';
-import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
+} from '../worker/network/internet.ts';
 import { connectionsOf, connectionsShown } from './support/network.ts';
 
 // The table of connections is the whole machine's: full, nobody on it opens one any more.

@@ -10,25 +10,25 @@ export type DiskGroup = {
 };
 
 export type DiskUse = {
-  /** Of each group; one may end as soon as it is over its `maxBytes`. */
+  /** Of each group. Counting may stop once a group is over its `maxBytes`. */
   bytes: number[];
-  /** Nothing was left out for want of time, or because it could not be entered. */
+  /** Nothing was left out because time ran out, or because it could not be entered. */
   complete: boolean;
-  /** Descriptors in the queues of its sockets: what they are of cannot be seen. */
-  onTheirWay: number;
-  /** What its processes have written in all, whatever became of it. */
+  /** Descriptors in the queues of its sockets: which files they are of is not visible. */
+  queuedDescriptors: number;
+  /** What its processes have written in all, deleted or not. */
   writtenBytes: number;
 };
 
-/** Looks that go on for long keep no others from being done. */
+/** Long measurements do not keep others waiting: so many run at once. */
 const maxHelpers = 4;
 const graceMs = 5_000;
 
 type Helper = { child: ChildProcess; answer: PromiseWithResolvers<string> | undefined };
 
 /**
- * Measures what a container holds of the engine's machine's disk, its deleted files included, by the init's program as a child of the worker
- * (infra/sandbox-init/README.md): both must be root there.
+ * Measures what a container has on the disk of the engine's machine, deleted files that are open included. The init's program does it, as
+ * a child of the worker (infra/sandbox-init/README.md): both must be root there.
  */
 export function createDiskLook(initPath: string) {
   const idle: Helper[] = [];
@@ -66,7 +66,7 @@ export function createDiskLook(initPath: string) {
   }
 
   return {
-    /** @param ms for the names, and the holders of files without one, half each */
+    /** @param ms half of it for files by their names, half for open files without a name */
     async look(pid: number, groups: DiskGroup[], ms: number): Promise<DiskUse> {
       const helper = await take();
       const answer = Promise.withResolvers<string>();
@@ -74,11 +74,11 @@ export function createDiskLook(initPath: string) {
       const late = setTimeout(() => helper.child.kill('SIGKILL'), ms + graceMs);
       try {
         helper.child.stdin?.write(requestOf(pid, groups, ms));
-        const [complete, onTheirWay = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
+        const [complete, queuedDescriptors = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
           .split(' ')
           .map(Number);
         idle.push(helper);
-        return { bytes, complete: complete === 1, onTheirWay, writtenBytes };
+        return { bytes, complete: complete === 1, queuedDescriptors, writtenBytes };
       } finally {
         helper.answer = undefined;
         clearTimeout(late);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { DiskPlaces } from '../engine/containers.ts';
 import type { DiskGroup } from './look.ts';
 
-/** The root's limit; and that of each volume, by where the container has it. Volumes without one count as the root. */
+/** The limit of the root, and of each volume by its path in the container. A volume without a limit counts towards the root's. */
 export type DiskLimits = { rootBytes: number; volumes: { path: string; bytes: number }[] };
 
 const MiB = 1024 * 1024;
@@ -32,18 +32,19 @@ export async function groupsOf(found: DiskPlaces, limits: DiskLimits): Promise<D
     ],
   };
   const quotaAt = (path: string) =>
-    found.volumes.find((one) => withoutEnd(one.path) === withoutEnd(path))?.quota ?? null;
+    found.volumes.find((one) => withoutEndSlash(one.path) === withoutEndSlash(path))?.quota ?? null;
   const volumes = limits.volumes.map(
     ({ path, bytes }): DiskGroup => ({ ...heldTo(bytes, quotaAt(path)), places: [] }),
   );
   for (const { folder, path } of found.volumes) {
-    const own = volumes[limits.volumes.findIndex((one) => withoutEnd(one.path) === withoutEnd(path))];
+    const own =
+      volumes[limits.volumes.findIndex((one) => withoutEndSlash(one.path) === withoutEndSlash(path))];
     (own ?? root).places.push({ path: folder, inside: path });
   }
   return [root, ...volumes];
 }
 
-const withoutEnd = (path: string) => path.replace(/\/+$/, '');
+const withoutEndSlash = (path: string) => path.replace(/\/+$/, '');
 
 /**
  * The folder that an overlay on `/` writes to, of proc_pid_mountinfo(5); space, tab, line end and backslash come as octal numbers there.

@@ -9,22 +9,22 @@ import { egressPrefix } from './firewall-rules.ts';
 import type { SubnetPool } from './subnets.ts';
 
 export type BridgeParts = {
-  engine: Engine;
+  engine: Pick<Engine, 'networks' | 'local'>;
   firewall: Firewall;
   subnets: SubnetPool;
-  /** Something that keeps no network from being made or removed, and that somebody should know of. */
+  /** Called with a failure that does not keep a network from being made or removed, and is worth a line in the log. */
   onFault?: (error: Error) => void;
   /** How long one with egress waits for its turn where there are as many as there may be. */
   patienceMs?: number;
 };
 
-/** How a reason becomes a sentence to whoever wanted the network. */
+/** Makes the Problem for whoever wanted the network. */
 type Refusal = (reason: string, cause?: unknown) => Problem;
 
 const maxPicks = 32;
 const lookAgainMs = 250;
 
-/** Networks of one container each, behind the firewall. */
+/** Networks for one container each, behind the firewall. */
 export function createBridges({
   engine,
   firewall,
@@ -33,8 +33,8 @@ export function createBridges({
   patienceMs = 60_000,
 }: BridgeParts) {
   /**
-   * What a container had begun goes on in this machine's table of connections when it is gone: two minutes, and for days where
-   * its peer has kept it from ending (a window of zero). Whoever has the subnet next would be held to account for it.
+   * Connections of a container that is gone stay in this machine's connection table: two minutes, or days where the peer keeps them from
+   * ending (a TCP window of zero). The next container in the same subnet would have them counted as its own.
    */
   const forget = (subnet: string) => firewall.forget(subnet).catch(onFault);
 
@@ -69,7 +69,7 @@ export function createBridges({
   }
 
   return {
-    /** Why none can be had on this worker; `null` when it can. Looks at the machine as it is now, and puts rules back. */
+    /** Why this worker can make none; `null`: it can. Looks at the machine as it is now, and puts missing rules back. */
     async unavailable(): Promise<string | null> {
       if (!engine.local) return 'the engine is on another machine, whose firewall this worker cannot set';
       return await firewall.ensure().then(
@@ -88,7 +88,7 @@ export function createBridges({
       await this.close(spec.name, signal);
       if (spec.interfaceName.startsWith(egressPrefix)) await makeInTurn(spec, refusal, signal);
       else await make(spec, refusal, signal);
-      // A worker in a container of its own sees another network than its engine's: its rules would guard nothing.
+      // A worker in a container has a network namespace of its own, not the engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
       await engine.networks.remove(spec.name, signal);
       throw refusal(
@@ -96,7 +96,7 @@ export function createBridges({
       );
     },
 
-    /** After the container. Quiet when there is none. */
+    /** To be called after the container is removed. Does nothing when there is none. */
     async close(name: string, signal?: AbortSignal): Promise<void> {
       const found = await engine.networks.inspect(name, signal);
       if (found === null) return;
@@ -116,7 +116,7 @@ const tooMany = (most: number) =>
     { retryAfterSeconds: 60 },
   );
 
-/** 15 characters: the kernel's most. */
+/** 15 characters: the kernel takes no more (IFNAMSIZ). */
 export function interfaceFor(networkName: string, prefix: string): string {
   return `${prefix}${createHash('sha256').update(networkName).digest('hex').slice(0, 12)}`;
 }

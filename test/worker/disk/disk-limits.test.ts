@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isWorthALook } from '../../../services/worker/disk/free.ts';
+import { shouldMeasure } from '../../../services/worker/disk/free.ts';
 import { createHiddenBytes } from '../../../services/worker/disk/hidden.ts';
 import { groupsOf, heldTo, upperOf } from '../../../services/worker/disk/places.ts';
 import { checkVolumeFits, diskProblem, maxFileBytes } from '../../../services/worker/services/disk.ts';
@@ -90,7 +90,7 @@ test('a container is measured when what went from the disk could have been half 
   const MiB = 1024 * 1024;
   const last = { at: 1000, tookMs: 10, roomBytes: 100 * MiB, free: new Map([[1, 1000 * MiB]]) };
   const at = (now: number, free: number | undefined, more = {}) =>
-    isWorthALook({ ...last, ...more }, new Map(free === undefined ? [] : [[1, free * MiB]]), now);
+    shouldMeasure({ ...last, ...more }, new Map(free === undefined ? [] : [[1, free * MiB]]), now);
   expect([at(1050, 960), at(1050, 940), at(1005, 940)]).toEqual([false, true, false]);
   // Near its limit noise alone is no reason yet.
   expect([at(1050, 999.5, { roomBytes: 0 }), at(1050, 998, { roomBytes: 0 })]).toEqual([false, true]);
@@ -108,8 +108,8 @@ test('a container is measured when what went from the disk could have been half 
 
 test('hidden is what was written and is gone from the disk, as long as something is on its way', () => {
   const hidden = createHiddenBytes();
-  const look = (onTheirWay: number, bytes: number, writtenBytes: number) => ({
-    onTheirWay,
+  const look = (queuedDescriptors: number, bytes: number, writtenBytes: number) => ({
+    queuedDescriptors,
     bytes: [bytes],
     writtenBytes,
     complete: true,
