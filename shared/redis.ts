@@ -96,9 +96,3 @@ export async function waitForRedis(
     }
   }
 }
-
-/** The version Redis says of itself, as in `7.0.15`. */
-export async function redisVersion(connection: RedisConnection): Promise<string> {
-  const info = await connection.info('server');
-  return /(?:valkey|redis)_version:([^\r\n]+)/.exec(info)?.[1] ?? 'unknown';
-}

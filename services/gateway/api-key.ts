@@ -3,11 +3,11 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { newId } from '../../shared/ids.ts';
 import { digestOf } from '../../shared/secrets.ts';
-import type { ApiKeyStore, StoredKey } from '../../shared/stores/api-keys.ts';
-import type { BroughtKey } from '../../shared/stores/gateways.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import type { Gateway } from './gateway.ts';
 import { newApiKey } from './keys/new-api-key.ts';
+import type { ApiKeyStore, StoredKey } from './stores/api-keys.ts';
+import type { BroughtKey } from './stores/gateways.ts';
 
 /** Where the CLI looks for the address and the key. */
 function configFile(

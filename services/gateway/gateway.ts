@@ -2,11 +2,10 @@ import type { BlobStore } from '../../shared/blobs/blob-store.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import type { Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
-import type { RedisConnection } from '../../shared/redis.ts';
+import { inOneWrite, type RedisConnection } from '../../shared/redis.ts';
 import type { Sealer } from '../../shared/secrets.ts';
-import { createApiKeyStore } from '../../shared/stores/api-keys.ts';
+import { createAttachInput } from '../../shared/stores/attach.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
-import { createIdempotencyStore } from '../../shared/stores/idempotency.ts';
 import { createNotifierStore } from '../../shared/stores/notifiers.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
 import { createOutboxStore } from '../../shared/stores/outbox.ts';
@@ -25,6 +24,17 @@ import { createEndings } from './run-endings.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createRefusals } from './run-refusals.ts';
 import { createStoreRoom } from './store-room.ts';
+import { createApiKeyStore } from './stores/api-keys.ts';
+import { createEndedRunStore } from './stores/ended-runs.ts';
+import { createFigureStore } from './stores/figures.ts';
+import { createGatewayRegister } from './stores/gateways.ts';
+import { createIdempotencyStore } from './stores/idempotency.ts';
+import { createJanitorLock } from './stores/janitor-lock.ts';
+import { createOpenRunStore } from './stores/open-runs.ts';
+import { createRedisServer } from './stores/redis-server.ts';
+import { createRunEventStore } from './stores/run-events.ts';
+import { createRunListStore } from './stores/run-list.ts';
+import { createTenantIndexStore } from './stores/tenant-indexes.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -42,19 +52,32 @@ export function createGateway(parts: {
   /** The name of this Runlet: its volumes on engines carry it. */
   instance: string;
 }) {
-  const { redis, keys, sealer } = parts;
+  const { redis, ...rest } = parts;
+  const { keys, sealer } = parts;
   const closing = new AbortController();
   const hurry = new AbortController();
   const apiKeys = createApiKeyStore(redis, keys);
+  const redisServer = createRedisServer(redis);
   return {
-    ...parts,
+    ...rest,
+    /** What `act` sends to Redis leaves in one write: the stores and the queue of runs share one connection. */
+    inOneWrite: <T>(act: () => T): T => inOneWrite(redis, act),
+    redisServer,
+    janitorLock: createJanitorLock(redis, keys),
     runs: createRunStore(redis, keys, sealer),
+    runEvents: createRunEventStore(redis, keys),
+    runList: createRunListStore(redis, keys),
+    openRuns: createOpenRunStore(redis, keys),
+    endedRuns: createEndedRunStore(redis, keys),
+    attachInput: createAttachInput(redis, keys),
+    figures: createFigureStore(redis, keys),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
-    room: createStoreRoom(redis, parts.env, parts.log),
+    room: createStoreRoom(redisServer, parts.env, parts.log),
     idempotency: createIdempotencyStore(redis, keys, sealer),
+    tenantIndexes: createTenantIndexStore(redis, keys),
     apiKeys,
-    keyring: createKeyring({ ...parts, apiKeys }),
+    keyring: createKeyring({ ...rest, apiKeys, register: createGatewayRegister(redis, keys) }),
     workers: createWorkerStore(redis, keys),
     operations: createOperationStore(redis, keys),
     registries: createRegistryStore(redis, keys, sealer),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Keys } from '../../shared/keys.ts';
-import { parseRunEnd, type RunEnd } from '../../shared/stores/run-end.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
+import { parseRunEnd, type RunEnd } from './stores/run-end.ts';
 
 /**
  * The ends of the runs that requests to this gateway wait for. One subscription for all of them, which stands before a run

@@ -1,5 +1,4 @@
 import type { Server } from 'node:http';
-import type { RedisConnection } from '../../shared/redis.ts';
 import { farewellMs, within } from '../../shared/within.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -7,7 +6,7 @@ type Parts = {
   gateway: Gateway;
   server: Server;
   proxy: { close(): Promise<void> };
-  connections: RedisConnection[];
+  connections: { disconnect(): void }[];
   janitor: { stop(): Promise<void> };
 };
 

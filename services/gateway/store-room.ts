@@ -1,8 +1,7 @@
-import { Cluster } from 'ioredis';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import type { RedisConnection } from '../../shared/redis.ts';
 import type { GatewayEnvironment } from './environment.ts';
+import type { RedisMemory, RedisServer } from './stores/redis-server.ts';
 
 /** Of Redis's `maxmemory`: above this nothing new is taken, so that what is under way has the rest for its output, ends and deliveries. */
 const fullShare = 0.75;
@@ -17,36 +16,33 @@ const freshMs = 1_000;
 /** A run costs this beside what its request brings along: its record, events, job and places in indexes. */
 const besideBytes = 8 * 1024;
 
-/** In bytes. `maxBytes`: 0 where Redis has no limit. */
-export type StoreMemory = { usedBytes: number; maxBytes: number };
-
 /**
  * How much room there is in Redis, ours or somebody's: looked at now and then, beside what is done, so that no request waits for it. Redis itself
  * refuses at its limit whatever writes, the ends of runs and the jobs of all the others too.
  */
 export function createStoreRoom(
-  redis: RedisConnection,
+  server: Pick<RedisServer, 'memory'>,
   env: Pick<GatewayEnvironment, 'RUNLET_TENANT_MAX_BYTES' | 'RUNLET_MAX_OPEN_BYTES'>,
   log: Log,
 ) {
-  let memory: StoreMemory = { usedBytes: 0, maxBytes: 0 };
+  let memory: RedisMemory = { usedBytes: 0, maxBytes: 0 };
   let takenSince = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let looking: Promise<StoreMemory> | undefined;
+  let looking: Promise<RedisMemory> | undefined;
   let silent = false;
 
-  function look(): Promise<StoreMemory> {
+  function look(): Promise<RedisMemory> {
     looking ??= lookNow().finally(() => {
       looking = undefined;
     });
     return looking;
   }
 
-  async function lookNow(): Promise<StoreMemory> {
+  async function lookNow(): Promise<RedisMemory> {
     lookedAt = performance.now();
     const takenBefore = takenSince;
     try {
-      memory = await memoryOf(redis);
+      memory = await server.memory();
       // What is on its way at this moment counts on.
       takenSince -= takenBefore;
       silent = false;
@@ -90,22 +86,4 @@ export function createStoreRoom(
     tenantBytes: () => within(env.RUNLET_TENANT_MAX_BYTES, tenantShare),
     systemBytes: () => within(env.RUNLET_MAX_OPEN_BYTES, systemShare),
   };
-}
-
-/** Of a cluster the node that has the least room: all our keys are in one place (keys.ts), and it may be that one's. */
-async function memoryOf(redis: RedisConnection): Promise<StoreMemory> {
-  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
-  const all = await Promise.all(nodes.map(async (node) => parseMemory(await node.info('memory'))));
-  const left = ({ usedBytes, maxBytes }: StoreMemory) => (maxBytes === 0 ? Infinity : maxBytes - usedBytes);
-  return all.reduce(
-    (least, one) => (left(one) < left(least) ? one : least),
-    all[0] ?? { usedBytes: 0, maxBytes: 0 },
-  );
-}
-
-function parseMemory(info: string): StoreMemory {
-  const number = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  // Buffers for replicas and the append-only file do not count against the limit.
-  const usedBytes = Math.max(0, number('used_memory') - number('mem_not_counted_for_evict'));
-  return { usedBytes, maxBytes: number('maxmemory') };
 }

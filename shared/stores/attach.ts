@@ -17,24 +17,24 @@ export const maxEntryBytes = 16 * 1024;
 
 const pushScript = loadScript('attach-push');
 
-/**
- * The gateway's side. `full`: the worker has not taken what came before; try again (`roomChannel` says when). `ended`:
- * nobody will take it any more.
- */
-export async function pushAttach(
-  redis: RedisConnection,
-  keys: Keys,
-  runId: string,
-  message: AttachMessage,
-): Promise<'sent' | 'full' | 'ended'> {
-  if (message.type === 'stdin' && message.data.length > maxEntryBytes)
-    throw new Error(`input of ${message.data.length} bytes in one entry`);
-  const reply = await pushScript(
-    redis,
-    [keys.run(runId), keys.attach(runId)],
-    [maxEntries, ...fieldsOf(message)],
-  );
-  return text(reply) as 'sent' | 'full' | 'ended';
+/** The gateway's side. */
+export function createAttachInput(redis: RedisConnection, keys: Keys) {
+  return {
+    /**
+     * `full`: the worker has not taken what came before; try again (`keys.attachRoom` says when). `ended`: nobody will take it any
+     * more.
+     */
+    async push(runId: string, message: AttachMessage): Promise<'sent' | 'full' | 'ended'> {
+      if (message.type === 'stdin' && message.data.length > maxEntryBytes)
+        throw new Error(`input of ${message.data.length} bytes in one entry`);
+      const reply = await pushScript(
+        redis,
+        [keys.run(runId), keys.attach(runId)],
+        [maxEntries, ...fieldsOf(message)],
+      );
+      return text(reply) as 'sent' | 'full' | 'ended';
+    },
+  };
 }
 
 /**

@@ -136,6 +136,12 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       return plain?.toString();
     },
 
+    /** The id of the newest event that those who watch can see. */
+    async lastStreamed(tenant: string): Promise<string | undefined> {
+      const [entry] = await redis.xrevrange(keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
+      return entry?.[0];
+    },
+
     /** What those who watch a tenant's events have not seen, oldest first. */
     async streamed(tenant: string, after: string, count: number): Promise<StreamedEvent[]> {
       const page = await redis.xrangeBuffer(keys.tenantEvents(tenant), `(${after}`, '+', 'COUNT', count);

@@ -71,6 +71,11 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       return redis.zrangebyscore(keys.outbox, '-inf', Date.now(), 'LIMIT', 0, count);
     },
 
+    /** A hint to the notifiers that there is something new. */
+    async wake(id: string): Promise<void> {
+      await redis.publish(keys.outboxWake, id);
+    },
+
     /** Something is wrong with it: it keeps its place, but others come first for `ms`. */
     async postpone(member: string, ms: number): Promise<void> {
       await redis.zadd(keys.outbox, 'XX', Date.now() + ms, member);

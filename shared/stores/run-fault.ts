@@ -3,9 +3,9 @@ import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import { isTerminal, type RunStatus, runStatuses } from '../run-states.ts';
-import { knownTenants } from './api-keys.ts';
 import { giveBack } from './give-back.ts';
 import { createdOf, emptyState, parseHead, parseState, type RunState } from './run-record.ts';
+import { knownTenants } from './tenants.ts';
 
 /** What a user is told of a fault that is ours; the log has the cause. */
 export const faultOfOurs = (): ProblemBody =>

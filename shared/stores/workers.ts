@@ -63,6 +63,12 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
       return (await redis.exists(keys.worker(id))) === 1;
     },
 
+    /** When it was last heard of, in ms; `undefined`: it left, or was not heard of for an hour. */
+    async lastSeen(id: string): Promise<number | undefined> {
+      const score = await redis.zscore(keys.workers, id);
+      return score === null ? undefined : Number(score);
+    },
+
     async list(): Promise<Worker[]> {
       return (await this.listWithImages()).map((entry) => entry.worker);
     },

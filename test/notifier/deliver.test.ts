@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../shared/contracts/webhook.ts';
-import { payload } from '../../shared/contracts/webhook-payload.ts';
+import { payload } from '../../services/gateway/webhooks/payload.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { attachError, attachInput } from '../../../shared/contracts/attach.ts';
 import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
-import { webhookEvent } from '../../../shared/contracts/webhook-payload.ts';
 import type { App } from '../http/mount.ts';
 import { pullProgress } from '../images/pull.ts';
 import { callbackDocument } from '../webhooks/callback.ts';
+import { webhookEvent } from '../webhooks/payload.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;

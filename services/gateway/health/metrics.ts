@@ -37,7 +37,7 @@ export function createMetrics(gateway: Gateway, process: Registry): Metrics {
   return {
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     async text() {
-      const stats = await gateway.redis.hgetall(gateway.keys.stats);
+      const stats = await gateway.figures.counters();
       const [own, shared] = await Promise.all([process.metrics(), sharedMetrics(gateway, stats)]);
       return `${own}\n${shared}\n${durationText(stats)}`;
     },
@@ -45,11 +45,8 @@ export function createMetrics(gateway: Gateway, process: Registry): Metrics {
 }
 
 async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): Promise<string> {
-  const { redis, keys } = gateway;
-  const [open, due, finished, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
-    redis.zcard(keys.open),
-    redis.zcount(keys.open, '-inf', Date.now()),
-    redis.zcard(keys.finished),
+  const [{ open, due, ended }, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
+    gateway.figures.runs(),
     gateway.queue.depth(),
     gateway.workers.list(),
     gateway.deliveries.pendingCount(),
@@ -63,7 +60,7 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
 
   gauge('runlet_runs_open', 'Runs that have not ended.').set(open);
   gauge('runlet_runs_due', 'Runs that have not ended and may start or have started.').set(due);
-  gauge('runlet_runs_retained', 'Runs that have ended and are kept.').set(finished);
+  gauge('runlet_runs_retained', 'Runs that have ended and are kept.').set(ended);
   gauge('runlet_open_bytes', 'Bytes of requests: of runs that have not ended, and of services.').set(
     Number(stats.openBytes ?? 0),
   );

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Problem } from '../../../shared/problems.ts';
-import { redisVersion } from '../../../shared/redis.ts';
 import type { Gateway } from '../gateway.ts';
 import { ok } from '../http/answers.ts';
 import { bearer, jsonResponse, problems } from '../http/describe.ts';
@@ -59,7 +58,7 @@ export function mountHealth(app: App, gateway: Gateway, metrics: Metrics): void 
     },
     async () => {
       const [version, workers] = await inTime(
-        Promise.all([redisVersion(gateway.redis), gateway.workers.list()]),
+        Promise.all([gateway.redisServer.version(), gateway.workers.list()]),
       );
       if (workers.length === 0)
         throw new Problem(

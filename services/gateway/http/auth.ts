@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { Problem } from '../../../shared/problems.ts';
-import type { Identity } from '../../../shared/stores/api-keys.ts';
 import type { Keyring } from '../keys/keyring.ts';
+import type { Identity } from '../stores/api-keys.ts';
 import { problemAnswer } from './answers.ts';
 import type { GatewayEnv } from './context.ts';
 import { endWithKey, isStream } from './end-of-key.ts';

@@ -1,7 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { WebSocket } from 'ws';
-import type { Identity } from '../../../shared/stores/api-keys.ts';
+import type { Identity } from '../stores/api-keys.ts';
 
 /** What a route gets when the client asks for a WebSocket: it accepts by leaving who takes it over. */
 export type Upgrade = {

@@ -30,9 +30,8 @@ export function createBlobSweep(gateway: Gateway) {
 async function sweepTenant(gateway: Gateway, tenant: string, now: number): Promise<void> {
   let step: string[] = [];
   const sweep = async () => {
-    const there = await Promise.all(step.map((id) => gateway.redis.exists(gateway.keys.run(id))));
-    for (const [index, id] of step.entries())
-      if (there[index] === 0) await gateway.blobs.removeAll(runBlobs(tenant, id));
+    const there = await gateway.tenantIndexes.existing(step);
+    for (const id of step) if (!there.has(id)) await gateway.blobs.removeAll(runBlobs(tenant, id));
     step = [];
   };
   for await (const id of gateway.blobs.list(tenant)) {

@@ -9,11 +9,8 @@ export function createDeathWatch(gateway: Gateway) {
     const all = [...ids];
     const known = await Promise.all(
       all.map(async (id) => {
-        const [alive, seen] = await Promise.all([
-          gateway.workers.alive(id),
-          gateway.redis.zscore(gateway.keys.workers, id),
-        ]);
-        return { id, alive, seen: seen === null ? undefined : Number(seen) };
+        const [alive, seen] = await Promise.all([gateway.workers.alive(id), gateway.workers.lastSeen(id)]);
+        return { id, alive, seen };
       }),
     );
     const dead = new Map<string, number>();

@@ -47,8 +47,7 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
   async function turn(): Promise<void> {
     try {
       // Lapses before the next turn: whoever comes first then sweeps.
-      const got = await gateway.redis.set(gateway.keys.janitor, me, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
-      if (got === 'OK') await sweep();
+      if (await gateway.janitorLock.take(me, Math.ceil(intervalMs * 0.9))) await sweep();
     } catch (error) {
       const reason = (error as Error).message;
       // What is not done now is done at the next turn.

@@ -1,10 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { RunStatus } from '../../../shared/run-states.ts';
-import { giveBack } from '../../../shared/stores/give-back.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
 import { createDeathWatch } from './dead-workers.ts';
-import { knownTenants } from './tenants.ts';
 import { judge, type OpenRun, type Verdict } from './verdict.ts';
 
 /** One sweep looks at so many open runs; the next goes on where it stopped. */
@@ -25,7 +22,7 @@ export function createOpenRunsSweep(gateway: Gateway) {
   let offset = 0;
 
   return async (now: number): Promise<void> => {
-    const ids = await gateway.redis.zrange(gateway.keys.open, offset, String(offset + maxRuns - 1));
+    const ids = await gateway.openRuns.ids(offset, maxRuns);
     offset = ids.length < maxRuns ? 0 : offset + maxRuns;
     const runs = await glance(gateway, ids, deathWatch, now);
     for (const run of runs) {
@@ -64,40 +61,22 @@ async function glance(
   deathWatch: ReturnType<typeof createDeathWatch>,
   now: number,
 ): Promise<OpenRun[]> {
-  // Jobs are looked for first: a run that has just got one, or has just ended, is then not taken for lost.
+  // Jobs are looked for first: a run that gets its job, or ends, between the two looks is then not taken for lost.
   const withJob = await gateway.queue.having(ids);
-  const records = await Promise.all(
-    ids.map((id) =>
-      gateway.redis
-        .hmget(gateway.keys.run(id), 'status', 'worker', 'cancel', 'losses', 'dueAt')
-        .catch((error) => {
-          if (isStoreError(error)) throw error;
-          // What stands under its name is no record.
-          return ['broken'];
-        }),
-    ),
-  );
-  const dead = await deathWatch(new Set(records.flatMap(([, worker]) => worker ?? [])), now);
-  return ids.map((id, index) => {
-    const [status = null, worker = null, cancel = null, losses, dueAt] = records[index] ?? [];
-    return {
-      id,
-      status: status as RunStatus | null,
-      worker,
-      cancelRequested: cancel !== null,
-      losses: Number(losses ?? 0),
-      dueAt: Number(dueAt ?? 0),
-      hasJob: withJob.has(id),
-      workerDeadMs: worker === null ? undefined : dead.get(worker),
-    };
-  });
+  const runs = await gateway.openRuns.glance(ids);
+  const dead = await deathWatch(new Set(runs.flatMap(({ worker }) => worker ?? [])), now);
+  return runs.map((run) => ({
+    ...run,
+    hasJob: withJob.has(run.id),
+    workerDeadMs: run.worker === null ? undefined : dead.get(run.worker),
+  }));
 }
 
 async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict, 'leave'>): Promise<void> {
-  if (verdict === 'gone') return dropFromIndexes(gateway, run.id);
+  if (verdict === 'gone') return gateway.openRuns.drop(run.id);
   if (verdict === 'broken') return endBroken(gateway, run.id);
   const record = await gateway.runs.read(run.id);
-  if (record === undefined) return dropFromIndexes(gateway, run.id);
+  if (record === undefined) return gateway.openRuns.drop(run.id);
   // No worker could begin it; and what is to be done with it otherwise stands in what cannot be read.
   if (record.unreadable && verdict !== 'cancelled') return endBroken(gateway, run.id);
   // A run inside a service has no job: who was to start it has died, or never heard of it.
@@ -127,9 +106,4 @@ async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict
     default:
       return verdict satisfies never;
   }
-}
-
-async function dropFromIndexes(gateway: Gateway, id: string): Promise<void> {
-  await gateway.redis.zrem(gateway.keys.open, id);
-  for (const tenant of await knownTenants(gateway)) await giveBack(gateway.redis, gateway.keys, tenant, id);
 }

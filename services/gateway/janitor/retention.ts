@@ -26,7 +26,7 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
 async function makeRoom(gateway: Gateway): Promise<void> {
   let before = await gateway.room.look();
   for (let forgotten = 0; forgotten < maxForgotten && gateway.room.isShort(); forgotten += stepRuns) {
-    const ids = await gateway.redis.zrange(gateway.keys.finished, 0, String(stepRuns - 1));
+    const ids = await gateway.endedRuns.oldest(stepRuns);
     for (const id of ids) await forgetOrDrop(gateway, id);
     const after = await gateway.room.look();
     if (ids.length > 0)
@@ -40,17 +40,17 @@ async function makeRoom(gateway: Gateway): Promise<void> {
 }
 
 async function excess(gateway: Gateway, now: number): Promise<string[]> {
-  const { redis, keys, env } = gateway;
+  const { endedRuns, env } = gateway;
   const [old, count, bytes] = await Promise.all([
-    redis.zrangebyscore(keys.finished, '-inf', `(${now - env.RUNLET_RETENTION_MS}`, 'LIMIT', 0, stepRuns),
-    redis.zcard(keys.finished),
-    redis.hget(keys.stats, 'retainedBytes'),
+    endedRuns.endedBefore(now - env.RUNLET_RETENTION_MS, stepRuns),
+    endedRuns.count(),
+    endedRuns.bytes(),
   ]);
   if (old.length > 0) return old;
   const tooMany = Math.min(stepRuns, count - env.RUNLET_RETENTION_RUNS);
-  if (tooMany > 0) return redis.zrange(keys.finished, 0, String(tooMany - 1));
+  if (tooMany > 0) return endedRuns.oldest(tooMany);
   // One at a time: sizes differ, and no more is to go than must.
-  return Number(bytes ?? 0) > env.RUNLET_RETENTION_BYTES ? redis.zrange(keys.finished, 0, '0') : [];
+  return bytes > env.RUNLET_RETENTION_BYTES ? endedRuns.oldest(1) : [];
 }
 
 /** One that cannot be forgotten would be the oldest for ever, and stand before all others. */
@@ -63,8 +63,7 @@ async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
       { run: id, err: error },
       'an ended run could not be forgotten as it should; its keys are dropped',
     );
-    await gateway.redis.zrem(gateway.keys.finished, id);
-    await gateway.redis.del(gateway.keys.run(id), gateway.keys.spec(id), gateway.keys.events(id));
+    await gateway.endedRuns.drop(id);
   }
 }
 
@@ -72,10 +71,10 @@ async function forget(gateway: Gateway, id: string): Promise<void> {
   const record = await gateway.runs.read(id);
   // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
   if (record === undefined) {
-    await gateway.redis.zrem(gateway.keys.finished, id);
+    await gateway.endedRuns.remove(id);
     return;
   }
   const outcome = await gateway.runs.forget(id, record.head.tenant);
-  if (outcome === 'active') await gateway.redis.zrem(gateway.keys.finished, id);
+  if (outcome === 'active') await gateway.endedRuns.remove(id);
   else await forgetBlobs(gateway, record.head);
 }

@@ -1,13 +1,8 @@
-import { activeStatuses, isTerminal, type RunStatus } from '../../../shared/run-states.ts';
+import { activeStatuses, isTerminal } from '../../../shared/run-states.ts';
+import type { OpenRunGlance } from '../stores/open-runs.ts';
 
 /** What the janitor knows of a run that has not ended, without reading its request. */
-export type OpenRun = {
-  id: string;
-  status: RunStatus | null;
-  worker: string | null;
-  cancelRequested: boolean;
-  losses: number;
-  dueAt: number;
+export type OpenRun = OpenRunGlance & {
   /** Whether the queue still has a job for it. */
   hasJob: boolean;
   /** How long its worker has been dead; undefined while it lives, or when nobody holds the run. */

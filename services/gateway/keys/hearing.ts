@@ -1,9 +1,8 @@
 import { newId } from '../../../shared/ids.ts';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
-import type { RedisConnection } from '../../../shared/redis.ts';
-import type { BroughtKey, BroughtStatus, GatewayRegister } from '../../../shared/stores/gateways.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
+import type { BroughtKey, BroughtStatus, GatewayRegister } from '../stores/gateways.ts';
 
 const beatMs = 1_000;
 /** What is remembered of keys counts only as long as we are sure to have heard of each that was taken back. Below gatewayLifeMs. */
@@ -27,12 +26,11 @@ export type HearingEvents = {
 export function createHearing(parts: {
   register: GatewayRegister;
   wakeups: Wakeups;
-  redis: RedisConnection;
   keys: Keys;
   log: Log;
   events: HearingEvents;
 }) {
-  const { register, wakeups, redis, keys, log, events } = parts;
+  const { register, wakeups, keys, log, events } = parts;
   const id = newId('gtw');
   /** By performance.now(): the beats that have not come back. */
   const sent = new Map<number, number>();
@@ -57,7 +55,7 @@ export function createHearing(parts: {
     revision = said;
     if (kind === 'revoked') {
       events.revoked(who);
-      redis.publish(keys.apiKeysWake, `heard ${said} ${id}`).catch(() => {});
+      register.confirm(id, said).catch(() => {});
     } else if (who === id) {
       heardAt = Math.max(heardAt, sent.get(Number(which)) ?? Number.NEGATIVE_INFINITY);
       for (const one of sent.keys()) if (one <= Number(which)) sent.delete(one);
@@ -91,7 +89,7 @@ export function createHearing(parts: {
   function start(): boolean {
     if (timer !== undefined) return false;
     timer = setInterval(tick, beatMs).unref();
-    redis.once('end', () => clearInterval(timer));
+    register.whenClosed(() => clearInterval(timer));
     // Until it stands nothing is trusted.
     wakeups.listen(keys.apiKeysWake, take).catch((error: Error) => {
       log.warn({ reason: error.message }, 'keys that are taken back are not heard of: each is looked up');

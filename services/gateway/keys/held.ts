@@ -1,5 +1,5 @@
-import type { ApiKeyStore, Identity } from '../../../shared/stores/api-keys.ts';
-import { isExpired } from '../../../shared/stores/api-keys.ts';
+import type { ApiKeyStore, Identity } from '../stores/api-keys.ts';
+import { isExpired } from '../stores/api-keys.ts';
 
 /** A key that was taken back without our hearing of it, or has expired, is found out within this. */
 const checkMs = 3_000;

@@ -1,11 +1,10 @@
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
-import type { RedisConnection } from '../../../shared/redis.ts';
 import { digestOf } from '../../../shared/secrets.ts';
-import { type ApiKeyStore, type Identity, isExpired } from '../../../shared/stores/api-keys.ts';
-import { createGatewayRegister } from '../../../shared/stores/gateways.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
 import { rememberRecent } from '../proxy/lru.ts';
+import { type ApiKeyStore, type Identity, isExpired } from '../stores/api-keys.ts';
+import type { GatewayRegister } from '../stores/gateways.ts';
 import { createHearing } from './hearing.ts';
 import { createHeld } from './held.ts';
 import { createUses } from './uses.ts';
@@ -26,12 +25,12 @@ export type Keyring = ReturnType<typeof createKeyring>;
  */
 export function createKeyring(parts: {
   apiKeys: ApiKeyStore;
-  redis: RedisConnection;
+  register: GatewayRegister;
   keys: Keys;
   wakeups: Wakeups;
   log: Log;
 }) {
-  const { apiKeys, redis, keys, wakeups, log } = parts;
+  const { apiKeys, register, keys, wakeups, log } = parts;
   /** By digest, and by `key_…`, which no digest looks like. */
   const known = rememberRecent<Known>(maxCached);
   const held = createHeld(apiKeys);
@@ -40,7 +39,7 @@ export function createKeyring(parts: {
   let epoch = 0;
 
   const hearing = createHearing({
-    ...{ register: createGatewayRegister(redis, keys), wakeups, redis, keys, log },
+    ...{ register, wakeups, keys, log },
     events: { revoked: drop, missed },
   });
 

@@ -1,6 +1,6 @@
 import type { Log } from '../../../shared/log.ts';
-import type { ApiKeyStore } from '../../../shared/stores/api-keys.ts';
 import { rememberRecent } from '../proxy/lru.ts';
+import type { ApiKeyStore } from '../stores/api-keys.ts';
 
 /** A key that is used all the time is written down once in this. */
 const everyMs = 60_000;

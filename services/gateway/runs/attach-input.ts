@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttachInput, attachInput, signalNumbers } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { type AttachMessage, maxEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
+import { type AttachMessage, maxEntryBytes } from '../../../shared/stores/attach.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { textProblem, validationProblem } from '../http/zod-problem.ts';
@@ -55,7 +55,7 @@ export async function forwardInput(
   for (const entry of entriesOf(input)) {
     while (!stop.aborted) {
       try {
-        const outcome = await pushAttach(gateway.redis, gateway.keys, runId, entry);
+        const outcome = await gateway.attachInput.push(runId, entry);
         if (outcome === 'sent') break;
         // Nobody reads it any more: the exit says so.
         if (outcome === 'ended') return undefined;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { isTerminal } from '../../../shared/run-states.ts';
-import { eventJson, readEvents, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import { eventJson, type StoredEvent } from '../../../shared/stores/run-events.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
 
@@ -51,7 +51,7 @@ export async function sendEvents(
   try {
     while (!stop.aborted) {
       woken = false;
-      const page = await readEvents(gateway.redis, gateway.keys, runId, after, pageEvents).catch((error) => {
+      const page = await gateway.runEvents.read(runId, after, pageEvents).catch((error) => {
         if (isStoreError(error)) return undefined;
         throw error;
       });

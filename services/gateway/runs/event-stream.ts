@@ -1,5 +1,5 @@
 import { isTerminal } from '../../../shared/run-states.ts';
-import { eventJson, readEvents, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import { eventJson, type StoredEvent } from '../../../shared/stores/run-events.ts';
 import type { Gateway } from '../gateway.ts';
 import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
 
@@ -27,7 +27,7 @@ export function runEventStream(
     heartbeat: sseComment('heartbeat'),
     listen: (wake) => gateway.wakeups.listen(gateway.keys.wake(runId), wake),
     async read() {
-      const page = await readEvents(gateway.redis, gateway.keys, runId, after, pageEvents);
+      const page = await gateway.runEvents.read(runId, after, pageEvents);
       const last = page.at(-1);
       if (last !== undefined) {
         after = last.id;
@@ -48,6 +48,6 @@ export async function hasSeenAll(gateway: Gateway, runId: string, position: stri
   if (position === '0') return false;
   const status = await gateway.runs.status(runId);
   if (status === undefined || !isTerminal(status)) return false;
-  const [next] = await readEvents(gateway.redis, gateway.keys, runId, position, 1);
+  const [next] = await gateway.runEvents.read(runId, position, 1);
   return next === undefined;
 }

@@ -3,7 +3,7 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import { metadata } from '../../../shared/contracts/run-request.ts';
 import { isId } from '../../../shared/ids.ts';
 import { badField } from '../../../shared/problems.ts';
-import { type RunStatus, runStatuses } from '../../../shared/run-states.ts';
+import { runStatuses } from '../../../shared/run-states.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
@@ -47,8 +47,7 @@ export async function listRuns(
   let bytes = 0;
   while (scanned < maxScanned) {
     const ids = await gateway.runs.ids(tenant, before, scanPage);
-    const lights = await glance(gateway, ids);
-    for (const { id, status, requestBytes } of lights) {
+    for (const { id, status, requestBytes } of await gateway.runList.glance(ids)) {
       const matches = status !== null && (wanted === undefined || wanted.has(status));
       if (matches && data.length > 0 && bytes + requestBytes > maxPageBytes)
         return { data, nextCursor: encodeCursor(before as string) };
@@ -70,25 +69,6 @@ function position(cursor: string | undefined): string | undefined {
   const id = decodeCursor(cursor);
   if (id !== undefined && !isId('run', id)) throw badField('cursor', 'is not a cursor of this list');
   return id;
-}
-
-/** Status and size of many runs, in one round trip and without their requests. */
-async function glance(gateway: Gateway, ids: string[]) {
-  return Promise.all(
-    ids.map(async (id) => {
-      const key = gateway.keys.run(id);
-      const [status, ...sizes] = await Promise.all([
-        gateway.redis.hget(key, 'status'),
-        gateway.redis.hstrlen(key, 'head'),
-        gateway.redis.hstrlen(key, 'payload'),
-      ]).catch((error) => {
-        if (isStoreError(error)) throw error;
-        // What stands under its name is no record.
-        return [null, 0, 0] as const;
-      });
-      return { id, status: status as RunStatus | null, requestBytes: sizes[0] + sizes[1] };
-    }),
-  );
 }
 
 /** The run as the list shows it, if it is of those that are wanted. One that cannot be shown keeps no other out. */

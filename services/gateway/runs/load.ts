@@ -1,10 +1,10 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { RunEnd } from '../../../shared/stores/run-end.ts';
-import { outputCollector, readEvents, readOutput } from '../../../shared/stores/run-events.ts';
+import { outputCollector } from '../../../shared/stores/run-events.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
+import type { RunEnd } from '../stores/run-end.ts';
 
 const firstPage = 256;
 
@@ -34,11 +34,11 @@ export async function loadRun(gateway: Gateway, tenant: string, id: string): Pro
   // The record goes first on the connection: if it says that the run has ended, the events are all there.
   const [record, events] = await Promise.all([
     gateway.runs.readWhole(id),
-    readEvents(gateway.redis, gateway.keys, id, '0', firstPage),
+    gateway.runEvents.read(id, '0', firstPage),
   ]);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   if (events.length === firstPage)
-    return presentRun(record, await readOutput(gateway.redis, gateway.keys, id, record.attempt));
+    return presentRun(record, await gateway.runEvents.output(id, record.attempt));
   const collector = outputCollector(record.attempt);
   for (const event of events) collector.add(event);
   return presentRun(record, collector.output());

@@ -3,7 +3,6 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { maskRequest } from '../../../shared/contracts/run-request.ts';
 import { payloadOf } from '../../../shared/contracts/run-rules.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { inOneWrite } from '../../../shared/redis.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { headOf } from '../../../shared/stores/run-parts.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
@@ -51,7 +50,7 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
     return stored;
   }
   let added = false;
-  const [storing, adding] = inOneWrite(gateway.redis, () => [
+  const [storing, adding] = gateway.inOneWrite(() => [
     prepared.store(),
     enqueue(gateway, [{ id: head.id, outcome: 'created', record: prepared.record }]).then(() => {
       added = true;

@@ -1,6 +1,6 @@
 import { isTerminal } from '../../../shared/run-states.ts';
-import type { RunEnd } from '../../../shared/stores/run-end.ts';
 import type { Gateway } from '../gateway.ts';
+import type { RunEnd } from '../stores/run-end.ts';
 
 /** How often a waiter looks by itself: a message over pub/sub may be missed. */
 const pollMs = 1_000;

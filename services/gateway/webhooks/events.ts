@@ -38,15 +38,13 @@ export function mountEvents(app: App, gateway: Gateway): void {
       const position = c.req.header('last-event-id');
       // From here on nothing is missed: what has happened before is in the stream only if somebody watched then.
       await gateway.outbox.watch(tenant, watchMs);
-      const after = position === undefined ? await latest(gateway, tenant) : eventPosition(position);
+      const after =
+        position === undefined
+          ? ((await gateway.deliveries.lastStreamed(tenant)) ?? '0-0')
+          : eventPosition(position);
       return new Response(tenantEvents(gateway, tenant, after, query.events), { headers: sseHeaders });
     },
   );
-}
-
-async function latest(gateway: Gateway, tenant: string): Promise<string> {
-  const [entry] = await gateway.redis.xrevrange(gateway.keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
-  return entry?.[0] ?? '0-0';
 }
 
 function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns: string[] | undefined) {

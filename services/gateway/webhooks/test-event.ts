@@ -19,7 +19,7 @@ export async function sendTest(gateway: Gateway, webhook: StoredWebhook): Promis
     { tenant: webhook.tenant, type: 'webhook.test', runId: undefined, body },
     [{ endpoint: webhook.id, url: webhook.url }],
   );
-  await gateway.redis.publish(gateway.keys.outboxWake, id);
+  await gateway.outbox.wake(id);
   const stored = await gateway.deliveries.read(id);
   if (stored === undefined) throw new Error('a delivery vanished as it was made');
   return gateway.deliveries.present(stored);

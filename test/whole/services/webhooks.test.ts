@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
-import { payload } from '../../../shared/contracts/webhook-payload.ts';
+import { payload } from '../../../services/gateway/webhooks/payload.ts';
 import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import { docker } from '../../support/docker.ts';
 import { ensureImages } from '../../support/lab-images.ts';

@@ -1,7 +1,7 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { ServiceHead } from '../../../../shared/stores/service-record.ts';
 import { verifyServiceToken } from '../../services/signed-url.ts';
+import type { Identity } from '../../stores/api-keys.ts';
 import type { RequestFields } from '../clients/request-fields.ts';
 import { after } from '../maybe-async.ts';
 import type { KnownKeys } from './api-keys.ts';

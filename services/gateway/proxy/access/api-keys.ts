@@ -1,6 +1,6 @@
 import { digestOf } from '../../../../shared/secrets.ts';
-import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { Keyring } from '../../keys/keyring.ts';
+import type { Identity } from '../../stores/api-keys.ts';
 import { rememberRecent } from '../lru.ts';
 import { after } from '../maybe-async.ts';
 

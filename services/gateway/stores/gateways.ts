@@ -1,6 +1,6 @@
-import type { Keys } from '../keys.ts';
-import type { RedisConnection } from '../redis.ts';
-import { loadScript, text } from './scripts.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 
 /** Unheard of for so long, it is dead. */
 export const gatewayLifeMs = 4_000;
@@ -9,7 +9,7 @@ const graceMs = 30_000;
 /** Keys that the variable has brought so far, the newest of them: a value is known as an old one for so many changes. */
 const maxBrought = 100;
 
-const script = loadScript('key-beat');
+const script = scriptsIn(import.meta.url).loadScript('key-beat');
 
 /** The key in a gateway's environment, as its digest. */
 export type BroughtKey = {
@@ -64,6 +64,16 @@ export function createGatewayRegister(redis: RedisConnection, keys: Keys) {
         ],
       );
       return text(reply) as BroughtStatus;
+    },
+
+    /** Tells the other gateways that this one no longer lets a key in that was taken back. */
+    async confirm(gateway: string, revision: number): Promise<void> {
+      await redis.publish(keys.apiKeysWake, `heard ${revision} ${gateway}`);
+    },
+
+    /** @param act is called once, when the connection is closed for good */
+    whenClosed(act: () => void): void {
+      redis.once('end', act);
     },
 
     async leave(gateway: string): Promise<void> {

@@ -1,11 +1,11 @@
-import type { ApiKey, KeyRole, NewKey } from '../contracts/key.ts';
-import { isId, madeAt, newId } from '../ids.ts';
-import type { Keys } from '../keys.ts';
-import { Problem } from '../problems.ts';
-import type { RedisConnection } from '../redis.ts';
-import { digestOf } from '../secrets.ts';
+import type { ApiKey, KeyRole, NewKey } from '../../../shared/contracts/key.ts';
+import { isId, madeAt, newId } from '../../../shared/ids.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { digestOf } from '../../../shared/secrets.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 import { gatewayLifeMs } from './gateways.ts';
-import { loadScript, text } from './scripts.ts';
 
 /** Who makes a request. */
 export type Identity = {
@@ -41,6 +41,7 @@ const maxRevoked = 20_000;
 /** Of a list that others change as fast as it is read: then something is wrong. */
 const maxTries = 100;
 
+const { loadScript } = scriptsIn(import.meta.url);
 const create = loadScript('key-create');
 const revoke = loadScript('key-revoke');
 
@@ -259,10 +260,4 @@ function parse(record: string): StoredKey | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The tenants that have a key, and the first one, who always is. */
-export async function knownTenants(redis: RedisConnection, keys: Keys): Promise<Set<string>> {
-  const records = await redis.hvals(keys.apiKeys);
-  return new Set(['default', ...records.flatMap((record) => parse(record)?.tenant ?? [])]);
 }

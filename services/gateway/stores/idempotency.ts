@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Keys } from '../keys.ts';
-import { Problem } from '../problems.ts';
-import type { RedisConnection } from '../redis.ts';
-import { digestOf, type Sealer } from '../secrets.ts';
-import { loadScript, text } from './scripts.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { digestOf, type Sealer } from '../../../shared/secrets.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 
-const begin = loadScript('idempotency-begin');
+const begin = scriptsIn(import.meta.url).loadScript('idempotency-begin');
 
 /** Kept so long after the first request (API.md). */
 const keptMs = 24 * 3_600_000;

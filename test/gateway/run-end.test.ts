@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { newId } from '../../../shared/ids.ts';
-import { keysFor } from '../../../shared/keys.ts';
-import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
-import { sealerFor } from '../../../shared/secrets.ts';
-import { parseRunEnd, type RunEnd } from '../../../shared/stores/run-end.ts';
-import { readOutput } from '../../../shared/stores/run-events.ts';
-import { emptyState } from '../../../shared/stores/run-record.ts';
-import { createRunStore, type Holder, type NewEvent } from '../../../shared/stores/runs.ts';
-import { createWakeups } from '../../../shared/wakeups.ts';
-import { runRequest } from '../../support/run-request.ts';
+import { parseRunEnd, type RunEnd } from '../../services/gateway/stores/run-end.ts';
+import { newId } from '../../shared/ids.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis.ts';
+import { sealerFor } from '../../shared/secrets.ts';
+import { readOutput } from '../../shared/stores/run-events.ts';
+import { emptyState } from '../../shared/stores/run-record.ts';
+import { createRunStore, type Holder, type NewEvent } from '../../shared/stores/runs.ts';
+import { createWakeups } from '../../shared/wakeups.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const log = createLog('test', 'silent');
 const redis = connectRedis(inject('lab').redisUrl, 'loop', log);
