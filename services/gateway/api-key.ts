@@ -5,7 +5,7 @@ import { newId } from '../../shared/ids.ts';
 import { digestOf } from '../../shared/secrets.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import type { Gateway } from './gateway.ts';
-import { newApiKey } from './keys/new-api-key.ts';
+import { newApiKey } from './keyring/new-api-key.ts';
 import type { ApiKeyStore, StoredKey } from './stores/api-keys.ts';
 import type { BroughtKey } from './stores/gateways.ts';
 

@@ -19,7 +19,7 @@ import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
-import { createKeyring } from './keys/keyring.ts';
+import { createKeyring } from './keyring/keyring.ts';
 import { createEndings } from './run-endings.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createRefusals } from './run-refusals.ts';
@@ -55,7 +55,7 @@ export function createGateway(parts: {
   const { redis, ...rest } = parts;
   const { keys, sealer } = parts;
   const closing = new AbortController();
-  const hurry = new AbortController();
+  const stopWaiting = new AbortController();
   const apiKeys = createApiKeyStore(redis, keys);
   const redisServer = createRedisServer(redis);
   return {
@@ -92,6 +92,6 @@ export function createGateway(parts: {
     /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
     closing,
     /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */
-    hurry,
+    stopWaiting,
   };
 }

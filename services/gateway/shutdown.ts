@@ -3,7 +3,7 @@ import { farewellMs, within } from '../../shared/within.ts';
 import type { Gateway } from './gateway.ts';
 
 type Parts = {
-  gateway: Gateway;
+  gateway: Pick<Gateway, 'closing' | 'env' | 'stopWaiting' | 'keyring' | 'log' | 'queue'>;
   server: Server;
   proxy: { close(): Promise<void> };
   connections: { disconnect(): void }[];
@@ -37,12 +37,12 @@ export async function drain({ gateway, server, proxy, connections, janitor }: Pa
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // Streams are resumed by Last-Event-ID, elsewhere or later.
   gateway.closing.abort();
-  const hurry = setTimeout(() => gateway.hurry.abort(), Math.max(0, drainMs - lastAnswersMs));
+  const lastAnswers = setTimeout(() => gateway.stopWaiting.abort(), Math.max(0, drainMs - lastAnswersMs));
   const end = setTimeout(() => server.closeAllConnections(), drainMs);
   // A connection that has just been answered is idle only now.
   const idle = setInterval(() => server.closeIdleConnections(), 100);
   await closed;
-  clearTimeout(hurry);
+  clearTimeout(lastAnswers);
   clearTimeout(end);
   clearInterval(idle);
   await proxy.close();

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject } from 'vitest';
 import { createApp } from '../../services/gateway/app.ts';
-import { gatewayEnvironment, policyOf } from '../../services/gateway/environment.ts';
+import { gatewayEnvironment } from '../../services/gateway/environment.ts';
 import { createGateway, type Gateway } from '../../services/gateway/gateway.ts';
 import { createRunQueue } from '../../services/gateway/run-queue.ts';
 import { createHttpServer } from '../../services/gateway/server/server.ts';
@@ -19,6 +19,7 @@ import { isId, newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, type RedisConnection, waitForRedis } from '../../shared/redis.ts';
+import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 
@@ -54,7 +55,7 @@ export async function startGateway(
   const blobFolder = mkdtempSync(join(tmpdir(), 'runlet-blobs-'));
   const gateway = createGateway({
     env,
-    policy: policyOf(env),
+    policy: policyOf(env, env.RUNLET_MAX_PAYLOAD_BYTES),
     log,
     keys,
     redis,

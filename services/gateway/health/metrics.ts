@@ -4,6 +4,11 @@ import { durationBuckets } from '../../../shared/stores/runs.ts';
 import type { Gateway } from '../gateway.ts';
 import type { RequestObserver } from '../http/observe.ts';
 
+export type MetricsParts = Pick<
+  Gateway,
+  'deliveries' | 'figures' | 'notifiers' | 'outbox' | 'queue' | 'room' | 'workers'
+>;
+
 export type Metrics = { text(): Promise<string>; contentType: string };
 
 /** Requests of this process, counted as they are answered. */
@@ -33,7 +38,7 @@ export function createRequestMetrics(): { registry: Registry; count: RequestObse
 }
 
 /** The process's own figures, and those that all programs share through Redis: the same from every gateway. */
-export function createMetrics(gateway: Gateway, process: Registry): Metrics {
+export function createMetrics(gateway: MetricsParts, process: Registry): Metrics {
   return {
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     async text() {
@@ -44,7 +49,7 @@ export function createMetrics(gateway: Gateway, process: Registry): Metrics {
   };
 }
 
-async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): Promise<string> {
+async function sharedMetrics(gateway: MetricsParts, stats: Record<string, string>): Promise<string> {
   const [{ open, due, ended }, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
     gateway.figures.runs(),
     gateway.queue.depth(),

@@ -8,6 +8,8 @@ import { type App, mount } from '../http/mount.ts';
 import { storeProblem } from '../http/store-errors.ts';
 import type { Metrics } from './metrics.ts';
 
+export type HealthParts = Pick<Gateway, 'redisServer' | 'workers'>;
+
 const tags = ['Health'];
 /** Whoever asks for health wants an answer soon, also when Redis hangs. */
 const patienceMs = 2_000;
@@ -18,7 +20,7 @@ const readiness = z.object({
   workers: z.int(),
 });
 
-export function mountHealth(app: App, gateway: Gateway, metrics: Metrics): void {
+export function mountHealth(app: App, gateway: HealthParts, metrics: Metrics): void {
   const options = { maxBodyBytes: 0 };
   const { 503: unavailable } = problems();
 

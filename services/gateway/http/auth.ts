@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 import { Problem } from '../../../shared/problems.ts';
-import type { Keyring } from '../keys/keyring.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import type { Identity } from '../stores/api-keys.ts';
 import { problemAnswer } from './answers.ts';
 import type { GatewayEnv } from './context.ts';

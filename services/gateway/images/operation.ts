@@ -1,11 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { newId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { OperationEvent } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import type { Gateway } from '../gateway.ts';
+import { hintFrom } from '../hint.ts';
 import { isStoreError } from '../http/store-errors.ts';
+
+export type OperationParts = Pick<Gateway, 'stopWaiting' | 'keys' | 'operations' | 'wakeups' | 'workers'>;
 
 const pollMs = 1_000;
 const timeoutMs = 15 * 60_000;
@@ -17,7 +19,7 @@ export type Done = Extract<OperationEvent, { kind: 'done' }>;
  * The operation goes on without us: nothing is undone when the client leaves.
  */
 export async function startOperation(
-  gateway: Gateway,
+  gateway: OperationParts,
   command: (operation: string) => WorkerCommand,
   gone: AbortSignal,
 ): Promise<AsyncGenerator<OperationEvent, void>> {
@@ -33,28 +35,21 @@ export async function startOperation(
 }
 
 async function* follow(
-  gateway: Gateway,
+  gateway: OperationParts,
   operation: string,
   waiting: Set<string>,
   gone: AbortSignal,
 ): AsyncGenerator<OperationEvent, void> {
   const until = Date.now() + timeoutMs;
-  const stopped = gateway.hurry.signal;
-  let wake = () => {};
-  let woken = false;
-  const notify = () => {
-    woken = true;
-    wake();
-  };
-  const listening = gateway.wakeups.listen(gateway.keys.wake(operation), notify);
-  listening.catch(() => {});
-  gone.addEventListener('abort', notify);
-  stopped.addEventListener('abort', notify);
+  const stopped = gateway.stopWaiting.signal;
+  const hint = hintFrom(gateway.wakeups, gateway.keys.wake(operation));
+  gone.addEventListener('abort', hint.give);
+  stopped.addEventListener('abort', hint.give);
   let after = '0';
   let looked = Date.now();
   try {
     for (;;) {
-      woken = false;
+      hint.forget();
       if (gone.aborted) return;
       const events = await orNothing(gateway.operations.read(operation, after));
       for (const { id, event } of events) {
@@ -77,18 +72,12 @@ async function* follow(
         }
         continue;
       }
-      if (!woken)
-        await Promise.race([
-          new Promise<void>((resolve) => {
-            wake = resolve;
-          }),
-          sleep(pollMs),
-        ]);
+      await hint.wait(pollMs);
     }
   } finally {
-    gone.removeEventListener('abort', notify);
-    stopped.removeEventListener('abort', notify);
-    listening.then((stop) => stop()).catch(() => {});
+    gone.removeEventListener('abort', hint.give);
+    stopped.removeEventListener('abort', hint.give);
+    hint.end();
   }
 }
 
@@ -102,7 +91,7 @@ async function orNothing<T>(reading: Promise<T[]>): Promise<T[]> {
   }
 }
 
-async function dead(gateway: Gateway, workers: Set<string>): Promise<string[]> {
+async function dead(gateway: OperationParts, workers: Set<string>): Promise<string[]> {
   const all = [...workers];
   const alive = await Promise.all(all.map((id) => gateway.workers.alive(id)));
   return all.filter((_, index) => !alive[index]);

@@ -8,6 +8,8 @@ import type { Gateway } from '../gateway.ts';
 import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
 import type { Done } from './operation.ts';
 
+export type PullParts = Pick<Gateway, 'stopWaiting'>;
+
 export function pullBody(policy: RunPolicy) {
   return z
     .strictObject({
@@ -63,7 +65,7 @@ export async function pullOutcome(
 
 /** `pull` as it goes on each worker, then one `done` with all outcomes. */
 export function pullStream(
-  gateway: Gateway,
+  gateway: PullParts,
   image: string,
   events: AsyncGenerator<OperationEvent, void>,
 ): ReadableStream<Uint8Array> {
@@ -91,7 +93,7 @@ export function pullStream(
       });
   };
   return eventStream({
-    closing: gateway.hurry.signal,
+    closing: gateway.stopWaiting.signal,
     heartbeat: sseComment('heartbeat'),
     async listen(notify) {
       wake = notify;

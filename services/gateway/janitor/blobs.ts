@@ -2,6 +2,8 @@ import { runBlobs, transferKey } from '../../../shared/blobs/blob-store.ts';
 import { isId, madeAt } from '../../../shared/ids.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type BlobSweepParts = Pick<Gateway, 'blobs' | 'log' | 'tenantIndexes'>;
+
 /** What leaves blobs behind (a crash between two steps, a worker that lost its run) is rare; listing them all is dear. */
 const everyMs = 3_600_000;
 const stepRuns = 200;
@@ -12,7 +14,7 @@ const transferMs = 3_600_000;
  * Removes the artifacts of runs that are no more (an id never comes back, so what is looked up once is certain), and
  * files on their way to or from a service that nobody waits for.
  */
-export function createBlobSweep(gateway: Gateway) {
+export function createBlobSweep(gateway: BlobSweepParts) {
   let nextAt = 0;
 
   return async (now: number): Promise<void> => {
@@ -27,7 +29,7 @@ export function createBlobSweep(gateway: Gateway) {
   };
 }
 
-async function sweepTenant(gateway: Gateway, tenant: string, now: number): Promise<void> {
+async function sweepTenant(gateway: BlobSweepParts, tenant: string, now: number): Promise<void> {
   let step: string[] = [];
   const sweep = async () => {
     const there = await gateway.tenantIndexes.existing(step);

@@ -1,7 +1,9 @@
 import type { Gateway } from '../gateway.ts';
 
+export type DeathWatchParts = Pick<Gateway, 'workers'>;
+
 /** How long each of these workers has been dead; nothing for those that live. */
-export function createDeathWatch(gateway: Gateway) {
+export function createDeathWatch(gateway: DeathWatchParts) {
   // Since when this gateway has missed them: a worker that left for good has no other record.
   const missed = new Map<string, number>();
 

@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
 import { createApiKeySweep } from './api-keys.ts';
-import { createBlobSweep } from './blobs.ts';
+import { type BlobSweepParts, createBlobSweep } from './blobs.ts';
 import { createIndexRepair } from './index-repair.ts';
-import { createOpenRunsSweep } from './open-runs.ts';
-import { enforceRetention } from './retention.ts';
-import { createServicesSweep } from './services.ts';
+import { createOpenRunsSweep, type OpenRunsParts } from './open-runs.ts';
+import { enforceRetention, type RetentionParts } from './retention.ts';
+import { createServicesSweep, type ServicesSweepParts } from './services.ts';
+
+export type JanitorParts = Pick<Gateway, 'apiKeys' | 'janitorLock' | 'log' | 'tenantIndexes'> &
+  BlobSweepParts &
+  OpenRunsParts &
+  RetentionParts &
+  ServicesSweepParts;
 
 const defaultIntervalMs = 5_000;
 
@@ -14,7 +20,7 @@ const defaultIntervalMs = 5_000;
  * Repairs what a crash between two steps left behind, and forgets what is too old. Every step is idempotent and
  * fenced, so two janitors at once do no harm; the lock only spares the work.
  */
-export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) {
+export function createJanitor(gateway: JanitorParts, intervalMs = defaultIntervalMs) {
   const me = randomUUID();
   const sweepOpenRuns = createOpenRunsSweep(gateway);
   const repairIndexes = createIndexRepair(gateway);

@@ -1,13 +1,15 @@
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
-import { forgetBlobs } from '../runs/forget-blobs.ts';
+import { type ForgetBlobsParts, forgetBlobs } from '../runs/forget-blobs.ts';
+
+export type RetentionParts = Pick<Gateway, 'endedRuns' | 'env' | 'log' | 'room' | 'runs'> & ForgetBlobsParts;
 
 /** One sweep forgets so many runs at most, in steps. */
 const maxForgotten = 2_000;
 const stepRuns = 50;
 
 /** Forgets ended runs, oldest first, until age, number and bytes are within their bounds, and Redis has room. */
-export async function enforceRetention(gateway: Gateway, now: number): Promise<void> {
+export async function enforceRetention(gateway: RetentionParts, now: number): Promise<void> {
   let forgotten = 0;
   while (forgotten < maxForgotten) {
     const ids = await excess(gateway, now);
@@ -23,7 +25,7 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
  * Where Redis is short of memory, those who come are more than those who have been: the oldest go before their time. Only as long as that
  * helps: what fills it may be something else.
  */
-async function makeRoom(gateway: Gateway): Promise<void> {
+async function makeRoom(gateway: RetentionParts): Promise<void> {
   let before = await gateway.room.look();
   for (let forgotten = 0; forgotten < maxForgotten && gateway.room.isShort(); forgotten += stepRuns) {
     const ids = await gateway.endedRuns.oldest(stepRuns);
@@ -39,7 +41,7 @@ async function makeRoom(gateway: Gateway): Promise<void> {
   }
 }
 
-async function excess(gateway: Gateway, now: number): Promise<string[]> {
+async function excess(gateway: RetentionParts, now: number): Promise<string[]> {
   const { endedRuns, env } = gateway;
   const [old, count, bytes] = await Promise.all([
     endedRuns.endedBefore(now - env.RUNLET_RETENTION_MS, stepRuns),
@@ -54,7 +56,7 @@ async function excess(gateway: Gateway, now: number): Promise<string[]> {
 }
 
 /** One that cannot be forgotten would be the oldest for ever, and stand before all others. */
-async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
+async function forgetOrDrop(gateway: RetentionParts, id: string): Promise<void> {
   try {
     await forget(gateway, id);
   } catch (error) {
@@ -67,7 +69,7 @@ async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
   }
 }
 
-async function forget(gateway: Gateway, id: string): Promise<void> {
+async function forget(gateway: RetentionParts, id: string): Promise<void> {
   const record = await gateway.runs.read(id);
   // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
   if (record === undefined) {

@@ -1,3 +1,4 @@
+import { mayTryAgain } from '../../../shared/run-losses.ts';
 import { activeStatuses, isTerminal } from '../../../shared/run-states.ts';
 import type { OpenRunGlance } from '../stores/open-runs.ts';
 
@@ -55,4 +56,49 @@ export function judge(run: OpenRun, now: number, expiryMs: number): Verdict {
   // Not started: another worker may begin at no cost. Its bounces are counted when it is claimed.
   if (run.status === 'pulling') return run.hasJob ? 'leave' : 'enqueue';
   return 'retry_or_lost';
+}
+
+/** What the record of a run says beside that, once it has been read. */
+export type RecordFacts = { unreadable: boolean; inService: boolean; retries: number };
+
+export type Action =
+  | 'none'
+  | 'drop'
+  | 'end_broken'
+  | 'add_job'
+  | 'end_cancelled'
+  | 'end_expired'
+  | 'end_worker_lost';
+
+/**
+ * What is done about it.
+ *
+ *   there is no record                                    drop it from the indexes
+ *   the record cannot be read                             end it: errored, the fault is ours. Cancelled, where it was to be cancelled
+ *   it runs inside of a service, and needs a job          end it: worker_lost. It never has a job: its worker died, or never heard of it
+ *   another attempt, and `retries` allows one             add a job, unless there is one: claim.lua counts the loss as it is taken
+ *   another attempt, and `retries` are used up            end it: worker_lost
+ */
+export function actionFor(
+  verdict: Exclude<Verdict, 'leave'>,
+  run: Pick<OpenRun, 'losses' | 'hasJob'>,
+  record: RecordFacts | undefined,
+): Action {
+  if (verdict === 'broken') return 'end_broken';
+  if (verdict === 'gone' || record === undefined) return 'drop';
+  if (verdict === 'cancelled') return 'end_cancelled';
+  if (record.unreadable) return 'end_broken';
+  switch (verdict) {
+    case 'enqueue':
+      return record.inService ? 'end_worker_lost' : 'add_job';
+    case 'retry_or_lost':
+      if (record.inService || !mayTryAgain(run.losses, record.retries)) return 'end_worker_lost';
+      return run.hasJob ? 'none' : 'add_job';
+    case 'worker_lost':
+      return 'end_worker_lost';
+    case 'expired':
+      return 'end_expired';
+    default:
+      return verdict satisfies never;
+  }
 }

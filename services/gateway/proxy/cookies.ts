@@ -1,4 +1,4 @@
-import { tokenName } from './access/credentials.ts';
+import { tokenName } from '../services/signed-url.ts';
 
 /** RFC 6265 §5.2: name and value, and the attributes behind them, as they stand between the semicolons. */
 function partsOf(cookie: string): {

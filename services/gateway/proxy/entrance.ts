@@ -1,6 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
 import { serviceUrl } from '../../../shared/stores/service-present.ts';
 import type { Gateway } from '../gateway.ts';
+import { trustedProxies } from '../trusted-proxies.ts';
 import type { Admit, Pass } from './access/access.ts';
 import { tokenInQuery } from './access/credentials.ts';
 import { ofHost } from './by-name.ts';
@@ -11,8 +12,9 @@ import type { Known, KnownServices } from './known-services.ts';
 import { after } from './maybe-async.ts';
 import { requestHead } from './request-head.ts';
 import type { Target } from './target.ts';
-import { trustedProxies } from './trusted-proxies.ts';
 import type { AwaitReady, Waiting } from './wake.ts';
+
+export type EntranceParts = Pick<Gateway, 'env'>;
 
 export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { target: Target };
 
@@ -28,7 +30,7 @@ export type Dressed = {
 
 /** The way of a request up to its container. In steady use nothing on it waits. */
 export function entranceTo(parts: {
-  gateway: Gateway;
+  gateway: EntranceParts;
   services: KnownServices;
   admit: Admit;
   awaitReady: AwaitReady;

@@ -1,5 +1,5 @@
+import { lingering } from '../http/linger.ts';
 import type { Caller, CallerEvents } from './clients/caller.ts';
-import { lingering } from './clients/linger.ts';
 import type { AnswerHead } from './http1/answer-head.ts';
 import type { Asker, Connection, Failure } from './http1/connection.ts';
 import type { Pool } from './http1/pool.ts';

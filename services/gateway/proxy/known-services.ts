@@ -1,11 +1,14 @@
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import { tellsUsesEveryMs } from '../../../shared/stores/services.ts';
+import { within } from '../../../shared/within.ts';
 import type { Gateway } from '../gateway.ts';
 import { addressOf } from './container-address.ts';
 import type { Limits } from './http1/connection.ts';
 import { createPool, type Pool } from './http1/pool.ts';
 import type { Target } from './target.ts';
+
+export type KnownServicesParts = Pick<Gateway, 'keys' | 'log' | 'services' | 'wakeups'>;
 
 /** A service that somebody calls, as this gateway knows it. */
 export type Known = {
@@ -48,7 +51,7 @@ export type KnownServices = ReturnType<typeof knowServices>;
  * Each use is told with its own time: the first after a while at once, others a little after the one that was told before, the end of
  * what takes long too. So what the store knows is never more than that behind, which is what an idle clock relies on.
  */
-export function knowServices(gateway: Gateway, limits: Limits) {
+export function knowServices(gateway: KnownServicesParts, limits: Limits) {
   const { services, wakeups, keys, log } = gateway;
   const here = networkNamespace();
   const byId = new Map<string, Known>();
@@ -210,11 +213,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
       const news = now - known.freshAt < freshMs ? undefined : touch(known).catch(() => {});
       note(known, now);
       if (news === undefined) return undefined;
-      let patience: NodeJS.Timeout | undefined;
-      const wait = new Promise<void>((resolve) => {
-        patience = setTimeout(resolve, patienceMs);
-      });
-      return Promise.race([news, wait]).finally(() => clearTimeout(patience));
+      return within(patienceMs, news);
     },
 
     /** One of those that are `open` is over. */

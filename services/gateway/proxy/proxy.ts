@@ -2,17 +2,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Gateway } from '../gateway.ts';
+import { isEnding } from '../http/early-answer.ts';
 import { accessTo } from './access/access.ts';
 import { knowKeys } from './access/api-keys.ts';
 import type { Caller } from './clients/caller.ts';
 import { openLane } from './clients/fast-path.ts';
-import { isEnding, NodeCaller } from './clients/node-caller.ts';
-import { entranceTo } from './entrance.ts';
-import { knowServices } from './known-services.ts';
+import { NodeCaller } from './clients/node-caller.ts';
+import { type EntranceParts, entranceTo } from './entrance.ts';
+import { type KnownServicesParts, knowServices } from './known-services.ts';
 import { problemsOf, serving } from './serve.ts';
 import { originForm, targetFinder } from './target.ts';
 import { openTunnels } from './tunnel.ts';
-import { readinessOf } from './wake.ts';
+import { readinessOf, type WakeParts } from './wake.ts';
+
+export type ProxyParts = Pick<Gateway, 'env' | 'keyring' | 'log'> &
+  EntranceParts &
+  KnownServicesParts &
+  WakeParts;
 
 /** A container that does not take a connection by then is not there; the same as for a host that drops packets. */
 const connectMs = 10_000;
@@ -26,7 +32,7 @@ export type ServiceProxy = ReturnType<typeof createServiceProxy>;
  *   lane, or Node's server ─▶ target ─▶ known services ─▶ access ─▶ readiness ─▶ exchange ─▶ pool ─▶ connection
  *   (a Caller)                whose it is                 who may   wakes it     both bodies
  */
-export function createServiceProxy(gateway: Gateway) {
+export function createServiceProxy(gateway: ProxyParts) {
   const { env, keyring } = gateway;
   const findTarget = targetFinder(env);
   const services = knowServices(gateway, { connectMs, answerMs: env.RUNLET_SERVICE_TIMEOUT_MS, headBytes });

@@ -1,8 +1,9 @@
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { toProblem } from '../http/errors.ts';
+import { tokenName } from '../services/signed-url.ts';
 import type { Pass } from './access/access.ts';
-import { tokenInQuery, tokenName } from './access/credentials.ts';
+import { tokenInQuery } from './access/credentials.ts';
 import { answerProblem, answerRedirect } from './answers.ts';
 import type { Caller } from './clients/caller.ts';
 import type { Dressed, Entrance } from './entrance.ts';

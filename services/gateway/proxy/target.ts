@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import { serviceName } from '../../../shared/contracts/service.ts';
 import { isId } from '../../../shared/ids.ts';
 import type { GatewayEnvironment } from '../environment.ts';
-import { rememberRecent } from './lru.ts';
 
 /** What a request is for, and what of its target the container sees. */
 export type Target = { path: string } & (
@@ -27,7 +27,8 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
   const suffix = `.${env.RUNLET_SERVICE_DOMAIN}`;
   // The gateway may itself be reached below the domain, as in api.example.com.
   const own = new URL(env.RUNLET_PUBLIC_URL).hostname;
-  const known = rememberRecent<Name>(1_000);
+  // Clients make up hosts: what is found out for them is bounded.
+  const known = new LRUCache<string, Name>({ max: 1_000 });
 
   function nameOf(host: string): Name {
     const name = hostField.exec(host)?.[1]?.toLowerCase();
@@ -43,7 +44,7 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
     let name = known.get(host);
     if (name === undefined) {
       name = nameOf(host);
-      known.put(host, name);
+      known.set(host, name);
     }
     if (name.kind !== 'own') return { ...name, path: target };
     return target.startsWith('/s/') ? byPath(target) : undefined;

@@ -1,8 +1,9 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Problem } from '../../../shared/problems.ts';
-import { headText, problemBody, problemFields } from './answers.ts';
-import { linger } from './clients/linger.ts';
+import { linger } from '../http/linger.ts';
+import { problemBody, problemFields } from '../http/problem-fields.ts';
+import { headText } from './answers.ts';
 import { addressOf } from './clients/node-caller.ts';
 import { readRequestFields } from './clients/request-fields.ts';
 import type { Entrance } from './entrance.ts';

@@ -1,9 +1,11 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { wish } from '../services/actions.ts';
+import { type ActionParts, wish } from '../services/actions.ts';
 import type { Caller } from './clients/caller.ts';
 import type { Known, KnownServices } from './known-services.ts';
+
+export type WakeParts = Pick<Gateway, 'env' | 'stopWaiting'> & ActionParts;
 
 /** Hints may be missed: who waits also looks by itself. */
 const pollMs = 500;
@@ -36,7 +38,7 @@ export type AwaitReady = ReturnType<typeof readinessOf>;
 export type Waiting = Pick<Caller, 'gone' | 'whenGone'>;
 
 /** Brings a service up, or waits for it, before a request goes on. Of any number of requests that find it asleep one wakes it. */
-export function readinessOf(gateway: Gateway, services: KnownServices) {
+export function readinessOf(gateway: WakeParts, services: KnownServices) {
   const waking = new Map<Known, Promise<void>>();
 
   function wake(known: Known): Promise<void> {
@@ -54,12 +56,12 @@ export function readinessOf(gateway: Gateway, services: KnownServices) {
       const done = () => {
         clearTimeout(timer);
         known.waiting.delete(done);
-        gateway.hurry.signal.removeEventListener('abort', done);
+        gateway.stopWaiting.signal.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, ms);
       known.waiting.add(done);
-      gateway.hurry.signal.addEventListener('abort', done);
+      gateway.stopWaiting.signal.addEventListener('abort', done);
       hasGone(done);
     });
   }
@@ -73,7 +75,7 @@ export function readinessOf(gateway: Gateway, services: KnownServices) {
       if (now === 'go') return;
       if (now instanceof Problem) throw now;
       const left = until - performance.now();
-      if (left <= 0 || gateway.hurry.signal.aborted)
+      if (left <= 0 || gateway.stopWaiting.signal.aborted)
         throw new Problem(
           'service_not_ready',
           `The service ${known.record.head.name} was not ready within ${waitMs} ms: it is ${known.record.status}. Try again.`,

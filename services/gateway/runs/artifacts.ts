@@ -4,9 +4,11 @@ import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { type App, mount } from '../http/mount.ts';
 import { artifactDocument } from './documents.ts';
-import { ownRecord } from './load.ts';
+import { type LoadParts, ownRecord } from './load.ts';
 
-export function mountArtifacts(app: App, gateway: Gateway): void {
+export type ArtifactParts = Pick<Gateway, 'blobs'> & LoadParts;
+
+export function mountArtifacts(app: App, gateway: ArtifactParts): void {
   mount(
     app,
     { maxBodyBytes: 0 },

@@ -1,9 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { isTerminal } from '../../../shared/run-states.ts';
 import { eventJson, type StoredEvent } from '../../../shared/stores/run-events.ts';
 import type { Gateway } from '../gateway.ts';
+import { hintFrom } from '../hint.ts';
 import { isStoreError } from '../http/store-errors.ts';
+
+export type AttachOutputParts = Pick<Gateway, 'keys' | 'runEvents' | 'runs' | 'wakeups'>;
 
 /** One page is at most 1 MiB of output: all that is held for one client. */
 const pageEvents = 16;
@@ -19,7 +21,7 @@ export const eventMessage = (event: StoredEvent) =>
  * read when the one before has left: a slow client costs a page of memory.
  */
 export async function sendEvents(
-  gateway: Gateway,
+  gateway: AttachOutputParts,
   runId: string,
   position: string,
   socket: WebSocket,
@@ -27,30 +29,12 @@ export async function sendEvents(
 ): Promise<'ended' | 'stopped'> {
   let after = position;
   let ended = false;
-  let wake = () => {};
-  let woken = false;
-  const notify = () => {
-    woken = true;
-    wake();
-  };
-  stop.addEventListener('abort', notify);
-  const listening = gateway.wakeups.listen(gateway.keys.wake(runId), notify);
-  // Without a subscription (Redis is away) polling does.
-  listening.catch(() => {});
-
-  const rest = async () => {
-    const timer = new AbortController();
-    const hint = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    if (!woken)
-      await Promise.race([hint, sleep(pollMs, undefined, { signal: timer.signal }).catch(() => {})]);
-    timer.abort();
-  };
+  const hint = hintFrom(gateway.wakeups, gateway.keys.wake(runId));
+  stop.addEventListener('abort', hint.give);
 
   try {
     while (!stop.aborted) {
-      woken = false;
+      hint.forget();
       const page = await gateway.runEvents.read(runId, after, pageEvents).catch((error) => {
         if (isStoreError(error)) return undefined;
         throw error;
@@ -68,12 +52,12 @@ export async function sendEvents(
         // Its last events may have come between the two looks.
         if (ended) continue;
       }
-      await rest();
+      if (!stop.aborted) await hint.wait(pollMs);
     }
     return 'stopped';
   } finally {
-    stop.removeEventListener('abort', notify);
-    listening.then((unlisten) => unlisten()).catch(() => {});
+    stop.removeEventListener('abort', hint.give);
+    hint.end();
   }
 }
 

@@ -3,8 +3,10 @@ import type { AttachError, AttachInput } from '../../../shared/contracts/attach.
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
-import { forwardInput, parseInput } from './attach-input.ts';
-import { sendEvents } from './attach-output.ts';
+import { type AttachInputParts, forwardInput, parseInput } from './attach-input.ts';
+import { type AttachOutputParts, sendEvents } from './attach-output.ts';
+
+export type AttachParts = Pick<Gateway, 'closing' | 'log'> & AttachInputParts & AttachOutputParts;
 
 /** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
 const closes = { normal: 1000, policy: 1008, internal: 1011, restart: 1012 } as const;
@@ -26,7 +28,7 @@ const closeMs = 2_000;
  * @param size of its terminal, which goes before all that it says
  */
 export function attachClient(
-  gateway: Gateway,
+  gateway: AttachParts,
   run: { id: string; request: Pick<RunRequest, 'interactive' | 'tty'> },
   position: string,
   size: Size | undefined,

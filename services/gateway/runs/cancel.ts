@@ -1,9 +1,11 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Gateway } from '../gateway.ts';
-import { loadRun, noSuchRun, ownRecord } from './load.ts';
+import { type LoadParts, loadRun, noSuchRun, ownRecord } from './load.ts';
+
+export type CancelParts = Pick<Gateway, 'log' | 'queue' | 'runs'> & LoadParts;
 
 /** Ends a run that nobody holds; tells the worker of one that is held; leaves one that has ended as it is. */
-export async function cancelRun(gateway: Gateway, tenant: string, id: string): Promise<Run> {
+export async function cancelRun(gateway: CancelParts, tenant: string, id: string): Promise<Run> {
   const record = await ownRecord(gateway, tenant, id);
   const outcome = await gateway.runs.cancel(id);
   if (outcome === 'gone') throw noSuchRun(id);

@@ -4,17 +4,19 @@ import { newId } from '../../../shared/ids.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { endedRun, loadRun } from './load.ts';
-import type { Answer } from './once.ts';
-import { submitRun, withMadeSecret } from './submit.ts';
-import { watchOther, watchRun } from './watch.ts';
+import type { Answer } from '../http/once.ts';
+import { endedRun, type LoadParts, loadRun } from './load.ts';
+import { type SubmitParts, submitRun, withMadeSecret } from './submit.ts';
+import { type WatchParts, watchOther, watchRun } from './watch.ts';
+
+export type CreateParts = Pick<Gateway, 'stopWaiting'> & LoadParts & SubmitParts & WatchParts;
 
 const nothing = new Map();
 const pathOf = (id: string) => `/v1/runs/${id}`;
 
 /** Stores and enqueues one run; waits for its end if asked to. */
 export async function createRun(
-  gateway: Gateway,
+  gateway: CreateParts,
   tenant: string,
   request: RunRequest,
   waitMs: number,
@@ -46,7 +48,7 @@ export async function createRun(
     });
     if (!earlier && watch === undefined) return answer(202, presentRun(stored.record, nothing));
     const left = waitMs - (performance.now() - began);
-    const end = await watch?.ended(left, [gone, gateway.hurry.signal]);
+    const end = await watch?.ended(left, [gone, gateway.stopWaiting.signal]);
     try {
       const run = earlier
         ? await loadRun(gateway, tenant, stored.id)

@@ -3,6 +3,8 @@ import { eventJson, type StoredEvent } from '../../../shared/stores/run-events.t
 import type { Gateway } from '../gateway.ts';
 import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
 
+export type EventStreamParts = Pick<Gateway, 'closing' | 'keys' | 'runEvents' | 'runs' | 'wakeups'>;
+
 /** One page is at most 1 MiB of output: all that is held for one client. */
 const pageEvents = 16;
 
@@ -13,7 +15,7 @@ const message = (event: StoredEvent) => sseMessage(event.type, eventJson(event),
  * takes them: a slow client costs a page of memory, however much the program writes.
  */
 export function runEventStream(
-  gateway: Gateway,
+  gateway: EventStreamParts,
   runId: string,
   position: string,
   heartbeatMs?: number,
@@ -44,7 +46,11 @@ export function runEventStream(
 }
 
 /** True when nothing comes after this position, ever: the client has seen `exit`. */
-export async function hasSeenAll(gateway: Gateway, runId: string, position: string): Promise<boolean> {
+export async function hasSeenAll(
+  gateway: EventStreamParts,
+  runId: string,
+  position: string,
+): Promise<boolean> {
   if (position === '0') return false;
   const status = await gateway.runs.status(runId);
   if (status === undefined || !isTerminal(status)) return false;

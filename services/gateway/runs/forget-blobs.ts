@@ -2,8 +2,10 @@ import { runBlobs } from '../../../shared/blobs/blob-store.ts';
 import { type RunHead, requestInHead } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type ForgetBlobsParts = Pick<Gateway, 'blobs' | 'log'>;
+
 /** With a run go its artifacts. What fails here is swept later: the run is forgotten, and nobody reaches them. */
-export async function forgetBlobs(gateway: Gateway, head: RunHead): Promise<void> {
+export async function forgetBlobs(gateway: ForgetBlobsParts, head: RunHead): Promise<void> {
   const asked = head.told?.artifacts ?? requestInHead(head)?.artifacts.length !== 0;
   if (!asked) return;
   try {

@@ -9,6 +9,8 @@ import type { Gateway } from '../gateway.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
 import { isStoreError } from '../http/store-errors.ts';
 
+export type ListParts = Pick<Gateway, 'log' | 'preview' | 'runList' | 'runs'>;
+
 /** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
 const maxScanned = 2_000;
 const scanPage = 200;
@@ -36,7 +38,7 @@ export type ListQuery = z.output<typeof listQuery>;
 
 /** A tenant's runs, newest first. */
 export async function listRuns(
-  gateway: Gateway,
+  gateway: ListParts,
   tenant: string,
   query: ListQuery,
 ): Promise<{ data: Run[]; nextCursor: string | null }> {
@@ -73,7 +75,7 @@ function position(cursor: string | undefined): string | undefined {
 
 /** The run as the list shows it, if it is of those that are wanted. One that cannot be shown keeps no other out. */
 async function entry(
-  gateway: Gateway,
+  gateway: ListParts,
   id: string,
   statuses: Set<string> | undefined,
   wanted: Record<string, string> | undefined,
@@ -101,13 +103,13 @@ function fits(
   return Object.entries(wanted ?? {}).every(([key, value]) => Object.hasOwn(has, key) && has[key] === value);
 }
 
-async function preview(gateway: Gateway, record: RunRecord): Promise<Run> {
+async function preview(gateway: ListParts, record: RunRecord): Promise<Run> {
   const { output, cut } = await gateway.preview(record.head.id, record.attempt);
   const run = presentRun(record, output);
   return cut ? { ...run, outputTruncated: true } : run;
 }
 
-async function cursorIfMore(gateway: Gateway, tenant: string, last: string): Promise<string | null> {
+async function cursorIfMore(gateway: ListParts, tenant: string, last: string): Promise<string | null> {
   const [next] = await gateway.runs.ids(tenant, last, 1);
   return next === undefined ? null : encodeCursor(last);
 }

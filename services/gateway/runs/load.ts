@@ -6,6 +6,8 @@ import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts
 import type { Gateway } from '../gateway.ts';
 import type { RunEnd } from '../stores/run-end.ts';
 
+export type LoadParts = Pick<Gateway, 'runEvents' | 'runs'>;
+
 const firstPage = 256;
 
 export const noSuchRun = (id: string) =>
@@ -15,21 +17,21 @@ export const noSuchRun = (id: string) =>
   );
 
 /** The record of a tenant's run, without its request. Somebody else's run is not found, as one that never was. */
-export async function ownRecord(gateway: Gateway, tenant: string, id: string): Promise<RunRecord> {
+export async function ownRecord(gateway: LoadParts, tenant: string, id: string): Promise<RunRecord> {
   const record = isId('run', id) ? await gateway.runs.read(id) : undefined;
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   return record;
 }
 
 /** A run that was waited for, as its end tells of it, or as it is stored. */
-export async function endedRun(gateway: Gateway, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
+export async function endedRun(gateway: LoadParts, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
   if (end?.found === undefined) return loadRun(gateway, stored.head.tenant, stored.head.id);
   const { output, ...found } = end.found;
   return presentRun({ ...stored, ...found, cancelRequested: false }, output);
 }
 
 /** A run with all of its output, in one round trip unless the output is long. */
-export async function loadRun(gateway: Gateway, tenant: string, id: string): Promise<Run> {
+export async function loadRun(gateway: LoadParts, tenant: string, id: string): Promise<Run> {
   if (!isId('run', id)) throw noSuchRun(id);
   // The record goes first on the connection: if it says that the run has ended, the events are all there.
   const [record, events] = await Promise.all([

@@ -6,8 +6,13 @@ import { Problem } from '../../../shared/problems.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { headOf } from '../../../shared/stores/run-parts.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
-import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import type { Gateway } from '../gateway.ts';
+import { withWebhookSecret } from '../webhook-secret.ts';
+
+export type SubmitParts = Pick<
+  Gateway,
+  'endings' | 'env' | 'inOneWrite' | 'log' | 'queue' | 'refusals' | 'room' | 'runs'
+>;
 
 export type NewRun = {
   id: string;
@@ -30,7 +35,7 @@ export type Submitted = {
 };
 
 /** Stores a run. Once this is done it is durable; its job follows. */
-export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+export async function storeRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
   return prepare(gateway, run).store();
 }
@@ -40,7 +45,7 @@ export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted
  * and a write to Redis's disk. The run comes first on the connection. If it is refused, its job is taken back; a
  * worker that was sooner finds no run, and drops it.
  */
-export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
   const prepared = prepare(gateway, run);
   const { head } = prepared.record;
@@ -73,12 +78,12 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
 }
 
 /** Throws a Problem `overloaded` where Redis has no room for it. */
-function takeRoom(gateway: Gateway, { request }: NewRun): Promise<void> {
+function takeRoom(gateway: SubmitParts, { request }: NewRun): Promise<void> {
   const { fileBytes, stdinBytes } = payloadOf(request);
   return gateway.room.take(fileBytes + stdinBytes);
 }
 
-function prepare(gateway: Gateway, run: NewRun) {
+function prepare(gateway: SubmitParts, run: NewRun) {
   const now = Date.now();
   const { request, madeSecret } = withWebhookSecret(run.request);
   const head = {
@@ -121,15 +126,6 @@ function prepare(gateway: Gateway, run: NewRun) {
   };
 }
 
-/** No delivery goes out unsigned: a webhook without a secret gets one. */
-export function withWebhookSecret<T extends Pick<RunRequest, 'webhook'>>(
-  request: T,
-): { request: T; madeSecret?: string } {
-  if (request.webhook === undefined || request.webhook.secret !== undefined) return { request };
-  const madeSecret = newWebhookSecret();
-  return { request: { ...request, webhook: { ...request.webhook, secret: madeSecret } }, madeSecret };
-}
-
 /** The run as the one who made it sees it, once: with the secret that was made for it. */
 export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
   if (madeSecret === undefined) return run;
@@ -141,7 +137,7 @@ export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
  * Adds the jobs of stored runs. A failure here is no failure of the request: the runs are stored, and the janitor
  * adds a job where one is missing.
  */
-export async function enqueue(gateway: Gateway, stored: Submitted[]): Promise<void> {
+export async function enqueue(gateway: SubmitParts, stored: Submitted[]): Promise<void> {
   const fresh = stored.filter(({ outcome }) => outcome === 'created');
   try {
     await gateway.queue.addMany(

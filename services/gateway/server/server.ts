@@ -5,18 +5,17 @@ import { getRequestListener } from '@hono/node-server';
 import { Problem } from '../../../shared/problems.ts';
 import { problemAnswer } from '../http/answers.ts';
 import type { App } from '../http/mount.ts';
-import { answerParserFaults, endWith } from '../http/parser-fault.ts';
-import { requestFault } from '../http/request-fault.ts';
-import { answerProblem } from '../proxy/answers.ts';
-import { NodeCaller } from '../proxy/clients/node-caller.ts';
-import type { ServiceProxy } from '../proxy/proxy.ts';
+import type { Front } from './front.ts';
+import { answerParserFaults, endWith } from './parser-fault.ts';
+import { refuse } from './refuse.ts';
+import { requestFault } from './request-fault.ts';
 import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
 
 /** A body that trickles in is given up. */
 const bodyMs = 120_000;
 
-/** The HTTP server around the app, with the proxy to services in front. What Node refuses before a route sees it is problem+json too. */
-export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
+/** The HTTP server around the app, with what stands in front of it. What Node refuses before a route sees it is problem+json too. */
+export function createHttpServer(app: App, front?: Front): Server {
   const toApp = getRequestListener(app.fetch, {
     errorHandler: (error) => problemAnswer(targetProblem(error)),
   });
@@ -30,10 +29,10 @@ export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
       // Whose it is, and whose it is not, is told by us: as a problem.
       requireHostHeader: false,
       // Any other upgrade (h2c) may be ignored, and the request answered as it is (RFC 9110 §7.8).
-      shouldUpgradeCallback: (incoming) => proxy?.upgrades(incoming) ?? wantsWebSocket(incoming),
+      shouldUpgradeCallback: (incoming) => front?.upgrades(incoming) ?? wantsWebSocket(incoming),
     },
     (incoming, outgoing) => {
-      if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
+      if (refused(incoming, outgoing) || front?.request(incoming, outgoing)) return;
       // The adapter takes neither for what it is (RFC 9110 §4.2.3): capital letters, a colon without a port.
       const { host } = incoming.headers;
       if (host !== undefined) incoming.headers.host = host.toLowerCase().replace(/:$/, '');
@@ -43,7 +42,7 @@ export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
   );
   // RFC 9110 §10.1.1: whether a service wants the body is for it to say.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
+    if (refused(incoming, outgoing) || front?.request(incoming, outgoing)) return;
     outgoing.writeContinue();
     server.emit('request', incoming, outgoing);
   });
@@ -58,35 +57,35 @@ export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
     ),
   );
   server.on('connect', (_, socket: Duplex) =>
-    endWith(socket, new Problem('method_not_allowed', 'CONNECT is not possible here: this is no proxy.'), {
+    endWith(socket, new Problem('method_not_allowed', 'CONNECT is not possible here: this is no front.'), {
       Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
     }),
   );
-  acceptUpgrades(server, app, proxy);
+  acceptUpgrades(server, app, front);
   server.on('clientError', answerParserFaults(server));
-  if (proxy !== undefined) putInFront(server, proxy);
+  if (front !== undefined) putInFront(server, front);
   return server;
 }
 
 /** Connections are the fast lane's until one of their requests is not for it; their ends are the server's all the same. */
-function putInFront(server: Server, proxy: ServiceProxy): void {
+function putInFront(server: Server, front: Front): void {
   const { closeIdleConnections, closeAllConnections } = server;
   const adopters = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) =>
-    proxy.lane.accept(socket, () => {
+    front.lane.accept(socket, () => {
       for (const adopt of adopters) adopt.call(server, socket);
     }),
   );
   server.closeIdleConnections = () => {
     closeIdleConnections.call(server);
-    proxy.lane.closeIdle();
+    front.lane.closeIdle();
   };
   server.closeAllConnections = () => {
     closeAllConnections.call(server);
-    proxy.closeAllConnections();
+    front.closeAllConnections();
   };
-  server.once('close', () => void proxy.close());
+  server.once('close', () => void front.close());
 }
 
 function giveUpSlowBody(server: Server, incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -110,9 +109,4 @@ function refused(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
   const fault = requestFault(incoming);
   if (fault !== undefined) refuse(incoming, outgoing, fault);
   return fault !== undefined;
-}
-
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse, problem: Problem): void {
-  outgoing.shouldKeepAlive = false;
-  answerProblem(new NodeCaller(incoming, outgoing, ''), problem);
 }

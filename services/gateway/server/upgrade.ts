@@ -6,9 +6,9 @@ import { Problem } from '../../../shared/problems.ts';
 import type { Upgrade } from '../http/context.ts';
 import { farewellMs, keyIsOver } from '../http/end-of-key.ts';
 import type { App } from '../http/mount.ts';
-import { endWith } from '../http/parser-fault.ts';
-import { requestFault } from '../http/request-fault.ts';
-import type { ServiceProxy } from '../proxy/proxy.ts';
+import type { Front } from './front.ts';
+import { endWith } from './parser-fault.ts';
+import { requestFault } from './request-fault.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
 const maxMessageBytes = Math.ceil((maxStdinBytes * 4) / 3) + 4096;
@@ -22,7 +22,7 @@ const onlyGet = new Problem('method_not_allowed', 'A WebSocket is asked for by G
  * WebSockets (RFC 6455) through the app's own routes: the same keys, log and problems as for any request, and a
  * refusal is an HTTP answer with its body. (The adapter's own upgrade drops the body and hides the socket's flow.)
  */
-export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): void {
+export function acceptUpgrades(server: Server, app: App, front?: Front): void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
@@ -47,7 +47,7 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     const fault = requestFault(incoming);
     if (fault !== undefined) return endWith(socket, fault);
-    if (proxy?.upgrade(incoming, socket, head)) return;
+    if (front?.upgrade(incoming, socket, head)) return;
     const ignore = () => {};
     socket.on('error', ignore);
     const upgrade: Upgrade = {};

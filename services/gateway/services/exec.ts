@@ -8,20 +8,28 @@ import type { Gateway } from '../gateway.ts';
 import { json, ok } from '../http/answers.ts';
 import { type App, mount, validate } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
-import { endedRun } from '../runs/load.ts';
-import { storeRun } from '../runs/submit.ts';
-import { watchRun } from '../runs/watch.ts';
-import { hasSettled, waitForService, wish } from './actions.ts';
+import { endedRun, type LoadParts } from '../runs/load.ts';
+import { type SubmitParts, storeRun } from '../runs/submit.ts';
+import { type WatchParts, watchRun } from '../runs/watch.ts';
+import { type ActionParts, hasSettled, waitForService, wish } from './actions.ts';
 import * as documents from './documents.ts';
-import { ownService } from './load.ts';
-import { askWorker } from './worker-operation.ts';
+import { ownService, type ServiceLoadParts } from './load.ts';
+import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
+
+export type ExecParts = Pick<Gateway, 'env' | 'stopWaiting' | 'policy' | 'serviceExecs' | 'workers'> &
+  LoadParts &
+  SubmitParts &
+  WatchParts &
+  ActionParts &
+  ServiceLoadParts &
+  WorkerOperationParts;
 
 /** An exec wakes an idle service, and waits so long for it. */
 const wakeMs = 60_000;
 /** Its worker answers within so long how they are. */
 const lookMs = 10_000;
 
-export function mountExec(app: App, gateway: Gateway): void {
+export function mountExec(app: App, gateway: ExecParts): void {
   const schema = execRequestSchema(gateway.policy);
   mount(
     app,
@@ -53,7 +61,7 @@ export function mountExec(app: App, gateway: Gateway): void {
           ...{ kind: 'exec', run: id, service: record.head.id },
           ...(body.detached && { detached: true }),
         });
-        const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.hurry.signal]);
+        const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.stopWaiting.signal]);
         const run = await endedRun(gateway, stored.record, end);
         return json(end !== undefined && isTerminal(run.status) ? 200 : 202, JSON.stringify(run), {
           location: `/v1/runs/${id}`,
@@ -78,7 +86,7 @@ export function mountExec(app: App, gateway: Gateway): void {
 
 /** What runs inside of it, and what did: its worker looks. Without its container nothing of it runs. */
 async function execsOf(
-  gateway: Gateway,
+  gateway: ExecParts,
   { head: { id }, status, worker }: ServiceRecord,
 ): Promise<ServiceExec[]> {
   const isUp = status === 'ready' && worker !== null;
@@ -99,7 +107,7 @@ async function execsOf(
 }
 
 /** The service once it is ready; woken if it is idle. */
-async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
+async function ready(gateway: ExecParts, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
   await wish(gateway, record, 'wake');
   const now =
     record.status === 'ready' && record.wanted === 'running'

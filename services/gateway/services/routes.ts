@@ -10,21 +10,32 @@ import { json, noContent, ok } from '../http/answers.ts';
 import type { GatewayContext } from '../http/context.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type OnceParts, once } from '../http/once.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
-import { refuseRegistry } from '../images/refuse-registry.ts';
-import { once } from '../runs/once.ts';
-import { withWebhookSecret } from '../runs/submit.ts';
-import { hasSettled, waitForService, wish } from './actions.ts';
+import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
+import { withWebhookSecret } from '../webhook-secret.ts';
+import { type ActionParts, hasSettled, waitForService, wish } from './actions.ts';
 import * as documents from './documents.ts';
-import { mountExec } from './exec.ts';
-import { mountFiles } from './files.ts';
-import { ownService, readAll } from './load.ts';
-import { mountLogs } from './logs.ts';
-import { placeService } from './place.ts';
+import { type ExecParts, mountExec } from './exec.ts';
+import { type FileParts, mountFiles } from './files.ts';
+import { ownService, readAll, type ServiceLoadParts } from './load.ts';
+import { type LogParts, mountLogs } from './logs.ts';
+import { type PlaceParts, placeService } from './place.ts';
 import { signedUrl } from './signed-link.ts';
 import { signService } from './signed-url.ts';
-import { removeVolumes } from './volumes.ts';
+import { removeVolumes, type VolumeParts } from './volumes.ts';
+
+export type ServiceParts = Pick<Gateway, 'env' | 'policy' | 'room' | 'services'> &
+  OnceParts &
+  RefuseRegistryParts &
+  ActionParts &
+  ExecParts &
+  FileParts &
+  ServiceLoadParts &
+  LogParts &
+  PlaceParts &
+  VolumeParts;
 
 /** A removal is waited for so long: it gives the program ten seconds to end. */
 const removalMs = 30_000;
@@ -63,7 +74,7 @@ const urlBody = z
   })
   .meta({ id: 'SignUrl' });
 
-export function mountServices(app: App, gateway: Gateway): void {
+export function mountServices(app: App, gateway: ServiceParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = serviceRequestSchema(gateway.policy);
   const present = async (record: ServiceRecord) =>

@@ -4,9 +4,11 @@ import { presentService } from '../../../shared/stores/service-present.ts';
 import type { ServiceRecord, ServiceState } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type SettleParts = Pick<Gateway, 'env' | 'services'>;
+
 /** Says of a service that no live worker holds what has become of it, with the event that is due. */
 export async function settleService(
-  gateway: Gateway,
+  gateway: SettleParts,
   record: ServiceRecord,
   status: ServiceStatus,
   more: Partial<ServiceState>,
@@ -24,7 +26,7 @@ export async function settleService(
 }
 
 /** Takes its record away; what is left of it on its engine goes when that is back. */
-export async function forgetService(gateway: Gateway, record: ServiceRecord): Promise<void> {
+export async function forgetService(gateway: SettleParts, record: ServiceRecord): Promise<void> {
   await settleService(gateway, record, 'removed', {});
   await gateway.services.gone(record, undefined);
 }

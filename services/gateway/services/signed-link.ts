@@ -1,5 +1,5 @@
 import { badField } from '../../../shared/problems.ts';
-import { tokenName } from '../proxy/access/credentials.ts';
+import { tokenName } from './signed-url.ts';
 
 /**
  * The URL of a path of a service, with the token. Whatever the path, it is of the service's own origin: as a reference that is resolved,

@@ -1,5 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
+/** The query parameter and the cookie that carry the token of a signed URL. */
+export const tokenName = 'runlet_token';
+
 /** A token that is good by its form: of this service, ours, not expired. */
 export type ServiceToken = {
   /** When it expires, in ms. */

@@ -16,6 +16,8 @@ const maxAnswerBytes = 256 * 1024;
 
 export type StoredAnswer = { status: number; body: string | undefined; location: string | undefined };
 
+export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
+
 /** What an Idempotency-Key stands for, per tenant. The runs it created are fields of the same record (create.lua). */
 export function createIdempotencyStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   /** It has the request, and perhaps output: it lies no more open than these. */

@@ -8,7 +8,9 @@ import { ok } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
 import * as documents from './documents.ts';
-import { ownDelivery, ownWebhook } from './load.ts';
+import { ownDelivery, ownWebhook, type WebhookLoadParts } from './load.ts';
+
+export type DeliveryParts = Pick<Gateway, 'deliveries' | 'env'> & WebhookLoadParts;
 
 /** One request looks at so many deliveries at most; what it does not reach is behind `nextCursor`. */
 const maxScanned = 1_000;
@@ -36,7 +38,7 @@ export const redeliverBody = z
   })
   .meta({ id: 'RedeliverFailed' });
 
-export function mountDeliveries(app: App, gateway: Gateway): void {
+export function mountDeliveries(app: App, gateway: DeliveryParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(
@@ -92,7 +94,7 @@ export function mountDeliveries(app: App, gateway: Gateway): void {
 }
 
 async function listDeliveries(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   query: Query,
 ): Promise<{ data: Delivery[]; nextCursor: string | null }> {
@@ -111,7 +113,7 @@ async function listDeliveries(
 
 /** A tenant's deliveries, newest first, and `enough` in the place of what would be looked at too late. */
 async function* walk(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   filter: DeliveryFilter,
   start: string | undefined,
@@ -139,7 +141,7 @@ async function* walk(
 }
 
 async function redeliverFailed(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   { since, endpoint }: z.output<typeof redeliverBody>,
 ): Promise<{ count: number; complete: boolean }> {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts';
 import type { Gateway } from '../gateway.ts';
+import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
 import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
-import { eventPosition } from '../runs/event-id.ts';
 import * as documents from './documents.ts';
+
+export type EventParts = Pick<Gateway, 'closing' | 'deliveries' | 'env' | 'keys' | 'outbox' | 'wakeups'>;
 
 /** Events are kept for watchers only while somebody watches, and so long after: time to reconnect. */
 const watchMs = 120_000;
@@ -28,7 +30,7 @@ export const eventsQuery = z.strictObject({
 });
 
 /** The tenant's events as they happen: what webhooks would bring, for those who have no address to be called at. */
-export function mountEvents(app: App, gateway: Gateway): void {
+export function mountEvents(app: App, gateway: EventParts): void {
   mount(
     app,
     { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES },
@@ -47,7 +49,7 @@ export function mountEvents(app: App, gateway: Gateway): void {
   );
 }
 
-function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns: string[] | undefined) {
+function tenantEvents(gateway: EventParts, tenant: string, start: string, patterns: string[] | undefined) {
   const wanted = patterns && new Set(patterns);
   let after = start;
   let renewAt = performance.now() + renewMs;

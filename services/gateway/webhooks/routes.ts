@@ -8,14 +8,16 @@ import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
 import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type Answer, type OnceParts, once } from '../http/once.ts';
 import { pageQuery, paginate } from '../http/query.ts';
-import { type Answer, once } from '../runs/once.ts';
 import * as documents from './documents.ts';
-import { noSuchWebhook, ownWebhook } from './load.ts';
-import { sendTest } from './test-event.ts';
+import { noSuchWebhook, ownWebhook, type WebhookLoadParts } from './load.ts';
+import { sendTest, type TestEventParts } from './test-event.ts';
+
+export type WebhookParts = Pick<Gateway, 'env' | 'webhooks'> & OnceParts & WebhookLoadParts & TestEventParts;
 
 /** Registered endpoints. */
-export function mountWebhooks(app: App, gateway: Gateway): void {
+export function mountWebhooks(app: App, gateway: WebhookParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(
@@ -103,7 +105,7 @@ export function mountWebhooks(app: App, gateway: Gateway): void {
 }
 
 async function createWebhook(
-  gateway: Gateway,
+  gateway: WebhookParts,
   tenant: string,
   wanted: z.output<typeof newWebhook>,
 ): Promise<Answer> {
@@ -118,7 +120,7 @@ async function createWebhook(
 }
 
 /** All that can be told of an address before anybody is called; the notifier looks again at each try. */
-function checkUrl(gateway: Gateway, url: string): void {
+function checkUrl(gateway: WebhookParts, url: string): void {
   const fault = targetFault(url, targetPolicy(gateway.env));
   if (fault !== undefined) throw badField('url', fault);
 }

@@ -3,8 +3,10 @@ import { Problem } from '../../../shared/problems.ts';
 import { presentWebhook, type StoredWebhook } from '../../../shared/stores/webhooks.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type TestEventParts = Pick<Gateway, 'deliveries' | 'outbox'>;
+
 /** Sends a `webhook.test` to one endpoint, whatever it subscribes to; answers the delivery as it begins. */
-export async function sendTest(gateway: Gateway, webhook: StoredWebhook): Promise<Delivery> {
+export async function sendTest(gateway: TestEventParts, webhook: StoredWebhook): Promise<Delivery> {
   if (!webhook.enabled)
     throw new Problem(
       'conflict',

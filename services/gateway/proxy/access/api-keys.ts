@@ -1,7 +1,7 @@
+import { LRUCache } from 'lru-cache';
 import { digestOf } from '../../../../shared/secrets.ts';
-import type { Keyring } from '../../keys/keyring.ts';
+import type { Keyring } from '../../keyring/keyring.ts';
 import type { Identity } from '../../stores/api-keys.ts';
-import { rememberRecent } from '../lru.ts';
 import { after } from '../maybe-async.ts';
 
 /** A token that is no key is asked for again after this. */
@@ -17,7 +17,7 @@ type Found = Identity | undefined | Promise<Identity | undefined>;
  * is remembered too.
  */
 export function knowKeys(keyring: Keyring) {
-  const strange = rememberRecent<number>(maxStrange);
+  const strange = new LRUCache<string, true>({ max: maxStrange, ttl: strangeMs });
   const good = (identity: Identity | undefined) =>
     identity !== undefined && keyring.admits(identity) ? identity : undefined;
 
@@ -25,10 +25,9 @@ export function knowKeys(keyring: Keyring) {
     /** By a bearer token. Undefined for what is no key, or none any more. */
     byToken(token: string): Found {
       const name = digestOf(token);
-      const now = performance.now();
-      if ((strange.get(name) ?? 0) > now) return undefined;
+      if (strange.has(name)) return undefined;
       return after(keyring.whose(token), (identity) => {
-        if (identity === undefined) strange.put(name, now + strangeMs);
+        if (identity === undefined) strange.set(name, true);
         return good(identity);
       });
     },

@@ -1,7 +1,5 @@
 import { bearerProtocol } from '../../../../shared/contracts/attach.ts';
-
-/** The query parameter and the cookie that carry the token of a signed URL. */
-export const tokenName = 'runlet_token';
+import { tokenName } from '../../services/signed-url.ts';
 
 /** RFC 6750 §2.1 */
 export const bearerOf = (authorization: string): string | undefined =>

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { linger } from '../../http/linger.ts';
 import { headText } from '../answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
-import { linger } from './linger.ts';
 import { addressOf } from './node-caller.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { RequestFields } from './request-fields.ts';

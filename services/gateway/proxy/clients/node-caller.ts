@@ -1,19 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { discardRest, endAfterRequest } from '../../http/early-answer.ts';
 import { headText } from '../answers.ts';
 import { without } from '../http1/answer-head.ts';
 import type { Caller, CallerEvents } from './caller.ts';
-import { linger } from './linger.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
 
 /** A socket of both families shows IPv4 in a form that few expect (RFC 4291 §2.5.5.2). */
 export const addressOf = (socket: Socket) => socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-
-/** Connections that end with an answer which came before the whole request did. */
-const ending = new WeakSet<Socket>();
-
-/** What still comes on it is no request: its client was told so. */
-export const isEnding = (incoming: IncomingMessage) => ending.has(incoming.socket);
 
 /** A request that came through Node's parser. */
 export class NodeCaller implements Caller {
@@ -135,37 +129,17 @@ export class NodeCaller implements Caller {
           i % 2 === 0 ? [[name, trailers[i + 1] as string]] : [],
         ),
       );
-    if (this.unread) this.endGently();
+    if (this.unread) endAfterRequest(this.request);
     response.end();
     if (more) return;
     this.tell = () => {};
     if (this.unread) this.discard();
   }
 
-  /** Node's server closes at once after the last answer of a connection, whether or not the request has come in full. */
-  private endGently(): void {
-    const { request } = this;
-    const { socket } = request;
-    let ends = false;
-    const { destroySoon } = socket;
-    socket.destroySoon = () => {
-      ends = true;
-      ending.add(socket);
-      socket.end();
-    };
-    request.once('end', () => {
-      socket.destroySoon = destroySoon;
-      if (ends) socket.destroySoon();
-    });
-  }
-
   discard(): void {
-    const { request } = this;
     this.events = undefined;
     this.tell = () => {};
-    const stop = linger(request.socket);
-    // A client that was not told of an end, and has sent all, can go on.
-    request.once('end', stop).resume();
+    discardRest(this.request);
   }
 
   cut(): void {

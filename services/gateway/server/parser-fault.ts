@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Problem } from '../../../shared/problems.ts';
-import { linger } from '../proxy/clients/linger.ts';
+import { linger } from '../http/linger.ts';
 
 /** What Node's parser says of bytes that are no request. */
 function parserProblem(code: string | undefined): Problem {

@@ -1,8 +1,8 @@
+import { LRUCache } from 'lru-cache';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
 import { digestOf } from '../../../shared/secrets.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
-import { rememberRecent } from '../proxy/lru.ts';
 import { type ApiKeyStore, type Identity, isExpired } from '../stores/api-keys.ts';
 import type { GatewayRegister } from '../stores/gateways.ts';
 import { createHearing } from './hearing.ts';
@@ -14,8 +14,6 @@ const cachedMs = 5_000;
 const maxCached = 1_000;
 /** Of a look at Redis, while keys are taken back one after another. */
 const maxLooks = 5;
-
-type Known = { identity: Identity; until: number };
 
 export type Keyring = ReturnType<typeof createKeyring>;
 
@@ -32,7 +30,7 @@ export function createKeyring(parts: {
 }) {
   const { apiKeys, register, keys, wakeups, log } = parts;
   /** By digest, and by `key_…`, which no digest looks like. */
-  const known = rememberRecent<Known>(maxCached);
+  const known = new LRUCache<string, Identity>({ max: maxCached, ttl: cachedMs });
   const held = createHeld(apiKeys);
   const uses = createUses(apiKeys, log);
   /** Changes with each key that is taken back: what was read before it is not to be remembered after it. */
@@ -45,7 +43,7 @@ export function createKeyring(parts: {
 
   function drop(keyId: string): void {
     epoch += 1;
-    for (const [name, { identity }] of known.entries()) if (identity.keyId === keyId) known.delete(name);
+    for (const [name, identity] of known.entries()) if (identity.keyId === keyId) known.delete(name);
     held.revoked(keyId);
   }
 
@@ -59,11 +57,8 @@ export function createKeyring(parts: {
     name: string,
     read: () => Promise<Identity | undefined>,
   ): Identity | undefined | Promise<Identity | undefined> {
-    const now = performance.now();
     const cached = known.get(name);
-    return cached !== undefined && cached.until > now && hearing.trusts(now)
-      ? cached.identity
-      : look(name, read);
+    return cached !== undefined && hearing.trusts(performance.now()) ? cached : look(name, read);
   }
 
   async function look(name: string, read: () => Promise<Identity | undefined>) {
@@ -74,7 +69,7 @@ export function createKeyring(parts: {
       // Unknown keys are not remembered: a key works as soon as it is made, and guesses push nobody out.
       if (identity === undefined) return undefined;
       if (epoch === before) {
-        known.put(name, { identity, until: performance.now() + cachedMs });
+        known.set(name, identity);
         return identity;
       }
       if (looks === maxLooks) return identity;
@@ -94,7 +89,7 @@ export function createKeyring(parts: {
     /** Whether it lets in now; that is noted as a use of it. */
     admits(identity: Identity): boolean {
       if (isExpired(identity, Date.now())) return false;
-      uses.note(identity.keyId, performance.now());
+      uses.note(identity.keyId);
       return true;
     },
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { badField, Problem } from '../../../shared/problems.ts';
-import { isAuthority } from './authority.ts';
+import { isAuthority } from '../http/authority.ts';
 
 /**
  * What Node's parser lets pass, and two programs might read differently: whose request it is, and where its body ends. It is refused for

@@ -2,6 +2,7 @@ import { newId } from '../../../shared/ids.ts';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
+import { within } from '../../../shared/within.ts';
 import type { BroughtKey, BroughtStatus, GatewayRegister } from '../stores/gateways.ts';
 
 const beatMs = 1_000;
@@ -128,9 +129,7 @@ export function createHearing(parts: {
       waiting.add(heard);
       // We know it ourselves.
       heard(of, id);
-      const patience = setTimeout(resolve, leaseMs);
-      await promise;
-      clearTimeout(patience);
+      await within(leaseMs, promise);
       waiting.delete(heard);
     },
 
