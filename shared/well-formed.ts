@@ -7,13 +7,13 @@ export type TextFault = { path: PropertyKey[]; message: string };
  * What `text.slice(0, n)` leaves of an emoji is such a string. JSON can write it (`"\ud83d"`), UTF-8 cannot: it would be another
  * one, or break whatever reads it. Costs a look at each value, and no more for strings that V8 keeps in one byte a character.
  */
-export function textFaults(value: unknown, most: number): TextFault[] {
+export function textFaults(value: unknown, max: number): TextFault[] {
   const faults: TextFault[] = [];
   const refuse = (path: PropertyKey[], message: string) => {
-    if (faults.length < most) faults.push({ path, message });
+    if (faults.length < max) faults.push({ path, message });
   };
   const look = (one: unknown, path: PropertyKey[]): void => {
-    if (faults.length >= most) return;
+    if (faults.length >= max) return;
     if (typeof one === 'string') {
       if (!one.isWellFormed()) refuse([...path], sentence(one));
     } else if (Array.isArray(one)) {

@@ -20,7 +20,7 @@ function configFile(
 }
 
 /**
- * There is an admin key before anybody asks: the operator's own; or the one that `npm start` keeps; or, at the first start, one that is
+ * Makes sure that there is an admin key: the operator's own, or the one that `npm start` keeps; or, at the first start, one that is
  * made, printed once and kept for the CLI.
  */
 export async function ensureApiKey(
@@ -63,7 +63,7 @@ async function broughtKey(apiKeys: ApiKeyStore, apiKey: string): Promise<Brought
 async function makeFirstKey(apiKeys: ApiKeyStore, env: GatewayEnvironment, address: string): Promise<void> {
   const apiKey = newApiKey();
   const file = configFile(env, process.env);
-  // Written before the key counts: a crash between the two must not leave a store whose only key nobody has.
+  // The file is written before the key is stored: after a crash between the two, Redis must not hold a key that nobody has.
   const draft = `${file}.${process.pid}`;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(draft, `${JSON.stringify({ ...(await read(file)), url: address, apiKey }, null, 2)}\n`, {

@@ -25,7 +25,7 @@ import { webhookEvent } from './webhooks/payload.ts';
 import { mountWebhooks } from './webhooks/routes.ts';
 import { mountWorkers } from './workers/routes.ts';
 
-/** All routes with what stands in front of them. */
+/** All routes with their middleware. Each gets the gateway as the parts that its type names. */
 export function createApp(gateway: Gateway): App {
   const app: App = new OpenAPIHono<GatewayEnv>();
   const requests = createRequestMetrics();

@@ -1,4 +1,4 @@
-// Before any schema is made: those that are made earlier lack what it adds, and the document needs it.
+// Imported before any schema is made: it adds `openapi` to schemas that are made after it.
 import '@hono/zod-openapi';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
@@ -8,7 +8,7 @@ import { trustedProxies } from './trusted-proxies.ts';
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;
 
-/** The gateway's own knobs. */
+/** The gateway's own variables. */
 export const gatewayEnvironment = sharedEnvironment.extend({
   RUNLET_HOST: z.string().min(1).default('127.0.0.1').describe('loopback: nobody else is let in unasked'),
   RUNLET_PORT: wholeNumber(0, 65_535, 8080).describe('0: any free port, printed at the start'),

@@ -89,9 +89,9 @@ export function createGateway(parts: {
     services: createServiceStore(redis, keys, sealer),
     serviceExecs: createServiceExecStore(redis, keys),
     volumes: createVolumeStore(redis, keys),
-    /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
+    /** Aborted when the gateway begins to stop: streams end, and clients resume them elsewhere. */
     closing,
-    /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */
+    /** Aborted shortly before the time to stop is over: requests that still wait are answered with what is known. */
     stopWaiting,
   };
 }

@@ -5,20 +5,20 @@ import type { RedisMemory, RedisServer } from './stores/redis-server.ts';
 
 /** Of Redis's `maxmemory`: above this nothing new is taken, so that what is under way has the rest for its output, ends and deliveries. */
 const fullShare = 0.75;
-/** Above this ended runs are forgotten before their time (janitor/retention.ts), so that it does not come to that. */
+/** Above this, ended runs are forgotten before their time (janitor/retention.ts), so that the limit above is not reached. */
 const shortShare = 0.7;
-/** What requests may take of it, so that results, streams and jobs have room beside them. */
+/** The share that requests may take, so that results, streams and jobs have room as well. */
 const systemShare = 1 / 4;
 const tenantShare = 1 / 8;
 
-/** What is known is at most so old when it counts: what was taken since is added. */
+/** Redis is asked again when its answer is older than this. What was taken since then is added. */
 const freshMs = 1_000;
-/** A run costs this beside what its request brings along: its record, events, job and places in indexes. */
+/** What a run takes beside its request: its record, events, job and index entries. */
 const besideBytes = 8 * 1024;
 
 /**
- * How much room there is in Redis, ours or somebody's: looked at now and then, beside what is done, so that no request waits for it. Redis itself
- * refuses at its limit whatever writes, the ends of runs and the jobs of all the others too.
+ * How much room there is in Redis, whoever uses it. It is asked now and then, in the background, so that no request waits for it. Redis itself
+ * refuses every write at its limit, the ends of runs and the jobs of other runs included.
  */
 export function createStoreRoom(
   server: Pick<RedisServer, 'memory'>,
@@ -43,11 +43,11 @@ export function createStoreRoom(
     const takenBefore = takenSince;
     try {
       memory = await server.memory();
-      // What is on its way at this moment counts on.
+      // What was taken while we asked may not be in the answer, and still counts.
       takenSince -= takenBefore;
       silent = false;
     } catch (error) {
-      // Some forbid INFO: then Redis's own refusal is all there is.
+      // Some operators forbid INFO: then only Redis itself can refuse.
       if (!silent) log.warn({ reason: (error as Error).message }, 'Redis does not tell its memory');
       silent = true;
       takenSince = 0;
@@ -63,8 +63,8 @@ export function createStoreRoom(
     look,
 
     /**
-     * Takes room for a request that brings so many bytes. Throws a Problem `overloaded` where there is none: not before it was looked at
-     * again, which costs nobody else a round trip.
+     * Takes room for a request of so many bytes. Throws a Problem `overloaded` if there is none, but only after asking Redis
+     * again, so that other requests need no round trip.
      */
     async take(bytes: number): Promise<void> {
       if (performance.now() - lookedAt > freshMs) void look();
@@ -80,7 +80,7 @@ export function createStoreRoom(
       takenSince += all;
     },
 
-    /** As it was when it was looked at last. */
+    /** By Redis's last answer. */
     isShort: () => isAbove(memory.usedBytes, shortShare),
 
     tenantBytes: () => within(env.RUNLET_TENANT_MAX_BYTES, tenantShare),

@@ -1,7 +1,7 @@
 import type { RunRequest } from '../../shared/contracts/run-request.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 
-/** No delivery goes out unsigned: a webhook without a secret gets one. */
+/** Every delivery is signed: a webhook without a secret gets a new one. */
 export function withWebhookSecret<T extends Pick<RunRequest, 'webhook'>>(
   request: T,
 ): { request: T; madeSecret?: string } {

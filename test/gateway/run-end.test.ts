@@ -35,7 +35,7 @@ async function started(options: { ends?: string }): Promise<Holder> {
   const now = new Date();
   const id = newId('run');
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
-  const bounds = { tenantMost: 100, systemMost: 100, deliveriesMost: 100 };
+  const bounds = { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 100 };
   await store.create(head, runRequest.parse({ image: 'busybox' }), bounds, options);
   const claim = await store.claim(id, 'wrk');
   if (claim.verdict !== 'claimed') throw new Error(claim.verdict);

@@ -37,7 +37,7 @@ export function createRequestMetrics(): { registry: Registry; count: RequestObse
   };
 }
 
-/** The process's own figures, and those that all programs share through Redis: the same from every gateway. */
+/** The figures of this process, and those that all programs share through Redis, which are the same from every gateway. */
 export function createMetrics(gateway: MetricsParts, process: Registry): Metrics {
   return {
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,

@@ -11,7 +11,7 @@ import type { Metrics } from './metrics.ts';
 export type HealthParts = Pick<Gateway, 'redisServer' | 'workers'>;
 
 const tags = ['Health'];
-/** Whoever asks for health wants an answer soon, also when Redis hangs. */
+/** A health check needs an answer soon, also when Redis hangs. */
 const patienceMs = 2_000;
 
 const readiness = z.object({

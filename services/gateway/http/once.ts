@@ -3,6 +3,8 @@ import { Problem } from '../../../shared/problems.ts';
 import { digestOf } from '../../../shared/secrets.ts';
 import type { IdempotencyStore } from '../stores/idempotency.ts';
 import { json } from './answers.ts';
+import type { GatewayContext } from './context.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 
 export type OnceParts = { idempotency: IdempotencyStore; log: Log };
 
@@ -17,6 +19,14 @@ export type Answer = {
 };
 
 type Key = { tenant: string; key: string; fingerprint: string };
+
+/** The Idempotency-Key of a request, with what a repeated request must have the same. `undefined`: it has none. */
+export function onceKey(c: GatewayContext, path: string, text: string): Key | undefined {
+  const key = idempotencyKey(c.req.header('idempotency-key'));
+  return key === undefined
+    ? undefined
+    : { tenant: c.var.identity.tenant, key, fingerprint: `${path}\n${text}` };
+}
 
 /**
  * Runs `create` once for an Idempotency-Key and replays its answer (API.md). A refusal (429, 503) leaves the key

@@ -1,7 +1,7 @@
 import { createHint } from '../hint.ts';
 import { isStoreError } from './store-errors.ts';
 
-/** Hints may be missed, so a stream looks by itself so often. */
+/** Hints may be missed, so a stream also looks by itself, this often. */
 const pollMs = 1_000;
 /** Proxies cut connections that say nothing for long; API.md promises a comment each 15 s. */
 const defaultHeartbeatMs = 15_000;
@@ -31,9 +31,9 @@ type SsePage = {
 };
 
 export type SseSource = {
-  /** What there is to say now; an empty text when there is nothing. */
+  /** The next events; an empty text when there are none. */
   read(): Promise<SsePage>;
-  /** Calls back when there may be more; the answer ends it. */
+  /** Calls back when there may be more; call the function that it returns to stop listening. */
   listen(wake: () => void): Promise<() => void>;
   heartbeat: string;
   heartbeatMs?: number;

@@ -61,14 +61,14 @@ async function* follow(
       if (waiting.size === 0) return;
       if (events.length > 0) continue;
       if (Date.now() > until || stopped.aborted) {
-        for (const worker of waiting) yield given(worker, overdue(stopped.aborted));
+        for (const worker of waiting) yield doneWith(worker, unfinished(stopped.aborted));
         return;
       }
       if (Date.now() - looked >= pollMs) {
         looked = Date.now();
         for (const worker of await orNothing(dead(gateway, waiting))) {
           waiting.delete(worker);
-          yield given(worker, new Problem('worker_lost', 'The worker stopped on the way: try again.'));
+          yield doneWith(worker, new Problem('worker_lost', 'The worker stopped on the way: try again.'));
         }
         continue;
       }
@@ -81,7 +81,7 @@ async function* follow(
   }
 }
 
-/** Redis may be away for a moment: the workers go on, and so do we. */
+/** Redis may not answer for a moment: the workers go on, and so do we. */
 async function orNothing<T>(reading: Promise<T[]>): Promise<T[]> {
   try {
     return await reading;
@@ -97,19 +97,19 @@ async function dead(gateway: OperationParts, workers: Set<string>): Promise<stri
   return all.filter((_, index) => !alive[index]);
 }
 
-const given = (worker: string, problem: Problem): Done => ({
+const doneWith = (worker: string, problem: Problem): Done => ({
   kind: 'done',
   worker,
   digest: null,
   error: problem.toBody(),
 });
 
-const overdue = (closing: boolean) =>
+const unfinished = (closing: boolean) =>
   closing
     ? new Problem('store_unavailable', 'The gateway is stopping; the workers go on: ask again in a moment.')
     : new Problem('pull_timeout', 'The worker did not finish in 15 minutes; it may still: look again later.');
 
-/** The problem of an operation that came to nothing on every worker. */
+/** The problem of an operation that failed on every worker; `undefined` if it worked on one. */
 export function commonProblem(
   results: { worker: string; error: ProblemBody | null }[],
 ): ProblemBody | undefined {

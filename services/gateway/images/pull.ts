@@ -53,7 +53,7 @@ export type PullResult = z.infer<typeof pullResult>;
 
 const resultOf = ({ worker, digest, error }: Done) => ({ worker, digest, error });
 
-/** All the outcomes, once they are all there. */
+/** The outcomes of all workers, once they are all there. */
 export async function pullOutcome(
   image: string,
   events: AsyncGenerator<OperationEvent, void>,
@@ -63,7 +63,7 @@ export async function pullOutcome(
   return { image, workers };
 }
 
-/** `pull` as it goes on each worker, then one `done` with all outcomes. */
+/** Events `pull` with the progress on each worker, then one `done` with all outcomes. */
 export function pullStream(
   gateway: PullParts,
   image: string,

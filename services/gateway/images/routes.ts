@@ -27,7 +27,7 @@ const removal = z.object({
   data: z.array(z.object({ worker: z.string(), removed: z.boolean(), error: problemBody.nullable() })),
 });
 
-/** Codes that say no more than "it is not there". */
+/** Codes that only say that the image is not there. */
 const absent = new Set(['not_found', 'image_not_found', 'image_not_present']);
 
 export function mountImages(app: App, gateway: ImageParts): void {

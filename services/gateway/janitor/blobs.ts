@@ -4,14 +4,14 @@ import type { Gateway } from '../gateway.ts';
 
 export type BlobSweepParts = Pick<Gateway, 'blobs' | 'log' | 'tenantIndexes'>;
 
-/** What leaves blobs behind (a crash between two steps, a worker that lost its run) is rare; listing them all is dear. */
+/** Blobs are rarely left behind (by a crash between two steps, or a worker that lost its run), and listing all of them is expensive. */
 const everyMs = 3_600_000;
 const stepRuns = 200;
-/** A transfer that is older was given up; one that is read by now is read on, wherever it lies. */
+/** An older transfer was given up. If its file is being read, the reader keeps it open and can finish. */
 const transferMs = 3_600_000;
 
 /**
- * Removes the artifacts of runs that are no more (an id never comes back, so what is looked up once is certain), and
+ * Removes the artifacts of runs that are gone (an id is never used again, so one look is enough), and
  * files on their way to or from a service that nobody waits for.
  */
 export function createBlobSweep(gateway: BlobSweepParts) {
@@ -23,7 +23,7 @@ export function createBlobSweep(gateway: BlobSweepParts) {
     try {
       for await (const tenant of gateway.blobs.list('')) await sweepTenant(gateway, tenant, now);
     } catch (error) {
-      // The store of artifacts is away: the rest of the sweep has nothing to do with it.
+      // The store of artifacts does not answer: the rest of the sweep does not need it.
       gateway.log.warn({ reason: (error as Error).message }, 'artifacts were not swept');
     }
   };

@@ -32,16 +32,16 @@ export function createJanitor(gateway: JanitorParts, intervalMs = defaultInterva
 
   /** One sweep, without asking for the lock. */
   async function sweep(now = Date.now()): Promise<void> {
-    await apart('open runs', () => sweepOpenRuns(now));
-    await apart('services', () => sweepServices(now));
-    await apart('retention', () => enforceRetention(gateway, now));
-    await apart('indexes', repairIndexes);
-    await apart('blobs', () => sweepBlobs(now));
-    await apart('API keys', () => sweepApiKeys(now));
+    await separately('open runs', () => sweepOpenRuns(now));
+    await separately('services', () => sweepServices(now));
+    await separately('retention', () => enforceRetention(gateway, now));
+    await separately('indexes', repairIndexes);
+    await separately('blobs', () => sweepBlobs(now));
+    await separately('API keys', () => sweepApiKeys(now));
   }
 
-  /** A fault in one duty keeps no other from being done; that Redis is away does. */
-  async function apart(duty: string, act: () => Promise<void>): Promise<void> {
+  /** A fault in one duty does not stop the others. An error of Redis does: the others would fail as well. */
+  async function separately(duty: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
     } catch (error) {
@@ -52,11 +52,11 @@ export function createJanitor(gateway: JanitorParts, intervalMs = defaultInterva
 
   async function turn(): Promise<void> {
     try {
-      // Lapses before the next turn: whoever comes first then sweeps.
+      // The lock ends before the next turn, which may be another gateway's.
       if (await gateway.janitorLock.take(me, Math.ceil(intervalMs * 0.9))) await sweep();
     } catch (error) {
       const reason = (error as Error).message;
-      // What is not done now is done at the next turn.
+      // The next turn does what this one could not.
       if (isStoreError(error)) gateway.log.warn({ reason }, 'janitor waits for Redis');
       else gateway.log.error({ reason, stack: (error as Error).stack }, 'janitor failed');
     }

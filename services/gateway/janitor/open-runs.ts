@@ -8,7 +8,7 @@ import { actionFor, judge, type OpenRun, type RecordFacts, type Verdict } from '
 
 export type OpenRunsParts = Pick<Gateway, 'env' | 'log' | 'openRuns' | 'queue' | 'runs'> & DeathWatchParts;
 
-/** One sweep looks at so many open runs; the next goes on where it stopped. */
+/** Open runs that one sweep looks at; the next sweep goes on where this one stopped. */
 const maxRuns = 1_000;
 
 const noWorker = new Problem(
@@ -34,7 +34,7 @@ export function createOpenRunsSweep(gateway: OpenRunsParts) {
   };
 }
 
-/** What cannot be done for one run is a fault of ours: that run ends by it, and the others are looked after. */
+/** If a run cannot be looked after, that is a fault of ours: the run is ended, and the sweep goes on with the others. */
 async function unlessFaulty(gateway: OpenRunsParts, id: string, act: () => Promise<unknown>): Promise<void> {
   try {
     await act();

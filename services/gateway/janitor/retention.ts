@@ -22,8 +22,8 @@ export async function enforceRetention(gateway: RetentionParts, now: number): Pr
 }
 
 /**
- * Where Redis is short of memory, those who come are more than those who have been: the oldest go before their time. Only as long as that
- * helps: what fills it may be something else.
+ * When Redis is short of memory, room for new runs matters more than old results: the oldest are forgotten before their time. Only while
+ * that helps: something else may fill Redis.
  */
 async function makeRoom(gateway: RetentionParts): Promise<void> {
   let before = await gateway.room.look();
@@ -51,11 +51,11 @@ async function excess(gateway: RetentionParts, now: number): Promise<string[]> {
   if (old.length > 0) return old;
   const tooMany = Math.min(stepRuns, count - env.RUNLET_RETENTION_RUNS);
   if (tooMany > 0) return endedRuns.oldest(tooMany);
-  // One at a time: sizes differ, and no more is to go than must.
+  // One at a time: sizes differ, and no more than necessary should go.
   return bytes > env.RUNLET_RETENTION_BYTES ? endedRuns.oldest(1) : [];
 }
 
-/** One that cannot be forgotten would be the oldest for ever, and stand before all others. */
+/** A run that cannot be forgotten would stay the oldest, and block the retention of all others: its keys are dropped. */
 async function forgetOrDrop(gateway: RetentionParts, id: string): Promise<void> {
   try {
     await forget(gateway, id);
@@ -71,7 +71,7 @@ async function forgetOrDrop(gateway: RetentionParts, id: string): Promise<void> 
 
 async function forget(gateway: RetentionParts, id: string): Promise<void> {
   const record = await gateway.runs.read(id);
-  // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
+  // Without a record the tenant is not known. Its index is repaired later (index-repair.ts).
   if (record === undefined) {
     await gateway.endedRuns.remove(id);
     return;

@@ -1,8 +1,8 @@
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 
-/** A worker that is started anew on the same engine adopts its services sooner than this. */
+/** A worker that restarts on the same engine takes its services over within this time. */
 const lostAfterMs = 30_000;
-/** Somebody waits for it. */
+/** The same for a service that is starting, since somebody waits for it. */
 const neededAfterMs = 10_000;
 
 export type ServiceVerdict = 'leave' | 'place' | 'node_lost' | 'forget';

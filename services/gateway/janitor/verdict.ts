@@ -22,16 +22,16 @@ export type Verdict =
 
 const active = new Set<string>(activeStatuses);
 
-/** A job may be on its way for so long after its run was stored. */
+/** A run is stored before its job: for so long the job may still be on its way. */
 const jobGraceMs = 15_000;
-/** A worker that does not return within this is lost with its runs. */
+/** A worker that is not back within this time is lost with its runs. */
 const lostAfterMs = 30_000;
 
 /**
  * What to do with an open run.
  *
  *   its record is gone, or has ended                              drop it from the indexes
- *   its status is none that there is                              end it: errored, the fault is ours
+ *   its status is unknown                                         end it: errored, the fault is ours
  *   to be cancelled, and no worker is there to do it              end it: cancelled
  *   queued, without a worker, due for longer than the expiry      end it: expired
  *   queued, without a worker, due for 15 s, without a job         add the job again
@@ -53,7 +53,7 @@ export function judge(run: OpenRun, now: number, expiryMs: number): Verdict {
   const deadMs = run.workerDeadMs ?? 0;
   if (deadMs <= lostAfterMs) return 'leave';
   if (deadMs > expiryMs) return 'worker_lost';
-  // Not started: another worker may begin at no cost. Its bounces are counted when it is claimed.
+  // The program has not started: another worker may take it, which costs no retry (claim.lua counts such bounces).
   if (run.status === 'pulling') return run.hasJob ? 'leave' : 'enqueue';
   return 'retry_or_lost';
 }

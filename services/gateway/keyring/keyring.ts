@@ -5,21 +5,21 @@ import { digestOf } from '../../../shared/secrets.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
 import { type ApiKeyStore, type Identity, isExpired } from '../stores/api-keys.ts';
 import type { GatewayRegister } from '../stores/gateways.ts';
-import { createHearing } from './hearing.ts';
-import { createHeld } from './held.ts';
+import { createOngoing } from './ongoing.ts';
+import { createRevocationFeed } from './revocation-feed.ts';
 import { createUses } from './uses.ts';
 
-/** What was changed in Redis by another hand than ours is seen after this. */
+/** After this time a change is seen that was made in Redis by other means. */
 const cachedMs = 5_000;
 const maxCached = 1_000;
-/** Of a look at Redis, while keys are taken back one after another. */
+/** How often Redis is asked again while keys are being revoked one after another. */
 const maxLooks = 5;
 
 export type Keyring = ReturnType<typeof createKeyring>;
 
 /**
- * Whose key it is, without a look at Redis each time, and nevertheless at once with what is taken back: what is remembered counts only
- * while this gateway hears of that (hearing.ts). A key that is taken back ends what goes on in its name (held.ts).
+ * Finds out whose key it is. It does not ask Redis each time, and yet a revoked key ends at once: remembered keys count only
+ * while this gateway hears of that (revocation-feed.ts). A key that is taken back ends what goes on in its name (ongoing.ts).
  */
 export function createKeyring(parts: {
   apiKeys: ApiKeyStore;
@@ -31,12 +31,12 @@ export function createKeyring(parts: {
   const { apiKeys, register, keys, wakeups, log } = parts;
   /** By digest, and by `key_…`, which no digest looks like. */
   const known = new LRUCache<string, Identity>({ max: maxCached, ttl: cachedMs });
-  const held = createHeld(apiKeys);
+  const ongoing = createOngoing(apiKeys);
   const uses = createUses(apiKeys, log);
-  /** Changes with each key that is taken back: what was read before it is not to be remembered after it. */
+  /** Counts revocations: what was read before one must not be remembered after it. */
   let epoch = 0;
 
-  const hearing = createHearing({
+  const feed = createRevocationFeed({
     ...{ register, wakeups, keys, log },
     events: { revoked: drop, missed },
   });
@@ -44,13 +44,13 @@ export function createKeyring(parts: {
   function drop(keyId: string): void {
     epoch += 1;
     for (const [name, identity] of known.entries()) if (identity.keyId === keyId) known.delete(name);
-    held.revoked(keyId);
+    ongoing.revoked(keyId);
   }
 
   function missed(): void {
     epoch += 1;
     known.clear();
-    void held.check();
+    void ongoing.check();
   }
 
   function recall(
@@ -58,15 +58,15 @@ export function createKeyring(parts: {
     read: () => Promise<Identity | undefined>,
   ): Identity | undefined | Promise<Identity | undefined> {
     const cached = known.get(name);
-    return cached !== undefined && hearing.trusts(performance.now()) ? cached : look(name, read);
+    return cached !== undefined && feed.trusts(performance.now()) ? cached : look(name, read);
   }
 
   async function look(name: string, read: () => Promise<Identity | undefined>) {
-    hearing.begin();
+    feed.begin();
     for (let looks = 1; ; looks += 1) {
       const before = epoch;
       const identity = await read();
-      // Unknown keys are not remembered: a key works as soon as it is made, and guesses push nobody out.
+      // Unknown keys are not remembered: a key works as soon as it is made, and wrong guesses push no good key out.
       if (identity === undefined) return undefined;
       if (epoch === before) {
         known.set(name, identity);
@@ -77,13 +77,13 @@ export function createKeyring(parts: {
   }
 
   return {
-    /** Whose it is, expired or not. */
+    /** The owner of the key, expired or not. */
     whose(apiKey: string): Identity | undefined | Promise<Identity | undefined> {
       const digest = digestOf(apiKey);
       return recall(digest, () => apiKeys.identity(digest));
     },
 
-    /** Whose this key is that something was made with. */
+    /** The same by the id of a key, for a token that was made with it. */
     whoseId: (keyId: string) => recall(keyId, () => apiKeys.findById(keyId)),
 
     /** Whether it lets in now; that is noted as a use of it. */
@@ -93,23 +93,23 @@ export function createKeyring(parts: {
       return true;
     },
 
-    /** `whenOver` is called once when the key ends, unless the answer was called before. */
-    hold: held.hold,
+    /** `whenOver` is called once, when the key ends, unless the returned function was called before. */
+    hold: ongoing.hold,
 
-    /** Takes a key back, and answers when no gateway lets it in any more. False: the tenant has none with this id. */
+    /** Revokes a key; resolves when no gateway accepts it any more. False: the tenant has no key with this id. */
     async revoke(tenant: string, keyId: string): Promise<boolean> {
       const done = await apiKeys.revoke(tenant, keyId);
       if (done === undefined) return false;
       drop(keyId);
-      await hearing.told(done.revision, done.gateways);
+      await feed.told(done.revision, done.gateways);
       return true;
     },
 
-    bring: hearing.bring,
-    begin: hearing.begin,
+    bring: feed.bring,
+    begin: feed.begin,
     async stop(): Promise<void> {
       await uses.write();
-      await hearing.stop();
+      await feed.stop();
     },
   };
 }

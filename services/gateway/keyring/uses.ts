@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../shared/log.ts';
 import type { ApiKeyStore } from '../stores/api-keys.ts';
 
-/** A key that is used all the time is written down once in this. */
+/** For a key that is used all the time, its use is stored once in this time. */
 const everyMs = 60_000;
-/** Those that come together are written together, and behind the requests that they come with. */
+/** Uses within this time are stored together, after the requests that made them. */
 const gatherMs = 100;
 const maxKnown = 10_000;
 
@@ -23,7 +23,7 @@ export function createUses(apiKeys: ApiKeyStore, log: Log) {
   }
 
   return {
-    /** Writes down what is due. */
+    /** Stores what is due. */
     write,
 
     note(keyId: string): void {

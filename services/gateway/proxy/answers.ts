@@ -7,7 +7,7 @@ export function answerProblem(caller: Caller, problem: Problem): void {
   answer(caller, problem.status, problemFields(problem), problemBody(problem));
 }
 
-/** @param location must hold what a field may hold, and lead where it is safe to lead */
+/** @param location must be a valid field value, and safe to send a client to */
 export function answerRedirect(
   caller: Caller,
   status: 303 | 308,

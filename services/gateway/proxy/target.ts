@@ -4,19 +4,19 @@ import { serviceName } from '../../../shared/contracts/service.ts';
 import { isId } from '../../../shared/ids.ts';
 import type { GatewayEnvironment } from '../environment.ts';
 
-/** What a request is for, and what of its target the container sees. */
+/** The service that a request is for, and the part of its target that the container gets. */
 export type Target = { path: string } & (
   | { kind: 'name'; tenant: string; name: string }
   | { kind: 'path'; id: string }
-  /** Its form is a service's, and there can be none of that name. */
+  /** The host has the form of a service's, but there can be no service of that name. */
   | { kind: 'nobody' }
-  /** `/s/{id}`: without the slash, every relative link on its first page would lead elsewhere. */
+  /** `/s/{id}`, which is redirected: without a slash at the end, relative links on the service's first page would lead elsewhere. */
   | { kind: 'slash' }
 );
 
 type Name = { kind: 'name'; tenant: string; name: string } | { kind: 'nobody' } | { kind: 'own' };
 
-/** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address is never a service's. */
+/** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address never belongs to a service. */
 const hostField = /^([a-z0-9._-]*[a-z0-9_-])\.?(?::\d{0,5})?$/i;
 
 /**

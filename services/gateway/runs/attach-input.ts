@@ -8,7 +8,7 @@ import { textProblem, validationProblem } from '../http/zod-problem.ts';
 
 export type AttachInputParts = Pick<Gateway, 'attachInput' | 'keys' | 'wakeups'>;
 
-/** While the worker has not taken what came before. */
+/** How often it is tried again while there is no room. */
 const pollMs = 250;
 
 /** A client's message, checked; a problem when it is none. */
@@ -26,7 +26,7 @@ export function parseInput(data: Buffer, isBinary: boolean): AttachInput | Probl
   return parsed.success ? parsed.data : validationProblem(parsed.error, undefined, 'the message');
 }
 
-/** What the worker gets of it: stdin in pieces of bounded size. */
+/** The message as entries for the worker: stdin in pieces of bounded size. */
 function* entriesOf(input: AttachInput): Generator<AttachMessage> {
   switch (input.type) {
     case 'stdin': {
@@ -59,7 +59,7 @@ export async function forwardInput(
       try {
         const outcome = await gateway.attachInput.push(runId, entry);
         if (outcome === 'sent') break;
-        // Nobody reads it any more: the exit says so.
+        // Nobody reads the input any more: the client learns it from the exit.
         if (outcome === 'ended') return undefined;
       } catch (error) {
         if (isStoreError(error)) return storeProblem(error);

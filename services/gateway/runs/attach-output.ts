@@ -9,7 +9,7 @@ export type AttachOutputParts = Pick<Gateway, 'keys' | 'runEvents' | 'runs' | 'w
 
 /** One page is at most 1 MiB of output: all that is held for one client. */
 const pageEvents = 16;
-/** Hints may be missed, so the stream is looked at so often. */
+/** Hints may be missed, so the stream is read at least this often. */
 const pollMs = 1_000;
 
 /** The event as it stands in the stream of server-sent events, with its type and id inside. */
@@ -49,7 +49,7 @@ export async function sendEvents(
       if (page !== undefined) {
         const status = await gateway.runs.status(runId).catch(() => 'unknown');
         ended = status === undefined || isTerminal(status);
-        // Its last events may have come between the two looks.
+        // Its last events may have come after the stream was read.
         if (ended) continue;
       }
       if (!stop.aborted) await hint.wait(pollMs);
@@ -61,7 +61,7 @@ export async function sendEvents(
   }
 }
 
-/** Resolves when all of it was handed to the network, or the client is gone. */
+/** Resolves when all of it was given to the network, or the client is gone. */
 async function send(socket: WebSocket, texts: string[]): Promise<void> {
   await Promise.all(texts.map((text) => new Promise<void>((resolve) => socket.send(text, () => resolve()))));
 }

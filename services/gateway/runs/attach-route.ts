@@ -49,13 +49,13 @@ export function mountAttach(app: App, gateway: AttachRouteParts): void {
           'Ask for a WebSocket here (RFC 6455); GET /v1/runs/{id}/events streams the same over HTTP.',
         );
       upgrade.accept = (socket) => attachClient(gateway, head, position, size, socket);
-      // Nobody sees it: the upgrade is the answer.
+      // No client sees this: the upgrade is the answer.
       return noContent();
     },
   );
 }
 
-/** Throws a Problem `validation_failed` where it is half a size, or the run has no terminal. */
+/** Throws a Problem `validation_failed` if one of the two is missing, or the run has no terminal. */
 function sizeIn(
   { cols, rows }: { cols?: number | undefined; rows?: number | undefined },
   { tty }: Pick<RunRequest, 'tty'>,

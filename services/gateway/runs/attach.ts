@@ -25,7 +25,7 @@ const closeMs = 2_000;
  *   fault of ours     1011
  *
  * A client that leaves changes nothing for the run, which goes on to its end or its time limit.
- * @param size of its terminal, which goes before all that it says
+ * @param size of the client's terminal, sent before its first message
  */
 export function attachClient(
   gateway: AttachParts,
@@ -53,7 +53,7 @@ export function attachClient(
   let busy = false;
   let alive = true;
   const pings = setInterval(() => {
-    // A pong is read with the messages: while those wait for room it does, too.
+    // While messages wait for room the socket is not read, and no pong either.
     if (!alive && !busy) return socket.terminate();
     alive = false;
     socket.ping();

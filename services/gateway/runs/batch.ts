@@ -87,7 +87,7 @@ async function present(
 ): Promise<Run | ProblemBody> {
   if (submitted.outcome === 'created')
     return withMadeSecret(presentRun(submitted.record, nothing), submitted);
-  // Made by an earlier request with the same key, which died before it could answer.
+  // An earlier request with the same key made the run, and was lost before it could answer.
   try {
     return await loadRun(gateway, tenant, submitted.id);
   } catch (error) {

@@ -36,7 +36,7 @@ export async function createRun(
     });
     const earlier = stored.outcome === 'exists';
     if (earlier && watch !== undefined) {
-      // An earlier request with this key made the run, and died before it could answer.
+      // An earlier request with this key made the run, and was lost before it could answer.
       watch.stop();
       watch = watchOther(gateway, stored.id);
     }
@@ -56,7 +56,7 @@ export async function createRun(
       return answer(end !== undefined && isTerminal(run.status) ? 200 : 202, run);
     } catch (error) {
       if (earlier) throw error;
-      // It is stored, and that is what a 202 says, whatever happened to Redis (or to the run) since.
+      // A 202 says that the run is stored, and it is, whatever happened to Redis or to the run since.
       return answer(202, presentRun(stored.record, nothing));
     }
   } finally {

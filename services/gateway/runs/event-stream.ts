@@ -35,11 +35,11 @@ export function runEventStream(
         after = last.id;
         return { text: page.map(message).join(''), done: last.type === 'exit' };
       }
-      // The end was known before this look and brought nothing: the client had it all, or the run was forgotten.
+      // The run had ended before this page was read, and there is no more: the client has all events, or the run was forgotten.
       if (ended) return { text: '', done: true };
       const status = await gateway.runs.status(runId);
       ended = status === undefined || isTerminal(status);
-      // Its last events may have come between the two looks.
+      // Its last events may have come after the stream was read.
       return { text: '', done: false, again: ended };
     },
   });

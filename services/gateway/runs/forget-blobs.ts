@@ -4,7 +4,7 @@ import type { Gateway } from '../gateway.ts';
 
 export type ForgetBlobsParts = Pick<Gateway, 'blobs' | 'log'>;
 
-/** With a run go its artifacts. What fails here is swept later: the run is forgotten, and nobody reaches them. */
+/** Removes the artifacts of a run that was forgotten. If that fails, the janitor removes them later; nobody can reach them. */
 export async function forgetBlobs(gateway: ForgetBlobsParts, head: RunHead): Promise<void> {
   const asked = head.told?.artifacts ?? requestInHead(head)?.artifacts.length !== 0;
   if (!asked) return;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { metadata } from '../../../shared/contracts/run-request.ts';
 import { isId } from '../../../shared/ids.ts';
@@ -6,31 +6,23 @@ import { badField } from '../../../shared/problems.ts';
 import { runStatuses } from '../../../shared/run-states.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { decodeCursor, encodeCursor, oneOrMoreOf, pageQuery } from '../http/query.ts';
 import { isStoreError } from '../http/store-errors.ts';
 
 export type ListParts = Pick<Gateway, 'log' | 'preview' | 'runList' | 'runs'>;
 
-/** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
+/** Runs that one request looks at; `nextCursor` leads to the others. */
 const maxScanned = 2_000;
 const scanPage = 200;
-/** One page's records and output, in bytes: requests with a large stdin make a page shorter, not the gateway larger. */
+/** Bytes of one page's records and output: large requests make a page shorter, so that the gateway's memory stays bounded. */
 const maxPageBytes = 8 * 1024 * 1024;
 
-const known = new Set<string>(runStatuses);
-
 export const listQuery = pageQuery.extend({
-  status: z
-    .string()
-    .max(256)
-    .transform((text) => text.split(','))
-    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${runStatuses.join(', ')}`)
-    .optional()
-    .openapi({
-      type: 'string',
-      description: `One status or several with commas between: ${runStatuses.join(', ')}.`,
-      example: 'queued,running',
-    }),
+  status: oneOrMoreOf(
+    runStatuses,
+    `One status or several with commas between: ${runStatuses.join(', ')}.`,
+    'queued,running',
+  ),
   metadata: metadata.optional(),
 });
 
@@ -73,7 +65,7 @@ function position(cursor: string | undefined): string | undefined {
   return id;
 }
 
-/** The run as the list shows it, if it is of those that are wanted. One that cannot be shown keeps no other out. */
+/** The run as the list shows it, if it matches. A run that cannot be shown is left out, and the list goes on. */
 async function entry(
   gateway: ListParts,
   id: string,
@@ -81,7 +73,7 @@ async function entry(
   wanted: Record<string, string> | undefined,
 ): Promise<Run | undefined> {
   try {
-    // A rare match is looked for among heads; what is mostly shown is read at once.
+    // With a filter by metadata most runs do not match: their heads are read first. Without one, runs are read whole at once.
     const light = wanted && (await gateway.runs.read(id));
     if (light && !fits(light, statuses, wanted)) return undefined;
     const record = await gateway.runs.readWhole(id);

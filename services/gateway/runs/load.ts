@@ -23,7 +23,7 @@ export async function ownRecord(gateway: LoadParts, tenant: string, id: string):
   return record;
 }
 
-/** A run that was waited for, as its end tells of it, or as it is stored. */
+/** A run that was waited for: from the message of its end if that has the result, else as it is stored. */
 export async function endedRun(gateway: LoadParts, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
   if (end?.found === undefined) return loadRun(gateway, stored.head.tenant, stored.head.id);
   const { output, ...found } = end.found;
@@ -33,7 +33,7 @@ export async function endedRun(gateway: LoadParts, stored: RunRecord, end: RunEn
 /** A run with all of its output, in one round trip unless the output is long. */
 export async function loadRun(gateway: LoadParts, tenant: string, id: string): Promise<Run> {
   if (!isId('run', id)) throw noSuchRun(id);
-  // The record goes first on the connection: if it says that the run has ended, the events are all there.
+  // The record is read first: if it says that the run has ended, all its events are there.
   const [record, events] = await Promise.all([
     gateway.runs.readWhole(id),
     gateway.runEvents.read(id, '0', firstPage),

@@ -3,9 +3,8 @@ import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
 import { eventPosition } from '../http/event-position.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
-import { type OnceParts, once } from '../http/once.ts';
+import { type OnceParts, once, onceKey } from '../http/once.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { sseHeaders } from '../http/sse.ts';
 import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
@@ -36,15 +35,6 @@ export type RunParts = Pick<Gateway, 'env' | 'policy' | 'runs'> &
 export function mountRuns(app: App, gateway: RunParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = runRequestSchema(gateway.policy);
-  const keyOf = (
-    c: { req: { header(name: string): string | undefined } },
-    tenant: string,
-    path: string,
-    text: string,
-  ) => {
-    const key = idempotencyKey(c.req.header('idempotency-key'));
-    return key === undefined ? undefined : { tenant, key, fingerprint: `${path}\n${text}` };
-  };
 
   mount(
     app,
@@ -56,7 +46,7 @@ export function mountRuns(app: App, gateway: RunParts): void {
       await refuseRegistry(gateway, body);
       const answer = await once(
         gateway,
-        keyOf(c, tenant, '/v1/runs', text),
+        onceKey(c, '/v1/runs', text),
         (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
         async (location) => JSON.stringify(await loadRun(gateway, tenant, location?.split('/').at(-1) ?? '')),
       );
@@ -72,14 +62,14 @@ export function mountRuns(app: App, gateway: RunParts): void {
       method: 'post',
       path: '/v1/runs/batch',
       body: batchBody,
-      apart: 'runs',
+      checkedByHandler: 'runs',
       document: { ...documents.batchDocument, body: batchDocumentBody(schema) },
     },
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
       return once(
         gateway,
-        keyOf(c, tenant, '/v1/runs/batch', text),
+        onceKey(c, '/v1/runs/batch', text),
         (digest) => createBatch(gateway, tenant, schema, body.runs, digest),
         async (_, digest) => (await createBatch(gateway, tenant, schema, body.runs, digest)).body,
       );

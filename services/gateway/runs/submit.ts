@@ -20,7 +20,7 @@ export type NewRun = {
   request: RunRequest;
   /** The service that it runs in. */
   service?: string;
-  /** Where an Idempotency-Key keeps the id of the run it made. */
+  /** Where the id of the run is noted under its Idempotency-Key. */
   idempotency?: { digest: string; field: string };
   /** Somebody waits for its end (watch.ts). */
   watched: boolean;
@@ -41,9 +41,9 @@ export async function storeRun(gateway: SubmitParts, run: NewRun): Promise<Submi
 }
 
 /**
- * Stores a run and adds its job. Both leave in one write where nothing speaks against it, which spares each run a round trip
- * and a write to Redis's disk. The run comes first on the connection. If it is refused, its job is taken back; a
- * worker that was sooner finds no run, and drops it.
+ * Stores a run and adds its job. If possible both are sent in one write, which saves each run a round trip
+ * and Redis a write to its disk. The run is sent first. If it is refused, its job is removed; a
+ * worker that has taken the job by then finds no run, and drops it.
  */
 export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
@@ -63,7 +63,7 @@ export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Subm
   ]);
   try {
     const stored = await storing;
-    // Stored after its job: a script that Redis had forgotten was sent anew. Some worker may have found no run by then.
+    // The job was added before the run was stored (Redis had forgotten the script, which was sent again). A worker may have found no run, and dropped the job.
     if (added) await enqueue(gateway, [stored]);
     await adding;
     return stored;
@@ -109,9 +109,9 @@ function prepare(gateway: SubmitParts, run: NewRun) {
         head,
         request,
         {
-          tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS,
-          systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS,
-          deliveriesMost: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
+          maxTenantRuns: gateway.env.RUNLET_TENANT_MAX_RUNS,
+          maxRuns: gateway.env.RUNLET_MAX_OPEN_RUNS,
+          maxDeliveries: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
           tenantBytes: gateway.room.tenantBytes(),
           systemBytes: gateway.room.systemBytes(),
         },
@@ -126,7 +126,7 @@ function prepare(gateway: SubmitParts, run: NewRun) {
   };
 }
 
-/** The run as the one who made it sees it, once: with the secret that was made for it. */
+/** The run with the secret that was made for its webhook: in the answer that creates it, and in no other. */
 export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
   if (madeSecret === undefined) return run;
   const webhook = { ...(run.request.webhook as object), secret: madeSecret };

@@ -4,7 +4,7 @@ import type { RunEnd } from '../stores/run-end.ts';
 
 export type WatchParts = Pick<Gateway, 'endings' | 'keys' | 'runs' | 'wakeups'>;
 
-/** How often a waiter looks by itself: a message over pub/sub may be missed. */
+/** A message over pub/sub may be missed, so the run is also looked at this often. */
 const pollMs = 1_000;
 
 export type Watch = {

@@ -11,7 +11,7 @@ export type Front = {
   /** Whether a request with an Upgrade field is to switch protocols; `undefined`: the app decides. */
   upgrades(incoming: IncomingMessage): boolean | undefined;
   /** Gets every new connection first; `adopt` hands it to Node's server, for good. */
-  lane: { accept(socket: Socket, adopt: (socket: Socket) => void): void; closeIdle(): void };
+  fastPath: { accept(socket: Socket, adopt: (socket: Socket) => void): void; closeIdle(): void };
   closeAllConnections(): void;
   close(): Promise<void>;
 };

@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, maxStdinBytes } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Upgrade } from '../http/context.ts';
-import { farewellMs, keyIsOver } from '../http/end-of-key.ts';
+import { closeGraceMs, keyEnded } from '../http/end-of-key.ts';
 import type { App } from '../http/mount.ts';
 import type { Front } from './front.ts';
 import { endWith } from './parser-fault.ts';
@@ -26,10 +26,10 @@ export function acceptUpgrades(server: Server, app: App, front?: Front): void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    // A shell's answers are small; and memory for a compressor on each connection is not.
+    // A shell's messages are small, and a compressor for each connection would take much memory.
     perMessageDeflate: false,
     clientTracking: false,
-    // Never the one with the key in it.
+    // Never the protocol that contains the key: the answer would show it.
     handleProtocols: (offered) => (offered.has(attachProtocol) ? attachProtocol : false),
   });
 
@@ -62,7 +62,7 @@ export function acceptUpgrades(server: Server, app: App, front?: Front): void {
           if (hold !== undefined)
             webSocket.once(
               'close',
-              hold(() => endOfKey(webSocket)),
+              hold(() => closeForEndedKey(webSocket)),
             );
           accept(webSocket);
         });
@@ -71,11 +71,11 @@ export function acceptUpgrades(server: Server, app: App, front?: Front): void {
   });
 }
 
-/** What is still said is for nobody, and a client that does not answer the close is cut off. */
-function endOfKey(webSocket: WebSocket): void {
+/** Further messages are ignored, and a client that does not answer the close is cut off. */
+function closeForEndedKey(webSocket: WebSocket): void {
   webSocket.removeAllListeners('message');
-  webSocket.close(4401, keyIsOver);
-  setTimeout(() => webSocket.terminate(), farewellMs).unref();
+  webSocket.close(4401, keyEnded);
+  setTimeout(() => webSocket.terminate(), closeGraceMs).unref();
 }
 
 async function answer(app: App, incoming: IncomingMessage, upgrade: Upgrade): Promise<Response> {

@@ -10,13 +10,13 @@ export type ActionParts = Pick<Gateway, 'stopWaiting' | 'keys' | 'services' | 'w
   PlaceParts &
   SettleParts;
 
-type Wish = Parameters<Gateway['services']['want']>[1];
+type WantedState = Parameters<Gateway['services']['want']>[1];
 
-/** Says what is wanted of a service, to its record and to its worker. Throws 404 when it is gone meanwhile. */
-export async function wish(
+/** Sets the state that a service is to have, in its record, and tells its worker. Throws 404 if it is gone meanwhile. */
+export async function setWanted(
   gateway: ActionParts,
   record: ServiceRecord,
-  what: Wish,
+  what: WantedState,
   usedAt?: number,
 ): Promise<void> {
   const { id } = record.head;
@@ -27,14 +27,14 @@ export async function wish(
     await gateway.workers.send(answer.worker, { kind: 'service', service: id });
     return;
   }
-  // Nobody has it yet: what is to go goes at once, what is to run is placed.
+  // No worker has it yet: it is removed, or given to a worker, from here.
   const now = await gateway.services.read(id);
   if (now === undefined) return;
   if (what === 'removed') await forgetService(gateway, now);
   else if (what !== 'stopped') await placeService(gateway, now);
 }
 
-/** How long a wait looks by itself: hints may be missed. */
+/** Hints may be missed, so the record is read at least this often. */
 const pollMs = 500;
 
 /** The record once `settled` holds of it, or as it is when the time is over or the client has gone. `undefined`: removed. */
@@ -63,6 +63,6 @@ export async function waitForService(
   }
 }
 
-/** It has come up, or will not by itself. */
+/** It is ready, or will not become ready by itself. */
 export const hasSettled = ({ status }: ServiceRecord) =>
   status === 'ready' || status === 'crash_looping' || isDown(status);

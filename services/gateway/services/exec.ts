@@ -11,7 +11,7 @@ import { preferredWait } from '../http/prefer.ts';
 import { endedRun, type LoadParts } from '../runs/load.ts';
 import { type SubmitParts, storeRun } from '../runs/submit.ts';
 import { type WatchParts, watchRun } from '../runs/watch.ts';
-import { type ActionParts, hasSettled, waitForService, wish } from './actions.ts';
+import { type ActionParts, hasSettled, setWanted, waitForService } from './actions.ts';
 import * as documents from './documents.ts';
 import { ownService, type ServiceLoadParts } from './load.ts';
 import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
@@ -26,7 +26,7 @@ export type ExecParts = Pick<Gateway, 'env' | 'stopWaiting' | 'policy' | 'servic
 
 /** An exec wakes an idle service, and waits so long for it. */
 const wakeMs = 60_000;
-/** Its worker answers within so long how they are. */
+/** How long the worker may take to look at the programs. */
 const lookMs = 10_000;
 
 export function mountExec(app: App, gateway: ExecParts): void {
@@ -48,7 +48,7 @@ export function mountExec(app: App, gateway: ExecParts): void {
       const id = newId('run');
       const watch = waitSeconds > 0 ? watchRun(gateway, id) : undefined;
       try {
-        // What the fields say to one another is a run's matter: stdin that is no base64, too much of it.
+        // A run's schema also checks the fields together: whether stdin is base64, whether it is too much.
         const request = validate(runRequestSchema(gateway.policy), asRun(record, body));
         const stored = await storeRun(gateway, {
           id,
@@ -84,7 +84,7 @@ export function mountExec(app: App, gateway: ExecParts): void {
   );
 }
 
-/** What runs inside of it, and what did: its worker looks. Without its container nothing of it runs. */
+/** The programs inside of it: its worker looks which still run. Without its container none does. */
 async function execsOf(
   gateway: ExecParts,
   { head: { id }, status, worker }: ServiceRecord,
@@ -108,7 +108,7 @@ async function execsOf(
 
 /** The service once it is ready; woken if it is idle. */
 async function ready(gateway: ExecParts, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
-  await wish(gateway, record, 'wake');
+  await setWanted(gateway, record, 'wake');
   const now =
     record.status === 'ready' && record.wanted === 'running'
       ? record
@@ -120,7 +120,7 @@ async function ready(gateway: ExecParts, record: ServiceRecord, gone: AbortSigna
   );
 }
 
-/** What does not say otherwise is as in a run; its limits of memory and processes are the service's own. */
+/** The request of a run with the same fields. Its limits of memory and processes are the service's own. */
 function asRun({ head }: ServiceRecord, { detached: _, ...exec }: ExecRequest) {
   return {
     ...exec,

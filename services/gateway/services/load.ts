@@ -21,7 +21,7 @@ export async function ownService(
   return record;
 }
 
-/** Those that are there. One whose record cannot be read keeps no other from being listed and looked after. */
+/** The services that exist. One whose record cannot be read is left out, so that the others can be listed and looked after. */
 export async function readAll(gateway: ServiceLoadParts, ids: string[]): Promise<ServiceRecord[]> {
   const records = await Promise.all(
     ids.map((id) =>

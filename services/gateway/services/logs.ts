@@ -27,7 +27,7 @@ const logsQuery = z.strictObject({
     }),
 });
 
-/** The worker goes on writing to the stream only as long as somebody says that they read it. */
+/** The worker goes on writing to the stream only while somebody says that they read it. */
 const renewMs = 5_000;
 
 export function mountLogs(app: App, gateway: LogParts): void {

@@ -6,7 +6,7 @@ import type { Gateway } from '../gateway.ts';
 export type PlaceParts = Pick<Gateway, 'services' | 'volumes' | 'workers'>;
 
 /**
- * Gives a service to a worker: where its volumes are, else where there is most room for it. False: there is none at present, and the
+ * Gives a service to a worker: the one that has its volumes, else the one with the most room. False: there is none at present, and the
  * janitor tries again.
  */
 export async function placeService(gateway: PlaceParts, record: ServiceRecord): Promise<boolean> {
@@ -24,14 +24,14 @@ export async function placeService(gateway: PlaceParts, record: ServiceRecord): 
   return true;
 }
 
-/** Those that are ready; of an image that is named by its id, those that have it, as long as one does: it comes from nowhere. */
+/** The workers that are ready. For an image that is named by its id: those that have it, if any does, since it cannot be pulled. */
 async function candidates(gateway: PlaceParts, image: string): Promise<Worker[]> {
   const all = (await gateway.workers.listWithImages()).filter(({ worker }) => worker.status === 'ready');
   const having = all.filter(({ images }) => images.some((one) => mayBeIdOf(image, one)));
   return (having.length > 0 ? having : all).map(({ worker }) => worker);
 }
 
-/** The engine that the first of them is on which is somewhere already. */
+/** The engine of the first volume that already exists. */
 async function engineOfVolumes(gateway: PlaceParts, tenant: string, volumes: { name: string }[]) {
   for (const { name } of volumes) {
     const volume = await gateway.volumes.find(tenant, name);

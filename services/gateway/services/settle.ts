@@ -6,7 +6,7 @@ import type { Gateway } from '../gateway.ts';
 
 export type SettleParts = Pick<Gateway, 'env' | 'services'>;
 
-/** Says of a service that no live worker holds what has become of it, with the event that is due. */
+/** Stores the new status of a service that no living worker has, with the event that is due. */
 export async function settleService(
   gateway: SettleParts,
   record: ServiceRecord,
@@ -25,7 +25,7 @@ export async function settleService(
   );
 }
 
-/** Takes its record away; what is left of it on its engine goes when that is back. */
+/** Removes its record. What is left on its engine is removed when that engine is back. */
 export async function forgetService(gateway: SettleParts, record: ServiceRecord): Promise<void> {
   await settleService(gateway, record, 'removed', {});
   await gateway.services.gone(record, undefined);

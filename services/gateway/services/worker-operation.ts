@@ -20,8 +20,8 @@ export function holderOf(record: ServiceRecord): string {
 }
 
 /**
- * Asks the service's worker for something, and answers with its last word. Throws its Problem, or 504 when none comes. A worker
- * that is not waited for any longer, because of that or of the signal, is told so.
+ * Sends a command to the service's worker, and waits until it is done. Throws the worker's Problem, or 504 if no answer comes. If we stop
+ * waiting, because of that or of the signal, the worker is told so.
  */
 export async function askWorker(
   gateway: WorkerOperationParts,

@@ -1,8 +1,6 @@
 import type { Keys } from '../../../shared/keys.ts';
 import type { RedisConnection } from '../../../shared/redis.ts';
 
-export type EndedRunStore = ReturnType<typeof createEndedRunStore>;
-
 /** The index of runs that have ended and are kept, by the time of their end. */
 export function createEndedRunStore(redis: RedisConnection, keys: Keys) {
   return {

@@ -1,8 +1,6 @@
 import type { Keys } from '../../../shared/keys.ts';
 import type { RedisConnection } from '../../../shared/redis.ts';
 
-export type FigureStore = ReturnType<typeof createFigureStore>;
-
 /** The numbers that all programs keep in Redis: for the metrics. */
 export function createFigureStore(redis: RedisConnection, keys: Keys) {
   return {

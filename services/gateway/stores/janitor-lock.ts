@@ -1,8 +1,6 @@
 import type { Keys } from '../../../shared/keys.ts';
 import type { RedisConnection } from '../../../shared/redis.ts';
 
-export type JanitorLock = ReturnType<typeof createJanitorLock>;
-
 /** Of all gateways one sweeps at a time. */
 export function createJanitorLock(redis: RedisConnection, keys: Keys) {
   return {

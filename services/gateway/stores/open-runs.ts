@@ -17,8 +17,6 @@ export type OpenRunGlance = {
   dueAt: number;
 };
 
-export type OpenRunStore = ReturnType<typeof createOpenRunStore>;
-
 /** The index of runs that have not ended. It can name runs whose record is gone, or is broken. */
 export function createOpenRunStore(redis: RedisConnection, keys: Keys) {
   async function glance(id: string): Promise<OpenRunGlance> {

@@ -3,8 +3,6 @@ import type { RedisConnection } from '../../../shared/redis.ts';
 import { readEvents, readOutput, type StoredEvent } from '../../../shared/stores/run-events.ts';
 import type { RunOutput } from '../../../shared/stores/run-record.ts';
 
-export type RunEventStore = ReturnType<typeof createRunEventStore>;
-
 export function createRunEventStore(redis: RedisConnection, keys: Keys) {
   return {
     /** The oldest events after `afterId`; `0` stands for the beginning. */

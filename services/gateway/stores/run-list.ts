@@ -6,8 +6,6 @@ import { isStoreError } from '../../../shared/store-errors.ts';
 /** What a list asks of a run before it reads the whole of it. */
 export type RunGlance = { id: string; status: RunStatus | null; requestBytes: number };
 
-export type RunListStore = ReturnType<typeof createRunListStore>;
-
 export function createRunListStore(redis: RedisConnection, keys: Keys) {
   async function glance(id: string): Promise<RunGlance> {
     const key = keys.run(id);

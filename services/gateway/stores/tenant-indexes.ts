@@ -4,8 +4,6 @@ import type { RedisConnection } from '../../../shared/redis.ts';
 import { giveBack } from '../../../shared/stores/give-back.ts';
 import { knownTenants } from '../../../shared/stores/tenants.ts';
 
-export type TenantIndexStore = ReturnType<typeof createTenantIndexStore>;
-
 /** What is kept by tenant beside the records: the list of its runs, and the bytes that count against its quota. */
 export function createTenantIndexStore(redis: RedisConnection, keys: Keys) {
   /** Which of these runs have a record. */

@@ -3,30 +3,23 @@ import { eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts
 import type { Gateway } from '../gateway.ts';
 import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
+import { oneOrMoreOf } from '../http/query.ts';
 import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
 import * as documents from './documents.ts';
 
 export type EventParts = Pick<Gateway, 'closing' | 'deliveries' | 'env' | 'keys' | 'outbox' | 'wakeups'>;
 
-/** Events are kept for watchers only while somebody watches, and so long after: time to reconnect. */
+/** Events are kept only while somebody watches, and for so long afterwards, to give time to reconnect. */
 const watchMs = 120_000;
 const renewMs = 30_000;
 const pageEvents = 16;
 
-const known = new Set<string>(eventPatterns);
-
 export const eventsQuery = z.strictObject({
-  events: z
-    .string()
-    .max(256)
-    .transform((text) => text.split(','))
-    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${eventPatterns.join(', ')}`)
-    .optional()
-    .openapi({
-      type: 'string',
-      description: `One pattern or several with commas between: ${eventPatterns.join(', ')}. Default: all.`,
-      example: 'run.finished',
-    }),
+  events: oneOrMoreOf(
+    eventPatterns,
+    `One pattern or several with commas between: ${eventPatterns.join(', ')}. Default: all.`,
+    'run.finished',
+  ),
 });
 
 /** The tenant's events as they happen: what webhooks would bring, for those who have no address to be called at. */
@@ -38,7 +31,7 @@ export function mountEvents(app: App, gateway: EventParts): void {
     async (c, { query }) => {
       const { tenant } = c.var.identity;
       const position = c.req.header('last-event-id');
-      // From here on nothing is missed: what has happened before is in the stream only if somebody watched then.
+      // From here on no event is missed. Earlier ones are in the stream only if somebody watched then.
       await gateway.outbox.watch(tenant, watchMs);
       const after =
         position === undefined
@@ -53,7 +46,7 @@ function tenantEvents(gateway: EventParts, tenant: string, start: string, patter
   const wanted = patterns && new Set(patterns);
   let after = start;
   let renewAt = performance.now() + renewMs;
-  // An id without an event: a client that loses the connection before the first one comes back to this place.
+  // An id without an event: a client that loses the connection before the first event resumes from here.
   let opening = `id: ${start}\n\n`;
   return eventStream({
     closing: gateway.closing.signal,

@@ -6,9 +6,8 @@ import { maxWebhooks, presentWebhook } from '../../../shared/stores/webhooks.ts'
 import { targetFault, targetPolicy } from '../../../shared/webhooks/target.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
-import { type Answer, type OnceParts, once } from '../http/once.ts';
+import { type Answer, type OnceParts, once, onceKey } from '../http/once.ts';
 import { pageQuery, paginate } from '../http/query.ts';
 import * as documents from './documents.ts';
 import { noSuchWebhook, ownWebhook, type WebhookLoadParts } from './load.ts';
@@ -26,10 +25,9 @@ export function mountWebhooks(app: App, gateway: WebhookParts): void {
     { method: 'post', path: '/v1/webhooks', body: newWebhookSchema, document: documents.createDocument },
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
-      const key = idempotencyKey(c.req.header('idempotency-key'));
       return once(
         gateway,
-        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/webhooks\n${text}` },
+        onceKey(c, '/v1/webhooks', text),
         () => createWebhook(gateway, tenant, body),
         // Never kept: the answer holds a secret.
         async (location) =>
@@ -119,7 +117,7 @@ async function createWebhook(
   return { status: 201, body: JSON.stringify(made), location: `/v1/webhooks/${made.id}`, holdsSecret: true };
 }
 
-/** All that can be told of an address before anybody is called; the notifier looks again at each try. */
+/** Checks an address as far as possible without calling it; the notifier checks again at each try. */
 function checkUrl(gateway: WebhookParts, url: string): void {
   const fault = targetFault(url, targetPolicy(gateway.env));
   if (fault !== undefined) throw badField('url', fault);

@@ -5,7 +5,7 @@ import type { Gateway } from '../gateway.ts';
 
 export type TestEventParts = Pick<Gateway, 'deliveries' | 'outbox'>;
 
-/** Sends a `webhook.test` to one endpoint, whatever it subscribes to; answers the delivery as it begins. */
+/** Sends a `webhook.test` to one endpoint, whatever it subscribes to; returns the new delivery. */
 export async function sendTest(gateway: TestEventParts, webhook: StoredWebhook): Promise<Delivery> {
   if (!webhook.enabled)
     throw new Problem(

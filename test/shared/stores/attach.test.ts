@@ -38,7 +38,7 @@ async function interactiveRun(): Promise<string> {
   const now = new Date();
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
   const request = runRequest.parse({ image: 'busybox', interactive: true });
-  await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 1_000 });
+  await runs.create(head, request, { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 1_000 });
   return id;
 }
 const stdin = (data: Buffer | string) => ({ type: 'stdin' as const, data: Buffer.from(data) });

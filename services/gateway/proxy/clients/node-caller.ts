@@ -54,7 +54,7 @@ export class NodeCaller implements Caller {
     this.tell();
   }
 
-  /** Some of the body may still come; or nobody has looked, and whether it has is chance. */
+  /** Some of the body may still come. Before `read` that is not known, so it counts as unread. */
   private get unread(): boolean {
     return this.bodyLength !== 0 && !(this.begun && this.request.complete);
   }
@@ -88,7 +88,7 @@ export class NodeCaller implements Caller {
       this.response.writeContinue();
       return;
     }
-    // Node writes a 103 only from its parts, and others not at all.
+    // Node writes a 103 only from a list of links, and no other 1xx.
     this.response.socket?.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
@@ -100,7 +100,7 @@ export class NodeCaller implements Caller {
     more: boolean,
   ): void {
     const { request, response } = this;
-    // The container's own date goes on.
+    // The container's own Date field is passed on.
     response.sendDate = false;
     const close = this.unread && !more ? ['Connection', 'close'] : [];
     this.untilClose = length === undefined && request.httpVersionMinor === 0;
@@ -144,7 +144,7 @@ export class NodeCaller implements Caller {
 
   cut(): void {
     const { request, response } = this;
-    // With a FIN, what there is of it would look whole.
+    // A FIN would make the part of the answer look like the whole.
     if (this.untilClose && !request.socket.destroyed) request.socket.resetAndDestroy();
     response.destroy();
     request.destroy();
