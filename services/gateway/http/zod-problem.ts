@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ProblemIssue } from '../../../shared/contracts/problem.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { textFaults } from '../../../shared/well-formed.ts';
+import { textFaults } from './well-formed.ts';
 
 /** Faults that an answer lists at most: a hostile body must not make a large answer. */
 const maxIssues = 100;

@@ -48,7 +48,8 @@ export function createEntrance(parts: {
       return after(found, (known) => {
         const head = known?.record.head;
         return after(admit(head, { method, host, target: target.path, fields }), (pass) => {
-          if (known === undefined || head === undefined) throw new Error('nobody was let in to no service');
+          if (known === undefined || head === undefined)
+            throw new Error('a request was admitted to a service that does not exist');
           if (head.request.port === undefined) throw noPort(head.name);
           return { known, pass };
         });
