@@ -1,6 +1,25 @@
 // The house's arrows (services → shared, never sideways) as rules, so that no one has to remember them.
 const programs = ['gateway', 'worker', 'notifier', 'cli'];
 
+/** The gateway's features: none uses another one's insides, but for what stands here. What several need lies below them. */
+const features = {
+  docs: [],
+  health: [],
+  images: [],
+  keys: [],
+  languages: [],
+  runs: [],
+  webhooks: [],
+  workers: [],
+  // A program that is started inside of a service is a run.
+  services: ['runs/(load|submit|watch)'],
+  // A request wakes its service, or brings the token of a signed URL.
+  proxy: ['services/(actions|signed-url)'],
+  // It does what users ask for as well: forgets runs, places services and gives them up.
+  janitor: ['runs/forget-blobs', 'services/(load|place|settle)'],
+};
+const anyFeature = `^services/gateway/(${Object.keys(features).join('|')})/`;
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -51,10 +70,78 @@ module.exports = {
       to: { path: '(node_modules/(ioredis|bullmq|hono|dockerode)|^shared/(stores|redis|config|queue))' },
     },
     {
+      name: 'only-stores-touch-redis',
+      comment:
+        'Commands and key names stay in stores. The others here only hold a connection: mains and gateway.ts make stores with it, BullMQ takes it for a queue, and the input of an interactive run is read by a connection of its own, which blocks.',
+      severity: 'error',
+      from: {
+        path: '^services/',
+        pathNot: [
+          '^services/[^/]+/stores/',
+          '^services/[^/]+/main\\.ts$',
+          '^services/gateway/gateway\\.ts$',
+          '^services/gateway/run-queue\\.ts$',
+          '^services/worker/intake/(run-queue|waiting-fetch)\\.ts$',
+          '^services/worker/run/attach-input\\.ts$',
+          '^services/notifier/delivery-queue\\.ts$',
+        ],
+      },
+      to: { path: '^shared/redis\\.ts$|node_modules/ioredis/' },
+    },
+    ...Object.entries(features).map(([feature, allowed]) => ({
+      name: `gateway-${feature}-uses-no-other-feature`,
+      severity: 'error',
+      from: { path: `^services/gateway/${feature}/` },
+      to: {
+        path: anyFeature,
+        pathNot: [feature, ...allowed].map((path) => `^services/gateway/${path}(/|\\.ts$)`),
+      },
+    })),
+    {
+      name: 'gateway-carriers-know-no-feature',
+      comment:
+        'HTTP, the server, the keyring and the stores carry the features: app.ts and main.ts put them together.',
+      severity: 'error',
+      from: { path: '^services/gateway/(http|server|keyring|stores)/' },
+      to: { path: [anyFeature, '^services/gateway/(main|app|gateway|shutdown|api-key)\\.ts$'] },
+    },
+    {
+      name: 'gateway-http-knows-no-server',
+      comment: 'One way: server → http → keyring → stores.',
+      severity: 'error',
+      from: { path: '^services/gateway/(http|keyring|stores)/' },
+      to: { path: '^services/gateway/server/' },
+    },
+    {
+      name: 'gateway-keyring-and-stores-know-no-http',
+      severity: 'error',
+      from: { path: '^services/gateway/(keyring|stores)/' },
+      to: { path: '^services/gateway/http/' },
+    },
+    {
+      name: 'gateway-features-know-no-app',
+      severity: 'error',
+      from: { path: anyFeature },
+      to: { path: '^services/gateway/((main|app|shutdown|api-key)\\.ts$|server/)' },
+    },
+    {
+      name: 'http1-stands-alone',
+      comment: 'Our own HTTP/1.1 is walled in: it knows nothing of services, keys or the rest of the proxy.',
+      severity: 'error',
+      from: { path: '^services/gateway/proxy/http1/' },
+      to: { path: '^services/gateway/', pathNot: '^services/gateway/proxy/http1/' },
+    },
+    {
       name: 'no-circles',
       severity: 'error',
       from: {},
       to: { circular: true, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-circles-of-types',
+      severity: 'error',
+      from: { path: '^(services/gateway|shared)/' },
+      to: { circular: true },
     },
     { name: 'no-lost-imports', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

@@ -55,7 +55,7 @@ export function keysFor(prefix: string) {
     broughtSeen: `${base}:brought-seen:api-keys`,
     /** String: how many keys were taken back so far; whoever listens knows by it what was missed. */
     apiKeysRevision: `${base}:revision:api-keys`,
-    /** Pub/sub: keys that were taken back, who has heard of it, and each gateway's own beat (services/gateway/keys/hearing.ts). */
+    /** Pub/sub: keys that were taken back, who has heard of it, and each gateway's own beat (services/gateway/keyring/revocation-feed.ts). */
     apiKeysWake: `${base}:api-keys-wake`,
     /** Sorted set by last seen, with a time to live: the ids of gateways. */
     gateways: `${base}:gateways`,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from './log.ts';
 
@@ -92,13 +93,7 @@ export async function waitForRedis(
           { cause },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
-}
-
-/** The version Redis says of itself, as in `7.0.15`. */
-export async function redisVersion(connection: RedisConnection): Promise<string> {
-  const info = await connection.info('server');
-  return /(?:valkey|redis)_version:([^\r\n]+)/.exec(info)?.[1] ?? 'unknown';
 }

@@ -3,11 +3,11 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { newId } from '../../shared/ids.ts';
 import { digestOf } from '../../shared/secrets.ts';
-import type { ApiKeyStore, StoredKey } from '../../shared/stores/api-keys.ts';
-import type { BroughtKey } from '../../shared/stores/gateways.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import type { Gateway } from './gateway.ts';
-import { newApiKey } from './keys/new-api-key.ts';
+import { newApiKey } from './keyring/new-api-key.ts';
+import type { ApiKeyStore, StoredKey } from './stores/api-keys.ts';
+import type { BroughtKey } from './stores/gateways.ts';
 
 /** Where the CLI looks for the address and the key. */
 function configFile(
@@ -20,7 +20,7 @@ function configFile(
 }
 
 /**
- * There is an admin key before anybody asks: the operator's own; or the one that `npm start` keeps; or, at the first start, one that is
+ * Makes sure that there is an admin key: the operator's own, or the one that `npm start` keeps; or, at the first start, one that is
  * made, printed once and kept for the CLI.
  */
 export async function ensureApiKey(
@@ -63,7 +63,7 @@ async function broughtKey(apiKeys: ApiKeyStore, apiKey: string): Promise<Brought
 async function makeFirstKey(apiKeys: ApiKeyStore, env: GatewayEnvironment, address: string): Promise<void> {
   const apiKey = newApiKey();
   const file = configFile(env, process.env);
-  // Written before the key counts: a crash between the two must not leave a store whose only key nobody has.
+  // The file is written before the key is stored: after a crash between the two, Redis must not hold a key that nobody has.
   const draft = `${file}.${process.pid}`;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(draft, `${JSON.stringify({ ...(await read(file)), url: address, apiKey }, null, 2)}\n`, {

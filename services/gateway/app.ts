@@ -10,6 +10,7 @@ import type { GatewayEnv } from './http/context.ts';
 import { answerError, answerUnknownRoute, answerWrongMethod } from './http/errors.ts';
 import type { App } from './http/mount.ts';
 import { observe } from './http/observe.ts';
+import { pullProgress } from './images/pull.ts';
 import { mountRegistries } from './images/registries.ts';
 import { mountImages } from './images/routes.ts';
 import { mountKeys } from './keys/routes.ts';
@@ -17,12 +18,14 @@ import { mountLanguages } from './languages/routes.ts';
 import { mountRuns } from './runs/routes.ts';
 import { mountServices } from './services/routes.ts';
 import { mountVolumes } from './services/volumes.ts';
+import { callbackDocument } from './webhooks/callback.ts';
 import { mountDeliveries } from './webhooks/deliveries.ts';
 import { mountEvents } from './webhooks/events.ts';
+import { webhookEvent } from './webhooks/payload.ts';
 import { mountWebhooks } from './webhooks/routes.ts';
 import { mountWorkers } from './workers/routes.ts';
 
-/** All routes with what stands in front of them. */
+/** All routes with their middleware. Each gets the gateway as the parts that its type names. */
 export function createApp(gateway: Gateway): App {
   const app: App = new OpenAPIHono<GatewayEnv>();
   const requests = createRequestMetrics();
@@ -31,7 +34,7 @@ export function createApp(gateway: Gateway): App {
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
   app.onError(answerError);
   app.notFound(answerUnknownRoute);
-  registerSchemas(app);
+  registerSchemas(app, { pullProgress, webhookEvent, callback: callbackDocument });
   mountRuns(app, gateway);
   mountLanguages(app);
   mountImages(app, gateway);

@@ -1,16 +1,14 @@
-// Before any schema is made: those that are made earlier lack what it adds, and the document needs it.
+// Imported before any schema is made: it adds `openapi` to schemas that are made after it.
 import '@hono/zod-openapi';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
-import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
-import { targetFault, targetPolicy } from '../../shared/webhooks/target.ts';
-import { trustedProxies } from './proxy/trusted-proxies.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 
 const MiB = 1024 * 1024;
 const hourMs = 3_600_000;
 
-/** The gateway's own knobs. */
+/** The gateway's own variables. */
 export const gatewayEnvironment = sharedEnvironment.extend({
   RUNLET_HOST: z.string().min(1).default('127.0.0.1').describe('loopback: nobody else is let in unasked'),
   RUNLET_PORT: wholeNumber(0, 65_535, 8080).describe('0: any free port, printed at the start'),
@@ -85,22 +83,3 @@ function faultOf(entry: string): string | undefined {
 }
 
 export type GatewayEnvironment = z.infer<typeof gatewayEnvironment>;
-
-export function policyOf(env: GatewayEnvironment): RunPolicy {
-  const targets = targetPolicy(env);
-  return {
-    limits: {
-      timeoutMs: env.RUNLET_MAX_TIMEOUT_MS,
-      memoryBytes: env.RUNLET_MAX_MEMORY_BYTES,
-      cpus: env.RUNLET_MAX_CPUS,
-      pids: env.RUNLET_MAX_PIDS,
-      outputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
-      diskBytes: env.RUNLET_MAX_DISK_BYTES,
-    },
-    allowWritable: env.RUNLET_ALLOW_WRITABLE,
-    allowEgress: env.RUNLET_ALLOW_EGRESS,
-    registries: env.RUNLET_REGISTRIES,
-    payloadBytes: env.RUNLET_MAX_PAYLOAD_BYTES,
-    webhookFault: (url) => targetFault(url, targets),
-  };
-}

@@ -2,11 +2,10 @@ import type { BlobStore } from '../../shared/blobs/blob-store.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import type { Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
-import type { RedisConnection } from '../../shared/redis.ts';
+import { inOneWrite, type RedisConnection } from '../../shared/redis.ts';
 import type { Sealer } from '../../shared/secrets.ts';
-import { createApiKeyStore } from '../../shared/stores/api-keys.ts';
+import { createAttachInput } from '../../shared/stores/attach.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
-import { createIdempotencyStore } from '../../shared/stores/idempotency.ts';
 import { createNotifierStore } from '../../shared/stores/notifiers.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
 import { createOutboxStore } from '../../shared/stores/outbox.ts';
@@ -20,11 +19,22 @@ import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
-import { createKeyring } from './keys/keyring.ts';
+import { createKeyring } from './keyring/keyring.ts';
 import { createEndings } from './run-endings.ts';
 import type { RunQueue } from './run-queue.ts';
 import { createRefusals } from './run-refusals.ts';
 import { createStoreRoom } from './store-room.ts';
+import { createApiKeyStore } from './stores/api-keys.ts';
+import { createEndedRunStore } from './stores/ended-runs.ts';
+import { createFigureStore } from './stores/figures.ts';
+import { createGatewayRegister } from './stores/gateways.ts';
+import { createIdempotencyStore } from './stores/idempotency.ts';
+import { createJanitorLock } from './stores/janitor-lock.ts';
+import { createOpenRunStore } from './stores/open-runs.ts';
+import { createRedisServer } from './stores/redis-server.ts';
+import { createRunEventStore } from './stores/run-events.ts';
+import { createRunListStore } from './stores/run-list.ts';
+import { createTenantIndexStore } from './stores/tenant-indexes.ts';
 
 /** What every route works with; made once by main.ts. */
 export type Gateway = ReturnType<typeof createGateway>;
@@ -42,21 +52,34 @@ export function createGateway(parts: {
   /** The name of this Runlet: its volumes on engines carry it. */
   instance: string;
 }) {
-  const { redis, keys, sealer } = parts;
+  const { redis, ...rest } = parts;
+  const { keys, sealer } = parts;
   const closing = new AbortController();
-  const hurry = new AbortController();
+  const stopWaiting = new AbortController();
   const apiKeys = createApiKeyStore(redis, keys);
-  const room = createStoreRoom(redis, parts.env, parts.log);
+  const redisServer = createRedisServer(redis);
+  const room = createStoreRoom(redisServer, parts.env, parts.log);
   return {
-    ...parts,
+    ...rest,
+    /** What `act` sends to Redis leaves in one write: the stores and the queue of runs share one connection. */
+    inOneWrite: <T>(act: () => T): T => inOneWrite(redis, act),
+    redisServer,
+    janitorLock: createJanitorLock(redis, keys),
     runs: createRunStore(redis, keys, sealer),
+    runEvents: createRunEventStore(redis, keys),
+    runList: createRunListStore(redis, keys),
+    openRuns: createOpenRunStore(redis, keys),
+    endedRuns: createEndedRunStore(redis, keys),
+    attachInput: createAttachInput(redis, keys),
+    figures: createFigureStore(redis, keys),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
     room,
     // Beside what a tenant's requests may take.
     idempotency: createIdempotencyStore(redis, keys, sealer, { answersBytes: () => room.tenantBytes() / 8 }),
+    tenantIndexes: createTenantIndexStore(redis, keys),
     apiKeys,
-    keyring: createKeyring({ ...parts, apiKeys }),
+    keyring: createKeyring({ ...rest, apiKeys, register: createGatewayRegister(redis, keys) }),
     workers: createWorkerStore(redis, keys),
     operations: createOperationStore(redis, keys),
     registries: createRegistryStore(redis, keys, sealer),
@@ -68,9 +91,9 @@ export function createGateway(parts: {
     services: createServiceStore(redis, keys, sealer),
     serviceExecs: createServiceExecStore(redis, keys),
     volumes: createVolumeStore(redis, keys),
-    /** Aborted when the gateway stops: streams end; they are resumed elsewhere. */
+    /** Aborted when the gateway begins to stop: streams end, and clients resume them elsewhere. */
     closing,
-    /** Aborted when the time to stop runs out: who still waits gets its answer as things stand. */
-    hurry,
+    /** Aborted shortly before the time to stop is over: requests that still wait are answered with what is known. */
+    stopWaiting,
   };
 }

@@ -4,12 +4,13 @@ import { takeEnvironment } from '../../shared/config.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { ensureApiKey } from './api-key.ts';
 import { createApp } from './app.ts';
-import { gatewayEnvironment, policyOf } from './environment.ts';
+import { gatewayEnvironment } from './environment.ts';
 import { createGateway } from './gateway.ts';
 import { createJanitor } from './janitor/janitor.ts';
 import { createServiceProxy } from './proxy/proxy.ts';
@@ -30,7 +31,7 @@ await queue.open();
 const instance = await claimInstance(redis, keys);
 const gateway = createGateway({
   env,
-  policy: policyOf(env),
+  policy: policyOf(env, env.RUNLET_MAX_PAYLOAD_BYTES),
   log,
   keys,
   redis,

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Keys } from '../../shared/keys.ts';
-import { parseRunEnd, type RunEnd } from '../../shared/stores/run-end.ts';
 import type { Wakeups } from '../../shared/wakeups.ts';
+import { parseRunEnd, type RunEnd } from './stores/run-end.ts';
 
 /**
- * The ends of the runs that requests to this gateway wait for. One subscription for all of them, which stands before a run
- * is stored. One for each run, and asking for the run once it was heard of, is three round trips more: some 3 ms of a warm
- * answer's 24, on two cores that were at rest before. A message may be missed like any other of pub/sub: whoever waits also
+ * The ends of runs that requests to this gateway wait for. One subscription for all of them, which exists before a run
+ * is stored. A subscription for each run, and reading the run after its message, would take three more round trips: some 3 ms of a warm
+ * answer's 24, measured on two idle cores. A message over pub/sub may be missed: whoever waits also
  * looks by itself.
  */
 export function createEndings(wakeups: Wakeups, keys: Keys) {
   const channel = keys.ends(randomBytes(8).toString('hex'));
-  /** As many as there are requests that wait. */
+  /** One entry for each request that waits. */
   const expected = new Map<string, (end: RunEnd) => void>();
   const listening = wakeups.listenBytes(channel, (message) => {
     const end = endIn(message);
@@ -31,7 +31,7 @@ export function createEndings(wakeups: Wakeups, keys: Keys) {
   };
 }
 
-/** `undefined` for what cannot be read: whoever waits looks by itself. */
+/** `undefined` for a message that cannot be read: whoever waits also looks by itself. */
 function endIn(message: Buffer): RunEnd | undefined {
   try {
     return parseRunEnd(message);

@@ -8,7 +8,7 @@ export type QueuedRun = {
   id: string;
   priority: number;
   delayMs: number;
-  /** Spares the worker a question; a job without it is as good. */
+  /** Saves the worker a round trip; a job without it works as well. */
   outline?: RunOutline;
 };
 
@@ -33,7 +33,7 @@ export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
       priority: 1 + (100 - priority),
       delay: delayMs,
       attempts: 1,
-      // Gone at once: so "there is a job" means "somebody will still take it", which the janitor builds on.
+      // Removed at once: so a job that exists will still be taken, on which the janitor relies.
       removeOnComplete: true,
       removeOnFail: true,
     },
@@ -58,7 +58,7 @@ export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
       else await queue.addBulk(runs.map(jobOf));
     },
 
-    /** A job in a worker's hands stays: its worker finds out from the record. */
+    /** A job that a worker has taken stays: the worker finds out from the run's record. */
     async remove(id: string): Promise<void> {
       await queue.remove(id);
     },

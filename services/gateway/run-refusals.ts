@@ -1,7 +1,7 @@
-/** After a refusal others are expected for so long. */
+/** For so long after a refusal more of them are expected. */
 const expectMs = 10_000;
 
-/** Whether runs were refused lately (a quota is used up, the system is full): then none is enqueued before it is stored. */
+/** Whether runs were refused lately (a quota is used up, the system is full): then a run's job is added only after the run was stored. */
 export function createRefusals() {
   let last = Number.NEGATIVE_INFINITY;
   return {

@@ -1,17 +1,16 @@
 import type { Server } from 'node:http';
-import type { RedisConnection } from '../../shared/redis.ts';
 import { farewellMs, within } from '../../shared/within.ts';
 import type { Gateway } from './gateway.ts';
 
 type Parts = {
-  gateway: Gateway;
+  gateway: Pick<Gateway, 'closing' | 'env' | 'stopWaiting' | 'keyring' | 'log' | 'queue'>;
   server: Server;
   proxy: { close(): Promise<void> };
-  connections: RedisConnection[];
+  connections: { disconnect(): void }[];
   janitor: { stop(): Promise<void> };
 };
 
-/** Time kept back at the end of the drain for answers to those who still wait. */
+/** The end of the drain, kept for answers to requests that still wait. */
 const lastAnswersMs = 1_000;
 
 /** SIGTERM or SIGINT: nothing new is taken, what is under way is answered, then the process ends with 0. */
@@ -36,14 +35,14 @@ export function stopOnSignal(parts: Parts): void {
 export async function drain({ gateway, server, proxy, connections, janitor }: Parts): Promise<void> {
   const { RUNLET_DRAIN_MS: drainMs } = gateway.env;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // Streams are resumed by Last-Event-ID, elsewhere or later.
+  // Clients resume streams by Last-Event-ID, elsewhere or later.
   gateway.closing.abort();
-  const hurry = setTimeout(() => gateway.hurry.abort(), Math.max(0, drainMs - lastAnswersMs));
+  const lastAnswers = setTimeout(() => gateway.stopWaiting.abort(), Math.max(0, drainMs - lastAnswersMs));
   const end = setTimeout(() => server.closeAllConnections(), drainMs);
-  // A connection that has just been answered is idle only now.
+  // Connections become idle only after their last answer.
   const idle = setInterval(() => server.closeIdleConnections(), 100);
   await closed;
-  clearTimeout(hurry);
+  clearTimeout(lastAnswers);
   clearTimeout(end);
   clearInterval(idle);
   await proxy.close();

@@ -1,57 +1,53 @@
-import { Cluster } from 'ioredis';
 import type { Log } from '../../shared/log.ts';
 import { Problem } from '../../shared/problems.ts';
-import type { RedisConnection } from '../../shared/redis.ts';
 import type { GatewayEnvironment } from './environment.ts';
+import type { RedisMemory, RedisServer } from './stores/redis-server.ts';
 
 /** Of Redis's `maxmemory`: above this nothing new is taken, so that what is under way has the rest for its output, ends and deliveries. */
 const fullShare = 0.75;
-/** Above this ended runs are forgotten before their time (janitor/retention.ts), so that it does not come to that. */
+/** Above this, ended runs are forgotten before their time (janitor/retention.ts), so that the limit above is not reached. */
 const shortShare = 0.7;
-/** What requests may take of it, so that results, streams and jobs have room beside them. */
+/** The share that requests may take, so that results, streams and jobs have room as well. */
 const systemShare = 1 / 4;
 const tenantShare = 1 / 8;
 
-/** What is known is at most so old when it counts: what was taken since is added. */
+/** Redis is asked again when its answer is older than this. What was taken since then is added. */
 const freshMs = 1_000;
-/** A run costs this beside what its request brings along: its record, events, job and places in indexes. */
+/** What a run takes beside its request: its record, events, job and index entries. */
 const besideBytes = 8 * 1024;
 
-/** In bytes. `maxBytes`: 0 where Redis has no limit. */
-export type StoreMemory = { usedBytes: number; maxBytes: number };
-
 /**
- * How much room there is in Redis, ours or somebody's: looked at now and then, beside what is done, so that no request waits for it. Redis itself
- * refuses at its limit whatever writes, the ends of runs and the jobs of all the others too.
+ * How much room there is in Redis, whoever uses it. It is asked now and then, in the background, so that no request waits for it. Redis itself
+ * refuses every write at its limit, the ends of runs and the jobs of other runs included.
  */
 export function createStoreRoom(
-  redis: RedisConnection,
+  server: Pick<RedisServer, 'memory'>,
   env: Pick<GatewayEnvironment, 'RUNLET_TENANT_MAX_BYTES' | 'RUNLET_MAX_OPEN_BYTES'>,
   log: Log,
 ) {
-  let memory: StoreMemory = { usedBytes: 0, maxBytes: 0 };
+  let memory: RedisMemory = { usedBytes: 0, maxBytes: 0 };
   let takenSince = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let looking: Promise<StoreMemory> | undefined;
+  let looking: Promise<RedisMemory> | undefined;
   let silent = false;
 
-  function look(): Promise<StoreMemory> {
+  function look(): Promise<RedisMemory> {
     looking ??= lookNow().finally(() => {
       looking = undefined;
     });
     return looking;
   }
 
-  async function lookNow(): Promise<StoreMemory> {
+  async function lookNow(): Promise<RedisMemory> {
     lookedAt = performance.now();
     const takenBefore = takenSince;
     try {
-      memory = await memoryOf(redis);
-      // What is on its way at this moment counts on.
+      memory = await server.memory();
+      // What was taken while we asked may not be in the answer, and still counts.
       takenSince -= takenBefore;
       silent = false;
     } catch (error) {
-      // Some forbid INFO: then Redis's own refusal is all there is.
+      // Some operators forbid INFO: then only Redis itself can refuse.
       if (!silent) log.warn({ reason: (error as Error).message }, 'Redis does not tell its memory');
       silent = true;
       takenSince = 0;
@@ -67,8 +63,8 @@ export function createStoreRoom(
     look,
 
     /**
-     * Takes room for a request that brings so many bytes. Throws a Problem `overloaded` where there is none: not before it was looked at
-     * again, which costs nobody else a round trip.
+     * Takes room for a request of so many bytes. Throws a Problem `overloaded` if there is none, but only after asking Redis
+     * again, so that other requests need no round trip.
      */
     async take(bytes: number): Promise<void> {
       if (performance.now() - lookedAt > freshMs) void look();
@@ -84,28 +80,10 @@ export function createStoreRoom(
       takenSince += all;
     },
 
-    /** As it was when it was looked at last. */
+    /** By Redis's last answer. */
     isShort: () => isAbove(memory.usedBytes, shortShare),
 
     tenantBytes: () => within(env.RUNLET_TENANT_MAX_BYTES, tenantShare),
     systemBytes: () => within(env.RUNLET_MAX_OPEN_BYTES, systemShare),
   };
-}
-
-/** Of a cluster the node that has the least room: all our keys are in one place (keys.ts), and it may be that one's. */
-async function memoryOf(redis: RedisConnection): Promise<StoreMemory> {
-  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
-  const all = await Promise.all(nodes.map(async (node) => parseMemory(await node.info('memory'))));
-  const left = ({ usedBytes, maxBytes }: StoreMemory) => (maxBytes === 0 ? Infinity : maxBytes - usedBytes);
-  return all.reduce(
-    (least, one) => (left(one) < left(least) ? one : least),
-    all[0] ?? { usedBytes: 0, maxBytes: 0 },
-  );
-}
-
-function parseMemory(info: string): StoreMemory {
-  const number = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  // Buffers for replicas and the append-only file do not count against the limit.
-  const usedBytes = Math.max(0, number('used_memory') - number('mem_not_counted_for_evict'));
-  return { usedBytes, maxBytes: number('maxmemory') };
 }

@@ -7,6 +7,7 @@ import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { lookUpBy } from '../../shared/net/look-up.ts';
 import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
@@ -135,7 +136,13 @@ const sandboxes = await createSandboxes({
   memoryPressed: engine.local ? memoryWatch() : () => false,
   log,
 });
-const warmLanguages = languageWarmer({ images: engine.images, info: engineInfo, sandboxes, log });
+const warmLanguages = languageWarmer({
+  images: engine.images,
+  info: engineInfo,
+  sandboxes,
+  policy: policyOf(env),
+  log,
+});
 function imagesChanged(): void {
   images.forget();
   registrar.imagesChanged();

@@ -2,7 +2,7 @@ import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import { loadScript, text } from './scripts.ts';
 
-/** What an attached client has for the program, on its way from the gateway to the run's worker. */
+/** Input of an attached client, on its way from the gateway to the run's worker. */
 export type AttachMessage =
   | { type: 'stdin'; data: Buffer }
   | { type: 'eof' }
@@ -11,30 +11,30 @@ export type AttachMessage =
 
 export type TakenMessage = { id: string; message: AttachMessage };
 
-/** A run has at most so much input under way, 1 MiB in all; who sends waits. */
+/** How much input of a run may be on its way, 1 MiB in all; a sender waits for room. */
 export const maxEntries = 64;
 export const maxEntryBytes = 16 * 1024;
 
 const pushScript = loadScript('attach-push');
 
-/**
- * The gateway's side. `full`: the worker has not taken what came before; try again (`roomChannel` says when). `ended`:
- * nobody will take it any more.
- */
-export async function pushAttach(
-  redis: RedisConnection,
-  keys: Keys,
-  runId: string,
-  message: AttachMessage,
-): Promise<'sent' | 'full' | 'ended'> {
-  if (message.type === 'stdin' && message.data.length > maxEntryBytes)
-    throw new Error(`input of ${message.data.length} bytes in one entry`);
-  const reply = await pushScript(
-    redis,
-    [keys.run(runId), keys.attach(runId)],
-    [maxEntries, ...fieldsOf(message)],
-  );
-  return text(reply) as 'sent' | 'full' | 'ended';
+/** The gateway's side. */
+export function createAttachInput(redis: RedisConnection, keys: Keys) {
+  return {
+    /**
+     * `full`: the worker has not taken what came before; try again (`keys.attachRoom` says when). `ended`: nobody will take it any
+     * more.
+     */
+    async push(runId: string, message: AttachMessage): Promise<'sent' | 'full' | 'ended'> {
+      if (message.type === 'stdin' && message.data.length > maxEntryBytes)
+        throw new Error(`input of ${message.data.length} bytes in one entry`);
+      const reply = await pushScript(
+        redis,
+        [keys.run(runId), keys.attach(runId)],
+        [maxEntries, ...fieldsOf(message)],
+      );
+      return text(reply) as 'sent' | 'full' | 'ended';
+    },
+  };
 }
 
 /**
@@ -64,7 +64,7 @@ export async function readAttach(
   });
 }
 
-/** The worker's side: the size of a terminal that was told last and that nobody has taken yet. */
+/** The worker's side: the latest size of the terminal among the messages that nobody has taken yet. */
 export async function sizeWaiting(
   redis: RedisConnection,
   keys: Keys,
@@ -78,7 +78,7 @@ export async function sizeWaiting(
   return undefined;
 }
 
-/** The worker's side: these were handed to the program; there is room for others. */
+/** The worker's side: removes messages that were given to the program, and says that there is room again. */
 export async function consumeAttach(
   redis: RedisConnection,
   keys: Keys,
@@ -121,7 +121,7 @@ function messageOf(fields: Buffer[]): AttachMessage | undefined {
     case 'resize':
       return { type, cols: number('c'), rows: number('r') };
     default:
-      // Of a newer gateway.
+      // A newer gateway may send messages that this version does not know.
       return undefined;
   }
 }

@@ -1,10 +1,10 @@
 import { Problem } from '../problems.ts';
 
-/** What a tenant has and what this would add, in bytes, where a script says that together it is too much. */
-export function tenantBytesProblem([held, bytes]: string[], most: number | undefined): Problem {
+/** For a request that a script refuses because of its tenant's bytes: what the tenant has, and what this request would add. */
+export function tenantBytesProblem([held, bytes]: string[], maxBytes: number | undefined): Problem {
   return new Problem(
     'quota_exceeded',
-    `The requests of this tenant's services, and of its runs that have not ended, take ${held} bytes; this one has ${bytes}, and together they may have ${most} (RUNLET_TENANT_MAX_BYTES): wait for some runs to end, remove a service, or send less.`,
+    `The requests of this tenant's services, and of its runs that have not ended, take ${held} bytes; this one has ${bytes}, and together they may have ${maxBytes} (RUNLET_TENANT_MAX_BYTES): wait for some runs to end, remove a service, or send less.`,
     { retryAfterSeconds: 2 },
   );
 }

@@ -12,9 +12,9 @@ const scripts = {
   drop: loadVitalScript('drop-delivery'),
 };
 
-/** So many tries of a delivery are remembered: some rounds of the schedule. */
+/** How many tries of a delivery are remembered: some rounds of the schedule. */
 const maxAttempts = 50;
-/** The stream of a tenant's events, for those who watch: the latest so many, and for so long after the last one. */
+/** How many events a tenant's stream holds for those who watch, and how long after the last event it is kept. */
 const maxStreamed = 200;
 const streamMs = 600_000;
 
@@ -30,12 +30,12 @@ export type StoredDelivery = {
   tenant: string;
   event: string;
   type: EventType;
-  /** Undefined: the run's own. */
+  /** Undefined: the address that the run named itself. */
   endpoint: string | undefined;
   run: string | undefined;
   url: string;
   status: DeliveryStatus;
-  /** Tries of the present round of the schedule that have failed. */
+  /** Failed tries in the present round of the schedule. */
   tries: number;
   createdAt: string;
   /** When the next try is due, in ms. */
@@ -63,7 +63,7 @@ export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
  */
 export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (id: string) => `delivery:${id}`;
-  /** The run that it tells of has a sealed request: what is told of it lies no more open than that. */
+  /** The body is sealed, since it contains the run's request, which is sealed as well. */
   const bodyContext = (eventId: string) => `event:${eventId}`;
 
   return {
@@ -132,11 +132,17 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
     async body(delivery: StoredDelivery): Promise<string | undefined> {
       const [sealed, plain] = await redis.hmgetBuffer(keys.event(delivery.event), 'sealed', 'body');
       if (sealed) return sealer.open(sealed, bodyContext(delivery.event));
-      // An earlier version left it in plain.
+      // An earlier version stored it in plain text.
       return plain?.toString();
     },
 
-    /** What those who watch a tenant's events have not seen, oldest first. */
+    /** The id of the newest event that those who watch can see. */
+    async lastStreamed(tenant: string): Promise<string | undefined> {
+      const [entry] = await redis.xrevrange(keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
+      return entry?.[0];
+    },
+
+    /** A tenant's events after this one, oldest first, for those who watch. */
     async streamed(tenant: string, after: string, count: number): Promise<StreamedEvent[]> {
       const page = await redis.xrangeBuffer(keys.tenantEvents(tenant), `(${after}`, '+', 'COUNT', count);
       return page.map(([id, fields]) => {
@@ -147,13 +153,13 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       });
     },
 
-    /** The secret that a run named for its own delivery. */
+    /** The secret of the address that a run named itself. */
     async ownSecret(id: string): Promise<string | undefined> {
       const box = await redis.hgetBuffer(keys.delivery(id), 'secret');
       return box === null || box.length === 0 ? undefined : sealer.open(box, context(id));
     },
 
-    /** Notes a try and what follows from it; answers the status it has then. */
+    /** Notes a try and its outcome; answers the status of the delivery after it. */
     async settle(delivery: StoredDelivery, settlement: Settlement): Promise<DeliveryStatus | 'gone'> {
       const now = Date.now();
       const reply = await scripts.settle(
@@ -180,7 +186,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       return text(reply) as DeliveryStatus | 'gone';
     },
 
-    /** To be tried now, and again by the whole schedule. */
+    /** Tries it now, and then by the whole schedule again. */
     async redeliver(id: string, tenant: string): Promise<boolean> {
       const reply = await scripts.redeliver(
         redis,
@@ -234,8 +240,8 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
 
     /** Deliveries that ended before `before` (ms; Infinity for any), oldest first. */
     async ended(before: number, count: number): Promise<string[]> {
-      const most = before === Number.POSITIVE_INFINITY ? '+inf' : `(${before}`;
-      return redis.zrangebyscore(keys.endedDeliveries, '-inf', most, 'LIMIT', 0, count);
+      const latest = before === Number.POSITIVE_INFINITY ? '+inf' : `(${before}`;
+      return redis.zrangebyscore(keys.endedDeliveries, '-inf', latest, 'LIMIT', 0, count);
     },
 
     /** How much is kept: deliveries that have ended, and bytes of the bodies of events. */
@@ -276,7 +282,7 @@ function* pairs(fields: Buffer[]): Generator<[string, Buffer]> {
   for (let i = 0; i + 1 < fields.length; i += 2) yield [String(fields[i]), fields[i + 1] as Buffer];
 }
 
-/** One that cannot be read is left out: the rest of the delivery is as good. */
+/** A try that cannot be read is left out: the rest of the delivery can be shown. */
 function parseAttempt(text: string): DeliveryAttempt[] {
   try {
     return [JSON.parse(text) as DeliveryAttempt];

@@ -5,8 +5,8 @@ import { loadVitalScript } from './scripts.ts';
 const script = loadVitalScript('free-bytes', 'give-back');
 
 /**
- * Takes out of a tenant's count what no script has taken out: a run whose record is gone, or a service. Once, however often it is called; nothing
- * where it is not counted.
+ * Takes a run whose record is gone, or a service, out of its tenant's quota, if it still counts there. May be called again: the second
+ * call does nothing.
  */
 export async function giveBack(
   redis: RedisConnection,

@@ -34,7 +34,7 @@ export function createOperationStore(redis: RedisConnection, keys: Keys) {
         .exec();
     },
 
-    /** Somebody reads it for the next `ms`: what goes on for its readers alone goes on. */
+    /** Says that somebody reads it for the next `ms`: a worker that writes only for readers goes on. */
     async readBy(operation: string, ms: number): Promise<void> {
       await redis.set(`${keys.operation(operation)}:read`, '1', 'PX', ms);
     },

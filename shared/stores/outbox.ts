@@ -5,7 +5,7 @@ import type { Sealer } from '../secrets.ts';
 import { wholeRecord } from './run-reading.ts';
 import { type RunRecord, recordFields } from './run-record.ts';
 
-/** What a run's end made due: which endpoints, the address it named itself, and whether somebody watches. */
+/** What is due after the end of a run: deliveries to endpoints and to the address that it named itself; and an event for those who watch. */
 export type DueRun = Own & {
   record: RunRecord;
   endpoints: string[];
@@ -15,11 +15,11 @@ export type DueRun = Own & {
 /** The address that a run or a service named itself, with its secret. */
 type Own = {
   own: { url: string; secret: string } | undefined;
-  /** There was one, and it cannot be read any more. */
+  /** There is an address, but it cannot be opened any more. */
   ownLost: boolean;
 };
 
-/** An event of a service, its body as it was when it happened. */
+/** An event of a service, with its body as of the time when it happened. */
 export type DueServiceEvent = Own & {
   tenant: string;
   type: EventType;
@@ -34,13 +34,13 @@ const longestTryMs = 3 * 24 * 3_600_000;
 export type OutboxStore = ReturnType<typeof createOutboxStore>;
 
 /**
- * Events that have happened and are no deliveries yet: ids of runs that ended (finish.lua) and of endpoints that were disabled
- * (webhook-disable.lua), put here in the very step that made it so. publish.lua takes them out.
+ * Events that have no deliveries yet: ids of runs that ended (finish.lua) and of endpoints that were disabled
+ * (webhook-disable.lua), added in the same step that made the change. publish.lua takes them out.
  */
 export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   /**
-   * One that does not open keeps the other receivers of its event waiting only as long as the key may be the wrong one, which
-   * an operator can mend: until another one has opened, and no longer than any delivery is tried.
+   * An address that cannot be opened holds up the other receivers of its event as long as RUNLET_SECRET_KEY may be the wrong one,
+   * which an operator can correct: until this key has opened another box, and no longer than a delivery is tried.
    */
   function openHook(box: Buffer | null, id: string, happenedAt: string | null): Own {
     if (box === null) return { own: undefined, ownLost: false };
@@ -53,9 +53,9 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
     }
   }
 
-  /** `undefined` where it never opens, as with `openHook`. */
+  /** `undefined` if it will never open, as in `openHook`. */
   function openBody({ body, service }: ServiceEntry): string | undefined {
-    // An earlier version left it in plain.
+    // An earlier version stored it in plain text.
     if (body.startsWith('{')) return body;
     try {
       return sealer.open(Buffer.from(body, 'base64'), serviceEventContext(service));
@@ -66,12 +66,17 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
   }
 
   return {
-    /** Those that wait longest. */
+    /** The members that have waited longest. */
     async oldest(count: number): Promise<string[]> {
       return redis.zrangebyscore(keys.outbox, '-inf', Date.now(), 'LIMIT', 0, count);
     },
 
-    /** Something is wrong with it: it keeps its place, but others come first for `ms`. */
+    /** A hint to the notifiers that there is something new. */
+    async wake(id: string): Promise<void> {
+      await redis.publish(keys.outboxWake, id);
+    },
+
+    /** For a member that something is wrong with: others come first for `ms`. */
     async postpone(member: string, ms: number): Promise<void> {
       await redis.zadd(keys.outbox, 'XX', Date.now() + ms, member);
     },
@@ -86,7 +91,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       return redis.zcard(keys.outbox);
     },
 
-    /** Its record is gone, or nothing is due: nobody can make anything of it. */
+    /** For a member whose record is gone, or of which nothing is due. */
     async discard(member: string): Promise<void> {
       await redis.zrem(keys.outbox, member);
       await redis.hdel(keys.outboxBodies, member);
@@ -113,7 +118,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       };
     },
 
-    /** `undefined` when it has been published, or cannot be read: nobody can make anything of it. */
+    /** `undefined` when it has been published already, or cannot be read. */
     async dueOfService(member: string): Promise<DueServiceEvent | undefined> {
       const entry = await redis.hget(keys.outboxBodies, member);
       if (entry === null) return undefined;

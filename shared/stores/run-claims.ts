@@ -16,11 +16,11 @@ export type HeldClaim = { id: string; attempt: number } & (
   | { verdict: 'claimed'; head: RunHead; request: RunRequest }
   | { verdict: 'cancelled'; head: RunHead }
   | { verdict: 'lost'; head: RunHead }
-  /** Its record cannot be read, or its request not be opened, and never will be: it can only be ended (run-fault.ts). */
+  /** Its record cannot be read, or its request cannot be opened, and no retry helps: all that is left is to end it (run-fault.ts). */
   | { verdict: 'broken'; reason: string }
 );
 
-/** A worker's fetch of the next job that has just been sent: what its lock will say, and BullMQ's names (with `<id>` for a job's id). */
+/** A fetch of the next job that a worker has just sent: the token of the job's lock, and BullMQ's key names (`<id>` stands for the job's id). */
 export type Fetch = { token: string; active: string; lock: string; job: string };
 
 /** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, but for its times. */
@@ -30,8 +30,8 @@ export type Start = { kind: string; state: RunState };
 const maxBounces = 5;
 
 /**
- * Writes down how often a run may be tried again, which an earlier version noted in its head alone: scripts look into no head, since
- * what stands there a user wrote. 0 where the head cannot be read.
+ * Copies `retries` out of the head of a run that an earlier version stored. Scripts do not look into heads, because users write what
+ * is in them. 0 if the head cannot be read.
  */
 export async function noteRetries(redis: RedisConnection, keys: Keys, id: string): Promise<void> {
   const { retries } = parseHead(id, await redis.hget(keys.run(id), 'head'))?.request ?? {};

@@ -38,7 +38,7 @@ export async function readEvents(
   const entries = await redis
     .xrangeBuffer(keys.events(runId), `(${afterId}`, '+', 'COUNT', count)
     .catch((error: Error) => {
-      // What stands there is no stream: the run can be shown without it, until its end puts one there (run-fault.ts).
+      // The value at this key is no stream. The run can be shown without events; its end makes a new stream (run-fault.ts).
       if (error.message.startsWith('WRONGTYPE')) return [];
       throw error;
     });

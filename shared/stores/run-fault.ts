@@ -3,9 +3,9 @@ import type { Keys } from '../keys.ts';
 import { Problem } from '../problems.ts';
 import type { RedisConnection } from '../redis.ts';
 import { isTerminal, type RunStatus, runStatuses } from '../run-states.ts';
-import { knownTenants } from './api-keys.ts';
 import { giveBack } from './give-back.ts';
 import { createdOf, emptyState, parseHead, parseState, type RunState } from './run-record.ts';
+import { knownTenants } from './tenants.ts';
 
 /** What a user is told of a fault that is ours; the log has the cause. */
 export const faultOfOurs = (): ProblemBody =>
@@ -24,11 +24,11 @@ type Finish = (
 ) => Promise<boolean>;
 
 /**
- * Ends a run that cannot be taken through a fault of ours, as `errored`, with its webhook due and whoever waits told. Needs nothing of its
- * record to be as it should: what is broken is passed over, or taken away where the end could not be written beside it. False: it had
- * ended, is gone, or went on in other hands.
+ * Ends, as `errored`, a run that cannot be carried out through a fault of ours; webhooks and whoever waits hear of it. It works with a
+ * broken record too: broken parts are ignored, or removed where the end could not be written otherwise. False: the run had
+ * ended, is gone, or is another worker's by now.
  *
- * @param holder whose attempt it is to be still; without one, nobody asks who holds it
+ * @param holder the run is ended only while it is this worker's attempt; without it, whoever holds the run
  */
 export async function endBroken(
   redis: RedisConnection,
@@ -60,14 +60,14 @@ export async function endBroken(
   const head = parseHead(id, json);
   const tenant = named || head?.tenant || (await tenantOf(redis, keys, id)) || '';
   const since = createdOf(id, createdAt ?? head?.createdAt);
-  // Whoever looks for it finds it by these; and finish.lua goes by the status and the attempt.
+  // Lists and quotas need these fields; finish.lua compares the status and the attempt.
   const mended: Record<string, string> = { tenant, createdAt: since };
   if (!runStatuses.includes(status as RunStatus)) mended.status = 'queued';
   const number = Number(attempt);
   const known = Number.isSafeInteger(number) && String(number) === attempt;
   if (!known) mended.attempt = '0';
   await redis.hset(key, mended);
-  // A script that fails half-way has done the first half.
+  // A script that failed on another type would leave half of its writes behind.
   if (!['stream', 'none'].includes(await redis.type(keys.events(id)))) await redis.del(keys.events(id));
 
   const state: RunState = {
@@ -88,7 +88,7 @@ async function tenantOf(redis: RedisConnection, keys: Keys, id: string): Promise
   return undefined;
 }
 
-/** What stands under its name, if anything does, is no record: nothing could end, or be shown. */
+/** For an id without a record: removes whatever is stored at its keys, and its entries in the indexes. */
 async function forgetEntirely(redis: RedisConnection, keys: Keys, id: string): Promise<void> {
   await redis.del(keys.run(id), keys.spec(id), keys.events(id), keys.attach(id));
   await redis.zrem(keys.open, id);

@@ -17,7 +17,7 @@ import { type PlainRequest, plainFields, type RunHead } from './run-record.ts';
  */
 const payloadContext = (id: string): string => `payload:${id}`;
 const secretsContext = (id: string): string => `secrets:${id}`;
-/** Of a request that an earlier version sealed as a whole, secrets included, beside a head that has all the rest. */
+/** For a request of an earlier version, which sealed it as a whole, secrets included. */
 export const specContext = (id: string): string => `spec:${id}`;
 
 /** @param head whatever is known of the run beside its request */
@@ -49,7 +49,7 @@ export function openPayload(sealer: Sealer, head: RunHead, payload: Buffer): Run
 /** The request as it came; throws where it cannot be read. */
 export function openParts(sealer: Sealer, head: RunHead, payload: Buffer, secrets: Buffer): RunRequest {
   const request = openPayload(sealer, head, payload);
-  // What has no `env` has no secrets; what has is not begun without them.
+  // Without `env` there are no secrets. With `env` the run must not start without them.
   if (Object.keys(request.env).length === 0) return request;
   return { ...request, env: JSON.parse(sealer.open(secrets, secretsContext(head.id))) };
 }

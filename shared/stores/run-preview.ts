@@ -4,9 +4,9 @@ import { wholeCharacters } from '../utf8.ts';
 import { outputCollector, readEvents } from './run-events.ts';
 import type { RunOutput } from './run-record.ts';
 
-/** A list, and a webhook, show so much of each stream, all steps together. */
+/** How much of each stream lists and webhooks show, all steps together. */
 const previewBytes = 16 * 1024;
-/** A page of events is at most 1 MiB; so many pages, or so many bytes, are read for it and no more. */
+/** A page of events is 1 MiB at most. No more pages, and no more bytes, are read than these. */
 const pageEvents = 16;
 const maxPages = 64;
 const maxReadBytes = 4 * 1024 * 1024;
@@ -51,7 +51,7 @@ class Beginning {
   cut = false;
   #size = 0;
 
-  /** As much of it as there is room for. */
+  /** As much as there is room for. */
   take(data: Buffer): Buffer {
     const room = previewBytes - this.#size;
     if (data.length <= room) {

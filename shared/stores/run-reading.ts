@@ -17,7 +17,7 @@ export async function readWhole(
     'payload',
     ...recordFields,
   );
-  // It is kept only until its webhooks are on their way.
+  // A forgotten run's record is kept only until its webhooks are on their way.
   return forgotten ? undefined : wholeRecord(sealer, id, fields, payload);
 }
 
@@ -36,7 +36,7 @@ export function wholeRecord(
   try {
     return { ...record, request: openPayload(sealer, record.head, payload) };
   } catch {
-    // The key is another one, or the run is broken: what is known of it is shown all the same, and it can be listed and forgotten.
+    // RUNLET_SECRET_KEY has changed, or the run is broken: the rest of it is shown, and it can be listed and forgotten.
     return record;
   }
 }

@@ -65,7 +65,7 @@ export type StepState = Omit<Step, 'stdout' | 'stderr' | 'stdoutEncoding' | 'std
 export type StoredArtifact = Run['artifacts'][number];
 
 export const compileStep = 'compile';
-/** The step of a run that has no other: it goes without saying. */
+/** The name of the only step of a run, which answers do not show. */
 export const onlyStep = 'run';
 
 /** A step that has begun. */
@@ -80,7 +80,7 @@ export const newStep = (name: string): StepState => ({
   maxMemoryBytes: null,
 });
 
-/** What one attempt has found out so far; always whole, every field in its place. */
+/** What one attempt has found out so far. Every field is always there. */
 export type RunState = {
   image: { reference: string; digest: string | null } | null;
   exitCode: number | null;
@@ -121,7 +121,7 @@ export type RunRecord = {
   worker: string | null;
   state: RunState;
   cancelRequested: boolean;
-  /** Its head cannot be read: what stands in its place has no request. */
+  /** Its head cannot be read: `head` is made from the other fields, and has no request. */
   unreadable?: true;
 };
 
@@ -137,7 +137,7 @@ export const recordFields = [
   'createdAt',
 ] as const;
 
-/** A record that something is wrong with is one all the same: it is shown, listed, cancelled and forgotten like any other. */
+/** A record with broken parts is read as well: such a run can be shown, listed, cancelled and forgotten like any other. */
 export function parseRecord(id: string, fields: (string | null)[]): RunRecord | undefined {
   const [head, status, attempt, worker, state, cancel, tenant, createdAt] = fields;
   if (!status) return undefined;
@@ -155,7 +155,7 @@ export function parseRecord(id: string, fields: (string | null)[]): RunRecord | 
   };
 }
 
-/** `undefined` for what is no head of this run. */
+/** `undefined` if the text is not a head of this run. */
 export function parseHead(id: string, text: string | null | undefined): RunHead | undefined {
   const head = parseObject(text);
   const { tenant, createdAt, dueAt, request, told } = head ?? {};
@@ -170,7 +170,7 @@ export function parseHead(id: string, text: string | null | undefined): RunHead 
   return whole ? (head as RunHead) : undefined;
 }
 
-/** What is known of a run without its head. `tenant` is '' where nobody knows it: then the run is nobody's. */
+/** A head made from what is known without it. `tenant` is '' if it is not known: then the run belongs to nobody. */
 export function standIn(id: string, tenant: string, createdAt?: string): RunHead {
   const at = createdOf(id, createdAt);
   // Whoever shows it leaves the request out; whoever forgets it finds no artifacts, and the sweep of blobs does.
@@ -186,7 +186,7 @@ export function createdOf(id: string, stored: string | null | undefined): string
   return new Date(Number.isFinite(made) ? made : 0).toISOString();
 }
 
-/** The state that is stored, or the empty one in the place of what is none. */
+/** The stored state; the empty one if it cannot be read. */
 export function parseState(text: string | null | undefined): RunState {
   const state = parseObject(text);
   const whole =
@@ -256,7 +256,7 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
     startedAt: state.startedAt,
     finishedAt: state.finishedAt,
     metadata: head.request.metadata,
-    // Of one that does not open there is what stands in plain.
+    // If the payload cannot be opened, the plain part is shown.
     request: record.unreadable ? {} : (record.request ?? head.request),
   };
 }

@@ -51,9 +51,9 @@ export const durationBuckets = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 
 
 /** How much there may be that has not ended: runs, bytes of their requests, and deliveries. */
 export type RunBounds = {
-  tenantMost: number;
-  systemMost: number;
-  deliveriesMost: number;
+  maxTenantRuns: number;
+  maxRuns: number;
+  maxDeliveries: number;
   /** Those of the tenant's services count too. */
   tenantBytes?: number;
   systemBytes?: number;
@@ -104,14 +104,14 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           payload,
           secrets ?? '',
           head.dueAt,
-          bounds.tenantMost,
-          bounds.systemMost,
+          bounds.maxTenantRuns,
+          bounds.maxRuns,
           bounds.tenantBytes ?? Number.MAX_SAFE_INTEGER,
           bounds.systemBytes ?? Number.MAX_SAFE_INTEGER,
           idempotency?.field ?? '',
           statusEvent('queued', 0),
           request.webhook === undefined ? '' : sealer.seal(JSON.stringify(request.webhook), hookContext(id)),
-          bounds.deliveriesMost,
+          bounds.maxDeliveries,
           options.ends ?? '',
           request.retries,
           tenant,
@@ -126,7 +126,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     /** Without its request, unless an earlier version stored it: see `readWhole`. */
     async read(id: string): Promise<RunRecord | undefined> {
       const [forgotten, ...fields] = await redis.hmget(keys.run(id), 'forgotten', ...recordFields);
-      // It is kept only until its webhooks are on their way.
+      // A forgotten run's record is kept only until its webhooks are on their way.
       return forgotten ? undefined : parseRecord(id, fields);
     },
 
@@ -182,7 +182,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       last?: { sequence: string; entries: NewEvent[] },
     ): Promise<boolean> {
       const id = holder.runId;
-      // A time that is none would break the script off in its middle.
+      // A value that is no time would make the script fail after half of its writes.
       const durationMs = Math.max(0, Date.now() - Date.parse(createdAt)) || 0;
       const reply = await scripts.finish(
         redis,
@@ -267,7 +267,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       );
     },
 
-    /** Ends a run that cannot be taken through a fault of ours (run-fault.ts). */
+    /** Ends a run that cannot be carried out through a fault of ours (run-fault.ts). */
     async endBroken(
       id: string,
       error: ProblemBody = faultOfOurs(),
@@ -311,13 +311,13 @@ function refusal(outcome: string | undefined, bounds: RunBounds, more: string[])
     case 'deliveries_full':
       return new Problem(
         'quota_exceeded',
-        `${bounds.deliveriesMost} webhook deliveries of this tenant have not ended yet: see GET /v1/deliveries?status=pending for the receivers that do not answer, and delete or disable their endpoints.`,
+        `${bounds.maxDeliveries} webhook deliveries of this tenant have not ended yet: see GET /v1/deliveries?status=pending for the receivers that do not answer, and delete or disable their endpoints.`,
         { retryAfterSeconds: 30 },
       );
     case 'tenant_full':
       return new Problem(
         'quota_exceeded',
-        `${bounds.tenantMost} runs of this tenant have not ended yet: wait for some of them.`,
+        `${bounds.maxTenantRuns} runs of this tenant have not ended yet: wait for some of them.`,
         { retryAfterSeconds: 2 },
       );
     case 'tenant_bytes_full':

@@ -10,20 +10,22 @@ export type ScriptArgument = string | number | Buffer;
  */
 export type Script = (redis: RedisConnection, keys: string[], args: ScriptArgument[]) => Promise<unknown>;
 
-export function loadScript(...parts: string[]): Script {
-  return scriptOf(textOf(parts));
+/** Loads the scripts of a store from the folder `lua` beside it. @param store `import.meta.url` of the store's module */
+export function scriptsIn(store: string) {
+  const textOf = (parts: string[]): string =>
+    parts.map((name) => readFileSync(new URL(`./lua/${name}.lua`, store), 'utf8')).join('');
+  return {
+    loadScript: (...parts: string[]): Script => scriptOf(textOf(parts)),
+
+    /**
+     * One that Redis runs even when it has reached its `maxmemory`: for what ends a run, or brings it nearer to its end. What these
+     * scripts write is bounded by the number of runs; whatever starts something new is refused long before (the gateway's store-room.ts).
+     */
+    loadVitalScript: (...parts: string[]): Script => scriptOf(`#!lua flags=allow-oom\n${textOf(parts)}`),
+  };
 }
 
-/**
- * One that Redis carries out also when it has reached its `maxmemory`: what ends a run that is under way, or brings it nearer to its end. What
- * these write is bounded by the runs there are; whatever begins something new is refused long before (store-room.ts).
- */
-export function loadVitalScript(...parts: string[]): Script {
-  return scriptOf(`#!lua flags=allow-oom\n${textOf(parts)}`);
-}
-
-const textOf = (parts: string[]): string =>
-  parts.map((name) => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')).join('');
+export const { loadScript, loadVitalScript } = scriptsIn(import.meta.url);
 
 function scriptOf(text: string): Script {
   const sha = createHash('sha1').update(text).digest('hex');

@@ -23,9 +23,9 @@ export type ServiceExecRecord = {
   containerStartedAt: string | null;
 };
 
-/** So many detached programs that have ended are kept for each service. */
+/** How many ended detached programs are kept for each service. */
 export const keptEndedExecs = 50;
-/** So many may run in a service at once. */
+/** How many may run in a service at once. */
 export const maxDetachedExecs = 64;
 
 export type ServiceExecStore = ReturnType<typeof createServiceExecStore>;
@@ -41,7 +41,7 @@ export function createServiceExecStore(redis: RedisConnection, keys: Keys) {
         .sort((a, b) => (a.id < b.id ? 1 : -1));
     },
 
-    /** Nothing of a service that is gone. */
+    /** Stores nothing if the service is gone. */
     async put(service: string, exec: ServiceExecRecord): Promise<void> {
       await note(redis, [keys.service(service), keys.serviceExecs(service)], [exec.id, JSON.stringify(exec)]);
     },

@@ -11,7 +11,7 @@ const payloadContext = (id: string) => `service-payload:${id}`;
 /** Of an earlier version: the request as JSON, beside a head that has all of it but the secrets. */
 const specContext = (id: string) => `service:${id}`;
 
-/** What says which language a program speaks, wherever it says so. */
+/** Variables that set the language of a program's messages. */
 const isLocale = (name: string) => /^(LANG|LC_[A-Z]+)$/.test(name);
 
 export function serviceHeadOf(

@@ -31,8 +31,8 @@ const scripts = {
 };
 
 /**
- * The store is told of a service's uses so often, of each by its own time: of the first after a while at once, of the last so long after it
- * at most. A clock that runs for a second must know better than one that runs for ten minutes.
+ * How often the gateway tells the store that a service is in use. The first use after a pause is told at once; the last one after this time
+ * at most. A `keepAlive` of a second needs this more often than one of ten minutes.
  */
 export const tellsUsesEveryMs = (keepAlive: number | 'forever'): number =>
   keepAlive === 'forever' ? 1_000 : Math.max(200, Math.min(1_000, keepAlive / 4));
@@ -51,7 +51,7 @@ export type ServiceGlance = {
 };
 
 /** How many services a tenant may have, and how much requests may take, those of runs too (RunBounds). */
-export type ServiceBounds = { most: number; tenantBytes?: number; systemBytes?: number };
+export type ServiceBounds = { maxServices: number; tenantBytes?: number; systemBytes?: number };
 
 export type ServiceStore = ReturnType<typeof createServiceStore>;
 
@@ -89,7 +89,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
           name,
           JSON.stringify(serviceHeadOf(head, request)),
           sealService(sealer, id, request),
-          bounds.most,
+          bounds.maxServices,
           Date.now(),
           hook,
           bounds.tenantBytes ?? Number.MAX_SAFE_INTEGER,
@@ -106,7 +106,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       if (outcome === 'full')
         throw new Problem(
           'quota_exceeded',
-          `A tenant may have ${bounds.most} services: remove one that is not used.`,
+          `A tenant may have ${bounds.maxServices} services: remove one that is not used.`,
         );
       if (outcome === 'tenant_bytes_full')
         throw tenantBytesProblem(reply.slice(1).map(text), bounds.tenantBytes);
@@ -134,7 +134,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
         return opened === undefined ? record : { ...record, request: maskService(opened) };
       } catch (error) {
         if (isStoreError(error)) throw error;
-        // What is known of it is shown all the same, and it can be removed.
+        // The rest of it is shown, and it can be removed.
         return record;
       }
     },
@@ -233,7 +233,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) as 'reported' | 'lost' | 'unwanted';
     },
 
-    /** `idle`: it is wanted no more. `used`: somebody called it since `usedBefore`. */
+    /** `idle`: it is to be stopped. `used`: somebody called it since `usedBefore`. */
     async goIdle(
       holder: ServiceHolder,
       usedBefore: number,

@@ -9,12 +9,12 @@ export type UserBlockStore = ReturnType<typeof createUserBlockStore>;
 /** Which worker has which block of the users that sandboxes have. A claim that is not renewed runs out. */
 export function createUserBlockStore(redis: RedisConnection, keys: Keys) {
   return {
-    /** `false`: it is another's. */
+    /** `false`: another worker has it. */
     async claim(block: number, worker: string): Promise<boolean> {
       return (await redis.set(keys.userBlock(block), worker, 'PX', lifeMs, 'NX')) === 'OK';
     },
 
-    /** `false`: it is another's now. */
+    /** `false`: another worker has it by now. */
     async renew(block: number, worker: string): Promise<boolean> {
       const holder = await redis.get(keys.userBlock(block));
       if (holder === null) return this.claim(block, worker);

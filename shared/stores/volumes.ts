@@ -10,7 +10,7 @@ export const engineVolumeName = (instance: string, tenant: string, name: string)
 /** Tenants' named volumes, and the engine that has each. */
 export function createVolumeStore(redis: RedisConnection, keys: Keys) {
   return {
-    /** Where it is; made there, in our books, if it was nowhere. */
+    /** The engine that has it. If no engine has it, it is noted as being on this one. */
     async place(tenant: string, name: string, engine: string): Promise<string> {
       const entry = JSON.stringify({ engine, createdAt: new Date().toISOString() });
       await redis.hsetnx(keys.volumes(tenant), name, entry);

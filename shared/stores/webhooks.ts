@@ -35,7 +35,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
   const subscriberKeys = (tenant: string) =>
     eventPatterns.map((pattern) => keys.subscribers(tenant, pattern));
 
-  function save(tenant: string, id: string, most: number | '', webhook: Webhook, more: (string | Buffer)[]) {
+  function save(tenant: string, id: string, max: number | '', webhook: Webhook, more: (string | Buffer)[]) {
     const subscribed = eventPatterns.map((pattern) =>
       webhook.enabled && webhook.events.includes(pattern) ? '1' : '0',
     );
@@ -44,7 +44,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
       [keys.webhook(id), keys.tenantWebhooks(tenant), ...subscriberKeys(tenant)],
       [
         id,
-        most,
+        max,
         subscribed.join(''),
         ...['tenant', tenant, 'url', webhook.url, 'events', JSON.stringify(webhook.events)],
         ...['enabled', webhook.enabled ? '1' : '0', 'disabledReason', webhook.disabledReason ?? ''],
@@ -184,7 +184,7 @@ function parse(id: string, fields: Record<string, string>): StoredWebhook | unde
   };
 }
 
-/** What cannot be read subscribes to nothing; its owner sees that, and can say anew what is wanted. */
+/** An endpoint whose list of events cannot be read subscribes to nothing: its owner sees that, and can set the list again. */
 function parseEvents(text: string | undefined): EventPattern[] {
   try {
     const events: unknown = JSON.parse(text ?? '[]');

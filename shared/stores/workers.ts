@@ -2,7 +2,7 @@ import type { Image, Worker } from '../contracts/worker.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 
-/** A worker says that it lives so often; unheard of for `lifeMs` it is dead. */
+/** How often a worker says that it lives. One that was not heard of for `lifeMs` counts as dead. */
 export const heartbeatMs = 2_000;
 const lifeMs = 8_000;
 /** A worker's list of images and its waiting commands are bounded. */
@@ -63,6 +63,12 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
       return (await redis.exists(keys.worker(id))) === 1;
     },
 
+    /** When it was last heard of, in ms; `undefined`: it left, or was not heard of for an hour. */
+    async lastSeen(id: string): Promise<number | undefined> {
+      const score = await redis.zscore(keys.workers, id);
+      return score === null ? undefined : Number(score);
+    },
+
     async list(): Promise<Worker[]> {
       return (await this.listWithImages()).map((entry) => entry.worker);
     },
@@ -103,7 +109,7 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
         try {
           return JSON.parse(taken) as WorkerCommand;
         } catch {
-          // It cannot be carried out by anybody; those behind it can.
+          // Nobody could carry it out. The commands behind it are not held up.
         }
       }
     },

@@ -69,7 +69,7 @@ async function endRuns(runlet: Runlet, count: number): Promise<void> {
   await throughput(32, count, async () => {
     const now = new Date();
     const head = { id: newId('run'), tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
-    await runs.create(head, request, { tenantMost: most, systemMost: most, deliveriesMost: most });
+    await runs.create(head, request, { maxTenantRuns: most, maxRuns: most, maxDeliveries: most });
     const record = await runs.read(head.id);
     if (record !== undefined) await runs.endUnheld(record, 'cancelled', {});
   });

@@ -68,7 +68,7 @@ const stores = (redis: RedisConnection) => ({
 const see = () => stores(direct);
 const stat = async (name: string) => Number(await direct.hget(keys.stats, name));
 
-const bounds = { tenantMost: 2, systemMost: 2, deliveriesMost: 2 };
+const bounds = { maxTenantRuns: 2, maxRuns: 2, maxDeliveries: 2 };
 
 function store(redis: RedisConnection, idempotency?: { digest: string; field: string }) {
   const id = newId('run');

@@ -196,7 +196,7 @@ test('a broken one that is claimed along with its job, for a warm sandbox that w
     const id = newId('run');
     const now = Date.now();
     const head = { id, tenant: 'default', createdAt: new Date(now).toISOString(), dueAt: now };
-    await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 100 });
+    await runs.create(head, request, { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 100 });
     await redis.hset(keys.run(id), 'payload', 'no box');
     await queue.add({ id, priority: 0, delayMs: 0, outline: outlineOf(headOf(head, request)) });
     expect(await runlet.ended(id)).toMatchObject({
@@ -255,7 +255,7 @@ describe('in a service', () => {
     const id = newId('run');
     const now = Date.now();
     const head = { id, tenant: 'default', createdAt: new Date(now).toISOString(), dueAt: now };
-    const bounds = { tenantMost: 100, systemMost: 100, deliveriesMost: 100 };
+    const bounds = { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 100 };
     await runs.create({ ...head, service: service.id }, request, bounds);
     await breaks[name]?.(id);
     await createWorkerStore(redis, keys).send(worker, { kind: 'exec', run: id, service: service.id });

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { payload } from '../../services/gateway/webhooks/payload.ts';
 import type { Service } from '../../shared/contracts/service.ts';
-import { payload } from '../../shared/contracts/webhook-payload.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
 import { docker } from '../support/docker.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type RunningRedis, startRedis } from '../../infra/parts/redis.ts';
+import { runFinishedPayload } from '../../services/gateway/webhooks/payload.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../shared/contracts/webhook.ts';
-import { runFinishedPayload } from '../../shared/contracts/webhook-payload.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { maxKeys } from '../../services/gateway/stores/api-keys.ts';
 import type { ApiKey } from '../../shared/contracts/key.ts';
 import { newId } from '../../shared/ids.ts';
 import { digestOf } from '../../shared/secrets.ts';
-import { maxKeys } from '../../shared/stores/api-keys.ts';
 import { type Call, problemOf, startGateway, type TestGateway } from './support.ts';
 
 let on: TestGateway;

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject } from 'vitest';
 import { createApp } from '../../services/gateway/app.ts';
-import { gatewayEnvironment, policyOf } from '../../services/gateway/environment.ts';
+import { gatewayEnvironment } from '../../services/gateway/environment.ts';
 import { createGateway, type Gateway } from '../../services/gateway/gateway.ts';
 import { createRunQueue } from '../../services/gateway/run-queue.ts';
 import { createHttpServer } from '../../services/gateway/server/server.ts';
+import type { StoredKey } from '../../services/gateway/stores/api-keys.ts';
 import { scoped } from '../../shared/blobs/blob-store.ts';
 import { folderBlobStore } from '../../shared/blobs/folder.ts';
 import type { ProblemBody } from '../../shared/contracts/problem.ts';
@@ -17,9 +18,9 @@ import type { Run } from '../../shared/contracts/run.ts';
 import { isId, newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { connectRedis, type RedisConnection, waitForRedis } from '../../shared/redis.ts';
+import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
-import type { StoredKey } from '../../shared/stores/api-keys.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>;
@@ -54,7 +55,7 @@ export async function startGateway(
   const blobFolder = mkdtempSync(join(tmpdir(), 'runlet-blobs-'));
   const gateway = createGateway({
     env,
-    policy: policyOf(env),
+    policy: policyOf(env, env.RUNLET_MAX_PAYLOAD_BYTES),
     log,
     keys,
     redis,
@@ -103,7 +104,7 @@ export async function startGateway(
     async stop() {
       await closeServer(server);
       await gateway.keyring.stop();
-      await removeAll(gateway);
+      await removeAll(gateway, redis);
       rmSync(blobFolder, { recursive: true, force: true });
       await queue.close();
       redis.disconnect();
@@ -130,9 +131,9 @@ const lasting =
   /:(api-keys|stats|janitor|workers|tenant:[^:]+:registries|bull:runs:(meta|events|id|pc|marker))$/;
 
 /** Ends and forgets every run by our own means; whatever they leave behind fails the test. */
-async function removeAll(gateway: Gateway): Promise<void> {
-  const { redis, keys, runs, queue } = gateway;
-  await removeWebhooks(gateway);
+async function removeAll(gateway: Gateway, redis: RedisConnection): Promise<void> {
+  const { keys, runs, queue } = gateway;
+  await removeWebhooks(gateway, redis);
   for (const id of await redis.zrange(keys.open, 0, '-1')) {
     const record = await runs.read(id);
     if (record !== undefined) await runs.endUnheld(record, 'cancelled', {});
@@ -156,7 +157,10 @@ async function removeAll(gateway: Gateway): Promise<void> {
 }
 
 /** Endpoints, and deliveries as a notifier would end them. */
-async function removeWebhooks({ redis, keys, webhooks, deliveries }: Gateway): Promise<void> {
+async function removeWebhooks(
+  { keys, webhooks, deliveries }: Gateway,
+  redis: RedisConnection,
+): Promise<void> {
   for (const key of await redis.keys(`${keys.webhook('')}*`)) {
     const id = key.slice(keys.webhook('').length);
     const webhook = isId('whk', id) ? await webhooks.find(id) : undefined;

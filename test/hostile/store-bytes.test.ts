@@ -128,7 +128,7 @@ describe('quotas by bytes', () => {
     // Its record is there already: a connection broke before the answer.
     const { head, request } = (await on.gateway.runs.readWhole(id)) ?? {};
     if (head === undefined || request === undefined) throw new Error('the run is not there');
-    const bounds = { tenantMost: 9, systemMost: 9, deliveriesMost: 9 };
+    const bounds = { maxTenantRuns: 9, maxRuns: 9, maxDeliveries: 9 };
     await on.gateway.runs.create(head, request, bounds);
     expect((await counted())[0]).toBe(once);
     // What was answered is kept as well, no more open than the rest.

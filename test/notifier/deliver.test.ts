@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { payload } from '../../services/gateway/webhooks/payload.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../shared/contracts/webhook.ts';
-import { payload } from '../../shared/contracts/webhook-payload.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 

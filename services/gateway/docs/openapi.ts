@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
+import type { RouteConfig } from '@hono/zod-openapi';
+import type { z } from 'zod';
 import { attachError, attachInput } from '../../../shared/contracts/attach.ts';
 import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
-import { webhookEvent } from '../../../shared/contracts/webhook-payload.ts';
 import type { App } from '../http/mount.ts';
-import { pullProgress } from '../images/pull.ts';
-import { callbackDocument } from '../webhooks/callback.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
+/** What only features know, and no route of theirs shows: data of their event streams, and the requests that Runlet makes. */
+export type MoreSchemas = { pullProgress: z.ZodType; webhookEvent: z.ZodType; callback: RouteConfig };
+
 /** Before any route: a schema that is first seen as nullable would be registered as nullable for all. */
-export function registerSchemas(app: App): void {
+export function registerSchemas(app: App, { pullProgress, webhookEvent, callback }: MoreSchemas): void {
   app.openAPIRegistry.register('Problem', problemBody);
   // The data of server-sent events, which OpenAPI cannot tie to their stream: named in the routes' descriptions.
   app.openAPIRegistry.register('StatusEvent', statusEvent);
@@ -21,7 +23,7 @@ export function registerSchemas(app: App): void {
   app.openAPIRegistry.register('ExitEvent', exitEvent);
   app.openAPIRegistry.register('PullProgress', pullProgress);
   app.openAPIRegistry.register('WebhookEvent', webhookEvent);
-  app.openAPIRegistry.registerWebhook(callbackDocument);
+  app.openAPIRegistry.registerWebhook(callback);
   // Messages of the WebSocket.
   app.openAPIRegistry.register('AttachInput', attachInput);
   app.openAPIRegistry.register('AttachError', attachError);

@@ -4,6 +4,11 @@ import { durationBuckets } from '../../../shared/stores/runs.ts';
 import type { Gateway } from '../gateway.ts';
 import type { RequestObserver } from '../http/observe.ts';
 
+export type MetricsParts = Pick<
+  Gateway,
+  'deliveries' | 'figures' | 'notifiers' | 'outbox' | 'queue' | 'room' | 'workers'
+>;
+
 export type Metrics = { text(): Promise<string>; contentType: string };
 
 /** Requests of this process, counted as they are answered. */
@@ -32,24 +37,21 @@ export function createRequestMetrics(): { registry: Registry; count: RequestObse
   };
 }
 
-/** The process's own figures, and those that all programs share through Redis: the same from every gateway. */
-export function createMetrics(gateway: Gateway, process: Registry): Metrics {
+/** The figures of this process, and those that all programs share through Redis, which are the same from every gateway. */
+export function createMetrics(gateway: MetricsParts, process: Registry): Metrics {
   return {
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     async text() {
-      const stats = await gateway.redis.hgetall(gateway.keys.stats);
+      const stats = await gateway.figures.counters();
       const [own, shared] = await Promise.all([process.metrics(), sharedMetrics(gateway, stats)]);
       return `${own}\n${shared}\n${durationText(stats)}`;
     },
   };
 }
 
-async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): Promise<string> {
-  const { redis, keys } = gateway;
-  const [open, due, finished, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
-    redis.zcard(keys.open),
-    redis.zcount(keys.open, '-inf', Date.now()),
-    redis.zcard(keys.finished),
+async function sharedMetrics(gateway: MetricsParts, stats: Record<string, string>): Promise<string> {
+  const [{ open, due, ended }, depth, workers, pending, outbox, outboxLagMs, notifiers] = await Promise.all([
+    gateway.figures.runs(),
     gateway.queue.depth(),
     gateway.workers.list(),
     gateway.deliveries.pendingCount(),
@@ -63,7 +65,7 @@ async function sharedMetrics(gateway: Gateway, stats: Record<string, string>): P
 
   gauge('runlet_runs_open', 'Runs that have not ended.').set(open);
   gauge('runlet_runs_due', 'Runs that have not ended and may start or have started.').set(due);
-  gauge('runlet_runs_retained', 'Runs that have ended and are kept.').set(finished);
+  gauge('runlet_runs_retained', 'Runs that have ended and are kept.').set(ended);
   gauge('runlet_open_bytes', 'Bytes of requests: of runs that have not ended, and of services.').set(
     Number(stats.openBytes ?? 0),
   );

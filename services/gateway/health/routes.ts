@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Problem } from '../../../shared/problems.ts';
-import { redisVersion } from '../../../shared/redis.ts';
 import type { Gateway } from '../gateway.ts';
 import { ok } from '../http/answers.ts';
 import { bearer, jsonResponse, problems } from '../http/describe.ts';
@@ -9,8 +8,10 @@ import { type App, mount } from '../http/mount.ts';
 import { storeProblem } from '../http/store-errors.ts';
 import type { Metrics } from './metrics.ts';
 
+export type HealthParts = Pick<Gateway, 'redisServer' | 'workers'>;
+
 const tags = ['Health'];
-/** Whoever asks for health wants an answer soon, also when Redis hangs. */
+/** A health check needs an answer soon, also when Redis hangs. */
 const patienceMs = 2_000;
 
 const readiness = z.object({
@@ -19,7 +20,7 @@ const readiness = z.object({
   workers: z.int(),
 });
 
-export function mountHealth(app: App, gateway: Gateway, metrics: Metrics): void {
+export function mountHealth(app: App, gateway: HealthParts, metrics: Metrics): void {
   const options = { maxBodyBytes: 0 };
   const { 503: unavailable } = problems();
 
@@ -59,7 +60,7 @@ export function mountHealth(app: App, gateway: Gateway, metrics: Metrics): void 
     },
     async () => {
       const [version, workers] = await inTime(
-        Promise.all([redisVersion(gateway.redis), gateway.workers.list()]),
+        Promise.all([gateway.redisServer.version(), gateway.workers.list()]),
       );
       if (workers.length === 0)
         throw new Problem(

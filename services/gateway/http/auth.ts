@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { Problem } from '../../../shared/problems.ts';
-import type { Identity } from '../../../shared/stores/api-keys.ts';
-import type { Keyring } from '../keys/keyring.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import type { Identity } from '../stores/api-keys.ts';
 import { problemAnswer } from './answers.ts';
 import type { GatewayEnv } from './context.ts';
 import { endWithKey, isStream } from './end-of-key.ts';
@@ -9,7 +9,7 @@ import { endWithKey, isStream } from './end-of-key.ts';
 const publicPaths = new Set(['/healthz', '/readyz', '/openapi.json', '/docs']);
 const isPublic = (path: string) => publicPaths.has(path) || path.startsWith('/docs/');
 
-/** Bearer keys (RFC 6750) on everything but health and documentation (API.md). What goes on in a key's name ends with it. */
+/** API keys (RFC 6750) for everything but health and documentation (API.md). Requests and streams end when their key ends. */
 export function authenticate(keyring: Keyring) {
   async function identify(credentials: string | undefined): Promise<Identity> {
     const apiKey = /^Bearer +([\x21-\x7e]{1,1024})$/i.exec(credentials ?? '')?.[1];
@@ -41,7 +41,7 @@ export function authenticate(keyring: Keyring) {
     c.set('outliveKey', release);
     let streaming = false;
     try {
-      if ((await Promise.race([next(), over])) === 'over') return answerOver();
+      if ((await Promise.race([next(), over])) === 'over') return keyEndedAnswer();
       if (!isStream(c.res)) return undefined;
       const stream = endWithKey(c, c.res, release);
       streaming = true;
@@ -54,8 +54,8 @@ export function authenticate(keyring: Keyring) {
   });
 }
 
-/** It was let in, and waits; a body that is still coming is read no further. */
-const answerOver = () =>
+/** For a request that was accepted and still waits when its key ends. The rest of its body is not read. */
+const keyEndedAnswer = () =>
   problemAnswer(
     new Problem(
       'unauthorized',

@@ -5,7 +5,7 @@ const literal = /^\[([0-9a-f:.]+)\](?::(\d{0,5}))?$/i;
 
 /**
  * Whether a Host field, or what stands between scheme and path, names one host (RFC 9112 §3.2, RFC 3986 §3.2.2): a name or an address,
- * maybe with a port. Narrower than the grammar, by which `a,b` is a name: no client asks for such, and two fields put together look so.
+ * maybe with a port. Stricter than the grammar, which allows `a,b` as a name: no client asks for that, but two Host fields that were joined look like it.
  */
 export function isAuthority(text: string): boolean {
   const [, port] = name.exec(text) ?? [];

@@ -1,13 +1,16 @@
 import { badField, Problem } from '../../../shared/problems.ts';
 import type { GatewayContext } from './context.ts';
-import { findProtoKey, refuseMonstrousJson } from './json-shape.ts';
+import { findProtoKey, refuseOversizedJson } from './json-shape.ts';
 import { pathText } from './zod-problem.ts';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The body's text and what it says, as JSON. Bounded whatever the client sends. */
-export async function readJson(c: GatewayContext, most: number): Promise<{ text: string; value: unknown }> {
-  const bytes = await readBytes(c, most);
+/** The body's text, and its value as JSON. Bounded whatever the client sends. */
+export async function readJson(
+  c: GatewayContext,
+  maxBytes: number,
+): Promise<{ text: string; value: unknown }> {
+  const bytes = await readBytes(c, maxBytes);
   if (bytes.length === 0)
     throw new Problem(
       'invalid_json',
@@ -20,9 +23,9 @@ export async function readJson(c: GatewayContext, most: number): Promise<{ text:
   } catch {
     throw new Problem('invalid_json', 'The body is not valid UTF-8 (RFC 8259 §8.1): encode it as UTF-8.');
   }
-  refuseMonstrousJson(bytes);
+  refuseOversizedJson(bytes);
   const value = parse(text);
-  // Escapes can hide the name, so any text with both a backslash and a u is looked through too.
+  // Escapes (\u005f) can hide the name: a text with any `\u` is searched as well.
   if (text.includes('__proto__') || text.includes('\\u')) {
     const path = findProtoKey(value);
     if (path !== undefined) throw badField(pathText(path), 'is not a known field');
@@ -53,11 +56,11 @@ function refuseOtherTypes(c: GatewayContext): void {
     throw new Problem('unsupported_media_type', 'Send the body without Content-Encoding.');
 }
 
-export async function readBytes(c: GatewayContext, most: number): Promise<Buffer> {
+export async function readBytes(c: GatewayContext, maxBytes: number): Promise<Buffer> {
   const length = c.req.header('content-length');
   // With a length Node reads exactly that much, so the fast path is bounded by it.
   if (length !== undefined) {
-    if (Number(length) > most) throw tooLarge(most);
+    if (Number(length) > maxBytes) throw tooLarge(maxBytes);
     return Buffer.from(await c.req.arrayBuffer());
   }
   if (c.req.header('transfer-encoding') === undefined) return Buffer.alloc(0);
@@ -66,11 +69,11 @@ export async function readBytes(c: GatewayContext, most: number): Promise<Buffer
   let size = 0;
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.length;
-    if (size > most) throw tooLarge(most);
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-const tooLarge = (most: number) =>
-  new Problem('payload_too_large', `The body may have ${most} bytes at most (RUNLET_MAX_BODY_BYTES).`);
+const tooLarge = (maxBytes: number) =>
+  new Problem('payload_too_large', `The body may have ${maxBytes} bytes at most (RUNLET_MAX_BODY_BYTES).`);

@@ -1,12 +1,12 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { WebSocket } from 'ws';
-import type { Identity } from '../../../shared/stores/api-keys.ts';
+import type { Identity } from '../stores/api-keys.ts';
 
-/** What a route gets when the client asks for a WebSocket: it accepts by leaving who takes it over. */
+/** For a route that the client asks for a WebSocket. The route accepts by setting `accept`, which gets the socket. */
 export type Upgrade = {
   accept?: (socket: WebSocket) => void;
-  /** Calls back when the key ends that it was accepted for; the answer ends that. */
+  /** Calls back when the client's key ends; call the function that it returns when the socket is closed. */
   hold?: (whenOver: () => void) => () => void;
 };
 
@@ -19,7 +19,7 @@ export type GatewayEnv = {
     requestId: string;
     /** Absent only on public routes. */
     identity: Identity;
-    /** From now on the request goes on to its end, whatever becomes of the key: it is the one that takes it back. */
+    /** From now on the request does not end with its key: for the request that revokes its own key. */
     outliveKey: () => void;
     /** The route's pattern, for the access log and the metrics: ids make no labels. */
     route: string;

@@ -1,13 +1,13 @@
 import type { GatewayContext } from './context.ts';
 import { sseComment } from './sse.ts';
 
-/** What whoever was let in by a key is told when that is taken back, or expires. */
-export const keyIsOver = 'the API key was taken back, or has expired';
+/** Streams and WebSockets end with this text when their key is revoked or expires. */
+export const keyEnded = 'the API key was taken back, or has expired';
 /** A client that does not read is cut off after so long. */
-export const farewellMs = 2_000;
+export const closeGraceMs = 2_000;
 
 const events = 'text/event-stream';
-/** Answers that may go on for as long as the client reads; others are whole when they begin. */
+/** Types of answers that are streams; all other answers are complete when they begin. */
 const streams = [events, 'application/octet-stream'];
 
 const typeOf = (response: Response) => response.headers.get('content-type') ?? '';
@@ -16,8 +16,8 @@ export const isStream = (response: Response) =>
   streams.some((type) => typeOf(response).startsWith(type)) && response.body !== null;
 
 /**
- * The answer, for as long as the key is good. Events end with a comment, as they do when a gateway stops; bytes break off, so that
- * nobody takes what there is for the whole.
+ * The answer, which ends when the key ends. Events end with a comment, as they do when a gateway stops; bytes break off, so that
+ * no client takes them for the whole.
  *
  * @param release is called when the stream is over
  */
@@ -61,12 +61,12 @@ export function endWithKey(c: GatewayContext, response: Response, release: () =>
     over = true;
     reader.cancel().catch(() => {});
     if (typeOf(response).startsWith(events)) {
-      controller.enqueue(new TextEncoder().encode(sseComment(keyIsOver)));
+      controller.enqueue(new TextEncoder().encode(sseComment(keyEnded)));
       controller.close();
-    } else controller.error(new Error(keyIsOver));
+    } else controller.error(new Error(keyEnded));
     setTimeout(() => {
       if (outgoing?.writableFinished === false) outgoing.destroy();
-    }, farewellMs).unref();
+    }, closeGraceMs).unref();
   };
   return { response: new Response(body, response), end };
 }

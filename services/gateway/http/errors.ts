@@ -3,7 +3,7 @@ import { problemAnswer } from './answers.ts';
 import type { GatewayContext } from './context.ts';
 import { isStoreError, storeProblem } from './store-errors.ts';
 
-/** Every error that leaves a handler. What is not meant for the client becomes a 500 that says nothing of itself. */
+/** Answers every error of a handler. An unexpected error becomes a 500 without its details: those go to the log. */
 export function answerError(error: Error, c: GatewayContext): Response {
   const problem = toProblem(error, c.var.requestId);
   if (problem.status >= 500) c.set('fault', error);

@@ -2,7 +2,7 @@ import { badField } from '../../../shared/problems.ts';
 
 /**
  * Refuses a path or a query whose percent-escapes are no UTF-8 (RFC 3986 §2.5). Parsers would put U+FFFD in the place of what they
- * cannot read, or leave it as it is: another file, another filter than was asked for.
+ * cannot read, or leave it as it is: the client would get another file, or another filter, than it asked for.
  *
  * @param endpoint its path as OpenAPI writes it, which names the parameters, and the one that may hold slashes
  */

@@ -11,8 +11,8 @@ const backslash = 0x5c;
  * Refuses JSON that is small in bytes and huge in memory (`[[[[…`, `[{},{},…`) before it is parsed. Strings are
  * skipped at memory speed; only the structure is looked at byte by byte.
  */
-export function refuseMonstrousJson(bytes: Buffer): void {
-  // A text this short cannot be monstrous.
+export function refuseOversizedJson(bytes: Buffer): void {
+  // A text this short can be neither deep nor full of values.
   if (bytes.length <= maxDepth) return;
   let depth = 0;
   let values = 0;
@@ -24,7 +24,7 @@ export function refuseMonstrousJson(bytes: Buffer): void {
       case 0x5b: // [
       case 0x7b: // {
         depth += 1;
-        if (depth > maxDepth) throw monstrous(`is nested deeper than ${maxDepth} levels`);
+        if (depth > maxDepth) throw oversized(`is nested deeper than ${maxDepth} levels`);
         break;
       case 0x5d: // ]
       case 0x7d: // }
@@ -32,7 +32,7 @@ export function refuseMonstrousJson(bytes: Buffer): void {
         break;
       case 0x2c: // ,
         values += 1;
-        if (values > maxValues) throw monstrous(`holds more than ${maxValues} values`);
+        if (values > maxValues) throw oversized(`holds more than ${maxValues} values`);
         break;
     }
   }
@@ -50,7 +50,7 @@ function endOfString(bytes: Buffer, start: number): number {
   }
 }
 
-const monstrous = (what: string) =>
+const oversized = (what: string) =>
   new Problem('invalid_json', `The body ${what}, more than any request needs: send less in one request.`);
 
 /** The path of a key named `__proto__`, which some parsers drop and none should take for data. */

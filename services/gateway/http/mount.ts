@@ -19,8 +19,8 @@ export type Endpoint<Body extends z.ZodType, Query extends z.ZodType> = {
   /** Only for the role `admin`. */
   admin?: boolean;
   body?: Body;
-  /** The list in the body whose entries the handler judges by themselves: a bad one is to keep no other out. */
-  apart?: string;
+  /** A list in the body whose entries the handler checks one by one: a bad entry must not keep the others out. */
+  checkedByHandler?: string;
   query?: Query;
   /** For the document: everything that does not validate. */
   document: Omit<RouteConfig, 'method' | 'path' | 'request'> & {
@@ -36,7 +36,7 @@ export type Endpoint<Body extends z.ZodType, Query extends z.ZodType> = {
 export type Input<Body extends z.ZodType, Query extends z.ZodType> = {
   body: z.output<Body>;
   query: z.output<Query>;
-  /** The body as it came. */
+  /** The body as the client sent it. */
   text: string;
 };
 
@@ -68,7 +68,7 @@ export function mount<Body extends z.ZodType = z.ZodUnknown, Query extends z.Zod
       return handler(c, { query, body: undefined as z.output<Body>, text: '' });
     const { text, value } = await readJson(c, options.maxBodyBytes);
     // A body that is valid UTF-8 can be ill-formed only by escapes.
-    const fault = text.includes('\\u') ? textProblem(without(value, endpoint.apart)) : undefined;
+    const fault = text.includes('\\u') ? textProblem(without(value, endpoint.checkedByHandler)) : undefined;
     if (fault !== undefined) throw fault;
     return handler(c, { query, body: validate(endpoint.body, value), text });
   });

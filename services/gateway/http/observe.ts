@@ -10,15 +10,15 @@ export type RequestObserver = (route: string, method: string, status: number, se
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
-/** A client's own, unless it is its key: people paste the wrong thing into the wrong field, and this one is written down. */
+/** Whether the client's own id is used. Not if it looks like a key: people paste into the wrong field, and this id is logged. */
 function isRequestId(given: string | undefined, authorization: string | undefined): given is string {
   if (given === undefined || !/^[\w.-]{1,64}$/.test(given)) return false;
   return !holdsSecret(given) && authorization?.includes(given) !== true;
 }
 
 /**
- * What of a path is ours: the ids in it. All else in it was written by whoever asked, and may be anything: a key in the place of an id, or in
- * a path that is no route's.
+ * The ids in a path, for the log. The rest of a path is never logged: a client may write anything there, such as a key in the place of an
+ * id.
  */
 function idsIn(path: string, route: string): { ids?: string[] } {
   if (!route.includes('{')) return {};
@@ -47,7 +47,7 @@ export function observe(log: Log, count: RequestObserver) {
 
     const ms = performance.now() - began;
     const method = knownMethods.has(c.req.method) ? c.req.method : 'other';
-    // After the answer, which would wait for it.
+    // Later, so that the answer does not wait for it.
     setImmediate(() => {
       count(c.var.route, method, status, ms / 1000);
       const fault = c.var.fault;

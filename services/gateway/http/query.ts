@@ -47,6 +47,18 @@ export const pageQuery = z.strictObject({
 
 export type PageQuery = z.output<typeof pageQuery>;
 
+/** A query parameter with one of these values, or several with commas between. */
+export function oneOrMoreOf<T extends string>(values: readonly T[], description: string, example: string) {
+  const known = new Set<string>(values);
+  return z
+    .string()
+    .max(256)
+    .transform((text) => text.split(','))
+    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${values.join(', ')}`)
+    .optional()
+    .openapi({ type: 'string', description, example });
+}
+
 const tag = 'c1:';
 
 /** Opaque to clients: only its round trip is promised. */

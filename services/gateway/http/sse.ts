@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { createHint } from '../hint.ts';
 import { isStoreError } from './store-errors.ts';
 
-/** Hints may be missed, so a stream looks by itself so often. */
+/** Hints may be missed, so a stream also looks by itself, this often. */
 const pollMs = 1_000;
 /** Proxies cut connections that say nothing for long; API.md promises a comment each 15 s. */
 const defaultHeartbeatMs = 15_000;
@@ -31,9 +31,9 @@ type SsePage = {
 };
 
 export type SseSource = {
-  /** What there is to say now; an empty text when there is nothing. */
+  /** The next events; an empty text when there are none. */
   read(): Promise<SsePage>;
-  /** Calls back when there may be more; the answer ends it. */
+  /** Calls back when there may be more; call the function that it returns to stop listening. */
   listen(wake: () => void): Promise<() => void>;
   heartbeat: string;
   heartbeatMs?: number;
@@ -47,51 +47,32 @@ export type SseSource = {
 export function eventStream(source: SseSource): ReadableStream<Uint8Array> {
   const heartbeatMs = source.heartbeatMs ?? defaultHeartbeatMs;
   let nextHeartbeat = performance.now() + heartbeatMs;
-  let woken = false;
   let stopped = false;
-  let wake = () => {};
+  const hint = createHint();
   let listening: Promise<() => void> | undefined;
 
-  const notify = () => {
-    woken = true;
-    wake();
-  };
   const stop = () => {
     if (stopped) return;
     stopped = true;
     source.closing.removeEventListener('abort', stop);
     listening?.then((unlisten) => unlisten()).catch(() => {});
-    wake();
+    hint.give();
   };
 
   const start = () => {
     if (listening !== undefined) return;
-    listening = source.listen(notify);
+    listening = source.listen(hint.give);
     // Without a subscription (Redis is away) polling does.
     listening.catch(() => {});
     if (source.closing.aborted) stop();
     source.closing.addEventListener('abort', stop, { once: true });
   };
 
-  const rest = async () => {
-    if (woken || stopped) return;
-    const timer = new AbortController();
-    const ms = Math.max(0, Math.min(pollMs, nextHeartbeat - performance.now()));
-    await Promise.race([
-      new Promise<void>((resolve) => {
-        wake = resolve;
-      }),
-      sleep(ms, undefined, { signal: timer.signal }).catch(() => {}),
-    ]);
-    timer.abort();
-    wake = () => {};
-  };
-
   /** The next piece for the client, however long it takes; an empty one is the last. */
   const next = async (): Promise<{ text: string; done: boolean }> => {
     for (;;) {
       if (stopped) return { text: '', done: true };
-      woken = false;
+      hint.forget();
       const page = await source.read().catch((error): SsePage => {
         // Redis is away for a moment: the client keeps its place, and the stream goes on when it is back.
         if (isStoreError(error)) return { text: '', done: false };
@@ -103,7 +84,7 @@ export function eventStream(source: SseSource): ReadableStream<Uint8Array> {
         nextHeartbeat = performance.now() + heartbeatMs;
         return { text: source.heartbeat, done: false };
       }
-      await rest();
+      if (!stopped) await hint.wait(Math.max(0, Math.min(pollMs, nextHeartbeat - performance.now())));
     }
   };
 

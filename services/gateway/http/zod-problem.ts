@@ -1,11 +1,11 @@
 import type { z } from 'zod';
 import type { ProblemIssue } from '../../../shared/contracts/problem.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { textFaults } from '../../../shared/well-formed.ts';
+import { textFaults } from './well-formed.ts';
 
-/** An answer lists so many faults at most: a hostile body must not make a large one. */
+/** Faults that an answer lists at most: a hostile body must not make a large answer. */
 const maxIssues = 100;
-/** A name that the client made up is shown so far. */
+/** A name that the client made up is cut to this length. */
 const maxNameCharacters = 256;
 
 type Issue = z.core.$ZodIssue;
@@ -17,7 +17,7 @@ export function pathText(path: readonly PropertyKey[]): string {
     if (typeof part === 'number') text += `[${part}]`;
     else text += `${text === '' ? '' : '.'}${String(part).slice(0, maxNameCharacters)}`;
   }
-  // Cut, or made up by the client: a name may hold half a character.
+  // A name that was cut, or that the client made up, may contain half of a surrogate pair.
   return text.toWellFormed();
 }
 
@@ -26,7 +26,7 @@ function issuesOf(issue: Issue, unknown: string): ProblemIssue[] {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), message: unknown }));
     case 'invalid_key':
-      // The fault is in the name of an entry, and its own sentence says more than "invalid key".
+      // The fault is in the name of an entry: the message of the inner issue says more than "invalid key".
       return [{ path: pathText(issue.path), message: issue.issues[0]?.message ?? issue.message }];
     case 'invalid_type':
       if (issue.message.endsWith('received undefined'))
@@ -43,7 +43,7 @@ export function validationProblem(
   unknown = 'is not a known field',
   subject = 'the body',
 ): Problem {
-  // The first fault of a field says enough of it.
+  // One fault a field is enough: the first.
   const byPath = new Map<string, ProblemIssue>();
   for (const issue of error.issues) {
     for (const one of issuesOf(issue, unknown)) {

@@ -1,8 +1,10 @@
 import type { Image } from '../../../shared/contracts/worker.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type ImageListParts = Pick<Gateway, 'workers'>;
+
 /** The images of all workers: one entry for each name and content, with who has it. */
-export async function allImages(gateway: Gateway): Promise<Image[]> {
+export async function allImages(gateway: ImageListParts): Promise<Image[]> {
   const union = new Map<string, Image>();
   for (const { worker, images } of await gateway.workers.listWithImages()) {
     for (const image of images) {

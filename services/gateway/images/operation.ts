@@ -1,11 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { newId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { OperationEvent } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import type { Gateway } from '../gateway.ts';
+import { hintFrom } from '../hint.ts';
 import { isStoreError } from '../http/store-errors.ts';
+
+export type OperationParts = Pick<Gateway, 'stopWaiting' | 'keys' | 'operations' | 'wakeups' | 'workers'>;
 
 const pollMs = 1_000;
 const timeoutMs = 15 * 60_000;
@@ -17,7 +19,7 @@ export type Done = Extract<OperationEvent, { kind: 'done' }>;
  * The operation goes on without us: nothing is undone when the client leaves.
  */
 export async function startOperation(
-  gateway: Gateway,
+  gateway: OperationParts,
   command: (operation: string) => WorkerCommand,
   gone: AbortSignal,
 ): Promise<AsyncGenerator<OperationEvent, void>> {
@@ -33,28 +35,21 @@ export async function startOperation(
 }
 
 async function* follow(
-  gateway: Gateway,
+  gateway: OperationParts,
   operation: string,
   waiting: Set<string>,
   gone: AbortSignal,
 ): AsyncGenerator<OperationEvent, void> {
   const until = Date.now() + timeoutMs;
-  const stopped = gateway.hurry.signal;
-  let wake = () => {};
-  let woken = false;
-  const notify = () => {
-    woken = true;
-    wake();
-  };
-  const listening = gateway.wakeups.listen(gateway.keys.wake(operation), notify);
-  listening.catch(() => {});
-  gone.addEventListener('abort', notify);
-  stopped.addEventListener('abort', notify);
+  const stopped = gateway.stopWaiting.signal;
+  const hint = hintFrom(gateway.wakeups, gateway.keys.wake(operation));
+  gone.addEventListener('abort', hint.give);
+  stopped.addEventListener('abort', hint.give);
   let after = '0';
   let looked = Date.now();
   try {
     for (;;) {
-      woken = false;
+      hint.forget();
       if (gone.aborted) return;
       const events = await orNothing(gateway.operations.read(operation, after));
       for (const { id, event } of events) {
@@ -66,33 +61,27 @@ async function* follow(
       if (waiting.size === 0) return;
       if (events.length > 0) continue;
       if (Date.now() > until || stopped.aborted) {
-        for (const worker of waiting) yield given(worker, overdue(stopped.aborted));
+        for (const worker of waiting) yield doneWith(worker, unfinished(stopped.aborted));
         return;
       }
       if (Date.now() - looked >= pollMs) {
         looked = Date.now();
         for (const worker of await orNothing(dead(gateway, waiting))) {
           waiting.delete(worker);
-          yield given(worker, new Problem('worker_lost', 'The worker stopped on the way: try again.'));
+          yield doneWith(worker, new Problem('worker_lost', 'The worker stopped on the way: try again.'));
         }
         continue;
       }
-      if (!woken)
-        await Promise.race([
-          new Promise<void>((resolve) => {
-            wake = resolve;
-          }),
-          sleep(pollMs),
-        ]);
+      await hint.wait(pollMs);
     }
   } finally {
-    gone.removeEventListener('abort', notify);
-    stopped.removeEventListener('abort', notify);
-    listening.then((stop) => stop()).catch(() => {});
+    gone.removeEventListener('abort', hint.give);
+    stopped.removeEventListener('abort', hint.give);
+    hint.end();
   }
 }
 
-/** Redis may be away for a moment: the workers go on, and so do we. */
+/** Redis may not answer for a moment: the workers go on, and so do we. */
 async function orNothing<T>(reading: Promise<T[]>): Promise<T[]> {
   try {
     return await reading;
@@ -102,25 +91,25 @@ async function orNothing<T>(reading: Promise<T[]>): Promise<T[]> {
   }
 }
 
-async function dead(gateway: Gateway, workers: Set<string>): Promise<string[]> {
+async function dead(gateway: OperationParts, workers: Set<string>): Promise<string[]> {
   const all = [...workers];
   const alive = await Promise.all(all.map((id) => gateway.workers.alive(id)));
   return all.filter((_, index) => !alive[index]);
 }
 
-const given = (worker: string, problem: Problem): Done => ({
+const doneWith = (worker: string, problem: Problem): Done => ({
   kind: 'done',
   worker,
   digest: null,
   error: problem.toBody(),
 });
 
-const overdue = (closing: boolean) =>
+const unfinished = (closing: boolean) =>
   closing
     ? new Problem('store_unavailable', 'The gateway is stopping; the workers go on: ask again in a moment.')
     : new Problem('pull_timeout', 'The worker did not finish in 15 minutes; it may still: look again later.');
 
-/** The problem of an operation that came to nothing on every worker. */
+/** The problem of an operation that failed on every worker; `undefined` if it worked on one. */
 export function commonProblem(
   results: { worker: string; error: ProblemBody | null }[],
 ): ProblemBody | undefined {

@@ -8,6 +8,8 @@ import type { Gateway } from '../gateway.ts';
 import { eventStream, sseComment, sseMessage } from '../http/sse.ts';
 import type { Done } from './operation.ts';
 
+export type PullParts = Pick<Gateway, 'stopWaiting'>;
+
 export function pullBody(policy: RunPolicy) {
   return z
     .strictObject({
@@ -51,7 +53,7 @@ export type PullResult = z.infer<typeof pullResult>;
 
 const resultOf = ({ worker, digest, error }: Done) => ({ worker, digest, error });
 
-/** All the outcomes, once they are all there. */
+/** The outcomes of all workers, once they are all there. */
 export async function pullOutcome(
   image: string,
   events: AsyncGenerator<OperationEvent, void>,
@@ -61,9 +63,9 @@ export async function pullOutcome(
   return { image, workers };
 }
 
-/** `pull` as it goes on each worker, then one `done` with all outcomes. */
+/** Events `pull` with the progress on each worker, then one `done` with all outcomes. */
 export function pullStream(
-  gateway: Gateway,
+  gateway: PullParts,
   image: string,
   events: AsyncGenerator<OperationEvent, void>,
 ): ReadableStream<Uint8Array> {
@@ -91,7 +93,7 @@ export function pullStream(
       });
   };
   return eventStream({
-    closing: gateway.hurry.signal,
+    closing: gateway.stopWaiting.signal,
     heartbeat: sseComment('heartbeat'),
     async listen(notify) {
       wake = notify;

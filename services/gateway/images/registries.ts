@@ -5,7 +5,9 @@ import type { Gateway } from '../gateway.ts';
 import { noContent } from '../http/answers.ts';
 import { bearer, empty, idParam, problems } from '../http/describe.ts';
 import { type App, mount } from '../http/mount.ts';
-import { refuseHost } from './refuse-registry.ts';
+import { type RefuseRegistryParts, refuseHost } from '../refuse-registry.ts';
+
+export type RegistryParts = Pick<Gateway, 'env' | 'registries'> & RefuseRegistryParts;
 
 const tags = ['Images'];
 const security = bearer;
@@ -15,7 +17,7 @@ const params = idParam(
   'registry.example.com:5000',
 );
 
-export function mountRegistries(app: App, gateway: Gateway): void {
+export function mountRegistries(app: App, gateway: RegistryParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(

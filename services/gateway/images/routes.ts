@@ -9,10 +9,16 @@ import { bearer, idParam, jsonResponse, page, problems } from '../http/describe.
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
 import { sseHeaders } from '../http/sse.ts';
-import { allImages, keyOfImage } from './list.ts';
-import { commonProblem, type Done, startOperation } from './operation.ts';
-import { pullBody, pullOutcome, pullResult, pullStream } from './pull.ts';
-import { refuseRegistry } from './refuse-registry.ts';
+import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
+import { allImages, type ImageListParts, keyOfImage } from './list.ts';
+import { commonProblem, type Done, type OperationParts, startOperation } from './operation.ts';
+import { type PullParts, pullBody, pullOutcome, pullResult, pullStream } from './pull.ts';
+
+export type ImageParts = Pick<Gateway, 'env' | 'policy'> &
+  ImageListParts &
+  OperationParts &
+  PullParts &
+  RefuseRegistryParts;
 
 const tags = ['Images'];
 const security = bearer;
@@ -21,10 +27,10 @@ const removal = z.object({
   data: z.array(z.object({ worker: z.string(), removed: z.boolean(), error: problemBody.nullable() })),
 });
 
-/** Codes that say no more than "it is not there". */
+/** Codes that only say that the image is not there. */
 const absent = new Set(['not_found', 'image_not_found', 'image_not_present']);
 
-export function mountImages(app: App, gateway: Gateway): void {
+export function mountImages(app: App, gateway: ImageParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(

@@ -1,7 +1,7 @@
 import type { Gateway } from '../gateway.ts';
 
 const everyMs = 60_000;
-/** Expired keys are shown for so long, so that whoever wonders why one is refused finds it. */
+/** Expired keys stay in the list for so long: whoever wonders why a key is refused finds it there. */
 const shownMs = 7 * 24 * 3_600_000;
 
 /** Takes away keys that expired long ago. */

@@ -2,17 +2,19 @@ import { runBlobs, transferKey } from '../../../shared/blobs/blob-store.ts';
 import { isId, madeAt } from '../../../shared/ids.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** What leaves blobs behind (a crash between two steps, a worker that lost its run) is rare; listing them all is dear. */
+export type BlobSweepParts = Pick<Gateway, 'blobs' | 'log' | 'tenantIndexes'>;
+
+/** Blobs are rarely left behind (by a crash between two steps, or a worker that lost its run), and listing all of them is expensive. */
 const everyMs = 3_600_000;
 const stepRuns = 200;
-/** A transfer that is older was given up; one that is read by now is read on, wherever it lies. */
+/** An older transfer was given up. If its file is being read, the reader keeps it open and can finish. */
 const transferMs = 3_600_000;
 
 /**
- * Removes the artifacts of runs that are no more (an id never comes back, so what is looked up once is certain), and
+ * Removes the artifacts of runs that are gone (an id is never used again, so one look is enough), and
  * files on their way to or from a service that nobody waits for.
  */
-export function createBlobSweep(gateway: Gateway) {
+export function createBlobSweep(gateway: BlobSweepParts) {
   let nextAt = 0;
 
   return async (now: number): Promise<void> => {
@@ -21,18 +23,17 @@ export function createBlobSweep(gateway: Gateway) {
     try {
       for await (const tenant of gateway.blobs.list('')) await sweepTenant(gateway, tenant, now);
     } catch (error) {
-      // The store of artifacts is away: the rest of the sweep has nothing to do with it.
+      // The store of artifacts does not answer: the rest of the sweep does not need it.
       gateway.log.warn({ reason: (error as Error).message }, 'artifacts were not swept');
     }
   };
 }
 
-async function sweepTenant(gateway: Gateway, tenant: string, now: number): Promise<void> {
+async function sweepTenant(gateway: BlobSweepParts, tenant: string, now: number): Promise<void> {
   let step: string[] = [];
   const sweep = async () => {
-    const there = await Promise.all(step.map((id) => gateway.redis.exists(gateway.keys.run(id))));
-    for (const [index, id] of step.entries())
-      if (there[index] === 0) await gateway.blobs.removeAll(runBlobs(tenant, id));
+    const there = await gateway.tenantIndexes.existing(step);
+    for (const id of step) if (!there.has(id)) await gateway.blobs.removeAll(runBlobs(tenant, id));
     step = [];
   };
   for await (const id of gateway.blobs.list(tenant)) {

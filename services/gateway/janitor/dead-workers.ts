@@ -1,19 +1,18 @@
 import type { Gateway } from '../gateway.ts';
 
+export type DeathWatchParts = Pick<Gateway, 'workers'>;
+
 /** How long each of these workers has been dead; nothing for those that live. */
-export function createDeathWatch(gateway: Gateway) {
-  // Since when this gateway has missed them: a worker that left for good has no other record.
+export function createDeathWatch(gateway: DeathWatchParts) {
+  // Since when this gateway has not found them: nothing else is recorded of a worker that left for good.
   const missed = new Map<string, number>();
 
   return async (ids: ReadonlySet<string>, now: number): Promise<Map<string, number>> => {
     const all = [...ids];
     const known = await Promise.all(
       all.map(async (id) => {
-        const [alive, seen] = await Promise.all([
-          gateway.workers.alive(id),
-          gateway.redis.zscore(gateway.keys.workers, id),
-        ]);
-        return { id, alive, seen: seen === null ? undefined : Number(seen) };
+        const [alive, seen] = await Promise.all([gateway.workers.alive(id), gateway.workers.lastSeen(id)]);
+        return { id, alive, seen };
       }),
     );
     const dead = new Map<string, number>();
@@ -24,7 +23,7 @@ export function createDeathWatch(gateway: Gateway) {
         dead.set(id, now - (missed.get(id) as number));
       }
     }
-    // What no open run names is not remembered.
+    // Bounded: old entries are of workers that no run names any more.
     if (missed.size > 10_000) missed.clear();
     return dead;
   };

@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
 import { createApiKeySweep } from './api-keys.ts';
-import { createBlobSweep } from './blobs.ts';
+import { type BlobSweepParts, createBlobSweep } from './blobs.ts';
 import { createIndexRepair } from './index-repair.ts';
-import { createOpenRunsSweep } from './open-runs.ts';
-import { enforceRetention } from './retention.ts';
-import { createServicesSweep } from './services.ts';
+import { createOpenRunsSweep, type OpenRunsParts } from './open-runs.ts';
+import { enforceRetention, type RetentionParts } from './retention.ts';
+import { createServicesSweep, type ServicesSweepParts } from './services.ts';
+
+export type JanitorParts = Pick<Gateway, 'apiKeys' | 'janitorLock' | 'log' | 'tenantIndexes'> &
+  BlobSweepParts &
+  OpenRunsParts &
+  RetentionParts &
+  ServicesSweepParts;
 
 const defaultIntervalMs = 5_000;
 
@@ -14,7 +20,7 @@ const defaultIntervalMs = 5_000;
  * Repairs what a crash between two steps left behind, and forgets what is too old. Every step is idempotent and
  * fenced, so two janitors at once do no harm; the lock only spares the work.
  */
-export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) {
+export function createJanitor(gateway: JanitorParts, intervalMs = defaultIntervalMs) {
   const me = randomUUID();
   const sweepOpenRuns = createOpenRunsSweep(gateway);
   const repairIndexes = createIndexRepair(gateway);
@@ -26,16 +32,16 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
 
   /** One sweep, without asking for the lock. */
   async function sweep(now = Date.now()): Promise<void> {
-    await apart('open runs', () => sweepOpenRuns(now));
-    await apart('services', () => sweepServices(now));
-    await apart('retention', () => enforceRetention(gateway, now));
-    await apart('indexes', repairIndexes);
-    await apart('blobs', () => sweepBlobs(now));
-    await apart('API keys', () => sweepApiKeys(now));
+    await separately('open runs', () => sweepOpenRuns(now));
+    await separately('services', () => sweepServices(now));
+    await separately('retention', () => enforceRetention(gateway, now));
+    await separately('indexes', repairIndexes);
+    await separately('blobs', () => sweepBlobs(now));
+    await separately('API keys', () => sweepApiKeys(now));
   }
 
-  /** A fault in one duty keeps no other from being done; that Redis is away does. */
-  async function apart(duty: string, act: () => Promise<void>): Promise<void> {
+  /** A fault in one duty does not stop the others. An error of Redis does: the others would fail as well. */
+  async function separately(duty: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
     } catch (error) {
@@ -46,12 +52,11 @@ export function createJanitor(gateway: Gateway, intervalMs = defaultIntervalMs) 
 
   async function turn(): Promise<void> {
     try {
-      // Lapses before the next turn: whoever comes first then sweeps.
-      const got = await gateway.redis.set(gateway.keys.janitor, me, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
-      if (got === 'OK') await sweep();
+      // The lock ends before the next turn, which may be another gateway's.
+      if (await gateway.janitorLock.take(me, Math.ceil(intervalMs * 0.9))) await sweep();
     } catch (error) {
       const reason = (error as Error).message;
-      // What is not done now is done at the next turn.
+      // The next turn does what this one could not.
       if (isStoreError(error)) gateway.log.warn({ reason }, 'janitor waits for Redis');
       else gateway.log.error({ reason, stack: (error as Error).stack }, 'janitor failed');
     }

@@ -1,31 +1,28 @@
 import { Problem } from '../../../shared/problems.ts';
-import type { RunStatus } from '../../../shared/run-states.ts';
-import { giveBack } from '../../../shared/stores/give-back.ts';
+import { workerLost } from '../../../shared/run-losses.ts';
+import type { RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
-import { createDeathWatch } from './dead-workers.ts';
-import { knownTenants } from './tenants.ts';
-import { judge, type OpenRun, type Verdict } from './verdict.ts';
+import { createDeathWatch, type DeathWatchParts } from './dead-workers.ts';
+import { actionFor, judge, type OpenRun, type RecordFacts, type Verdict } from './verdict.ts';
 
-/** One sweep looks at so many open runs; the next goes on where it stopped. */
+export type OpenRunsParts = Pick<Gateway, 'env' | 'log' | 'openRuns' | 'queue' | 'runs'> & DeathWatchParts;
+
+/** Open runs that one sweep looks at; the next sweep goes on where this one stopped. */
 const maxRuns = 1_000;
 
-const workerLost = new Problem(
-  'worker_lost',
-  'The worker that had this run stopped without a word. Send it again, or set `retries` so that it is tried again by itself.',
-);
 const noWorker = new Problem(
   'no_worker',
   'No worker took this run in time: see GET /v1/workers, then send it again.',
 );
 
 /** Looks after the runs that have not ended. */
-export function createOpenRunsSweep(gateway: Gateway) {
+export function createOpenRunsSweep(gateway: OpenRunsParts) {
   const deathWatch = createDeathWatch(gateway);
   let offset = 0;
 
   return async (now: number): Promise<void> => {
-    const ids = await gateway.redis.zrange(gateway.keys.open, offset, String(offset + maxRuns - 1));
+    const ids = await gateway.openRuns.ids(offset, maxRuns);
     offset = ids.length < maxRuns ? 0 : offset + maxRuns;
     const runs = await glance(gateway, ids, deathWatch, now);
     for (const run of runs) {
@@ -37,8 +34,8 @@ export function createOpenRunsSweep(gateway: Gateway) {
   };
 }
 
-/** What cannot be done for one run is a fault of ours: that run ends by it, and the others are looked after. */
-async function unlessFaulty(gateway: Gateway, id: string, act: () => Promise<unknown>): Promise<void> {
+/** If a run cannot be looked after, that is a fault of ours: the run is ended, and the sweep goes on with the others. */
+async function unlessFaulty(gateway: OpenRunsParts, id: string, act: () => Promise<unknown>): Promise<void> {
   try {
     await act();
   } catch (error) {
@@ -48,7 +45,7 @@ async function unlessFaulty(gateway: Gateway, id: string, act: () => Promise<unk
   }
 }
 
-async function endBroken(gateway: Gateway, id: string): Promise<void> {
+async function endBroken(gateway: OpenRunsParts, id: string): Promise<void> {
   try {
     await gateway.runs.endBroken(id);
     await gateway.queue.remove(id);
@@ -59,77 +56,53 @@ async function endBroken(gateway: Gateway, id: string): Promise<void> {
 }
 
 async function glance(
-  gateway: Gateway,
+  gateway: OpenRunsParts,
   ids: string[],
   deathWatch: ReturnType<typeof createDeathWatch>,
   now: number,
 ): Promise<OpenRun[]> {
-  // Jobs are looked for first: a run that has just got one, or has just ended, is then not taken for lost.
+  // Jobs are looked for first: a run that gets its job, or ends, between the two looks is then not taken for lost.
   const withJob = await gateway.queue.having(ids);
-  const records = await Promise.all(
-    ids.map((id) =>
-      gateway.redis
-        .hmget(gateway.keys.run(id), 'status', 'worker', 'cancel', 'losses', 'dueAt')
-        .catch((error) => {
-          if (isStoreError(error)) throw error;
-          // What stands under its name is no record.
-          return ['broken'];
-        }),
-    ),
-  );
-  const dead = await deathWatch(new Set(records.flatMap(([, worker]) => worker ?? [])), now);
-  return ids.map((id, index) => {
-    const [status = null, worker = null, cancel = null, losses, dueAt] = records[index] ?? [];
-    return {
-      id,
-      status: status as RunStatus | null,
-      worker,
-      cancelRequested: cancel !== null,
-      losses: Number(losses ?? 0),
-      dueAt: Number(dueAt ?? 0),
-      hasJob: withJob.has(id),
-      workerDeadMs: worker === null ? undefined : dead.get(worker),
-    };
-  });
+  const runs = await gateway.openRuns.glance(ids);
+  const dead = await deathWatch(new Set(runs.flatMap(({ worker }) => worker ?? [])), now);
+  return runs.map((run) => ({
+    ...run,
+    hasJob: withJob.has(run.id),
+    workerDeadMs: run.worker === null ? undefined : dead.get(run.worker),
+  }));
 }
 
-async function carryOut(gateway: Gateway, run: OpenRun, verdict: Exclude<Verdict, 'leave'>): Promise<void> {
-  if (verdict === 'gone') return dropFromIndexes(gateway, run.id);
-  if (verdict === 'broken') return endBroken(gateway, run.id);
-  const record = await gateway.runs.read(run.id);
-  if (record === undefined) return dropFromIndexes(gateway, run.id);
-  // No worker could begin it; and what is to be done with it otherwise stands in what cannot be read.
-  if (record.unreadable && verdict !== 'cancelled') return endBroken(gateway, run.id);
-  // A run inside a service has no job: who was to start it has died, or never heard of it.
-  if (record.head.service !== undefined && (verdict === 'enqueue' || verdict === 'retry_or_lost')) {
-    await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
-    return;
-  }
-  const { priority, retries } = record.head.request;
-  switch (verdict) {
-    case 'enqueue':
-      return gateway.queue.add({ id: run.id, priority, delayMs: 0 });
-    case 'retry_or_lost':
-      // claim.lua counts the loss when the job is taken.
-      if (run.losses < retries)
-        return run.hasJob ? undefined : gateway.queue.add({ id: run.id, priority, delayMs: 0 });
-      await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
-      return gateway.queue.remove(run.id);
-    case 'worker_lost':
-      await gateway.runs.endUnheld(record, 'errored', { error: workerLost.toBody() });
-      return gateway.queue.remove(run.id);
-    case 'expired':
-      await gateway.runs.endUnheld(record, 'expired', { error: noWorker.toBody() });
-      return gateway.queue.remove(run.id);
-    case 'cancelled':
-      await gateway.runs.endUnheld(record, 'cancelled', {});
-      return gateway.queue.remove(run.id);
+async function carryOut(
+  gateway: OpenRunsParts,
+  run: OpenRun,
+  verdict: Exclude<Verdict, 'leave'>,
+): Promise<void> {
+  const { runs, queue, openRuns } = gateway;
+  // What is gone or broken is not read.
+  const record = verdict === 'gone' || verdict === 'broken' ? undefined : await runs.read(run.id);
+  const action = actionFor(verdict, run, record && factsOf(record));
+  if (action === 'none') return undefined;
+  if (action === 'end_broken') return endBroken(gateway, run.id);
+  if (action === 'drop' || record === undefined) return openRuns.drop(run.id);
+  switch (action) {
+    case 'add_job':
+      return queue.add({ id: run.id, priority: record.head.request.priority, delayMs: 0 });
+    case 'end_worker_lost':
+      await runs.endUnheld(record, 'errored', { error: workerLost('silent').toBody() });
+      return queue.remove(run.id);
+    case 'end_expired':
+      await runs.endUnheld(record, 'expired', { error: noWorker.toBody() });
+      return queue.remove(run.id);
+    case 'end_cancelled':
+      await runs.endUnheld(record, 'cancelled', {});
+      return queue.remove(run.id);
     default:
-      return verdict satisfies never;
+      return action satisfies never;
   }
 }
 
-async function dropFromIndexes(gateway: Gateway, id: string): Promise<void> {
-  await gateway.redis.zrem(gateway.keys.open, id);
-  for (const tenant of await knownTenants(gateway)) await giveBack(gateway.redis, gateway.keys, tenant, id);
-}
+const factsOf = ({ head, unreadable }: RunRecord): RecordFacts => ({
+  unreadable: unreadable === true,
+  inService: head.service !== undefined,
+  retries: head.request.retries,
+});

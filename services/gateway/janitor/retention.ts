@@ -1,13 +1,15 @@
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
-import { forgetBlobs } from '../runs/forget-blobs.ts';
+import { type ForgetBlobsParts, forgetBlobs } from '../runs/forget-blobs.ts';
+
+export type RetentionParts = Pick<Gateway, 'endedRuns' | 'env' | 'log' | 'room' | 'runs'> & ForgetBlobsParts;
 
 /** One sweep forgets so many runs at most, in steps. */
 const maxForgotten = 2_000;
 const stepRuns = 50;
 
 /** Forgets ended runs, oldest first, until age, number and bytes are within their bounds, and Redis has room. */
-export async function enforceRetention(gateway: Gateway, now: number): Promise<void> {
+export async function enforceRetention(gateway: RetentionParts, now: number): Promise<void> {
   let forgotten = 0;
   while (forgotten < maxForgotten) {
     const ids = await excess(gateway, now);
@@ -20,13 +22,13 @@ export async function enforceRetention(gateway: Gateway, now: number): Promise<v
 }
 
 /**
- * Where Redis is short of memory, those who come are more than those who have been: the oldest go before their time. Only as long as that
- * helps: what fills it may be something else.
+ * When Redis is short of memory, room for new runs matters more than old results: the oldest are forgotten before their time. Only while
+ * that helps: something else may fill Redis.
  */
-async function makeRoom(gateway: Gateway): Promise<void> {
+async function makeRoom(gateway: RetentionParts): Promise<void> {
   let before = await gateway.room.look();
   for (let forgotten = 0; forgotten < maxForgotten && gateway.room.isShort(); forgotten += stepRuns) {
-    const ids = await gateway.redis.zrange(gateway.keys.finished, 0, String(stepRuns - 1));
+    const ids = await gateway.endedRuns.oldest(stepRuns);
     for (const id of ids) await forgetOrDrop(gateway, id);
     const after = await gateway.room.look();
     if (ids.length > 0)
@@ -39,22 +41,22 @@ async function makeRoom(gateway: Gateway): Promise<void> {
   }
 }
 
-async function excess(gateway: Gateway, now: number): Promise<string[]> {
-  const { redis, keys, env } = gateway;
+async function excess(gateway: RetentionParts, now: number): Promise<string[]> {
+  const { endedRuns, env } = gateway;
   const [old, count, bytes] = await Promise.all([
-    redis.zrangebyscore(keys.finished, '-inf', `(${now - env.RUNLET_RETENTION_MS}`, 'LIMIT', 0, stepRuns),
-    redis.zcard(keys.finished),
-    redis.hget(keys.stats, 'retainedBytes'),
+    endedRuns.endedBefore(now - env.RUNLET_RETENTION_MS, stepRuns),
+    endedRuns.count(),
+    endedRuns.bytes(),
   ]);
   if (old.length > 0) return old;
   const tooMany = Math.min(stepRuns, count - env.RUNLET_RETENTION_RUNS);
-  if (tooMany > 0) return redis.zrange(keys.finished, 0, String(tooMany - 1));
-  // One at a time: sizes differ, and no more is to go than must.
-  return Number(bytes ?? 0) > env.RUNLET_RETENTION_BYTES ? redis.zrange(keys.finished, 0, '0') : [];
+  if (tooMany > 0) return endedRuns.oldest(tooMany);
+  // One at a time: sizes differ, and no more than necessary should go.
+  return bytes > env.RUNLET_RETENTION_BYTES ? endedRuns.oldest(1) : [];
 }
 
-/** One that cannot be forgotten would be the oldest for ever, and stand before all others. */
-async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
+/** A run that cannot be forgotten would stay the oldest, and block the retention of all others: its keys are dropped. */
+async function forgetOrDrop(gateway: RetentionParts, id: string): Promise<void> {
   try {
     await forget(gateway, id);
   } catch (error) {
@@ -63,19 +65,18 @@ async function forgetOrDrop(gateway: Gateway, id: string): Promise<void> {
       { run: id, err: error },
       'an ended run could not be forgotten as it should; its keys are dropped',
     );
-    await gateway.redis.zrem(gateway.keys.finished, id);
-    await gateway.redis.del(gateway.keys.run(id), gateway.keys.spec(id), gateway.keys.events(id));
+    await gateway.endedRuns.drop(id);
   }
 }
 
-async function forget(gateway: Gateway, id: string): Promise<void> {
+async function forget(gateway: RetentionParts, id: string): Promise<void> {
   const record = await gateway.runs.read(id);
-  // Without a record nobody knows the tenant; the index of the tenant is repaired by itself (index-repair.ts).
+  // Without a record the tenant is not known. Its index is repaired later (index-repair.ts).
   if (record === undefined) {
-    await gateway.redis.zrem(gateway.keys.finished, id);
+    await gateway.endedRuns.remove(id);
     return;
   }
   const outcome = await gateway.runs.forget(id, record.head.tenant);
-  if (outcome === 'active') await gateway.redis.zrem(gateway.keys.finished, id);
+  if (outcome === 'active') await gateway.endedRuns.remove(id);
   else await forgetBlobs(gateway, record.head);
 }

@@ -2,37 +2,17 @@ import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { isStoreError } from '../http/store-errors.ts';
-import { readAll } from '../services/load.ts';
-import { placeService } from '../services/place.ts';
-import { forgetService, settleService } from '../services/settle.ts';
-import { createDeathWatch } from './dead-workers.ts';
+import { readAll, type ServiceLoadParts } from '../services/load.ts';
+import { type PlaceParts, placeService } from '../services/place.ts';
+import { forgetService, type SettleParts, settleService } from '../services/settle.ts';
+import { createDeathWatch, type DeathWatchParts } from './dead-workers.ts';
+import { judgeService, type ServiceVerdict } from './service-verdict.ts';
 
-/** A worker that is started anew on the same engine adopts its services sooner than this. */
-const lostAfterMs = 30_000;
-/** Somebody waits for it. */
-const neededAfterMs = 10_000;
-
-export type ServiceVerdict = 'leave' | 'place' | 'node_lost' | 'forget';
-
-/**
- * What to do with a service that no live worker holds.
- *
- *   to be removed                                  forget it: what is left on its engine goes when that is back (reaper)
- *   to run, held by nobody                         place it
- *   to run, its worker dead, without volumes       place it on another engine; the old copy is fenced, and destroyed when it is back
- *   to run, its worker dead, with volumes          say that its node is gone
- */
-export function judgeService(record: ServiceRecord, deadMs: number | undefined): ServiceVerdict {
-  const { wanted, worker, status, head } = record;
-  if (worker !== null && deadMs === undefined) return 'leave';
-  const patience = status === 'starting' ? neededAfterMs : lostAfterMs;
-  const lost = worker === null || (deadMs ?? 0) > patience;
-  if (!lost) return 'leave';
-  if (wanted === 'removed') return 'forget';
-  if (wanted !== 'running' || status === 'failed') return 'leave';
-  if (worker !== null && head.request.volumes.length > 0) return 'node_lost';
-  return 'place';
-}
+export type ServicesSweepParts = Pick<Gateway, 'log' | 'services'> &
+  DeathWatchParts &
+  ServiceLoadParts &
+  PlaceParts &
+  SettleParts;
 
 const nodeLost = new Problem(
   'node_lost',
@@ -40,7 +20,7 @@ const nodeLost = new Problem(
 );
 
 /** Looks after services that no live worker holds. */
-export function createServicesSweep(gateway: Gateway) {
+export function createServicesSweep(gateway: ServicesSweepParts) {
   const deathWatch = createDeathWatch(gateway);
 
   return async (now: number): Promise<void> => {
@@ -60,7 +40,11 @@ export function createServicesSweep(gateway: Gateway) {
   };
 }
 
-async function carryOut(gateway: Gateway, record: ServiceRecord, verdict: Exclude<ServiceVerdict, 'leave'>) {
+async function carryOut(
+  gateway: ServicesSweepParts,
+  record: ServiceRecord,
+  verdict: Exclude<ServiceVerdict, 'leave'>,
+) {
   switch (verdict) {
     case 'place':
       await placeService(gateway, record);

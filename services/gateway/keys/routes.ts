@@ -3,14 +3,15 @@ import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
 import type { GatewayContext } from '../http/context.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type Answer, type OnceParts, once, onceKey } from '../http/once.ts';
 import { pageQuery, paginate } from '../http/query.ts';
-import { type Answer, once } from '../runs/once.ts';
+import { newApiKey } from '../keyring/new-api-key.ts';
 import * as documents from './documents.ts';
-import { newApiKey } from './new-api-key.ts';
 
-export function mountKeys(app: App, gateway: Gateway): void {
+export type KeyParts = Pick<Gateway, 'apiKeys' | 'env' | 'keyring' | 'log'> & OnceParts;
+
+export function mountKeys(app: App, gateway: KeyParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(
@@ -19,10 +20,9 @@ export function mountKeys(app: App, gateway: Gateway): void {
     { method: 'post', path: '/v1/keys', admin: true, body: newKey, document: documents.createDocument },
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
-      const key = idempotencyKey(c.req.header('idempotency-key'));
       return once(
         gateway,
-        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/keys\n${text}` },
+        onceKey(c, '/v1/keys', text),
         () => createKey(gateway, c, body),
         async (location) => JSON.stringify(await ownKey(gateway, tenant, location?.split('/').at(-1) ?? '')),
       );
@@ -44,7 +44,7 @@ export function mountKeys(app: App, gateway: Gateway): void {
     async (c) => {
       const { tenant, keyId } = c.var.identity;
       const id = c.req.param('id') ?? '';
-      // It is to hear that it has done so.
+      // The request revokes its own key, and must get its answer.
       if (id === keyId) c.var.outliveKey();
       if (!(await gateway.keyring.revoke(tenant, id))) throw noSuchKey(id);
       audit(gateway, c, 'API key taken back', id);
@@ -53,7 +53,7 @@ export function mountKeys(app: App, gateway: Gateway): void {
   );
 }
 
-async function createKey(gateway: Gateway, c: GatewayContext, wanted: NewKey): Promise<Answer> {
+async function createKey(gateway: KeyParts, c: GatewayContext, wanted: NewKey): Promise<Answer> {
   const key = newApiKey();
   const made = await gateway.apiKeys.create(c.var.identity.tenant, wanted, key);
   audit(gateway, c, 'API key made', made.id, { role: made.role, expiresAt: made.expiresAt });
@@ -65,13 +65,13 @@ async function createKey(gateway: Gateway, c: GatewayContext, wanted: NewKey): P
   };
 }
 
-/** Who did what to which key: never a key, nor what its maker wrote. */
-function audit(gateway: Gateway, c: GatewayContext, what: string, id: string, more: object = {}): void {
+/** Logs who did what to which key; never the key itself, nor its name. */
+function audit(gateway: KeyParts, c: GatewayContext, what: string, id: string, more: object = {}): void {
   const { tenant, keyId } = c.var.identity;
   gateway.log.info({ audit: true, requestId: c.var.requestId, tenant, by: keyId, key: id, ...more }, what);
 }
 
-async function ownKey(gateway: Gateway, tenant: string, id: string) {
+async function ownKey(gateway: KeyParts, tenant: string, id: string) {
   const found = (await gateway.apiKeys.all(tenant)).find((one) => one.id === id);
   if (found === undefined) throw noSuchKey(id);
   return found;

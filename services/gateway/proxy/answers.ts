@@ -1,40 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '../../../shared/problems.ts';
+import { problemBody, problemFields, servedByUs } from '../http/problem-fields.ts';
 import type { Caller } from './clients/caller.ts';
-
-/** Fields of every answer of our own on a service's origin: it is nobody's page, and kept by nobody. */
-const always = [
-  'Cache-Control',
-  'no-store',
-  'X-Content-Type-Options',
-  'nosniff',
-  'Referrer-Policy',
-  'no-referrer',
-];
-
-/** RFC 9457 */
-export function problemFields(problem: Problem): string[] {
-  const fields = ['Content-Type', 'application/problem+json', ...always];
-  if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
-  // RFC 9110 §11.6.1
-  if (problem.code === 'unauthorized') fields.push('WWW-Authenticate', 'Bearer realm="runlet"');
-  return fields;
-}
-
-export const problemBody = (problem: Problem) => Buffer.from(JSON.stringify(problem.toBody()));
 
 export function answerProblem(caller: Caller, problem: Problem): void {
   answer(caller, problem.status, problemFields(problem), problemBody(problem));
 }
 
-/** @param location must hold what a field may hold, and lead where it is safe to lead */
+/** @param location must be a valid field value, and safe to send a client to */
 export function answerRedirect(
   caller: Caller,
   status: 303 | 308,
   location: string,
   more: string[] = [],
 ): void {
-  answer(caller, status, [...always, 'Location', location, ...more], Buffer.alloc(0));
+  answer(caller, status, [...servedByUs, 'Location', location, ...more], Buffer.alloc(0));
 }
 
 function answer(caller: Caller, status: number, fields: string[], body: Buffer): void {

@@ -2,9 +2,9 @@ import { cookieOfHost } from './cookies.ts';
 import { isOfEdge } from './http1/field-kinds.ts';
 
 /**
- * A service that is reached by its name has an origin of its own, and says of it what it likes. Not what is of the edge of the connection:
- * that is ours, and what browsers remember of it (Alt-Svc for up to years, NEL with reports of every failure) outlives the service, whose
- * name may be another one's tomorrow. Nor does a cookie of it go to its neighbours.
+ * A service that is reached by its name has an origin of its own, and may set any field of it. Not those about the server of the connection:
+ * we are that server, and what browsers remember of it (Alt-Svc for up to years, NEL with reports of every failure) outlives the service, whose
+ * name may belong to another service tomorrow. Its cookies do not go to other services either.
  *
  * @param host as the client asked for it
  */

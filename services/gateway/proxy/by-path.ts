@@ -2,12 +2,12 @@ import { cookieBelow } from './cookies.ts';
 import { isOfOrigin } from './http1/field-kinds.ts';
 
 /**
- * A service that is reached by path shares the API's origin, and that of every other service. Its pages get an opaque origin
- * instead; what else would reach past its path is taken back below it.
+ * A service that is reached by path shares one origin with the API and with every other service. Its pages get an opaque origin
+ * instead; fields that would act outside of its path are limited to it.
  */
 const sandbox = 'sandbox allow-scripts allow-forms allow-popups allow-downloads';
 
-/** @param authority the Host that the container was told */
+/** @param authority the Host that was sent to the container */
 export function confine(fields: readonly string[], prefix: string, authority: string): string[] {
   // Beside a policy of its own: of several, each must allow (CSP3 §8.1).
   const confined = ['Content-Security-Policy', sandbox];
@@ -26,7 +26,7 @@ export function confine(fields: readonly string[], prefix: string, authority: st
   return confined;
 }
 
-/** A redirect to a path, or to what the container takes for its origin, stays on this way to it. */
+/** A redirect to a path, or to the origin as the container knows it, is rewritten to lead below the prefix. */
 function below(location: string, prefix: string, authority: string): string {
   const origin = /^https?:\/\/([^/?#]*)/i.exec(location);
   if (origin !== null && origin[1]?.toLowerCase() === authority.toLowerCase()) {
@@ -37,5 +37,5 @@ function below(location: string, prefix: string, authority: string): string {
   return isPath && !isBelow(location, prefix) ? prefix + location : location;
 }
 
-/** It knows its prefix (X-Forwarded-Prefix), and has written it. */
+/** The container knows its prefix (X-Forwarded-Prefix), and has used it already. */
 const isBelow = (path: string, prefix: string) => path === prefix || path.startsWith(`${prefix}/`);

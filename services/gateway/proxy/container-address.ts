@@ -1,8 +1,8 @@
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 
 /**
- * Where the container's port is reached from here: itself, from the network that its worker is in; elsewhere where the worker's
- * machine has published it.
+ * The address of the container's port from here: the container's own, if this program is in the worker's network; else the port that the
+ * worker's machine has published.
  *
  * @param here networkNamespace() of this program
  */

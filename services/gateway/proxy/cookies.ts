@@ -1,4 +1,4 @@
-import { tokenName } from './access/credentials.ts';
+import { tokenName } from '../services/signed-url.ts';
 
 /** RFC 6265 §5.2: name and value, and the attributes behind them, as they stand between the semicolons. */
 function partsOf(cookie: string): {
@@ -13,10 +13,10 @@ function partsOf(cookie: string): {
   return { pair, attributes };
 }
 
-/** One that would be taken for ours when it comes back: without a name, browsers send the value alone. */
+/** Whether it would be taken for our cookie when it comes back. Browsers send a cookie without a name as its value alone. */
 const isOurs = (pair: string) => new RegExp(`^\\s*=?\\s*${tokenName}\\s*(?:=|$)`, 'i').test(pair);
 
-/** Of a service that shares its origin: no domain, and a path below the prefix. `undefined`: it is not passed on. */
+/** For a service that shares its origin: no domain, and a path below the prefix. `undefined`: the cookie is dropped. */
 export function cookieBelow(cookie: string, prefix: string): string | undefined {
   const { pair, attributes } = partsOf(cookie);
   if (isOurs(pair)) return undefined;
@@ -28,8 +28,8 @@ export function cookieBelow(cookie: string, prefix: string): string | undefined 
 }
 
 /**
- * Of a service with a host of its own: for that host alone. With a domain above it, it would go to every service there, and to the API; with
- * the host itself as its domain, to the tenant of that name. Another domain no browser takes from this host: it is left as it is.
+ * For a service with a host of its own: only for that host. A domain above it would send the cookie to every service there, and to the API;
+ * the host itself as domain, to the tenant of that name. Browsers refuse any other domain from this host: those stay.
  */
 export function cookieOfHost(cookie: string, host: string): string | undefined {
   const { pair, attributes } = partsOf(cookie);

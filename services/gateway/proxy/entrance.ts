@@ -1,6 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
 import { serviceUrl } from '../../../shared/stores/service-present.ts';
 import type { Gateway } from '../gateway.ts';
+import { trustedProxies } from '../trusted-proxies.ts';
 import { type Access, type Pass, refusal } from './access/access.ts';
 import { tokenInQuery } from './access/credentials.ts';
 import { ofHost } from './by-name.ts';
@@ -11,24 +12,25 @@ import type { Known, KnownServices } from './known-services.ts';
 import { after } from './maybe-async.ts';
 import { requestHead } from './request-head.ts';
 import type { Target } from './target.ts';
-import { trustedProxies } from './trusted-proxies.ts';
 import type { AwaitReady, Waiting } from './wake.ts';
+
+export type EntranceParts = Pick<Gateway, 'env'>;
 
 export type Wanted = Pick<Caller, 'method' | 'host' | 'fields' | 'address'> & { target: Target };
 
-/** The service that a request is for, once it may call it. */
+/** The service that a request is for, and how the request may go on. */
 export type Admitted = { known: Known; pass: Pass };
 
-/** What the container is sent, and what is done to what it answers. */
-export type Dressed = {
+/** The head that the container is sent, and what is changed in its answer. */
+export type Prepared = {
   head: string;
-  dress: (fields: readonly string[]) => readonly string[];
+  changeFields: (fields: readonly string[]) => readonly string[];
   hold: Pass['hold'];
 };
 
-/** The way of a request up to its container. In steady use nothing on it waits. */
-export function entranceTo(parts: {
-  gateway: Gateway;
+/** The steps of a request before its container: find the service, check access, wait until it is ready. In steady use none of them waits. */
+export function createEntrance(parts: {
+  gateway: EntranceParts;
   services: KnownServices;
   access: Access;
   awaitReady: AwaitReady;
@@ -60,7 +62,7 @@ export function entranceTo(parts: {
       });
     },
 
-    /** The connections to its container, once it is ready. `undefined`: the client has gone. */
+    /** The connections to its container, once the service is ready. `undefined`: the client has gone. */
     reach(known: Known, caller: Waiting): Pool | undefined | Promise<Pool | undefined> {
       const ready = after(services.use(known), () => awaitReady(known, caller));
       return after(ready, () => {
@@ -71,19 +73,21 @@ export function entranceTo(parts: {
       });
     },
 
-    dressed(
+    /** The request as the container gets it. */
+    prepare(
       { known, pass }: Admitted,
       { method, host, fields, address, target }: Wanted,
       bodyLength: number | undefined,
       upgrade: string | undefined,
-    ): Dressed {
+    ): Prepared {
       const prefix = target.kind === 'path' ? `/s/${target.id}` : '';
-      // By path it is told the name that it has by name: what it makes of that leads to an origin that is its own.
-      const told = prefix === '' ? host : new URL(serviceUrl(known.record.head, gateway.env)).host;
+      // By path too it is sent the host name of the service: links that it makes from it lead to the service's own origin.
+      const hostForContainer =
+        prefix === '' ? host : new URL(serviceUrl(known.record.head, gateway.env)).host;
       const head = requestHead({
         method,
         target: tokenInQuery(target.path).target,
-        host: told,
+        host: hostForContainer,
         fields,
         passAuthorization: pass.passAuthorization,
         bodyLength,
@@ -92,7 +96,8 @@ export function entranceTo(parts: {
       });
       return {
         head,
-        dress: (answer) => (prefix === '' ? ofHost(answer, host) : confine(answer, prefix, told)),
+        changeFields: (answer) =>
+          prefix === '' ? ofHost(answer, host) : confine(answer, prefix, hostForContainer),
         hold: pass.hold,
       };
     },
@@ -117,4 +122,4 @@ const notPublished = (name: string) =>
     `The port of the service ${name} is not published on its worker's machine: restart the service.`,
   );
 
-export type Entrance = ReturnType<typeof entranceTo>;
+export type Entrance = ReturnType<typeof createEntrance>;

@@ -1,5 +1,5 @@
+import { lingering } from '../http/linger.ts';
 import type { Caller, CallerEvents } from './clients/caller.ts';
-import { lingering } from './clients/linger.ts';
 import type { AnswerHead } from './http1/answer-head.ts';
 import type { Asker, Connection, Failure } from './http1/connection.ts';
 import type { Pool } from './http1/pool.ts';
@@ -9,22 +9,22 @@ export type Exchanged = {
   /** The head of the request for the container. */
   head: string;
   /** Changes the fields of an answer on its way. */
-  dress: (fields: readonly string[]) => readonly string[];
-  /** There was no answer, and the client has heard of nothing yet. Whoever is told answers in its place. */
+  changeFields: (fields: readonly string[]) => readonly string[];
+  /** There was no answer, and nothing was sent to the client yet: the callee answers. @param untouched none of the body was read */
   unanswered: (failure: Failure | 'full', untouched: boolean) => void;
-  /** It is over, however. Called once, and not after `unanswered`. */
+  /** The exchange is over, with or without success. Called once, and not after `unanswered`. */
   over: () => void;
 };
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 /**
- * One request on a connection to the container, both bodies streaming at once. Neither side is read faster than the other takes it.
+ * One request over a connection to the container; both bodies stream at the same time. Neither side is read faster than the other takes it.
  *
  *   no answer         unanswered
- *   broken answer     the client's connection breaks too: what it has is not the whole
- *   the client goes   the connection to the container breaks: it need not go on
- *   an early answer   before the whole request came: it goes back at once, and the request goes on as long as the container keeps its
+ *   broken answer     the client's connection is broken off too, since its answer is not complete
+ *   the client goes   the connection to the container is closed: nobody needs the answer
+ *   an early answer   before the whole request came: it is sent at once, and the request goes on while the container keeps its
  *                     connection and reads; once it does not, the client's connection ends with the answer (RFC 9112 §9.6)
  */
 export class Exchange implements Asker, CallerEvents {
@@ -32,13 +32,13 @@ export class Exchange implements Asker, CallerEvents {
   private readonly options: Exchanged;
   private readonly pool: Pool;
   private connection: Connection | undefined;
-  /** The connection may have been closed by the container before this request came to it. */
+  /** The connection was used before, so the container may have closed it before this request arrived. */
   private used = false;
   private reading = false;
   private wholeRead: boolean;
   private begun = false;
   private finished = false;
-  /** The client waits for a 100 before it sends the body, or may; none of either has come. */
+  /** The client asked for a 100 before it sends the body, and neither a 100 nor any of the body has come. */
   private expects: boolean;
   private answeredStatus = 0;
   private namedByAnswer: readonly string[] = [];
@@ -70,7 +70,7 @@ export class Exchange implements Asker, CallerEvents {
     this.used = connection.used;
     connection.ask(this, this.caller.method, this.options.head, this.wholeRead);
     if (this.wholeRead) return;
-    // Not before there is somebody to take it: what was not read can be sent elsewhere.
+    // Only once there is a connection: a body that was not read can still be sent to another container.
     if (connection.connected) this.read();
     else connection.socket.once('connect', () => this.read());
   }
@@ -124,7 +124,7 @@ export class Exchange implements Asker, CallerEvents {
 
   informed({ status, reason, fields }: AnswerHead): void {
     if (status === 100) this.expects = false;
-    this.caller.inform(status, reason, this.options.dress(fields));
+    this.caller.inform(status, reason, this.options.changeFields(fields));
   }
 
   answered({ status, reason, fields, framing, keepAlive, named }: AnswerHead): void {
@@ -132,9 +132,9 @@ export class Exchange implements Asker, CallerEvents {
     this.namedByAnswer = named;
     this.answeredStatus = status;
     const length = framing === 'none' ? null : typeof framing === 'number' ? framing : undefined;
-    // Who was to wait for a 100, and got this, may send the body or not: what comes next could be read as either (RFC 9110 §10.1.1).
+    // A client that waited for a 100, and gets this answer, may send the body or not: what comes next could be a body or a request (RFC 9110 §10.1.1).
     const more = keepAlive && !this.expects && this.connection?.hears === true;
-    this.caller.answer(status, reason, this.options.dress(fields), length, more);
+    this.caller.answer(status, reason, this.options.changeFields(fields), length, more);
   }
 
   data(chunk: Buffer): void {
@@ -153,7 +153,7 @@ export class Exchange implements Asker, CallerEvents {
     const trailers = came.length === 0 ? came : trailersOf(came, this.namedByAnswer);
     if (more && !this.expects) {
       this.early = true;
-      // What was refused may still come to its end, so that both connections stay of use; but not for ever.
+      // The rest of a refused request may still come, so that both connections can be used again; but not for ever.
       if (this.answeredStatus >= 300)
         this.patience = setTimeout(() => this.stopBody('cut'), lingering.totalMs);
       this.caller.end(trailers, true);
@@ -186,7 +186,7 @@ export class Exchange implements Asker, CallerEvents {
     else this.decline(failure);
   }
 
-  /** The client has its answer, and nobody wants the rest of its request. */
+  /** The client has its answer, and nobody needs the rest of its request. */
   private stopBody(how: 'cut' | 'discard'): void {
     this.connection?.abandon();
     this.connection = undefined;

@@ -2,7 +2,7 @@ import { Problem } from '../../../shared/problems.ts';
 import type { ServiceHead } from '../../../shared/stores/service-record.ts';
 import type { Failure } from './http1/connection.ts';
 
-/** What is answered where the container has not. */
+/** The answer when the container gave none. */
 export function failureProblem({ name, request }: ServiceHead, failure: Failure | 'full'): Problem {
   if (failure === 'full')
     return new Problem('overloaded', `The service ${name} has too many connections: try again in a moment.`, {

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
 
 export type From = {
-  /** The peer's: the client, or the proxy before this one. */
+  /** Of the peer: the client, or the proxy before this one. */
   address: string;
   host: string;
   proto: string;
   prefix: string;
-  /** What the peer says of its own client is believed (RUNLET_TRUSTED_PROXIES). */
+  /** Whether we believe what the peer says of its own client (RUNLET_TRUSTED_PROXIES). */
   trusted: boolean;
 };
 
@@ -20,10 +20,10 @@ const hosts = /^[\x21-\x2b\x2d-\x7e]+(?:[ \t]*,[ \t]*[\x21-\x2b\x2d-\x7e]+)*$/;
 const address = /^[0-9a-f.:[\]%]+$/i;
 
 /**
- * The lines that tell a container of the client, however many proxies away it is. They are ours alone, unless a proxy that is trusted
- * has sent some: to those is added, and what it does not say is as it would be without it.
+ * The lines that tell a container of the client, however many proxies are in between. We write them alone, unless a trusted proxy
+ * has sent some: then we add to those, and write the others as usual.
  *
- * @param said what came of these fields: name, value, name, value
+ * @param said the fields of this kind in the request: name, value, name, value
  */
 export function forwardedLines(from: From, said: readonly string[]): string {
   const told = from.trusted ? together(said) : none;
@@ -61,11 +61,11 @@ function together(said: readonly string[]): Readonly<Record<string, string | und
 }
 
 /**
- * RFC 7239 §4. One that is malformed is begun anew: in a string that was never closed, what is added would be the client's own word, and
- * readers differ about what stands before it.
+ * RFC 7239 §4. A malformed one is replaced: inside a string that was never closed, our addition would be part of the client's text, and
+ * readers disagree about the text before it.
  */
 function addedTo(forwarded: string, { address: by, host, proto }: From): string {
-  // Colons and brackets want quotes (§6).
+  // Colons and brackets must be quoted (§6).
   const node = isIPv6(by) ? `"[${by}]"` : by === '' ? 'unknown' : by;
   if (isForwarded(forwarded)) return `${forwarded}, for=${node}`;
   return `for=${node};host="${host.replace(/["\\]/g, '\\$&')}";proto=${proto}`;

@@ -4,31 +4,31 @@ import type { AnswerHead } from './http1/answer-head.ts';
 import type { Asker, Connection, Failure } from './http1/connection.ts';
 
 export type Outcome = {
-  /** The container has agreed: what both sides say from now on is theirs. `rest` came after its head. */
+  /** The container has agreed: from now on bytes are passed both ways. `rest` came after its head. */
   switched: (container: Socket, rest: Buffer) => void;
-  /** It has not answered at all, and the client has heard of nothing. */
+  /** The container has not answered, and nothing was sent to the client. */
   unanswered: (failure: Failure) => void;
-  /** It has refused, and the refusal has been passed on. */
+  /** The container has refused, and its answer was passed on. */
   refused: () => void;
 };
 
-/** What a container answers to a request to switch protocols (RFC 9110 §7.8), on its way to the client. */
+/** Passes the container's answer to a request to switch protocols (RFC 9110 §7.8) on to the client. */
 export class Handshake implements Asker {
   private readonly client: Socket;
   private readonly connection: Connection;
-  private readonly dress: (fields: readonly string[]) => readonly string[];
+  private readonly changeFields: (fields: readonly string[]) => readonly string[];
   private readonly outcome: Outcome;
   private begun = false;
 
   constructor(
     client: Socket,
     connection: Connection,
-    dress: (fields: readonly string[]) => readonly string[],
+    changeFields: (fields: readonly string[]) => readonly string[],
     outcome: Outcome,
   ) {
     this.client = client;
     this.connection = connection;
-    this.dress = dress;
+    this.changeFields = changeFields;
     this.outcome = outcome;
   }
 
@@ -36,15 +36,15 @@ export class Handshake implements Asker {
 
   switched({ reason, fields, upgrade }: AnswerHead, rest: Buffer): void {
     const protocol = upgrade === undefined ? [] : ['Upgrade', upgrade];
-    const all = ['Connection', 'Upgrade', ...protocol, ...this.dress(fields)];
+    const all = ['Connection', 'Upgrade', ...protocol, ...this.changeFields(fields)];
     this.client.write(`${headText(101, reason, all)}\r\n`, 'latin1');
     this.outcome.switched(this.connection.handOver(), rest);
   }
 
-  /** Its body ends with the connection, whatever it ended with before. */
+  /** For the client the body ends with the connection, however the container has framed it. */
   answered({ status, reason, fields }: AnswerHead): void {
     this.begun = true;
-    const all = [...this.dress(fields), 'Connection', 'close'];
+    const all = [...this.changeFields(fields), 'Connection', 'close'];
     this.client.write(`${headText(status, reason, all)}\r\n`, 'latin1');
   }
 

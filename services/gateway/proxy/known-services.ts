@@ -2,32 +2,35 @@ import { newId } from '../../../shared/ids.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import { tellsUsesEveryMs } from '../../../shared/stores/services.ts';
+import { within } from '../../../shared/within.ts';
 import type { Gateway } from '../gateway.ts';
 import { addressOf } from './container-address.ts';
 import type { Limits } from './http1/connection.ts';
 import { createPool, type Pool } from './http1/pool.ts';
 import type { Target } from './target.ts';
 
-/** A service that somebody calls, as this gateway knows it. */
+export type KnownServicesParts = Pick<Gateway, 'keys' | 'log' | 'services' | 'wakeups'>;
+
+/** What this gateway knows of a service that somebody calls. */
 export type Known = {
   record: ServiceRecord;
-  /** All by performance.now(). When it was last in use, of which use the store was told last, and when. */
+  /** These by performance.now(): the last use; the last use that the store was told of; and when it was told. */
   usedAt: number;
   toldAt: number;
   touchedAt: number;
-  /** When the store last told how it is. */
+  /** When the store was last asked for its record. */
   freshAt: number;
   loadedAt: number;
-  /** Requests and connections that are under way. */
+  /** How many requests and connections are under way. */
   open: number;
-  /** Its record is no more. */
+  /** Its record is gone. */
   gone: boolean;
-  /** Who wants to hear of its changes. */
+  /** To be called when its record changes. */
   waiting: Set<() => void>;
   pool: { of: string; record: ServiceRecord; pool: Pool } | undefined;
   looking: Promise<void> | undefined;
   touching: Promise<void> | undefined;
-  /** A use that came soon after another is told a little later. */
+  /** The timer of a use that is told later, because another was told shortly before. */
   telling: NodeJS.Timeout | undefined;
   unlisten: () => void;
 };
@@ -36,22 +39,22 @@ type Named = Target & { kind: 'name' | 'path' };
 
 const never = Number.NEGATIVE_INFINITY;
 const tickMs = 1_000;
-/** What was heard so long ago is asked for again before it is relied on. In steady use that is told comes before. */
+/** An older record is read again before it is used. In steady use the answers of the touches come sooner than that. */
 const freshMs = 2_000;
-/** A store that does not answer holds up no service: what is known of it is used. */
+/** How long a request waits for the store: after that it goes by what is known. */
 const patienceMs = 500;
 const forgetMs = 60_000;
 
-export type KnownServices = ReturnType<typeof knowServices>;
+export type KnownServices = ReturnType<typeof createKnownServices>;
 
 /**
- * The services that are called, with their connections. They are looked up once; hints (pub/sub) and the answers of the touches
- * keep what is known of them right. A forwarded request asks the store nothing.
+ * The services that are called, with their connections. Each is looked up once; hints (pub/sub) and the answers to the touches
+ * keep its record up to date. A forwarded request does not ask the store.
  *
- * Each use is told with its own time: the first after a while at once, others a little after the one that was told before, the end of
- * what takes long too. So what the store knows is never more than that behind, which is what an idle clock relies on.
+ * The store is told of each use with its time: the first after a pause at once, the others a little after the previous one; the end of a
+ * long use too. So the store is never further behind than that, on which the idle clock relies.
  */
-export function knowServices(gateway: Gateway, limits: Limits) {
+export function createKnownServices(gateway: KnownServicesParts, limits: Limits) {
   const { services, wakeups, keys, log } = gateway;
   const here = networkNamespace();
   const byId = new Map<string, Known>();
@@ -86,7 +89,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
       .then((unlisten) => {
         if (known.gone) return unlisten();
         known.unlisten = unlisten;
-        // What happened before the subscription stood was not heard.
+        // Changes before the subscription stood were not heard.
         return hint(known);
       })
       .catch((error: Error) => log.warn({ service: id, reason: error.message }, 'listening failed'));
@@ -117,11 +120,11 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     for (const wake of known.waiting) wake();
   }
 
-  /** Connections are kept for one start of one container. */
+  /** Connections are kept as long as it is the same start of the same container. */
   const poolName = ({ generation, state }: ServiceRecord) =>
     `${generation} ${state.startedAt} ${JSON.stringify(state.place)}`;
 
-  /** Reads its record anew; that is no use of it. */
+  /** Reads its record again, which does not count as a use. */
   function look(known: Known): Promise<void> {
     known.looking ??= services
       .read(known.record.head.id)
@@ -135,7 +138,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
   async function hint(known: Known): Promise<void> {
     known.freshAt = never;
     if (known.open === 0) return;
-    // One that is under way may have read what was before.
+    // A read that is under way may be older than the change.
     await known.looking?.catch(() => {});
     await look(known).catch(() => {});
   }
@@ -162,7 +165,7 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     touch(known).catch((error: Error) => log.warn({ reason: error.message }, 'touching failed'));
   };
 
-  /** It is in use. */
+  /** Notes that it is in use. */
   function note(known: Known, now: number): void {
     known.usedAt = now;
     if (known.telling !== undefined || known.gone) return;
@@ -211,27 +214,23 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     /** From now on it is known. For one that may be called: what strangers ask for is not kept. */
     know: (record: ServiceRecord): Known => byId.get(record.head.id) ?? load(record),
 
-    /** Notes a use, and makes sure that what is known is not old. `undefined`: it is not. */
+    /** Notes a use, and waits for a fresh record if the known one is too old. `undefined`: it is fresh. */
     use(known: Known): Promise<void> | undefined {
       const now = performance.now();
       known.usedAt = now;
       const news = now - known.freshAt < freshMs ? undefined : touch(known).catch(() => {});
       note(known, now);
       if (news === undefined) return undefined;
-      let patience: NodeJS.Timeout | undefined;
-      const wait = new Promise<void>((resolve) => {
-        patience = setTimeout(resolve, patienceMs);
-      });
-      return Promise.race([news, wait]).finally(() => clearTimeout(patience));
+      return within(patienceMs, news);
     },
 
-    /** One of those that are `open` is over. */
+    /** One of the `open` requests is over. */
     leave(known: Known): void {
       known.open -= 1;
       note(known, performance.now());
     },
 
-    /** The connections to its container. `undefined`: it has none, or not this port. */
+    /** The connections to its container. `undefined`: there is no container, or its port is not published. */
     poolOf(known: Known): Pool | undefined {
       const { record } = known;
       if (known.pool?.record === record) return known.pool.pool;

@@ -2,49 +2,57 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Gateway } from '../gateway.ts';
-import { accessTo } from './access/access.ts';
-import { knowKeys } from './access/api-keys.ts';
+import { isEnding } from '../http/early-answer.ts';
+import { createAccess } from './access/access.ts';
+import { createKnownKeys } from './access/api-keys.ts';
 import type { Caller } from './clients/caller.ts';
-import { openLane } from './clients/fast-path.ts';
-import { isEnding, NodeCaller } from './clients/node-caller.ts';
-import { entranceTo } from './entrance.ts';
-import { knowServices } from './known-services.ts';
-import { problemsOf, serving } from './serve.ts';
+import { openFastPath } from './clients/fast-path.ts';
+import { NodeCaller } from './clients/node-caller.ts';
+import { createEntrance, type EntranceParts } from './entrance.ts';
+import { createKnownServices, type KnownServicesParts } from './known-services.ts';
+import { createProblemOf, createServe } from './serve.ts';
 import { originForm, targetFinder } from './target.ts';
 import { openTunnels } from './tunnel.ts';
-import { readinessOf } from './wake.ts';
+import { createAwaitReady, type WakeParts } from './wake.ts';
 
-/** A container that does not take a connection by then is not there; the same as for a host that drops packets. */
+export type ProxyParts = Pick<Gateway, 'env' | 'keyring' | 'log'> &
+  EntranceParts &
+  KnownServicesParts &
+  WakeParts;
+
+/** A container that does not accept a connection within this time counts as unreachable, like a host that drops packets. */
 const connectMs = 10_000;
 const headBytes = 64 * 1024;
-
-export type ServiceProxy = ReturnType<typeof createServiceProxy>;
 
 /**
  * Requests for services, on their way to the containers.
  *
- *   lane, or Node's server ─▶ target ─▶ known services ─▶ access ─▶ readiness ─▶ exchange ─▶ pool ─▶ connection
+ *   fast path, or Node's server ─▶ target ─▶ known services ─▶ access ─▶ readiness ─▶ exchange ─▶ pool ─▶ connection
  *   (a Caller)                whose it is                 who may   wakes it     both bodies
  */
-export function createServiceProxy(gateway: Gateway) {
+export function createServiceProxy(gateway: ProxyParts) {
   const { env, keyring } = gateway;
   const findTarget = targetFinder(env);
-  const services = knowServices(gateway, { connectMs, answerMs: env.RUNLET_SERVICE_TIMEOUT_MS, headBytes });
-  const entrance = entranceTo({
+  const services = createKnownServices(gateway, {
+    connectMs,
+    answerMs: env.RUNLET_SERVICE_TIMEOUT_MS,
+    headBytes,
+  });
+  const entrance = createEntrance({
     gateway,
     services,
-    access: accessTo(knowKeys(keyring), env.RUNLET_SECRET_KEY),
-    awaitReady: readinessOf(gateway, services),
+    access: createAccess(createKnownKeys(keyring), env.RUNLET_SECRET_KEY),
+    awaitReady: createAwaitReady(gateway, services),
   });
-  const problemOf = problemsOf(gateway.log);
-  const serve = serving({ entrance, services, problemOf });
+  const problemOf = createProblemOf(gateway.log);
+  const serve = createServe({ entrance, services, problemOf });
   const tunnels = openTunnels(entrance, services, problemOf);
-  const lane = openLane(({ host, target }) => {
+  const fastPath = openFastPath(({ host, target }) => {
     const found = findTarget(host, target);
     return found && ((caller: Caller) => serve(caller, found));
   });
 
-  /** Where a request of Node's parser goes. `undefined`: it is not for a service. */
+  /** The target of a request from Node's parser. `undefined`: it is not for a service. */
   function find(incoming: IncomingMessage) {
     const origin = originForm(incoming.url ?? '', incoming.headers.host);
     const target = origin && findTarget(origin.host, origin.target);
@@ -69,14 +77,14 @@ export function createServiceProxy(gateway: Gateway) {
       }
       const found = find(incoming);
       if (found === undefined) return false;
-      // Of a server over TCP.
+      // A server over TCP has no other sockets.
       tunnels.open(incoming, found, socket as Socket, early);
       return true;
     },
 
     /**
-     * Whether a request with an Upgrade field is to become a tunnel; `undefined`: it is not for a service. One with a body cannot; and
-     * HTTP/2 is not what is spoken here (RFC 9113 §3.1 has dropped that way to it).
+     * Whether a request with an Upgrade field becomes a tunnel; `undefined`: it is not for a service. A request with a body does not; and
+     * HTTP/2 is not supported (RFC 9113 §3.1 has removed this way to it).
      */
     upgrades(incoming: IncomingMessage): boolean | undefined {
       if (find(incoming) === undefined) return undefined;
@@ -85,16 +93,16 @@ export function createServiceProxy(gateway: Gateway) {
       return bare && !/^h2c?$/i.test(upgrade ?? '');
     },
 
-    lane,
+    fastPath,
 
-    /** WebSockets too, of which Node's server knows nothing. */
+    /** WebSockets too, which Node's server does not close. */
     closeAllConnections(): void {
-      lane.closeAll();
+      fastPath.closeAll();
       tunnels.closeAll();
     },
 
     async close(): Promise<void> {
-      lane.stop();
+      fastPath.stop();
       tunnels.closeAll();
       services.close();
     },

@@ -4,7 +4,7 @@ import { type From, forwardedLines } from './forwarded.ts';
 export type Forwarded = {
   method: string;
   target: string;
-  /** What the container is told. */
+  /** The Host field for the container. */
   host: string;
   fields: RequestFields;
   passAuthorization: boolean;
@@ -16,7 +16,7 @@ export type Forwarded = {
 };
 
 /**
- * The head of the request as the container gets it. No value here can hold a line end: each came through a parser that refuses them.
+ * The head of the request for the container. No value can contain a line end: each came through a parser that refuses them.
  */
 export function requestHead(request: Forwarded): string {
   const { fields, bodyLength, from, upgrade } = request;

@@ -1,11 +1,12 @@
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { toProblem } from '../http/errors.ts';
+import { tokenName } from '../services/signed-url.ts';
 import type { Pass } from './access/access.ts';
-import { tokenInQuery, tokenName } from './access/credentials.ts';
+import { tokenInQuery } from './access/credentials.ts';
 import { answerProblem, answerRedirect } from './answers.ts';
 import type { Caller } from './clients/caller.ts';
-import type { Dressed, Entrance } from './entrance.ts';
+import type { Entrance, Prepared } from './entrance.ts';
 import { Exchange } from './exchange.ts';
 import { failureProblem } from './failures.ts';
 import type { Failure } from './http1/connection.ts';
@@ -14,8 +15,8 @@ import type { Known, KnownServices } from './known-services.ts';
 import { after } from './maybe-async.ts';
 import type { Target } from './target.ts';
 
-/** Sees a request to its answer: the container's, or ours. */
-export function serving(parts: {
+/** Answers a request: with the container's answer, or with ours. */
+export function createServe(parts: {
   entrance: Entrance;
   services: KnownServices;
   problemOf: (error: unknown) => Problem;
@@ -29,15 +30,15 @@ export function serving(parts: {
     return after(entrance.enter(wanted), (admitted) => {
       const { known, pass } = admitted;
       if (pass.keep !== undefined) return keepToken(caller, target, known, pass.keep);
-      const dressed = entrance.dressed(admitted, wanted, caller.bodyLength, undefined);
-      return forward(caller, known, dressed, true);
+      const prepared = entrance.prepare(admitted, wanted, caller.bodyLength, undefined);
+      return forward(caller, known, prepared, true);
     });
   }
 
-  /** @param again whether a container that is not there may be looked for once more */
-  function forward(caller: Caller, known: Known, dressed: Dressed, again: boolean): void | Promise<void> {
+  /** @param again whether the service may be looked up once more if its container is not there */
+  function forward(caller: Caller, known: Known, prepared: Prepared, again: boolean): void | Promise<void> {
     known.open += 1;
-    const release = dressed.hold(() => caller.cut());
+    const release = prepared.hold(() => caller.cut());
     const over = () => {
       release();
       services.leave(known);
@@ -49,9 +50,9 @@ export function serving(parts: {
       over();
       throw error;
     }
-    if (!(pool instanceof Promise)) return exchange(caller, known, dressed, again, pool, over);
+    if (!(pool instanceof Promise)) return exchange(caller, known, prepared, again, pool, over);
     return pool.then(
-      (reached) => exchange(caller, known, dressed, again, reached, over),
+      (reached) => exchange(caller, known, prepared, again, reached, over),
       (error) => {
         over();
         throw error;
@@ -62,7 +63,7 @@ export function serving(parts: {
   function exchange(
     caller: Caller,
     known: Known,
-    dressed: Dressed,
+    prepared: Prepared,
     again: boolean,
     pool: Pool | undefined,
     over: () => void,
@@ -77,22 +78,22 @@ export function serving(parts: {
       const elsewhere = again && untouched && failure !== 'full' && failure.kind === 'refused';
       lookElsewhere(elsewhere)
         .then((moved) => {
-          if (moved) return forward(caller, known, dressed, false);
+          if (moved) return forward(caller, known, prepared, false);
           throw failureProblem(known.record.head, failure);
         })
         .catch((error) => refuse(caller, error));
     };
-    /** It was stopped, or started anew, since it was last heard of. */
+    /** Whether it was stopped, or restarted, since its record was read. */
     const lookElsewhere = async (may: boolean) => {
       if (!may) return false;
       await services.look(known);
       const { status, wanted } = known.record;
       return known.gone || status !== 'ready' || wanted !== 'running' || services.poolOf(known) !== pool;
     };
-    new Exchange(caller, pool, { ...dressed, unanswered, over });
+    new Exchange(caller, pool, { ...prepared, unanswered, over });
   }
 
-  /** A browser that has followed a signed URL gets the token as a cookie, and the address without it. */
+  /** Redirects a browser that has followed a signed URL: it gets the token as a cookie, and the address without the token. */
   function keepToken(caller: Caller, target: Target, known: Known, keep: NonNullable<Pass['keep']>): void {
     const prefix = target.kind === 'path' ? `/s/${known.record.head.id}` : '';
     const seconds = Math.floor((keep.until - Date.now()) / 1000);
@@ -117,8 +118,8 @@ export function serving(parts: {
   };
 }
 
-/** The problem that is answered for an error; what is ours, or the service's, goes to the log. */
-export function problemsOf(log: Log) {
+/** The problem to answer with for an error. Faults of ours, and of services, are logged. */
+export function createProblemOf(log: Log) {
   return (error: unknown): Problem => {
     const problem = toProblem(error, '');
     if (problem.code === 'internal') {

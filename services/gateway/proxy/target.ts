@@ -1,22 +1,22 @@
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import { serviceName } from '../../../shared/contracts/service.ts';
 import { isId } from '../../../shared/ids.ts';
 import type { GatewayEnvironment } from '../environment.ts';
-import { rememberRecent } from './lru.ts';
 
-/** What a request is for, and what of its target the container sees. */
+/** The service that a request is for, and the part of its target that the container gets. */
 export type Target = { path: string } & (
   | { kind: 'name'; tenant: string; name: string }
   | { kind: 'path'; id: string }
-  /** Its form is a service's, and there can be none of that name. */
+  /** The host has the form of a service's, but there can be no service of that name. */
   | { kind: 'nobody' }
-  /** `/s/{id}`: without the slash, every relative link on its first page would lead elsewhere. */
+  /** `/s/{id}`, which is redirected: without a slash at the end, relative links on the service's first page would lead elsewhere. */
   | { kind: 'slash' }
 );
 
 type Name = { kind: 'name'; tenant: string; name: string } | { kind: 'nobody' } | { kind: 'own' };
 
-/** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address is never a service's. */
+/** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address never belongs to a service. */
 const hostField = /^([a-z0-9._-]*[a-z0-9_-])\.?(?::\d{0,5})?$/i;
 
 /**
@@ -27,7 +27,8 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
   const suffix = `.${env.RUNLET_SERVICE_DOMAIN}`;
   // The gateway may itself be reached below the domain, as in api.example.com.
   const own = new URL(env.RUNLET_PUBLIC_URL).hostname;
-  const known = rememberRecent<Name>(1_000);
+  // Clients make up hosts: what is found out for them is bounded.
+  const known = new LRUCache<string, Name>({ max: 1_000 });
 
   function nameOf(host: string): Name {
     const name = hostField.exec(host)?.[1]?.toLowerCase();
@@ -43,7 +44,7 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
     let name = known.get(host);
     if (name === undefined) {
       name = nameOf(host);
-      known.put(host, name);
+      known.set(host, name);
     }
     if (name.kind !== 'own') return { ...name, path: target };
     return target.startsWith('/s/') ? byPath(target) : undefined;

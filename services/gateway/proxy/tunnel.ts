@@ -1,8 +1,9 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Problem } from '../../../shared/problems.ts';
-import { headText, problemBody, problemFields } from './answers.ts';
-import { linger } from './clients/linger.ts';
+import { linger } from '../http/linger.ts';
+import { problemBody, problemFields } from '../http/problem-fields.ts';
+import { headText } from './answers.ts';
 import { addressOf } from './clients/node-caller.ts';
 import { readRequestFields } from './clients/request-fields.ts';
 import type { Entrance } from './entrance.ts';
@@ -11,7 +12,7 @@ import { Handshake } from './handshake.ts';
 import type { KnownServices } from './known-services.ts';
 import type { Target } from './target.ts';
 
-/** Whoever has vanished without a word is found out by TCP. */
+/** TCP keep-alive finds out that the other side has vanished. */
 const keepAliveMs = 60_000;
 
 /**
@@ -43,9 +44,9 @@ export function openTunnels(
       const connection = pool.takeForTunnel();
       if (connection === undefined) throw failureProblem(known.record.head, 'full');
       client.whenGone(() => connection.abandon());
-      const { head, dress } = entrance.dressed(admitted, wanted, 0, fields.upgrade);
+      const { head, changeFields } = entrance.prepare(admitted, wanted, 0, fields.upgrade);
       await new Promise<void>((resolve, reject) => {
-        const handshake = new Handshake(socket, connection, dress, {
+        const handshake = new Handshake(socket, connection, changeFields, {
           switched: (container, rest) => pass(client, container, rest),
           unanswered: (failure) => reject(failureProblem(known.record.head, failure)),
           refused: () => client.end(),
@@ -80,7 +81,7 @@ export function openTunnels(
   };
 }
 
-/** A client whose request to switch protocols is not yet answered. It is listened to, to hear it leave. */
+/** A client whose request to switch protocols is not answered yet. Its socket is read, to notice when it leaves. */
 class WaitingClient {
   readonly socket: Socket;
   gone = false;
@@ -104,14 +105,14 @@ class WaitingClient {
     this.tell = tell;
   }
 
-  /** It was refused; what it has said already, as some do, is for nobody. */
+  /** For a client that was refused. What it has sent already, as some do, is thrown away. */
   end(): void {
     this.takeEarly();
     this.socket.end();
     linger(this.socket);
   }
 
-  /** What it has said since. It is listened to no more. */
+  /** What it has sent so far. Its socket is not read here any more. */
   takeEarly(): Buffer[] {
     this.socket.off('data', this.onData).off('end', this.onEnd);
     return this.early;

@@ -1,14 +1,16 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { wish } from '../services/actions.ts';
+import { type ActionParts, setWanted } from '../services/actions.ts';
 import type { Caller } from './clients/caller.ts';
 import type { Known, KnownServices } from './known-services.ts';
 
-/** Hints may be missed: who waits also looks by itself. */
+export type WakeParts = Pick<Gateway, 'env' | 'stopWaiting'> & ActionParts;
+
+/** Hints may be missed, so the record is also read this often. */
 const pollMs = 500;
 
-/** What a request does about a service that it has found. A problem: answer that. */
+/** What a request has to do about its service. A problem: answer with it. */
 function verdict({ head, status, wanted, state }: ServiceRecord): 'go' | 'wait' | 'wake' | Problem {
   if (wanted === 'removed' || status === 'removed') return removed(head.name);
   if (wanted === 'stopped' || (wanted === 'running' && status === 'stopped'))
@@ -31,36 +33,36 @@ function verdict({ head, status, wanted, state }: ServiceRecord): 'go' | 'wait' 
 const removed = (name: string) =>
   new Problem('not_found', `The service ${name} is being removed: see GET /v1/services.`);
 
-export type AwaitReady = ReturnType<typeof readinessOf>;
+export type AwaitReady = ReturnType<typeof createAwaitReady>;
 
 export type Waiting = Pick<Caller, 'gone' | 'whenGone'>;
 
-/** Brings a service up, or waits for it, before a request goes on. Of any number of requests that find it asleep one wakes it. */
-export function readinessOf(gateway: Gateway, services: KnownServices) {
+/** Wakes a service, or waits until it is ready, before a request goes on. Of all requests that find it asleep, one wakes it. */
+export function createAwaitReady(gateway: WakeParts, services: KnownServices) {
   const waking = new Map<Known, Promise<void>>();
 
   function wake(known: Known): Promise<void> {
     const under = waking.get(known);
     if (under !== undefined) return under;
-    const mine = wish(gateway, known.record, 'wake')
+    const mine = setWanted(gateway, known.record, 'wake')
       .then(() => services.look(known))
       .finally(() => waking.delete(known));
     waking.set(known, mine);
     return mine;
   }
 
-  function change(known: Known, ms: number, hasGone: (tell: () => void) => void): Promise<void> {
+  function nextChange(known: Known, ms: number, whenGone: (tell: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
         known.waiting.delete(done);
-        gateway.hurry.signal.removeEventListener('abort', done);
+        gateway.stopWaiting.signal.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, ms);
       known.waiting.add(done);
-      gateway.hurry.signal.addEventListener('abort', done);
-      hasGone(done);
+      gateway.stopWaiting.signal.addEventListener('abort', done);
+      whenGone(done);
     });
   }
 
@@ -73,7 +75,7 @@ export function readinessOf(gateway: Gateway, services: KnownServices) {
       if (now === 'go') return;
       if (now instanceof Problem) throw now;
       const left = until - performance.now();
-      if (left <= 0 || gateway.hurry.signal.aborted)
+      if (left <= 0 || gateway.stopWaiting.signal.aborted)
         throw new Problem(
           'service_not_ready',
           `The service ${known.record.head.name} was not ready within ${waitMs} ms: it is ${known.record.status}. Try again.`,
@@ -84,14 +86,14 @@ export function readinessOf(gateway: Gateway, services: KnownServices) {
         if (verdict(known.record) !== 'wake') continue;
       }
       const before = performance.now();
-      await change(known, Math.min(left, pollMs), (tell) => caller.whenGone(tell));
-      // Not woken by news: a store that is away for a moment ends no wait.
+      await nextChange(known, Math.min(left, pollMs), (tell) => caller.whenGone(tell));
+      // No hint came. A store that does not answer for a moment does not end the wait.
       if (performance.now() - before >= pollMs) await services.look(known).catch(() => {});
     }
   }
 
   /**
-   * Returns when requests can go to it, or when who asked has gone. Throws the problem that is to be answered.
+   * Resolves when requests can go to it, or the caller has gone. Throws the problem to answer with.
    *
    * @param caller `whenGone` is told what to call when the client goes
    */

@@ -4,9 +4,11 @@ import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { type App, mount } from '../http/mount.ts';
 import { artifactDocument } from './documents.ts';
-import { ownRecord } from './load.ts';
+import { type LoadParts, ownRecord } from './load.ts';
 
-export function mountArtifacts(app: App, gateway: Gateway): void {
+export type ArtifactParts = Pick<Gateway, 'blobs'> & LoadParts;
+
+export function mountArtifacts(app: App, gateway: ArtifactParts): void {
   mount(
     app,
     { maxBodyBytes: 0 },
@@ -23,7 +25,7 @@ export function mountArtifacts(app: App, gateway: Gateway): void {
       if (artifact === undefined)
         throw new Problem('not_found', `The run ${head.id} has no such artifact: see its \`artifacts\`.`);
       const etag = `"${artifact.sha256}"`;
-      // It never changes, but it may be forgotten: who has it asks all the same.
+      // An artifact never changes, but it may be forgotten: clients that have it must ask again.
       const headers = { etag, 'cache-control': 'private, no-cache' };
       if (holds(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
       const bytes = await gateway.blobs.get(artifactKey(head.tenant, head.id, attempt, index));

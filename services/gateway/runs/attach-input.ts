@@ -1,12 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttachInput, attachInput, signalNumbers } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { type AttachMessage, maxEntryBytes, pushAttach } from '../../../shared/stores/attach.ts';
+import { type AttachMessage, maxEntryBytes } from '../../../shared/stores/attach.ts';
 import type { Gateway } from '../gateway.ts';
+import { hintFrom } from '../hint.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { textProblem, validationProblem } from '../http/zod-problem.ts';
 
-/** While the worker has not taken what came before. */
+export type AttachInputParts = Pick<Gateway, 'attachInput' | 'keys' | 'wakeups'>;
+
+/** How often it is tried again while there is no room. */
 const pollMs = 250;
 
 /** A client's message, checked; a problem when it is none. */
@@ -24,7 +26,7 @@ export function parseInput(data: Buffer, isBinary: boolean): AttachInput | Probl
   return parsed.success ? parsed.data : validationProblem(parsed.error, undefined, 'the message');
 }
 
-/** What the worker gets of it: stdin in pieces of bounded size. */
+/** The message as entries for the worker: stdin in pieces of bounded size. */
 function* entriesOf(input: AttachInput): Generator<AttachMessage> {
   switch (input.type) {
     case 'stdin': {
@@ -47,7 +49,7 @@ function* entriesOf(input: AttachInput): Generator<AttachMessage> {
 
 /** Hands a message on; waits while there is no room. A problem when Redis cannot take it. */
 export async function forwardInput(
-  gateway: Gateway,
+  gateway: AttachInputParts,
   runId: string,
   input: AttachInput,
   stop: AbortSignal,
@@ -55,9 +57,9 @@ export async function forwardInput(
   for (const entry of entriesOf(input)) {
     while (!stop.aborted) {
       try {
-        const outcome = await pushAttach(gateway.redis, gateway.keys, runId, entry);
+        const outcome = await gateway.attachInput.push(runId, entry);
         if (outcome === 'sent') break;
-        // Nobody reads it any more: the exit says so.
+        // Nobody reads the input any more: the client learns it from the exit.
         if (outcome === 'ended') return undefined;
       } catch (error) {
         if (isStoreError(error)) return storeProblem(error);
@@ -69,13 +71,12 @@ export async function forwardInput(
   return undefined;
 }
 
-async function room(gateway: Gateway, runId: string, stop: AbortSignal): Promise<void> {
-  const timer = new AbortController();
-  const hint = Promise.withResolvers<void>();
-  const listening = gateway.wakeups.listen(gateway.keys.attachRoom(runId), () => hint.resolve());
-  listening.catch(() => {});
-  const signal = AbortSignal.any([stop, timer.signal]);
-  await Promise.race([hint.promise, sleep(pollMs, undefined, { signal }).catch(() => {})]);
-  timer.abort();
-  listening.then((unlisten) => unlisten()).catch(() => {});
+/** Waits until there may be room again. */
+async function room({ wakeups, keys }: AttachInputParts, runId: string, stop: AbortSignal): Promise<void> {
+  if (stop.aborted) return;
+  const hint = hintFrom(wakeups, keys.attachRoom(runId));
+  stop.addEventListener('abort', hint.give);
+  await hint.wait(pollMs);
+  stop.removeEventListener('abort', hint.give);
+  hint.end();
 }

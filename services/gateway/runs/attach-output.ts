@@ -1,13 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { isTerminal } from '../../../shared/run-states.ts';
-import { eventJson, readEvents, type StoredEvent } from '../../../shared/stores/run-events.ts';
+import { eventJson, type StoredEvent } from '../../../shared/stores/run-events.ts';
 import type { Gateway } from '../gateway.ts';
+import { hintFrom } from '../hint.ts';
 import { isStoreError } from '../http/store-errors.ts';
+
+export type AttachOutputParts = Pick<Gateway, 'keys' | 'runEvents' | 'runs' | 'wakeups'>;
 
 /** One page is at most 1 MiB of output: all that is held for one client. */
 const pageEvents = 16;
-/** Hints may be missed, so the stream is looked at so often. */
+/** Hints may be missed, so the stream is read at least this often. */
 const pollMs = 1_000;
 
 /** The event as it stands in the stream of server-sent events, with its type and id inside. */
@@ -19,7 +21,7 @@ export const eventMessage = (event: StoredEvent) =>
  * read when the one before has left: a slow client costs a page of memory.
  */
 export async function sendEvents(
-  gateway: Gateway,
+  gateway: AttachOutputParts,
   runId: string,
   position: string,
   socket: WebSocket,
@@ -27,31 +29,13 @@ export async function sendEvents(
 ): Promise<'ended' | 'stopped'> {
   let after = position;
   let ended = false;
-  let wake = () => {};
-  let woken = false;
-  const notify = () => {
-    woken = true;
-    wake();
-  };
-  stop.addEventListener('abort', notify);
-  const listening = gateway.wakeups.listen(gateway.keys.wake(runId), notify);
-  // Without a subscription (Redis is away) polling does.
-  listening.catch(() => {});
-
-  const rest = async () => {
-    const timer = new AbortController();
-    const hint = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    if (!woken)
-      await Promise.race([hint, sleep(pollMs, undefined, { signal: timer.signal }).catch(() => {})]);
-    timer.abort();
-  };
+  const hint = hintFrom(gateway.wakeups, gateway.keys.wake(runId));
+  stop.addEventListener('abort', hint.give);
 
   try {
     while (!stop.aborted) {
-      woken = false;
-      const page = await readEvents(gateway.redis, gateway.keys, runId, after, pageEvents).catch((error) => {
+      hint.forget();
+      const page = await gateway.runEvents.read(runId, after, pageEvents).catch((error) => {
         if (isStoreError(error)) return undefined;
         throw error;
       });
@@ -65,19 +49,19 @@ export async function sendEvents(
       if (page !== undefined) {
         const status = await gateway.runs.status(runId).catch(() => 'unknown');
         ended = status === undefined || isTerminal(status);
-        // Its last events may have come between the two looks.
+        // Its last events may have come after the stream was read.
         if (ended) continue;
       }
-      await rest();
+      if (!stop.aborted) await hint.wait(pollMs);
     }
     return 'stopped';
   } finally {
-    stop.removeEventListener('abort', notify);
-    listening.then((unlisten) => unlisten()).catch(() => {});
+    stop.removeEventListener('abort', hint.give);
+    hint.end();
   }
 }
 
-/** Resolves when all of it was handed to the network, or the client is gone. */
+/** Resolves when all of it was given to the network, or the client is gone. */
 async function send(socket: WebSocket, texts: string[]): Promise<void> {
   await Promise.all(texts.map((text) => new Promise<void>((resolve) => socket.send(text, () => resolve()))));
 }

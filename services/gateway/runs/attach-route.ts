@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { terminalSide } from '../../../shared/contracts/attach.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
-import type { Gateway } from '../gateway.ts';
 import { noContent } from '../http/answers.ts';
+import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
-import { attachClient, type Size } from './attach.ts';
+import { type AttachParts, attachClient, type Size } from './attach.ts';
 import { attachDocument } from './documents.ts';
-import { eventPosition } from './event-id.ts';
-import { ownRecord } from './load.ts';
+import { type LoadParts, ownRecord } from './load.ts';
+
+export type AttachRouteParts = AttachParts & LoadParts;
 
 const side = z
   .string()
@@ -32,7 +33,7 @@ const attachQuery = z.strictObject({
   rows: side.openapi({ type: 'integer', description: 'How high it is.', example: 40 }),
 });
 
-export function mountAttach(app: App, gateway: Gateway): void {
+export function mountAttach(app: App, gateway: AttachRouteParts): void {
   mount(
     app,
     { maxBodyBytes: 0 },
@@ -48,13 +49,13 @@ export function mountAttach(app: App, gateway: Gateway): void {
           'Ask for a WebSocket here (RFC 6455); GET /v1/runs/{id}/events streams the same over HTTP.',
         );
       upgrade.accept = (socket) => attachClient(gateway, head, position, size, socket);
-      // Nobody sees it: the upgrade is the answer.
+      // No client sees this: the upgrade is the answer.
       return noContent();
     },
   );
 }
 
-/** Throws a Problem `validation_failed` where it is half a size, or the run has no terminal. */
+/** Throws a Problem `validation_failed` if one of the two is missing, or the run has no terminal. */
 function sizeIn(
   { cols, rows }: { cols?: number | undefined; rows?: number | undefined },
   { tty }: Pick<RunRequest, 'tty'>,

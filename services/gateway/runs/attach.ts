@@ -3,8 +3,10 @@ import type { AttachError, AttachInput } from '../../../shared/contracts/attach.
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
-import { forwardInput, parseInput } from './attach-input.ts';
-import { sendEvents } from './attach-output.ts';
+import { type AttachInputParts, forwardInput, parseInput } from './attach-input.ts';
+import { type AttachOutputParts, sendEvents } from './attach-output.ts';
+
+export type AttachParts = Pick<Gateway, 'closing' | 'log'> & AttachInputParts & AttachOutputParts;
 
 /** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
 const closes = { normal: 1000, policy: 1008, internal: 1011, restart: 1012 } as const;
@@ -23,10 +25,10 @@ const closeMs = 2_000;
  *   fault of ours     1011
  *
  * A client that leaves changes nothing for the run, which goes on to its end or its time limit.
- * @param size of its terminal, which goes before all that it says
+ * @param size of the client's terminal, sent before its first message
  */
 export function attachClient(
-  gateway: Gateway,
+  gateway: AttachParts,
   run: { id: string; request: Pick<RunRequest, 'interactive' | 'tty'> },
   position: string,
   size: Size | undefined,
@@ -51,7 +53,7 @@ export function attachClient(
   let busy = false;
   let alive = true;
   const pings = setInterval(() => {
-    // A pong is read with the messages: while those wait for room it does, too.
+    // While messages wait for room the socket is not read, and no pong either.
     if (!alive && !busy) return socket.terminate();
     alive = false;
     socket.ping();

@@ -5,13 +5,14 @@ import type { RunRequest, runRequestSchema } from '../../../shared/contracts/run
 import { newId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { presentRun } from '../../../shared/stores/run-record.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Answer } from '../http/once.ts';
 import { isStoreError, storeProblem } from '../http/store-errors.ts';
 import { textProblem, validationProblem } from '../http/zod-problem.ts';
-import { refuseRegistry } from '../images/refuse-registry.ts';
-import { loadRun } from './load.ts';
-import type { Answer } from './once.ts';
-import { enqueue, type Submitted, storeRun, withMadeSecret } from './submit.ts';
+import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
+import { type LoadParts, loadRun } from './load.ts';
+import { enqueue, type SubmitParts, type Submitted, storeRun, withMadeSecret } from './submit.ts';
+
+export type BatchParts = RefuseRegistryParts & LoadParts & SubmitParts;
 
 type RunSchema = ReturnType<typeof runRequestSchema>;
 
@@ -24,7 +25,7 @@ export const batchDocumentBody = (one: RunSchema) =>
 const nothing = new Map();
 
 export async function createBatch(
-  gateway: Gateway,
+  gateway: BatchParts,
   tenant: string,
   schema: RunSchema,
   items: unknown[],
@@ -56,7 +57,7 @@ export async function createBatch(
 }
 
 async function store(
-  gateway: Gateway,
+  gateway: BatchParts,
   tenant: string,
   id: string,
   request: RunRequest,
@@ -79,10 +80,14 @@ async function store(
   }
 }
 
-async function present(gateway: Gateway, tenant: string, submitted: Submitted): Promise<Run | ProblemBody> {
+async function present(
+  gateway: BatchParts,
+  tenant: string,
+  submitted: Submitted,
+): Promise<Run | ProblemBody> {
   if (submitted.outcome === 'created')
     return withMadeSecret(presentRun(submitted.record, nothing), submitted);
-  // Made by an earlier request with the same key, which died before it could answer.
+  // An earlier request with the same key made the run, and was lost before it could answer.
   try {
     return await loadRun(gateway, tenant, submitted.id);
   } catch (error) {

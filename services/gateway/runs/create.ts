@@ -4,17 +4,19 @@ import { newId } from '../../../shared/ids.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import { presentRun } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { endedRun, loadRun } from './load.ts';
-import type { Answer } from './once.ts';
-import { submitRun, withMadeSecret } from './submit.ts';
-import { watchOther, watchRun } from './watch.ts';
+import type { Answer } from '../http/once.ts';
+import { endedRun, type LoadParts, loadRun } from './load.ts';
+import { type SubmitParts, submitRun, withMadeSecret } from './submit.ts';
+import { type WatchParts, watchOther, watchRun } from './watch.ts';
+
+export type CreateParts = Pick<Gateway, 'stopWaiting'> & LoadParts & SubmitParts & WatchParts;
 
 const nothing = new Map();
 const pathOf = (id: string) => `/v1/runs/${id}`;
 
 /** Stores and enqueues one run; waits for its end if asked to. */
 export async function createRun(
-  gateway: Gateway,
+  gateway: CreateParts,
   tenant: string,
   request: RunRequest,
   waitMs: number,
@@ -34,7 +36,7 @@ export async function createRun(
     });
     const earlier = stored.outcome === 'exists';
     if (earlier && watch !== undefined) {
-      // An earlier request with this key made the run, and died before it could answer.
+      // An earlier request with this key made the run, and was lost before it could answer.
       watch.stop();
       watch = watchOther(gateway, stored.id);
     }
@@ -46,7 +48,7 @@ export async function createRun(
     });
     if (!earlier && watch === undefined) return answer(202, presentRun(stored.record, nothing));
     const left = waitMs - (performance.now() - began);
-    const end = await watch?.ended(left, [gone, gateway.hurry.signal]);
+    const end = await watch?.ended(left, [gone, gateway.stopWaiting.signal]);
     try {
       const run = earlier
         ? await loadRun(gateway, tenant, stored.id)
@@ -54,7 +56,7 @@ export async function createRun(
       return answer(end !== undefined && isTerminal(run.status) ? 200 : 202, run);
     } catch (error) {
       if (earlier) throw error;
-      // It is stored, and that is what a 202 says, whatever happened to Redis (or to the run) since.
+      // A 202 says that the run is stored, and it is, whatever happened to Redis or to the run since.
       return answer(202, presentRun(stored.record, nothing));
     }
   } finally {

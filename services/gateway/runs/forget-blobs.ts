@@ -2,8 +2,10 @@ import { runBlobs } from '../../../shared/blobs/blob-store.ts';
 import { type RunHead, requestInHead } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** With a run go its artifacts. What fails here is swept later: the run is forgotten, and nobody reaches them. */
-export async function forgetBlobs(gateway: Gateway, head: RunHead): Promise<void> {
+export type ForgetBlobsParts = Pick<Gateway, 'blobs' | 'log'>;
+
+/** Removes the artifacts of a run that was forgotten. If that fails, the janitor removes them later; nobody can reach them. */
+export async function forgetBlobs(gateway: ForgetBlobsParts, head: RunHead): Promise<void> {
   const asked = head.told?.artifacts ?? requestInHead(head)?.artifacts.length !== 0;
   if (!asked) return;
   try {

@@ -1,34 +1,28 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { metadata } from '../../../shared/contracts/run-request.ts';
 import { isId } from '../../../shared/ids.ts';
 import { badField } from '../../../shared/problems.ts';
-import { type RunStatus, runStatuses } from '../../../shared/run-states.ts';
+import { runStatuses } from '../../../shared/run-states.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
+import { decodeCursor, encodeCursor, oneOrMoreOf, pageQuery } from '../http/query.ts';
 import { isStoreError } from '../http/store-errors.ts';
 
-/** One request looks at so many runs at most; what it does not reach is behind `nextCursor`. */
+export type ListParts = Pick<Gateway, 'log' | 'preview' | 'runList' | 'runs'>;
+
+/** Runs that one request looks at; `nextCursor` leads to the others. */
 const maxScanned = 2_000;
 const scanPage = 200;
-/** One page's records and output, in bytes: requests with a large stdin make a page shorter, not the gateway larger. */
+/** Bytes of one page's records and output: large requests make a page shorter, so that the gateway's memory stays bounded. */
 const maxPageBytes = 8 * 1024 * 1024;
 
-const known = new Set<string>(runStatuses);
-
 export const listQuery = pageQuery.extend({
-  status: z
-    .string()
-    .max(256)
-    .transform((text) => text.split(','))
-    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${runStatuses.join(', ')}`)
-    .optional()
-    .openapi({
-      type: 'string',
-      description: `One status or several with commas between: ${runStatuses.join(', ')}.`,
-      example: 'queued,running',
-    }),
+  status: oneOrMoreOf(
+    runStatuses,
+    `One status or several with commas between: ${runStatuses.join(', ')}.`,
+    'queued,running',
+  ),
   metadata: metadata.optional(),
 });
 
@@ -36,7 +30,7 @@ export type ListQuery = z.output<typeof listQuery>;
 
 /** A tenant's runs, newest first. */
 export async function listRuns(
-  gateway: Gateway,
+  gateway: ListParts,
   tenant: string,
   query: ListQuery,
 ): Promise<{ data: Run[]; nextCursor: string | null }> {
@@ -47,8 +41,7 @@ export async function listRuns(
   let bytes = 0;
   while (scanned < maxScanned) {
     const ids = await gateway.runs.ids(tenant, before, scanPage);
-    const lights = await glance(gateway, ids);
-    for (const { id, status, requestBytes } of lights) {
+    for (const { id, status, requestBytes } of await gateway.runList.glance(ids)) {
       const matches = status !== null && (wanted === undefined || wanted.has(status));
       if (matches && data.length > 0 && bytes + requestBytes > maxPageBytes)
         return { data, nextCursor: encodeCursor(before as string) };
@@ -72,34 +65,15 @@ function position(cursor: string | undefined): string | undefined {
   return id;
 }
 
-/** Status and size of many runs, in one round trip and without their requests. */
-async function glance(gateway: Gateway, ids: string[]) {
-  return Promise.all(
-    ids.map(async (id) => {
-      const key = gateway.keys.run(id);
-      const [status, ...sizes] = await Promise.all([
-        gateway.redis.hget(key, 'status'),
-        gateway.redis.hstrlen(key, 'head'),
-        gateway.redis.hstrlen(key, 'payload'),
-      ]).catch((error) => {
-        if (isStoreError(error)) throw error;
-        // What stands under its name is no record.
-        return [null, 0, 0] as const;
-      });
-      return { id, status: status as RunStatus | null, requestBytes: sizes[0] + sizes[1] };
-    }),
-  );
-}
-
-/** The run as the list shows it, if it is of those that are wanted. One that cannot be shown keeps no other out. */
+/** The run as the list shows it, if it matches. A run that cannot be shown is left out, and the list goes on. */
 async function entry(
-  gateway: Gateway,
+  gateway: ListParts,
   id: string,
   statuses: Set<string> | undefined,
   wanted: Record<string, string> | undefined,
 ): Promise<Run | undefined> {
   try {
-    // A rare match is looked for among heads; what is mostly shown is read at once.
+    // With a filter by metadata most runs do not match: their heads are read first. Without one, runs are read whole at once.
     const light = wanted && (await gateway.runs.read(id));
     if (light && !fits(light, statuses, wanted)) return undefined;
     const record = await gateway.runs.readWhole(id);
@@ -121,13 +95,13 @@ function fits(
   return Object.entries(wanted ?? {}).every(([key, value]) => Object.hasOwn(has, key) && has[key] === value);
 }
 
-async function preview(gateway: Gateway, record: RunRecord): Promise<Run> {
+async function preview(gateway: ListParts, record: RunRecord): Promise<Run> {
   const { output, cut } = await gateway.preview(record.head.id, record.attempt);
   const run = presentRun(record, output);
   return cut ? { ...run, outputTruncated: true } : run;
 }
 
-async function cursorIfMore(gateway: Gateway, tenant: string, last: string): Promise<string | null> {
+async function cursorIfMore(gateway: ListParts, tenant: string, last: string): Promise<string | null> {
   const [next] = await gateway.runs.ids(tenant, last, 1);
   return next === undefined ? null : encodeCursor(last);
 }

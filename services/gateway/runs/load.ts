@@ -1,10 +1,12 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { RunEnd } from '../../../shared/stores/run-end.ts';
-import { outputCollector, readEvents, readOutput } from '../../../shared/stores/run-events.ts';
+import { outputCollector } from '../../../shared/stores/run-events.ts';
 import { presentRun, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
+import type { RunEnd } from '../stores/run-end.ts';
+
+export type LoadParts = Pick<Gateway, 'runEvents' | 'runs'>;
 
 const firstPage = 256;
 
@@ -15,30 +17,30 @@ export const noSuchRun = (id: string) =>
   );
 
 /** The record of a tenant's run, without its request. Somebody else's run is not found, as one that never was. */
-export async function ownRecord(gateway: Gateway, tenant: string, id: string): Promise<RunRecord> {
+export async function ownRecord(gateway: LoadParts, tenant: string, id: string): Promise<RunRecord> {
   const record = isId('run', id) ? await gateway.runs.read(id) : undefined;
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   return record;
 }
 
-/** A run that was waited for, as its end tells of it, or as it is stored. */
-export async function endedRun(gateway: Gateway, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
+/** A run that was waited for: from the message of its end if that has the result, else as it is stored. */
+export async function endedRun(gateway: LoadParts, stored: RunRecord, end: RunEnd | undefined): Promise<Run> {
   if (end?.found === undefined) return loadRun(gateway, stored.head.tenant, stored.head.id);
   const { output, ...found } = end.found;
   return presentRun({ ...stored, ...found, cancelRequested: false }, output);
 }
 
 /** A run with all of its output, in one round trip unless the output is long. */
-export async function loadRun(gateway: Gateway, tenant: string, id: string): Promise<Run> {
+export async function loadRun(gateway: LoadParts, tenant: string, id: string): Promise<Run> {
   if (!isId('run', id)) throw noSuchRun(id);
-  // The record goes first on the connection: if it says that the run has ended, the events are all there.
+  // The record is read first: if it says that the run has ended, all its events are there.
   const [record, events] = await Promise.all([
     gateway.runs.readWhole(id),
-    readEvents(gateway.redis, gateway.keys, id, '0', firstPage),
+    gateway.runEvents.read(id, '0', firstPage),
   ]);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   if (events.length === firstPage)
-    return presentRun(record, await readOutput(gateway.redis, gateway.keys, id, record.attempt));
+    return presentRun(record, await gateway.runEvents.output(id, record.attempt));
   const collector = outputCollector(record.attempt);
   for (const event of events) collector.add(event);
   return presentRun(record, collector.output());

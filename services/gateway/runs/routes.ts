@@ -2,36 +2,39 @@ import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
+import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type OnceParts, once, onceKey } from '../http/once.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { sseHeaders } from '../http/sse.ts';
-import { refuseRegistry } from '../images/refuse-registry.ts';
-import { mountArtifacts } from './artifacts.ts';
-import { mountAttach } from './attach-route.ts';
-import { batchBody, batchDocumentBody, createBatch } from './batch.ts';
-import { cancelRun } from './cancel.ts';
-import { createRun } from './create.ts';
+import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
+import { type ArtifactParts, mountArtifacts } from './artifacts.ts';
+import { type AttachRouteParts, mountAttach } from './attach-route.ts';
+import { type BatchParts, batchBody, batchDocumentBody, createBatch } from './batch.ts';
+import { type CancelParts, cancelRun } from './cancel.ts';
+import { type CreateParts, createRun } from './create.ts';
 import * as documents from './documents.ts';
-import { eventPosition } from './event-id.ts';
-import { hasSeenAll, runEventStream } from './event-stream.ts';
-import { forgetBlobs } from './forget-blobs.ts';
-import { listQuery, listRuns } from './list.ts';
-import { loadRun, noSuchRun, ownRecord } from './load.ts';
-import { once } from './once.ts';
+import { type EventStreamParts, hasSeenAll, runEventStream } from './event-stream.ts';
+import { type ForgetBlobsParts, forgetBlobs } from './forget-blobs.ts';
+import { type ListParts, listQuery, listRuns } from './list.ts';
+import { type LoadParts, loadRun, noSuchRun, ownRecord } from './load.ts';
 
-export function mountRuns(app: App, gateway: Gateway): void {
+export type RunParts = Pick<Gateway, 'env' | 'policy' | 'runs'> &
+  OnceParts &
+  RefuseRegistryParts &
+  ArtifactParts &
+  AttachRouteParts &
+  BatchParts &
+  CancelParts &
+  CreateParts &
+  EventStreamParts &
+  ForgetBlobsParts &
+  ListParts &
+  LoadParts;
+
+export function mountRuns(app: App, gateway: RunParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = runRequestSchema(gateway.policy);
-  const keyOf = (
-    c: { req: { header(name: string): string | undefined } },
-    tenant: string,
-    path: string,
-    text: string,
-  ) => {
-    const key = idempotencyKey(c.req.header('idempotency-key'));
-    return key === undefined ? undefined : { tenant, key, fingerprint: `${path}\n${text}` };
-  };
 
   mount(
     app,
@@ -43,7 +46,7 @@ export function mountRuns(app: App, gateway: Gateway): void {
       await refuseRegistry(gateway, body);
       const answer = await once(
         gateway,
-        keyOf(c, tenant, '/v1/runs', text),
+        onceKey(c, '/v1/runs', text),
         (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
         async (location) => JSON.stringify(await loadRun(gateway, tenant, location?.split('/').at(-1) ?? '')),
       );
@@ -59,14 +62,14 @@ export function mountRuns(app: App, gateway: Gateway): void {
       method: 'post',
       path: '/v1/runs/batch',
       body: batchBody,
-      apart: 'runs',
+      checkedByHandler: 'runs',
       document: { ...documents.batchDocument, body: batchDocumentBody(schema) },
     },
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
       return once(
         gateway,
-        keyOf(c, tenant, '/v1/runs/batch', text),
+        onceKey(c, '/v1/runs/batch', text),
         (digest) => createBatch(gateway, tenant, schema, body.runs, digest),
         async (_, digest) => (await createBatch(gateway, tenant, schema, body.runs, digest)).body,
       );

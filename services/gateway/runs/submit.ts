@@ -3,12 +3,16 @@ import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { maskRequest } from '../../../shared/contracts/run-request.ts';
 import { payloadOf } from '../../../shared/contracts/run-rules.ts';
 import { Problem } from '../../../shared/problems.ts';
-import { inOneWrite } from '../../../shared/redis.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { headOf } from '../../../shared/stores/run-parts.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
-import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import type { Gateway } from '../gateway.ts';
+import { withWebhookSecret } from '../webhook-secret.ts';
+
+export type SubmitParts = Pick<
+  Gateway,
+  'endings' | 'env' | 'inOneWrite' | 'log' | 'queue' | 'refusals' | 'room' | 'runs'
+>;
 
 export type NewRun = {
   id: string;
@@ -16,7 +20,7 @@ export type NewRun = {
   request: RunRequest;
   /** The service that it runs in. */
   service?: string;
-  /** Where an Idempotency-Key keeps the id of the run it made. */
+  /** Where the id of the run is noted under its Idempotency-Key. */
   idempotency?: { digest: string; field: string };
   /** Somebody waits for its end (watch.ts). */
   watched: boolean;
@@ -31,17 +35,17 @@ export type Submitted = {
 };
 
 /** Stores a run. Once this is done it is durable; its job follows. */
-export async function storeRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+export async function storeRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
   return prepare(gateway, run).store();
 }
 
 /**
- * Stores a run and adds its job. Both leave in one write where nothing speaks against it, which spares each run a round trip
- * and a write to Redis's disk. The run comes first on the connection. If it is refused, its job is taken back; a
- * worker that was sooner finds no run, and drops it.
+ * Stores a run and adds its job. If possible both are sent in one write, which saves each run a round trip
+ * and Redis a write to its disk. The run is sent first. If it is refused, its job is removed; a
+ * worker that has taken the job by then finds no run, and drops it.
  */
-export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitted> {
+export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
   const prepared = prepare(gateway, run);
   const { head } = prepared.record;
@@ -51,7 +55,7 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
     return stored;
   }
   let added = false;
-  const [storing, adding] = inOneWrite(gateway.redis, () => [
+  const [storing, adding] = gateway.inOneWrite(() => [
     prepared.store(),
     enqueue(gateway, [{ id: head.id, outcome: 'created', record: prepared.record }]).then(() => {
       added = true;
@@ -59,7 +63,7 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
   ]);
   try {
     const stored = await storing;
-    // Stored after its job: a script that Redis had forgotten was sent anew. Some worker may have found no run by then.
+    // The job was added before the run was stored (Redis had forgotten the script, which was sent again). A worker may have found no run, and dropped the job.
     if (added) await enqueue(gateway, [stored]);
     await adding;
     return stored;
@@ -74,12 +78,12 @@ export async function submitRun(gateway: Gateway, run: NewRun): Promise<Submitte
 }
 
 /** Throws a Problem `overloaded` where Redis has no room for it. */
-function takeRoom(gateway: Gateway, { request }: NewRun): Promise<void> {
+function takeRoom(gateway: SubmitParts, { request }: NewRun): Promise<void> {
   const { fileBytes, stdinBytes } = payloadOf(request);
   return gateway.room.take(fileBytes + stdinBytes);
 }
 
-function prepare(gateway: Gateway, run: NewRun) {
+function prepare(gateway: SubmitParts, run: NewRun) {
   const now = Date.now();
   const { request, madeSecret } = withWebhookSecret(run.request);
   const head = {
@@ -105,9 +109,9 @@ function prepare(gateway: Gateway, run: NewRun) {
         head,
         request,
         {
-          tenantMost: gateway.env.RUNLET_TENANT_MAX_RUNS,
-          systemMost: gateway.env.RUNLET_MAX_OPEN_RUNS,
-          deliveriesMost: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
+          maxTenantRuns: gateway.env.RUNLET_TENANT_MAX_RUNS,
+          maxRuns: gateway.env.RUNLET_MAX_OPEN_RUNS,
+          maxDeliveries: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
           tenantBytes: gateway.room.tenantBytes(),
           systemBytes: gateway.room.systemBytes(),
         },
@@ -122,16 +126,7 @@ function prepare(gateway: Gateway, run: NewRun) {
   };
 }
 
-/** No delivery goes out unsigned: a webhook without a secret gets one. */
-export function withWebhookSecret<T extends Pick<RunRequest, 'webhook'>>(
-  request: T,
-): { request: T; madeSecret?: string } {
-  if (request.webhook === undefined || request.webhook.secret !== undefined) return { request };
-  const madeSecret = newWebhookSecret();
-  return { request: { ...request, webhook: { ...request.webhook, secret: madeSecret } }, madeSecret };
-}
-
-/** The run as the one who made it sees it, once: with the secret that was made for it. */
+/** The run with the secret that was made for its webhook: in the answer that creates it, and in no other. */
 export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
   if (madeSecret === undefined) return run;
   const webhook = { ...(run.request.webhook as object), secret: madeSecret };
@@ -142,7 +137,7 @@ export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
  * Adds the jobs of stored runs. A failure here is no failure of the request: the runs are stored, and the janitor
  * adds a job where one is missing.
  */
-export async function enqueue(gateway: Gateway, stored: Submitted[]): Promise<void> {
+export async function enqueue(gateway: SubmitParts, stored: Submitted[]): Promise<void> {
   const fresh = stored.filter(({ outcome }) => outcome === 'created');
   try {
     await gateway.queue.addMany(

@@ -1,8 +1,10 @@
 import { isTerminal } from '../../../shared/run-states.ts';
-import type { RunEnd } from '../../../shared/stores/run-end.ts';
 import type { Gateway } from '../gateway.ts';
+import type { RunEnd } from '../stores/run-end.ts';
 
-/** How often a waiter looks by itself: a message over pub/sub may be missed. */
+export type WatchParts = Pick<Gateway, 'endings' | 'keys' | 'runs' | 'wakeups'>;
+
+/** A message over pub/sub may be missed, so the run is also looked at this often. */
 const pollMs = 1_000;
 
 export type Watch = {
@@ -14,7 +16,7 @@ export type Watch = {
 };
 
 /** Waits for the end of a run that is about to be stored with the channel of `gateway.endings`. */
-export function watchRun(gateway: Gateway, id: string): Watch {
+export function watchRun(gateway: WatchParts, id: string): Watch {
   const { end, forget } = gateway.endings.expect(id);
   return {
     ended: (ms, signals) => waitFor(gateway, id, end, ms, signals),
@@ -23,7 +25,7 @@ export function watchRun(gateway: Gateway, id: string): Watch {
 }
 
 /** Waits for the end of a run that another request has stored. */
-export function watchOther(gateway: Gateway, id: string): Watch {
+export function watchOther(gateway: WatchParts, id: string): Watch {
   const { promise, resolve } = Promise.withResolvers<RunEnd>();
   const listening = gateway.wakeups.listen(gateway.keys.wake(id), (message) => {
     if (message === 'finished') resolve({ id });
@@ -39,7 +41,7 @@ export function watchOther(gateway: Gateway, id: string): Watch {
 }
 
 function waitFor(
-  gateway: Gateway,
+  gateway: WatchParts,
   id: string,
   end: Promise<RunEnd>,
   ms: number,
@@ -65,7 +67,7 @@ function waitFor(
   });
 }
 
-async function hasEnded(gateway: Gateway, id: string): Promise<boolean> {
+async function hasEnded(gateway: WatchParts, id: string): Promise<boolean> {
   try {
     const status = await gateway.runs.status(id);
     return status === undefined || isTerminal(status);

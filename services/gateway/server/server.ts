@@ -5,45 +5,44 @@ import { getRequestListener } from '@hono/node-server';
 import { Problem } from '../../../shared/problems.ts';
 import { problemAnswer } from '../http/answers.ts';
 import type { App } from '../http/mount.ts';
-import { answerParserFaults, endWith } from '../http/parser-fault.ts';
-import { requestFault } from '../http/request-fault.ts';
-import { answerProblem } from '../proxy/answers.ts';
-import { NodeCaller } from '../proxy/clients/node-caller.ts';
-import type { ServiceProxy } from '../proxy/proxy.ts';
+import type { Front } from './front.ts';
+import { answerParserFaults, endWith } from './parser-fault.ts';
+import { refuse } from './refuse.ts';
+import { requestFault } from './request-fault.ts';
 import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
 
-/** A body that trickles in is given up. */
+/** A request body for the API must have come by then. */
 const bodyMs = 120_000;
 
-/** The HTTP server around the app, with the proxy to services in front. What Node refuses before a route sees it is problem+json too. */
-export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
+/** The HTTP server around the app, with what stands in front of it. What Node refuses before a route sees it is problem+json too. */
+export function createHttpServer(app: App, front?: Front): Server {
   const toApp = getRequestListener(app.fetch, {
     errorHandler: (error) => problemAnswer(targetProblem(error)),
   });
   const server = createServer(
     {
-      // Longer than what proxies and clients keep: it is the client who closes, so none loses a request to us.
+      // Longer than proxies and clients keep idle connections: so the client closes first, and no request meets a closed connection.
       keepAliveTimeout: 75_000,
       headersTimeout: 80_000,
-      // Node knows one time for all: to a service any body may take as long as it moves.
+      // Node has one limit for all requests, but a body for a service may take as long as it likes. See giveUpSlowBody.
       requestTimeout: 0,
-      // Whose it is, and whose it is not, is told by us: as a problem.
+      // request-fault.ts checks it, and answers with a problem.
       requireHostHeader: false,
       // Any other upgrade (h2c) may be ignored, and the request answered as it is (RFC 9110 §7.8).
-      shouldUpgradeCallback: (incoming) => proxy?.upgrades(incoming) ?? wantsWebSocket(incoming),
+      shouldUpgradeCallback: (incoming) => front?.upgrades(incoming) ?? wantsWebSocket(incoming),
     },
     (incoming, outgoing) => {
-      if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
-      // The adapter takes neither for what it is (RFC 9110 §4.2.3): capital letters, a colon without a port.
+      if (refused(incoming, outgoing) || front?.request(incoming, outgoing)) return;
+      // The adapter does not understand capital letters, or a colon without a port, which are valid (RFC 9110 §4.2.3).
       const { host } = incoming.headers;
       if (host !== undefined) incoming.headers.host = host.toLowerCase().replace(/:$/, '');
       giveUpSlowBody(server, incoming, outgoing);
       void toApp(incoming, outgoing);
     },
   );
-  // RFC 9110 §10.1.1: whether a service wants the body is for it to say.
+  // RFC 9110 §10.1.1: a service itself decides whether it wants the body.
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    if (refused(incoming, outgoing) || proxy?.request(incoming, outgoing)) return;
+    if (refused(incoming, outgoing) || front?.request(incoming, outgoing)) return;
     outgoing.writeContinue();
     server.emit('request', incoming, outgoing);
   });
@@ -58,35 +57,35 @@ export function createHttpServer(app: App, proxy?: ServiceProxy): Server {
     ),
   );
   server.on('connect', (_, socket: Duplex) =>
-    endWith(socket, new Problem('method_not_allowed', 'CONNECT is not possible here: this is no proxy.'), {
+    endWith(socket, new Problem('method_not_allowed', 'CONNECT is not possible here: this is no front.'), {
       Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
     }),
   );
-  acceptUpgrades(server, app, proxy);
+  acceptUpgrades(server, app, front);
   server.on('clientError', answerParserFaults(server));
-  if (proxy !== undefined) putInFront(server, proxy);
+  if (front !== undefined) putInFront(server, front);
   return server;
 }
 
-/** Connections are the fast lane's until one of their requests is not for it; their ends are the server's all the same. */
-function putInFront(server: Server, proxy: ServiceProxy): void {
+/** New connections go to the fast path, which hands them to Node's server with the first request that it does not take. Closing the server closes both. */
+function putInFront(server: Server, front: Front): void {
   const { closeIdleConnections, closeAllConnections } = server;
   const adopters = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) =>
-    proxy.lane.accept(socket, () => {
+    front.fastPath.accept(socket, () => {
       for (const adopt of adopters) adopt.call(server, socket);
     }),
   );
   server.closeIdleConnections = () => {
     closeIdleConnections.call(server);
-    proxy.lane.closeIdle();
+    front.fastPath.closeIdle();
   };
   server.closeAllConnections = () => {
     closeAllConnections.call(server);
-    proxy.closeAllConnections();
+    front.closeAllConnections();
   };
-  server.once('close', () => void proxy.close());
+  server.once('close', () => void front.close());
 }
 
 function giveUpSlowBody(server: Server, incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -105,14 +104,9 @@ const targetProblem = (error: unknown) =>
     ? new Problem('bad_request', 'The request’s URL or Host header is not valid (RFC 9110 §7.1, §7.2).')
     : new Problem('internal', 'The request could not be handled.');
 
-/** What Node's parser takes and nobody here does. */
+/** Answers requests that Node's parser accepts and we do not. True: it was one. */
 function refused(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
   const fault = requestFault(incoming);
   if (fault !== undefined) refuse(incoming, outgoing, fault);
   return fault !== undefined;
-}
-
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse, problem: Problem): void {
-  outgoing.shouldKeepAlive = false;
-  answerProblem(new NodeCaller(incoming, outgoing, ''), problem);
 }

@@ -4,11 +4,11 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { attachProtocol, bearerProtocol, maxStdinBytes } from '../../../shared/contracts/attach.ts';
 import { Problem } from '../../../shared/problems.ts';
 import type { Upgrade } from '../http/context.ts';
-import { farewellMs, keyIsOver } from '../http/end-of-key.ts';
+import { closeGraceMs, keyEnded } from '../http/end-of-key.ts';
 import type { App } from '../http/mount.ts';
-import { endWith } from '../http/parser-fault.ts';
-import { requestFault } from '../http/request-fault.ts';
-import type { ServiceProxy } from '../proxy/proxy.ts';
+import type { Front } from './front.ts';
+import { endWith } from './parser-fault.ts';
+import { requestFault } from './request-fault.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
 const maxMessageBytes = Math.ceil((maxStdinBytes * 4) / 3) + 4096;
@@ -22,14 +22,14 @@ const onlyGet = new Problem('method_not_allowed', 'A WebSocket is asked for by G
  * WebSockets (RFC 6455) through the app's own routes: the same keys, log and problems as for any request, and a
  * refusal is an HTTP answer with its body. (The adapter's own upgrade drops the body and hides the socket's flow.)
  */
-export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): void {
+export function acceptUpgrades(server: Server, app: App, front?: Front): void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    // A shell's answers are small; and memory for a compressor on each connection is not.
+    // A shell's messages are small, and a compressor for each connection would take much memory.
     perMessageDeflate: false,
     clientTracking: false,
-    // Never the one with the key in it.
+    // Never the protocol that contains the key: the answer would show it.
     handleProtocols: (offered) => (offered.has(attachProtocol) ? attachProtocol : false),
   });
 
@@ -47,7 +47,7 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     const fault = requestFault(incoming);
     if (fault !== undefined) return endWith(socket, fault);
-    if (proxy?.upgrade(incoming, socket, head)) return;
+    if (front?.upgrade(incoming, socket, head)) return;
     const ignore = () => {};
     socket.on('error', ignore);
     const upgrade: Upgrade = {};
@@ -62,7 +62,7 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
           if (hold !== undefined)
             webSocket.once(
               'close',
-              hold(() => endOfKey(webSocket)),
+              hold(() => closeForEndedKey(webSocket)),
             );
           accept(webSocket);
         });
@@ -71,11 +71,11 @@ export function acceptUpgrades(server: Server, app: App, proxy?: ServiceProxy): 
   });
 }
 
-/** What is still said is for nobody, and a client that does not answer the close is cut off. */
-function endOfKey(webSocket: WebSocket): void {
+/** Further messages are ignored, and a client that does not answer the close is cut off. */
+function closeForEndedKey(webSocket: WebSocket): void {
   webSocket.removeAllListeners('message');
-  webSocket.close(4401, keyIsOver);
-  setTimeout(() => webSocket.terminate(), farewellMs).unref();
+  webSocket.close(4401, keyEnded);
+  setTimeout(() => webSocket.terminate(), closeGraceMs).unref();
 }
 
 async function answer(app: App, incoming: IncomingMessage, upgrade: Upgrade): Promise<Response> {

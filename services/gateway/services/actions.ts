@@ -2,16 +2,21 @@ import { Problem } from '../../../shared/problems.ts';
 import { isDown } from '../../../shared/service-states.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
-import { placeService } from './place.ts';
-import { forgetService } from './settle.ts';
+import { hintFrom } from '../hint.ts';
+import { type PlaceParts, placeService } from './place.ts';
+import { forgetService, type SettleParts } from './settle.ts';
 
-type Wish = Parameters<Gateway['services']['want']>[1];
+export type ActionParts = Pick<Gateway, 'stopWaiting' | 'keys' | 'services' | 'wakeups' | 'workers'> &
+  PlaceParts &
+  SettleParts;
 
-/** Says what is wanted of a service, to its record and to its worker. Throws 404 when it is gone meanwhile. */
-export async function wish(
-  gateway: Gateway,
+type WantedState = Parameters<Gateway['services']['want']>[1];
+
+/** Sets the state that a service is to have, in its record, and tells its worker. Throws 404 if it is gone meanwhile. */
+export async function setWanted(
+  gateway: ActionParts,
   record: ServiceRecord,
-  what: Wish,
+  what: WantedState,
   usedAt?: number,
 ): Promise<void> {
   const { id } = record.head;
@@ -22,56 +27,42 @@ export async function wish(
     await gateway.workers.send(answer.worker, { kind: 'service', service: id });
     return;
   }
-  // Nobody has it yet: what is to go goes at once, what is to run is placed.
+  // No worker has it yet: it is removed, or given to a worker, from here.
   const now = await gateway.services.read(id);
   if (now === undefined) return;
   if (what === 'removed') await forgetService(gateway, now);
   else if (what !== 'stopped') await placeService(gateway, now);
 }
 
-/** How long a wait looks by itself: hints may be missed. */
+/** Hints may be missed, so the record is read at least this often. */
 const pollMs = 500;
 
 /** The record once `settled` holds of it, or as it is when the time is over or the client has gone. `undefined`: removed. */
 export async function waitForService(
-  gateway: Gateway,
+  gateway: ActionParts,
   id: string,
   settled: (record: ServiceRecord) => boolean,
   ms: number,
   gone: AbortSignal,
 ): Promise<ServiceRecord | undefined> {
   const until = performance.now() + ms;
-  const stop = AbortSignal.any([gone, gateway.hurry.signal]);
-  let wake = () => {};
-  let woken = false;
-  const notify = () => {
-    woken = true;
-    wake();
-  };
-  const listening = gateway.wakeups.listen(gateway.keys.serviceWake(id), notify);
-  listening.catch(() => {});
-  stop.addEventListener('abort', notify);
+  const stop = AbortSignal.any([gone, gateway.stopWaiting.signal]);
+  const hint = hintFrom(gateway.wakeups, gateway.keys.serviceWake(id));
+  stop.addEventListener('abort', hint.give);
   try {
     for (;;) {
-      woken = false;
+      hint.forget();
       const record = await gateway.services.read(id);
       const left = until - performance.now();
       if (record === undefined || settled(record) || left <= 0 || stop.aborted) return record;
-      if (woken) continue;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(left, pollMs));
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await hint.wait(Math.min(left, pollMs));
     }
   } finally {
-    stop.removeEventListener('abort', notify);
-    listening.then((unlisten) => unlisten()).catch(() => {});
+    stop.removeEventListener('abort', hint.give);
+    hint.end();
   }
 }
 
-/** It has come up, or will not by itself. */
+/** It is ready, or will not become ready by itself. */
 export const hasSettled = ({ status }: ServiceRecord) =>
   status === 'ready' || status === 'crash_looping' || isDown(status);

@@ -8,20 +8,28 @@ import type { Gateway } from '../gateway.ts';
 import { json, ok } from '../http/answers.ts';
 import { type App, mount, validate } from '../http/mount.ts';
 import { preferredWait } from '../http/prefer.ts';
-import { endedRun } from '../runs/load.ts';
-import { storeRun } from '../runs/submit.ts';
-import { watchRun } from '../runs/watch.ts';
-import { hasSettled, waitForService, wish } from './actions.ts';
+import { endedRun, type LoadParts } from '../runs/load.ts';
+import { type SubmitParts, storeRun } from '../runs/submit.ts';
+import { type WatchParts, watchRun } from '../runs/watch.ts';
+import { type ActionParts, hasSettled, setWanted, waitForService } from './actions.ts';
 import * as documents from './documents.ts';
-import { ownService } from './load.ts';
-import { askWorker } from './worker-operation.ts';
+import { ownService, type ServiceLoadParts } from './load.ts';
+import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
+
+export type ExecParts = Pick<Gateway, 'env' | 'stopWaiting' | 'policy' | 'serviceExecs' | 'workers'> &
+  LoadParts &
+  SubmitParts &
+  WatchParts &
+  ActionParts &
+  ServiceLoadParts &
+  WorkerOperationParts;
 
 /** An exec wakes an idle service, and waits so long for it. */
 const wakeMs = 60_000;
-/** Its worker answers within so long how they are. */
+/** How long the worker may take to look at the programs. */
 const lookMs = 10_000;
 
-export function mountExec(app: App, gateway: Gateway): void {
+export function mountExec(app: App, gateway: ExecParts): void {
   const schema = execRequestSchema(gateway.policy);
   mount(
     app,
@@ -40,7 +48,7 @@ export function mountExec(app: App, gateway: Gateway): void {
       const id = newId('run');
       const watch = waitSeconds > 0 ? watchRun(gateway, id) : undefined;
       try {
-        // What the fields say to one another is a run's matter: stdin that is no base64, too much of it.
+        // A run's schema also checks the fields together: whether stdin is base64, whether it is too much.
         const request = validate(runRequestSchema(gateway.policy), asRun(record, body));
         const stored = await storeRun(gateway, {
           id,
@@ -53,7 +61,7 @@ export function mountExec(app: App, gateway: Gateway): void {
           ...{ kind: 'exec', run: id, service: record.head.id },
           ...(body.detached && { detached: true }),
         });
-        const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.hurry.signal]);
+        const end = await watch?.ended(waitSeconds * 1000, [c.req.raw.signal, gateway.stopWaiting.signal]);
         const run = await endedRun(gateway, stored.record, end);
         return json(end !== undefined && isTerminal(run.status) ? 200 : 202, JSON.stringify(run), {
           location: `/v1/runs/${id}`,
@@ -76,9 +84,9 @@ export function mountExec(app: App, gateway: Gateway): void {
   );
 }
 
-/** What runs inside of it, and what did: its worker looks. Without its container nothing of it runs. */
+/** The programs inside of it: its worker looks which still run. Without its container none does. */
 async function execsOf(
-  gateway: Gateway,
+  gateway: ExecParts,
   { head: { id }, status, worker }: ServiceRecord,
 ): Promise<ServiceExec[]> {
   const isUp = status === 'ready' && worker !== null;
@@ -99,8 +107,8 @@ async function execsOf(
 }
 
 /** The service once it is ready; woken if it is idle. */
-async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
-  await wish(gateway, record, 'wake');
+async function ready(gateway: ExecParts, record: ServiceRecord, gone: AbortSignal): Promise<ServiceRecord> {
+  await setWanted(gateway, record, 'wake');
   const now =
     record.status === 'ready' && record.wanted === 'running'
       ? record
@@ -112,7 +120,7 @@ async function ready(gateway: Gateway, record: ServiceRecord, gone: AbortSignal)
   );
 }
 
-/** What does not say otherwise is as in a run; its limits of memory and processes are the service's own. */
+/** The request of a run with the same fields. Its limits of memory and processes are the service's own. */
 function asRun({ head }: ServiceRecord, { detached: _, ...exec }: ExecRequest) {
   return {
     ...exec,

@@ -10,18 +10,23 @@ import { noContent } from '../http/answers.ts';
 import { readBytes } from '../http/body.ts';
 import type { GatewayContext } from '../http/context.ts';
 import { type App, mount } from '../http/mount.ts';
-import { wish } from './actions.ts';
+import { type ActionParts, setWanted } from './actions.ts';
 import * as documents from './documents.ts';
-import { ownService } from './load.ts';
-import { askWorker, holderOf } from './worker-operation.ts';
+import { ownService, type ServiceLoadParts } from './load.ts';
+import { askWorker, holderOf, type WorkerOperationParts } from './worker-operation.ts';
+
+export type FileParts = Pick<Gateway, 'blobs' | 'env'> &
+  ActionParts &
+  ServiceLoadParts &
+  WorkerOperationParts;
 
 const operationMs = 60_000;
-/** Each lies in the store until its client has taken it, however slowly. */
+/** Downloads at once. Each file stays in the store of blobs until its client has read it, however slow that is. */
 const maxDownloads = 16;
 const path = '/v1/services/{id}/files/{path}';
 
-/** Files of a running service. Their bytes go by the store of blobs, which gateway and worker share, and not through Redis. */
-export function mountFiles(app: App, gateway: Gateway): void {
+/** Files of a running service. Gateway and worker pass their bytes through the store of blobs, not through Redis. */
+export function mountFiles(app: App, gateway: FileParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   let downloads = 0;
 
@@ -33,7 +38,7 @@ export function mountFiles(app: App, gateway: Gateway): void {
     const fault = pathFault(file) ?? (kernelFolder(file) && kernelFolderFault);
     if (fault !== undefined) throw badField('path', fault);
     const worker = holderOf(record);
-    await wish(gateway, record, 'used');
+    await setWanted(gateway, record, 'used');
     const blob = transferKey(record.head.tenant, newId('trf'));
     return { record, file, worker, blob, signal: c.req.raw.signal };
   }

@@ -5,7 +5,10 @@ import type { Gateway } from '../gateway.ts';
 import { type App, mount } from '../http/mount.ts';
 import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
 import * as documents from './documents.ts';
-import { ownService } from './load.ts';
+import { ownService, type ServiceLoadParts } from './load.ts';
+
+export type LogParts = Pick<Gateway, 'closing' | 'keys' | 'operations' | 'wakeups' | 'workers'> &
+  ServiceLoadParts;
 
 const logsQuery = z.strictObject({
   follow: z.enum(['true', 'false']).default('false'),
@@ -24,10 +27,10 @@ const logsQuery = z.strictObject({
     }),
 });
 
-/** The worker goes on writing to the stream only as long as somebody says that they read it. */
+/** The worker goes on writing to the stream only while somebody says that they read it. */
 const renewMs = 5_000;
 
-export function mountLogs(app: App, gateway: Gateway): void {
+export function mountLogs(app: App, gateway: LogParts): void {
   mount(
     app,
     { maxBodyBytes: 0 },
@@ -51,7 +54,7 @@ export function mountLogs(app: App, gateway: Gateway): void {
   );
 }
 
-function logStream(gateway: Gateway, worker: string, operation: string): ReadableStream<Uint8Array> {
+function logStream(gateway: LogParts, worker: string, operation: string): ReadableStream<Uint8Array> {
   let after = '0';
   let renewAt = performance.now() + renewMs;
   return eventStream({

@@ -3,11 +3,13 @@ import { mayBeIdOf } from '../../../shared/images.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 
+export type PlaceParts = Pick<Gateway, 'services' | 'volumes' | 'workers'>;
+
 /**
- * Gives a service to a worker: where its volumes are, else where there is most room for it. False: there is none at present, and the
+ * Gives a service to a worker: the one that has its volumes, else the one with the most room. False: there is none at present, and the
  * janitor tries again.
  */
-export async function placeService(gateway: Gateway, record: ServiceRecord): Promise<boolean> {
+export async function placeService(gateway: PlaceParts, record: ServiceRecord): Promise<boolean> {
   const { tenant, request, id } = record.head;
   const workers = await candidates(gateway, request.image);
   const engine = await engineOfVolumes(gateway, tenant, request.volumes);
@@ -22,15 +24,15 @@ export async function placeService(gateway: Gateway, record: ServiceRecord): Pro
   return true;
 }
 
-/** Those that are ready; of an image that is named by its id, those that have it, as long as one does: it comes from nowhere. */
-async function candidates(gateway: Gateway, image: string): Promise<Worker[]> {
+/** The workers that are ready. For an image that is named by its id: those that have it, if any does, since it cannot be pulled. */
+async function candidates(gateway: PlaceParts, image: string): Promise<Worker[]> {
   const all = (await gateway.workers.listWithImages()).filter(({ worker }) => worker.status === 'ready');
   const having = all.filter(({ images }) => images.some((one) => mayBeIdOf(image, one)));
   return (having.length > 0 ? having : all).map(({ worker }) => worker);
 }
 
-/** The engine that the first of them is on which is somewhere already. */
-async function engineOfVolumes(gateway: Gateway, tenant: string, volumes: { name: string }[]) {
+/** The engine of the first volume that already exists. */
+async function engineOfVolumes(gateway: PlaceParts, tenant: string, volumes: { name: string }[]) {
   for (const { name } of volumes) {
     const volume = await gateway.volumes.find(tenant, name);
     if (volume !== undefined) return volume.engine;

@@ -8,25 +8,35 @@ import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { json, noContent, ok } from '../http/answers.ts';
 import type { GatewayContext } from '../http/context.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type OnceParts, once, onceKey } from '../http/once.ts';
 import { preferredWait } from '../http/prefer.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
-import { refuseRegistry } from '../images/refuse-registry.ts';
-import { once } from '../runs/once.ts';
-import { withWebhookSecret } from '../runs/submit.ts';
-import { hasSettled, waitForService, wish } from './actions.ts';
+import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
+import { withWebhookSecret } from '../webhook-secret.ts';
+import { type ActionParts, hasSettled, setWanted, waitForService } from './actions.ts';
 import * as documents from './documents.ts';
-import { mountExec } from './exec.ts';
-import { mountFiles } from './files.ts';
-import { ownService, readAll } from './load.ts';
-import { mountLogs } from './logs.ts';
-import { placeService } from './place.ts';
+import { type ExecParts, mountExec } from './exec.ts';
+import { type FileParts, mountFiles } from './files.ts';
+import { ownService, readAll, type ServiceLoadParts } from './load.ts';
+import { type LogParts, mountLogs } from './logs.ts';
+import { type PlaceParts, placeService } from './place.ts';
 import { signedUrl } from './signed-link.ts';
 import { signService } from './signed-url.ts';
-import { removeVolumes } from './volumes.ts';
+import { removeVolumes, type VolumeParts } from './volumes.ts';
 
-/** A removal is waited for so long: it gives the program ten seconds to end. */
+export type ServiceParts = Pick<Gateway, 'env' | 'policy' | 'room' | 'services'> &
+  OnceParts &
+  RefuseRegistryParts &
+  ActionParts &
+  ExecParts &
+  FileParts &
+  ServiceLoadParts &
+  LogParts &
+  PlaceParts &
+  VolumeParts;
+
+/** How long a request waits for a removal, which gives the program ten seconds to end. */
 const removalMs = 30_000;
 
 const deleteQuery = z.strictObject({
@@ -57,20 +67,20 @@ const urlBody = z
       .string()
       .max(2048)
       .regex(/^\//, 'must begin with "/"')
-      // Parsers of URLs drop some of them, and what stood apart stands together.
+      // URL parsers drop some of them, which would join the parts around them.
       .regex(/^\P{Cc}*$/u, 'must not contain control characters: percent-encode them')
       .default('/'),
   })
   .meta({ id: 'SignUrl' });
 
-export function mountServices(app: App, gateway: Gateway): void {
+export function mountServices(app: App, gateway: ServiceParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = serviceRequestSchema(gateway.policy);
   const present = async (record: ServiceRecord) =>
     presentService(await gateway.services.whole(record), gateway.env);
   const own = (c: GatewayContext) => ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
 
-  /** The service as it is, or after the time that the client wants to wait for it. */
+  /** The service as it is now, or once it has settled if the client waits (`Prefer: wait`). */
   async function answer(c: GatewayContext, id: string, settled: (record: ServiceRecord) => boolean) {
     const seconds = preferredWait(c.req.header('prefer'));
     const record = await waitForService(gateway, id, settled, seconds * 1000, c.req.raw.signal);
@@ -91,13 +101,12 @@ export function mountServices(app: App, gateway: Gateway): void {
       const { tenant } = c.var.identity;
       preferredWait(c.req.header('prefer'));
       await refuseRegistry(gateway, body);
-      const key = idempotencyKey(c.req.header('idempotency-key'));
       return once(
         gateway,
-        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/services\n${text}` },
+        onceKey(c, '/v1/services', text),
         async () => {
           const id = newId('svc');
-          // An id is no part of a host name; its random end is one.
+          // The name becomes part of a host name, where `_` is not allowed: the random end of the id has none.
           const name = body.name ?? `s-${id.slice(-12)}`;
           const head = { id, tenant, name, createdAt: new Date().toISOString() };
           const { request, madeSecret } = withWebhookSecret(body);
@@ -105,7 +114,7 @@ export function mountServices(app: App, gateway: Gateway): void {
             payloadOf({ files: request.files, inputs: [], stdinEncoding: 'utf8' }).fileBytes,
           );
           const record = await gateway.services.create(head, request, {
-            most: gateway.env.RUNLET_TENANT_MAX_SERVICES,
+            maxServices: gateway.env.RUNLET_TENANT_MAX_SERVICES,
             tenantBytes: gateway.room.tenantBytes(),
             systemBytes: gateway.room.systemBytes(),
           });
@@ -152,7 +161,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     { method: 'delete', path: '/v1/services/{id}', query: deleteQuery, document: documents.deleteDocument },
     async (c, { query }) => {
       const record = await own(c);
-      await wish(gateway, record, 'removed');
+      await setWanted(gateway, record, 'removed');
       const left = await waitForService(gateway, record.head.id, () => false, removalMs, c.req.raw.signal);
       if (left !== undefined) return c.json(await present(left), 202);
       if (query.volumes === 'true')
@@ -173,7 +182,7 @@ export function mountServices(app: App, gateway: Gateway): void {
   ] as const)
     mount(app, options, { method: 'post', path: `/v1/services/{id}/${action}`, document }, async (c) => {
       const { head } = await own(c);
-      await wish(gateway, await own(c), what);
+      await setWanted(gateway, await own(c), what);
       const { status, body, location, headers } = await answer(c, head.id, settled);
       return json(status, body, { location, ...headers });
     });
@@ -189,7 +198,7 @@ export function mountServices(app: App, gateway: Gateway): void {
     },
     async (c, { body }) => {
       const record = await own(c);
-      await wish(gateway, record, 'used', Date.now() + body.forMs);
+      await setWanted(gateway, record, 'used', Date.now() + body.forMs);
       return ok(await present(await own(c)));
     },
   );

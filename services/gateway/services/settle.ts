@@ -4,9 +4,11 @@ import { presentService } from '../../../shared/stores/service-present.ts';
 import type { ServiceRecord, ServiceState } from '../../../shared/stores/service-record.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** Says of a service that no live worker holds what has become of it, with the event that is due. */
+export type SettleParts = Pick<Gateway, 'env' | 'services'>;
+
+/** Stores the new status of a service that no living worker has, with the event that is due. */
 export async function settleService(
-  gateway: Gateway,
+  gateway: SettleParts,
   record: ServiceRecord,
   status: ServiceStatus,
   more: Partial<ServiceState>,
@@ -23,8 +25,8 @@ export async function settleService(
   );
 }
 
-/** Takes its record away; what is left of it on its engine goes when that is back. */
-export async function forgetService(gateway: Gateway, record: ServiceRecord): Promise<void> {
+/** Removes its record. What is left on its engine is removed when that engine is back. */
+export async function forgetService(gateway: SettleParts, record: ServiceRecord): Promise<void> {
   await settleService(gateway, record, 'removed', {});
   await gateway.services.gone(record, undefined);
 }

@@ -1,9 +1,9 @@
 import { badField } from '../../../shared/problems.ts';
-import { tokenName } from '../proxy/access/credentials.ts';
+import { tokenName } from './signed-url.ts';
 
 /**
- * The URL of a path of a service, with the token. Whatever the path, it is of the service's own origin: as a reference that is resolved,
- * `//other.example/` would be another host, and be given the token. Its query stays as it is written.
+ * The URL of a path of a service, with the token. Whatever the path is, the URL is of the service's own origin: resolved as a reference,
+ * `//other.example/` would lead to another host, which would get the token. The query is not changed.
  */
 export function signedUrl(service: string, path: string, token: string): string {
   const { origin } = new URL(service);

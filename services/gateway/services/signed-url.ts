@@ -1,15 +1,18 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
-/** A token that is good by its form: of this service, ours, not expired. */
+/** The query parameter and the cookie that carry the token of a signed URL. */
+export const tokenName = 'runlet_token';
+
+/** What a valid token says: it is for this service, signed by us, and not expired. */
 export type ServiceToken = {
   /** When it expires, in ms. */
   until: number;
-  /** The key that it was made with; undefined in what an earlier version has signed. */
+  /** The API key that it was made with; undefined in tokens of an earlier version. */
   keyId: string | undefined;
 };
 
 /**
- * Tokens of signed URLs: who has one may call one service until it expires, or until the key ends that it was made with. HMAC-SHA256
+ * Tokens of signed URLs: whoever has one may call one service until the token expires, or the API key ends that it was made with. HMAC-SHA256
  * (RFC 2104) under a key of its own, derived from RUNLET_SECRET_KEY (RFC 5869).
  */
 export function signService(
@@ -22,7 +25,7 @@ export function signService(
   return `${body}.${mac(secretKey, serviceId, body)}`;
 }
 
-/** `undefined` for one that is not good for this service now. */
+/** `undefined` if the token is not valid for this service now. */
 export function verifyServiceToken(
   secretKey: string,
   serviceId: string,

@@ -6,12 +6,16 @@ import { noContent, ok } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
 import * as documents from './documents.ts';
-import { readAll } from './load.ts';
-import { askWorker } from './worker-operation.ts';
+import { readAll, type ServiceLoadParts } from './load.ts';
+import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
+
+export type VolumeParts = Pick<Gateway, 'env' | 'instance' | 'services' | 'volumes' | 'workers'> &
+  ServiceLoadParts &
+  WorkerOperationParts;
 
 const operationMs = 30_000;
 
-export function mountVolumes(app: App, gateway: Gateway): void {
+export function mountVolumes(app: App, gateway: VolumeParts): void {
   const options = { maxBodyBytes: 0 };
 
   mount(
@@ -57,7 +61,7 @@ export function mountVolumes(app: App, gateway: Gateway): void {
 
 /** Those of these volumes that no service uses any more. */
 export async function removeVolumes(
-  gateway: Gateway,
+  gateway: VolumeParts,
   tenant: string,
   volumes: { name: string }[],
 ): Promise<void> {
@@ -68,7 +72,11 @@ export async function removeVolumes(
   }
 }
 
-async function removeVolume(gateway: Gateway, tenant: string, { name, engine }: StoredVolume): Promise<void> {
+async function removeVolume(
+  gateway: VolumeParts,
+  tenant: string,
+  { name, engine }: StoredVolume,
+): Promise<void> {
   const worker = (await gateway.workers.list()).find((one) => one.engine.id === engine);
   if (worker === undefined)
     throw new Problem('conflict', 'The node that has the volume is gone: it can be deleted when it is back.');
@@ -83,7 +91,7 @@ async function removeVolume(gateway: Gateway, tenant: string, { name, engine }: 
 }
 
 /** Names of the services that use each volume. */
-async function usersOf(gateway: Gateway, tenant: string): Promise<Map<string, string[]>> {
+async function usersOf(gateway: VolumeParts, tenant: string): Promise<Map<string, string[]>> {
   const users = new Map<string, string[]>();
   const ids = await gateway.services.ids(tenant, undefined, gateway.env.RUNLET_TENANT_MAX_SERVICES);
   for (const { head } of await readAll(gateway, ids))

@@ -4,6 +4,9 @@ import type { OperationEvent } from '../../../shared/stores/operations.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { WorkerCommand } from '../../../shared/stores/workers.ts';
 import type { Gateway } from '../gateway.ts';
+import { createHint } from '../hint.ts';
+
+export type WorkerOperationParts = Pick<Gateway, 'keys' | 'operations' | 'wakeups' | 'workers'>;
 
 const pollMs = 500;
 
@@ -17,11 +20,11 @@ export function holderOf(record: ServiceRecord): string {
 }
 
 /**
- * Asks the service's worker for something, and answers with its last word. Throws its Problem, or 504 when none comes. A worker
- * that is not waited for any longer, because of that or of the signal, is told so.
+ * Sends a command to the service's worker, and waits until it is done. Throws the worker's Problem, or 504 if no answer comes. If we stop
+ * waiting, because of that or of the signal, the worker is told so.
  */
 export async function askWorker(
-  gateway: Gateway,
+  gateway: WorkerOperationParts,
   worker: string,
   command: (operation: string) => WorkerCommand,
   ms: number,
@@ -29,17 +32,14 @@ export async function askWorker(
 ): Promise<void> {
   const operation = newId('pul');
   const until = Date.now() + ms;
-  let wake = () => {};
   let answered = false;
-  const onAbort = () => wake();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  const unlisten = await gateway.wakeups.listen(gateway.keys.wake(operation), () => wake());
+  const hint = createHint();
+  signal?.addEventListener('abort', hint.give, { once: true });
+  const unlisten = await gateway.wakeups.listen(gateway.keys.wake(operation), hint.give);
   try {
     await gateway.workers.send(worker, command(operation));
     for (;;) {
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+      hint.forget();
       const events = await gateway.operations.read(operation, '0');
       const done = events
         .map(({ event }) => event)
@@ -56,10 +56,10 @@ export async function askWorker(
         );
       if (!(await gateway.workers.alive(worker)))
         throw new Problem('worker_lost', 'The worker stopped on the way: try again in a moment.');
-      await Promise.race([woken, new Promise((resolve) => setTimeout(resolve, pollMs))]);
+      await hint.wait(pollMs);
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    signal?.removeEventListener('abort', hint.give);
     unlisten();
     if (!answered) await gateway.workers.send(worker, { kind: 'leave', operation }).catch(() => {});
   }

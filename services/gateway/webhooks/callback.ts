@@ -1,6 +1,6 @@
 import type { RouteConfig } from '@hono/zod-openapi';
 import { z } from 'zod';
-import { payload } from '../../../shared/contracts/webhook-payload.ts';
+import { payload } from './payload.ts';
 
 /** The requests that Runlet makes, for the document’s section `webhooks` (OpenAPI 3.1). */
 export const callbackDocument: RouteConfig = {

@@ -8,12 +8,14 @@ import { ok } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { decodeCursor, encodeCursor, pageQuery } from '../http/query.ts';
 import * as documents from './documents.ts';
-import { ownDelivery, ownWebhook } from './load.ts';
+import { ownDelivery, ownWebhook, type WebhookLoadParts } from './load.ts';
 
-/** One request looks at so many deliveries at most; what it does not reach is behind `nextCursor`. */
+export type DeliveryParts = Pick<Gateway, 'deliveries' | 'env'> & WebhookLoadParts;
+
+/** Deliveries that one request looks at; `nextCursor` leads to the others. */
 const maxScanned = 1_000;
 const scanPage = 100;
-/** One call redelivers so many at most. */
+/** Deliveries that one call sends again at most. */
 const maxRedelivered = 10_000;
 
 const idOf = (prefix: 'whk' | 'run') =>
@@ -36,7 +38,7 @@ export const redeliverBody = z
   })
   .meta({ id: 'RedeliverFailed' });
 
-export function mountDeliveries(app: App, gateway: Gateway): void {
+export function mountDeliveries(app: App, gateway: DeliveryParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(
@@ -92,7 +94,7 @@ export function mountDeliveries(app: App, gateway: Gateway): void {
 }
 
 async function listDeliveries(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   query: Query,
 ): Promise<{ data: Delivery[]; nextCursor: string | null }> {
@@ -109,13 +111,13 @@ async function listDeliveries(
   return { data, nextCursor: null };
 }
 
-/** A tenant's deliveries, newest first, and `enough` in the place of what would be looked at too late. */
+/** A tenant's deliveries, newest first; `enough` after `maxEntries` of them. */
 async function* walk(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   filter: DeliveryFilter,
   start: string | undefined,
-  most = maxScanned,
+  maxEntries = maxScanned,
 ) {
   let before = start;
   let scanned = 0;
@@ -123,7 +125,7 @@ async function* walk(
     const ids = await gateway.deliveries.ids(tenant, filter, before, scanPage);
     const page = await Promise.all(ids.map((id) => gateway.deliveries.read(id)));
     for (const delivery of page) {
-      // The index of an endpoint or a run may be somebody else's: its deliveries say whose they are.
+      // The client may name an endpoint or a run of another tenant: each delivery says whose it is.
       if (delivery === undefined || delivery.tenant !== tenant) continue;
       if (filter.endpoint !== undefined && delivery.endpoint !== filter.endpoint) continue;
       yield delivery;
@@ -131,7 +133,7 @@ async function* walk(
     scanned += ids.length;
     before = ids.at(-1);
     if (ids.length < scanPage) return;
-    if (scanned >= most) {
+    if (scanned >= maxEntries) {
       yield 'enough' as const;
       return;
     }
@@ -139,15 +141,15 @@ async function* walk(
 }
 
 async function redeliverFailed(
-  gateway: Gateway,
+  gateway: DeliveryParts,
   tenant: string,
   { since, endpoint }: z.output<typeof redeliverBody>,
 ): Promise<{ count: number; complete: boolean }> {
   const from = Date.parse(since);
   let count = 0;
-  // All that are kept, if need be: their number is bounded by their retention.
+  // All that are kept, if necessary: retention bounds their number.
   for await (const delivery of walk(gateway, tenant, { endpoint }, undefined, Number.POSITIVE_INFINITY)) {
-    // The next call goes on: what was redelivered has failed no more.
+    // The next call goes on: deliveries that were sent again do not count as failed any more.
     if (delivery === 'enough' || count === maxRedelivered) return { count, complete: false };
     // Ids are in the order of time.
     if (Date.parse(delivery.createdAt) < from) break;

@@ -1,34 +1,29 @@
 import { z } from 'zod';
 import { eventPatterns, patternsFor } from '../../../shared/contracts/webhook.ts';
 import type { Gateway } from '../gateway.ts';
+import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
+import { oneOrMoreOf } from '../http/query.ts';
 import { eventStream, sseComment, sseHeaders, sseMessage } from '../http/sse.ts';
-import { eventPosition } from '../runs/event-id.ts';
 import * as documents from './documents.ts';
 
-/** Events are kept for watchers only while somebody watches, and so long after: time to reconnect. */
+export type EventParts = Pick<Gateway, 'closing' | 'deliveries' | 'env' | 'keys' | 'outbox' | 'wakeups'>;
+
+/** Events are kept only while somebody watches, and for so long afterwards, to give time to reconnect. */
 const watchMs = 120_000;
 const renewMs = 30_000;
 const pageEvents = 16;
 
-const known = new Set<string>(eventPatterns);
-
 export const eventsQuery = z.strictObject({
-  events: z
-    .string()
-    .max(256)
-    .transform((text) => text.split(','))
-    .refine((all) => all.every((one) => known.has(one)), `must be one or more of ${eventPatterns.join(', ')}`)
-    .optional()
-    .openapi({
-      type: 'string',
-      description: `One pattern or several with commas between: ${eventPatterns.join(', ')}. Default: all.`,
-      example: 'run.finished',
-    }),
+  events: oneOrMoreOf(
+    eventPatterns,
+    `One pattern or several with commas between: ${eventPatterns.join(', ')}. Default: all.`,
+    'run.finished',
+  ),
 });
 
 /** The tenant's events as they happen: what webhooks would bring, for those who have no address to be called at. */
-export function mountEvents(app: App, gateway: Gateway): void {
+export function mountEvents(app: App, gateway: EventParts): void {
   mount(
     app,
     { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES },
@@ -36,24 +31,22 @@ export function mountEvents(app: App, gateway: Gateway): void {
     async (c, { query }) => {
       const { tenant } = c.var.identity;
       const position = c.req.header('last-event-id');
-      // From here on nothing is missed: what has happened before is in the stream only if somebody watched then.
+      // From here on no event is missed. Earlier ones are in the stream only if somebody watched then.
       await gateway.outbox.watch(tenant, watchMs);
-      const after = position === undefined ? await latest(gateway, tenant) : eventPosition(position);
+      const after =
+        position === undefined
+          ? ((await gateway.deliveries.lastStreamed(tenant)) ?? '0-0')
+          : eventPosition(position);
       return new Response(tenantEvents(gateway, tenant, after, query.events), { headers: sseHeaders });
     },
   );
 }
 
-async function latest(gateway: Gateway, tenant: string): Promise<string> {
-  const [entry] = await gateway.redis.xrevrange(gateway.keys.tenantEvents(tenant), '+', '-', 'COUNT', 1);
-  return entry?.[0] ?? '0-0';
-}
-
-function tenantEvents(gateway: Gateway, tenant: string, start: string, patterns: string[] | undefined) {
+function tenantEvents(gateway: EventParts, tenant: string, start: string, patterns: string[] | undefined) {
   const wanted = patterns && new Set(patterns);
   let after = start;
   let renewAt = performance.now() + renewMs;
-  // An id without an event: a client that loses the connection before the first one comes back to this place.
+  // An id without an event: a client that loses the connection before the first event resumes from here.
   let opening = `id: ${start}\n\n`;
   return eventStream({
     closing: gateway.closing.signal,

@@ -6,16 +6,17 @@ import { maxWebhooks, presentWebhook } from '../../../shared/stores/webhooks.ts'
 import { targetFault, targetPolicy } from '../../../shared/webhooks/target.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
-import { idempotencyKey } from '../http/idempotency-key.ts';
 import { type App, mount } from '../http/mount.ts';
+import { type Answer, type OnceParts, once, onceKey } from '../http/once.ts';
 import { pageQuery, paginate } from '../http/query.ts';
-import { type Answer, once } from '../runs/once.ts';
 import * as documents from './documents.ts';
-import { noSuchWebhook, ownWebhook } from './load.ts';
-import { sendTest } from './test-event.ts';
+import { noSuchWebhook, ownWebhook, type WebhookLoadParts } from './load.ts';
+import { sendTest, type TestEventParts } from './test-event.ts';
+
+export type WebhookParts = Pick<Gateway, 'env' | 'webhooks'> & OnceParts & WebhookLoadParts & TestEventParts;
 
 /** Registered endpoints. */
-export function mountWebhooks(app: App, gateway: Gateway): void {
+export function mountWebhooks(app: App, gateway: WebhookParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(
@@ -24,10 +25,9 @@ export function mountWebhooks(app: App, gateway: Gateway): void {
     { method: 'post', path: '/v1/webhooks', body: newWebhookSchema, document: documents.createDocument },
     async (c, { body, text }) => {
       const { tenant } = c.var.identity;
-      const key = idempotencyKey(c.req.header('idempotency-key'));
       return once(
         gateway,
-        key === undefined ? undefined : { tenant, key, fingerprint: `/v1/webhooks\n${text}` },
+        onceKey(c, '/v1/webhooks', text),
         () => createWebhook(gateway, tenant, body),
         // Never kept: the answer holds a secret.
         async (location) =>
@@ -103,7 +103,7 @@ export function mountWebhooks(app: App, gateway: Gateway): void {
 }
 
 async function createWebhook(
-  gateway: Gateway,
+  gateway: WebhookParts,
   tenant: string,
   wanted: z.output<typeof newWebhook>,
 ): Promise<Answer> {
@@ -117,8 +117,8 @@ async function createWebhook(
   return { status: 201, body: JSON.stringify(made), location: `/v1/webhooks/${made.id}`, holdsSecret: true };
 }
 
-/** All that can be told of an address before anybody is called; the notifier looks again at each try. */
-function checkUrl(gateway: Gateway, url: string): void {
+/** Checks an address as far as possible without calling it; the notifier checks again at each try. */
+function checkUrl(gateway: WebhookParts, url: string): void {
   const fault = targetFault(url, targetPolicy(gateway.env));
   if (fault !== undefined) throw badField('url', fault);
 }

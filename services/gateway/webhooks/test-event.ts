@@ -3,8 +3,10 @@ import { Problem } from '../../../shared/problems.ts';
 import { presentWebhook, type StoredWebhook } from '../../../shared/stores/webhooks.ts';
 import type { Gateway } from '../gateway.ts';
 
-/** Sends a `webhook.test` to one endpoint, whatever it subscribes to; answers the delivery as it begins. */
-export async function sendTest(gateway: Gateway, webhook: StoredWebhook): Promise<Delivery> {
+export type TestEventParts = Pick<Gateway, 'deliveries' | 'outbox'>;
+
+/** Sends a `webhook.test` to one endpoint, whatever it subscribes to; returns the new delivery. */
+export async function sendTest(gateway: TestEventParts, webhook: StoredWebhook): Promise<Delivery> {
   if (!webhook.enabled)
     throw new Problem(
       'conflict',
@@ -19,7 +21,7 @@ export async function sendTest(gateway: Gateway, webhook: StoredWebhook): Promis
     { tenant: webhook.tenant, type: 'webhook.test', runId: undefined, body },
     [{ endpoint: webhook.id, url: webhook.url }],
   );
-  await gateway.redis.publish(gateway.keys.outboxWake, id);
+  await gateway.outbox.wake(id);
   const stored = await gateway.deliveries.read(id);
   if (stored === undefined) throw new Error('a delivery vanished as it was made');
   return gateway.deliveries.present(stored);

@@ -7,9 +7,11 @@ import { bearer, idParam, jsonResponse, page, problems } from '../http/describe.
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
 
+export type WorkerParts = Pick<Gateway, 'env' | 'workers'>;
+
 const tags = ['Workers'];
 
-export function mountWorkers(app: App, gateway: Gateway): void {
+export function mountWorkers(app: App, gateway: WorkerParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
 
   mount(

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoredKey } from '../../../services/gateway/stores/api-keys.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis } from '../../../shared/redis.ts';
-import type { StoredKey } from '../../../shared/stores/api-keys.ts';
 import { type AttachMessage, consumeAttach, readAttach } from '../../../shared/stores/attach.ts';
 import type { Holder } from '../../../shared/stores/runs.ts';
 import { startGateway } from '../../gateway/support.ts';

@@ -231,7 +231,7 @@ describe.each(ways)('by the %s', (_, way) => {
 
 test('who may not call a service neither wakes it nor keeps it alive', async () => {
   const idle = await on.service({ at: container.port, status: 'idle', request: { public: false } });
-  await on.gateway.redis.hset(on.keys.service(idle.id), { wanted: 'idle', lastUsedAt: '1' });
+  await on.redis.hset(on.keys.service(idle.id), { wanted: 'idle', lastUsedAt: '1' });
   expect((await call(on.port, idle.host)).status).toBe(401);
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   expect(await on.gateway.services.read(idle.id)).toMatchObject({ wanted: 'idle', lastUsedAt: 1 });

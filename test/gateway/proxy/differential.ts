@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { type LaneHandler, openLane } from '../../../services/gateway/proxy/clients/fast-path.ts';
+import { type FastPathHandler, openFastPath } from '../../../services/gateway/proxy/clients/fast-path.ts';
 import {
   type RequestFields,
   readRequestFields,
@@ -84,7 +84,7 @@ export async function hearRequests(pieces: Buffer[], withLane: boolean) {
   });
   const wire = new Wire();
   if (withLane) {
-    const handler: LaneHandler = (plain) => (caller) => {
+    const handler: FastPathHandler = (plain) => (caller) => {
       const one = {
         method: plain.method,
         target: plain.target,
@@ -109,7 +109,7 @@ export async function hearRequests(pieces: Buffer[], withLane: boolean) {
       if (caller.bodyLength === 0) answer();
       else caller.read();
     };
-    const lane = openLane(handler);
+    const lane = openFastPath(handler);
     lane.accept(wire as unknown as Socket, () => server.emit('connection', wire));
     await wire.feed(pieces);
     lane.stop();

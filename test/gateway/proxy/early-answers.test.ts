@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { linger } from '../../../services/gateway/proxy/clients/linger.ts';
+import { linger } from '../../../services/gateway/http/linger.ts';
 import { until } from '../support.ts';
 import { type Proxied, raw, startProxied, ways } from './support.ts';
 

@@ -242,7 +242,7 @@ test('one that has moved since it was last heard of is found where it is now', a
   // Past the store, and so without a hint.
   const place = { netns: '', address: '127.0.0.1', host: '127.0.0.1', ports: { 80: container.port } };
   const state = JSON.stringify({ ...service.state, place });
-  await on.gateway.redis.hset(on.keys.service(service.id), 'state', state);
+  await on.redis.hset(on.keys.service(service.id), 'state', state);
   expect((await call(on.port, service.host, '/', { method: 'POST', body: 'x' })).body).toBe('here');
 });
 
@@ -300,7 +300,7 @@ describe('its idle clock', () => {
 test('without the store, services that are known go on being served', async () => {
   const service = await on.service({ at: container.port });
   expect((await call(on.port, service.host)).body).toBe('here');
-  const { redis } = on.gateway;
+  const { redis } = on;
   redis.disconnect();
   await sleep(2_500);
   try {

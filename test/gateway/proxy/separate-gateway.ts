@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../../../services/gateway/app.ts';
-import { gatewayEnvironment, policyOf } from '../../../services/gateway/environment.ts';
+import { gatewayEnvironment } from '../../../services/gateway/environment.ts';
 import { createGateway } from '../../../services/gateway/gateway.ts';
 import { createServiceProxy } from '../../../services/gateway/proxy/proxy.ts';
 import { createRunQueue } from '../../../services/gateway/run-queue.ts';
@@ -9,6 +9,7 @@ import { folderBlobStore } from '../../../shared/blobs/folder.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis, waitForRedis } from '../../../shared/redis.ts';
+import { policyOf } from '../../../shared/run-policy.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import { createWakeups } from '../../../shared/wakeups.ts';
 
@@ -20,7 +21,7 @@ const redis = connectRedis(env.RUNLET_REDIS_URL, 'request', log);
 await waitForRedis(redis, env.RUNLET_REDIS_URL, 10_000);
 const gateway = createGateway({
   env,
-  policy: policyOf(env),
+  policy: policyOf(env, env.RUNLET_MAX_PAYLOAD_BYTES),
   log,
   keys,
   redis,

@@ -68,7 +68,7 @@ export async function startProxied(environment: Record<string, string> = {}) {
       ids.push(id);
       const stated = schema.parse({ name, image: 'busybox', port: at, public: true, ...options.request });
       const head = { id, tenant, name, createdAt: new Date().toISOString() };
-      const record = await gateway.services.create(head, stated, { most: 1_000 });
+      const record = await gateway.services.create(head, stated, { maxServices: 1_000 });
       const worker = newId('wrk');
       const holder = { id, tenant, worker, generation: 1 };
       const place = { netns: networkNamespace(), address: '127.0.0.1', host: '127.0.0.1', ports: {} };

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gatewayEnvironment } from '../../../services/gateway/environment.ts';
 import { forwardedLines } from '../../../services/gateway/proxy/forwarded.ts';
-import { trustedProxies } from '../../../services/gateway/proxy/trusted-proxies.ts';
+import { trustedProxies } from '../../../services/gateway/trusted-proxies.ts';
 import { readEnvironment } from '../../../shared/config.ts';
 import { type Container, type Proxied, startContainer, startProxied, ways } from './support.ts';
 

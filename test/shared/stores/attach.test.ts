@@ -7,9 +7,9 @@ import { connectRedis } from '../../../shared/redis.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import {
   consumeAttach,
+  createAttachInput,
   maxEntries,
   maxEntryBytes,
-  pushAttach,
   readAttach,
 } from '../../../shared/stores/attach.ts';
 import { emptyState } from '../../../shared/stores/run-record.ts';
@@ -20,6 +20,7 @@ const log = createLog('test', 'silent');
 const redis = connectRedis(inject('lab').redisUrl, 'loop', log);
 const blocking = connectRedis(inject('lab').redisUrl, 'loop', log);
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
+const input = createAttachInput(redis, keys);
 const runs = createRunStore(redis, keys, sealerFor('a key of the test’s own'));
 async function clear(): Promise<void> {
   const all = await redis.keys(`${keys.base}*`);
@@ -37,11 +38,11 @@ async function interactiveRun(): Promise<string> {
   const now = new Date();
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
   const request = runRequest.parse({ image: 'busybox', interactive: true });
-  await runs.create(head, request, { tenantMost: 100, systemMost: 100, deliveriesMost: 1_000 });
+  await runs.create(head, request, { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 1_000 });
   return id;
 }
 const stdin = (data: Buffer | string) => ({ type: 'stdin' as const, data: Buffer.from(data) });
-const push = (id: string, data: Buffer | string) => pushAttach(redis, keys, id, stdin(data));
+const push = (id: string, data: Buffer | string) => input.push(id, stdin(data));
 
 test('every kind of message arrives as it was sent, in order, bytes included', async () => {
   const id = await interactiveRun();
@@ -52,7 +53,7 @@ test('every kind of message arrives as it was sent, in order, bytes included', a
     { type: 'signal' as const, signal: 2 },
     { type: 'eof' as const },
   ];
-  for (const message of messages) expect(await pushAttach(redis, keys, id, message)).toBe('sent');
+  for (const message of messages) expect(await input.push(id, message)).toBe('sent');
   const taken = await readAttach(blocking, keys, id, '0', 1000);
   expect(taken.map(({ message }) => message)).toEqual(messages);
   expect(await readAttach(blocking, keys, id, taken[1]?.id ?? '', 1000)).toEqual(taken.slice(2));

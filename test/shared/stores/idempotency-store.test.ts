@@ -4,7 +4,7 @@ import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis } from '../../../shared/redis.ts';
 import { digestOf as digest, sealerFor } from '../../../shared/secrets.ts';
-import { createIdempotencyStore } from '../../../shared/stores/idempotency.ts';
+import { createIdempotencyStore } from '../../../services/gateway/stores/idempotency.ts';
 
 // What a tenant's Idempotency-Keys take in Redis has a bound: in number, and in bytes of the answers that are kept.
 

@@ -16,7 +16,7 @@ const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'si
 const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const sealer = sealerFor('a key of the test’s own');
 const store = createRunStore(redis, keys, sealer);
-const bounds = { tenantMost: 5, systemMost: 8, deliveriesMost: 1_000 };
+const bounds = { maxTenantRuns: 5, maxRuns: 8, maxDeliveries: 1_000 };
 
 async function clear(): Promise<void> {
   const all = await redis.keys(`${keys.base}*`);

@@ -50,7 +50,7 @@ const register = async (tenant = 'default', events: EventPattern[] = ['run.finis
 
 async function create(
   webhook?: RunRequest['webhook'],
-  { tenant = 'default', deliveriesMost = 1_000 } = {},
+  { tenant = 'default', maxDeliveries = 1_000 } = {},
 ): Promise<string> {
   const request = runRequest.parse({ image: 'busybox', ...(webhook && { webhook }) });
   const now = new Date();
@@ -58,7 +58,7 @@ async function create(
   await runs.create(
     { id, tenant, createdAt: now.toISOString(), dueAt: now.getTime() },
     request,
-    { tenantMost: 100, systemMost: 100, deliveriesMost },
+    { maxTenantRuns: 100, maxRuns: 100, maxDeliveries },
     undefined,
   );
   return id;
@@ -183,7 +183,7 @@ describe('the outbox', () => {
 
 describe('the quota', () => {
   const full = { code: 'quota_exceeded', retryAfterSeconds: 30 };
-  const two = { deliveriesMost: 2 };
+  const two = { maxDeliveries: 2 };
 
   test('counts deliveries that have not ended and events that wait, and frees what has ended', async () => {
     await end(await create(own(), two));
@@ -401,7 +401,7 @@ test('an event of a service comes out of the outbox as it went in, whatever stan
     webhook,
   } as Partial<ServiceRequest> as ServiceRequest;
   const head = { id, tenant: 'default', name: 'x', createdAt: new Date().toISOString() };
-  await services.create(head, request, { most: 10 });
+  await services.create(head, request, { maxServices: 10 });
   const holder = { id, tenant: 'default', worker: '', generation: 0 };
   const event = { type: 'service.ready', body } as const;
   expect(await services.report(holder, 'ready', emptyServiceState, { event })).toBe('reported');

@@ -3,7 +3,6 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../../shared/contracts/service.ts';
 import { keysFor } from '../../../shared/keys.ts';
-import { docker } from '../../support/docker.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../../support/runlet.ts';
 import { servicesOf } from './support.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { payload } from '../../../services/gateway/webhooks/payload.ts';
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
-import { payload } from '../../../shared/contracts/webhook-payload.ts';
 import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { type Received, type Receiver, startReceiver, verified } from '../../support/receiver.ts';

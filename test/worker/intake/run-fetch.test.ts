@@ -28,7 +28,7 @@ const keys = keysFor(`t${randomBytes(5).toString('hex')}`);
 const sealer = sealerFor('a key of the test’s own');
 const store = createRunStore(redis, keys, sealer);
 const gateway = gatewayQueue(redis, keys, log);
-const bounds = { tenantMost: 50, systemMost: 50, deliveriesMost: 1_000 };
+const bounds = { maxTenantRuns: 50, maxRuns: 50, maxDeliveries: 1_000 };
 
 /** A worker's side of the queue, as its main wires it. */
 type Fetcher = { name: string; queue: RunQueue; ahead: RunClaims };

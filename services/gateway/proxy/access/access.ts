@@ -1,49 +1,55 @@
 import { Problem } from '../../../../shared/problems.ts';
-import type { Identity } from '../../../../shared/stores/api-keys.ts';
 import type { ServiceHead } from '../../../../shared/stores/service-record.ts';
 import { verifyServiceToken } from '../../services/signed-url.ts';
+import type { Identity } from '../../stores/api-keys.ts';
 import type { RequestFields } from '../clients/request-fields.ts';
 import { after } from '../maybe-async.ts';
 import type { KnownKeys } from './api-keys.ts';
 import { bearerOf, isRunletKey, tokenInQuery } from './credentials.ts';
 
-/** How a request may go on. */
+/** For a request that may go on. */
 export type Pass = {
   /** The Authorization field is for the service, not for us. */
   passAuthorization: boolean;
-  /** The token of a signed URL that a browser has followed: it is to become a cookie. Until when, in ms. */
+  /** The token of a signed URL that a browser has followed: it is made a cookie. `until` in ms. */
   keep: { token: string; until: number } | undefined;
-  /** Calls back when the key ends that let it in; the answer ends that. */
+  /** Calls back when the key ends that the request was accepted with; call the function that it returns when the request is over. */
   hold: (whenOver: () => void) => () => void;
 };
 
 export type Requested = { method: string; host: string; target: string; fields: RequestFields };
 
-/** A token that lets in, and the key that it was made with. */
-type Living = { token: string; until: number; by: Identity | undefined };
+/** A valid token, and the API key that it was made with. */
+type ValidToken = { token: string; until: number; by: Identity | undefined };
 
-type Credentials = { identity: Identity | undefined; query: Living | undefined; cookie: Living | undefined };
+type Credentials = {
+  identity: Identity | undefined;
+  query: ValidToken | undefined;
+  cookie: ValidToken | undefined;
+};
 
-const forEver = () => () => {};
+const neverEnds = () => () => {};
 
 /**
- * Lets in whoever may call the service: anybody, if it is public; else who has an API key of its tenant or a token of a signed URL for
- * it, in the query or as a cookie. What is to be answered otherwise says nothing of the service: neither that there is one, nor that there
- * is none; nor does the time that it takes, for the same is done either way.
+ * Accepts requests of whoever may call the service: anybody, if it is public; else whoever has an API key of its tenant or a signed-URL token for
+ * it, in the query or as a cookie. A refusal tells nothing of the service: neither that it exists, nor that it does not; nor does the time
+ * that it takes, since the same work is done either way.
  */
-export function accessTo(keys: KnownKeys, secretKey: string) {
-  /** The first of these tokens that is good, and whose key is. */
-  function living(
+export function createAccess(keys: KnownKeys, secretKey: string) {
+  /** The first of these tokens that is valid, with a valid key. */
+  function firstValid(
     head: ServiceHead | undefined,
     tokens: readonly string[],
-  ): Living | undefined | Promise<Living | undefined> {
+  ): ValidToken | undefined | Promise<ValidToken | undefined> {
     const [token, ...others] = tokens;
     if (token === undefined) return undefined;
     const found = verifyServiceToken(secretKey, head?.id ?? '', token);
-    if (head === undefined || found === undefined) return living(head, others);
+    if (head === undefined || found === undefined) return firstValid(head, others);
     const { until, keyId } = found;
     if (keyId === undefined) return { token, until, by: undefined };
-    return after(keys.byId(keyId), (by) => (by === undefined ? living(head, others) : { token, until, by }));
+    return after(keys.byId(keyId), (by) =>
+      by === undefined ? firstValid(head, others) : { token, until, by },
+    );
   }
 
   return {
@@ -52,11 +58,11 @@ export function accessTo(keys: KnownKeys, secretKey: string) {
       authorization,
       authorizations,
     }: RequestFields): Identity | undefined | Promise<Identity | undefined> {
-      // Which of two would count is a matter of taste, and the other would go on to the container.
+      // Programs disagree about which of two counts, and the other one would go on to the container.
       if (authorizations > 1)
         throw new Problem('validation_failed', 'Authorization stands twice (RFC 9110 §5.3).');
       const bearer = authorization === undefined ? undefined : bearerOf(authorization);
-      // For a public service too: whatever it says of itself, a key that opens Runlet is not for it.
+      // Also for a public service: it must never get a key of Runlet's.
       return bearer === undefined ? undefined : keys.byToken(bearer);
     },
 
@@ -72,24 +78,24 @@ export function accessTo(keys: KnownKeys, secretKey: string) {
     ): Pass | undefined | Promise<Pass | undefined> {
       const { tokens } = request.fields;
       const { token } = tokenInQuery(request.target);
-      return after(token === undefined ? undefined : living(head, [token]), (query) =>
-        after(needsCookie(head, identity, query) ? living(head, tokens) : undefined, (cookie) => {
+      return after(token === undefined ? undefined : firstValid(head, [token]), (query) =>
+        after(needsCookie(head, identity, query) ? firstValid(head, tokens) : undefined, (cookie) => {
           const admitted = admit(head, request, { identity, query, cookie });
           if (admitted === undefined) return undefined;
           const { by, ...pass } = admitted;
-          return { ...pass, hold: by === undefined ? forEver : (whenOver) => keys.hold(by, whenOver) };
+          return { ...pass, hold: by === undefined ? neverEnds : (whenOver) => keys.hold(by, whenOver) };
         }),
       );
     },
   };
 }
 
-export type Access = ReturnType<typeof accessTo>;
+export type Access = ReturnType<typeof createAccess>;
 
 const needsCookie = (
   head: ServiceHead | undefined,
   identity: Identity | undefined,
-  query: Living | undefined,
+  query: ValidToken | undefined,
 ) =>
   !head?.request.public &&
   query === undefined &&
@@ -110,7 +116,7 @@ function admit(
   if (head.request.public) return { ...pass, by: undefined };
   if (identity?.tenant === head.tenant) return { ...pass, by: identity };
   if (query !== undefined) return { ...pass, by: query.by };
-  if (cookie !== undefined && !isStrange(method, host, fields)) return { ...pass, by: cookie.by };
+  if (cookie !== undefined && !isCrossOrigin(method, host, fields)) return { ...pass, by: cookie.by };
   return undefined;
 }
 
@@ -130,10 +136,10 @@ export function refusal(
 }
 
 /**
- * Sent by a page of another origin. Services share a site, and so SameSite=Lax, where their domain is not on the public suffix list:
- * such a page may lead here by a link, and do nothing else with the cookie.
+ * Whether a page of another origin sent it. Services share one site where their domain is not on the public suffix list, so SameSite=Lax does
+ * not keep them apart: such a page may link to a service, and may not use the cookie for anything else.
  */
-function isStrange(method: string, host: string, { origin, site, mode }: RequestFields): boolean {
+function isCrossOrigin(method: string, host: string, { origin, site, mode }: RequestFields): boolean {
   const otherOrigin =
     origin !== undefined && origin.replace(/^https?:\/\//, '').toLowerCase() !== host.toLowerCase();
   const otherSite = site !== undefined && site !== 'same-origin' && site !== 'none';

@@ -1,39 +1,38 @@
+import { LRUCache } from 'lru-cache';
 import { digestOf } from '../../../../shared/secrets.ts';
-import type { Identity } from '../../../../shared/stores/api-keys.ts';
-import type { Keyring } from '../../keys/keyring.ts';
-import { rememberRecent } from '../lru.ts';
+import type { Keyring } from '../../keyring/keyring.ts';
+import type { Identity } from '../../stores/api-keys.ts';
 import { after } from '../maybe-async.ts';
 
-/** A token that is no key is asked for again after this. */
-const strangeMs = 5_000;
-const maxStrange = 1_000;
+/** A token that is no key is looked up again after this time. */
+const unknownMs = 5_000;
+const maxUnknown = 1_000;
 
-export type KnownKeys = ReturnType<typeof knowKeys>;
+export type KnownKeys = ReturnType<typeof createKnownKeys>;
 
 type Found = Identity | undefined | Promise<Identity | undefined>;
 
 /**
- * Whose key lets a request in. Unlike at the API, most bearer tokens that come by here are no keys but tokens of the services' own: that
- * is remembered too.
+ * Finds out whose key a request has. Unlike at the API, most bearer tokens here are no keys but the services' own tokens: those are
+ * remembered too.
  */
-export function knowKeys(keyring: Keyring) {
-  const strange = rememberRecent<number>(maxStrange);
+export function createKnownKeys(keyring: Keyring) {
+  const unknownTokens = new LRUCache<string, true>({ max: maxUnknown, ttl: unknownMs });
   const good = (identity: Identity | undefined) =>
     identity !== undefined && keyring.admits(identity) ? identity : undefined;
 
   return {
-    /** By a bearer token. Undefined for what is no key, or none any more. */
+    /** By a bearer token. Undefined if it is no key, or no key any more. */
     byToken(token: string): Found {
       const name = digestOf(token);
-      const now = performance.now();
-      if ((strange.get(name) ?? 0) > now) return undefined;
+      if (unknownTokens.has(name)) return undefined;
       return after(keyring.whose(token), (identity) => {
-        if (identity === undefined) strange.put(name, now + strangeMs);
+        if (identity === undefined) unknownTokens.set(name, true);
         return good(identity);
       });
     },
 
-    /** By the key that a signed URL was made with. */
+    /** By the id of the key that a signed URL was made with. */
     byId: (keyId: string): Found => after(keyring.whoseId(keyId), good),
 
     hold: keyring.hold,

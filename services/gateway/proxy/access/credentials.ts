@@ -1,13 +1,11 @@
 import { bearerProtocol } from '../../../../shared/contracts/attach.ts';
-
-/** The query parameter and the cookie that carry the token of a signed URL. */
-export const tokenName = 'runlet_token';
+import { tokenName } from '../../services/signed-url.ts';
 
 /** RFC 6750 §2.1 */
 export const bearerOf = (authorization: string): string | undefined =>
   /^Bearer +([\x21-\x7e]{1,1024}) *$/i.exec(authorization)?.[1];
 
-/** Runlet's own keys are known by their form, whoever they belong to. */
+/** Runlet's own keys are recognised by their form, whoever owns them. */
 export const isRunletKey = (authorization: string) => /^Bearer +rlk_/i.test(authorization);
 
 /** The token in a target or URL, and the same without it. */
@@ -41,7 +39,7 @@ export function tokensInCookie(cookie: string): { tokens: string[]; cookie: stri
   return { tokens, cookie: kept.join(';').trim() };
 }
 
-/** Subprotocols without the API key that a browser's WebSocket carries as one at our own routes. */
+/** Removes the API key that browsers send as a subprotocol of a WebSocket to our own routes. */
 export function withoutKey(protocols: string): string {
   if (!protocols.includes(bearerProtocol)) return protocols;
   const kept = protocols.split(',').filter((protocol) => !protocol.trim().startsWith(bearerProtocol));

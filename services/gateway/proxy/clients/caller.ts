@@ -1,29 +1,29 @@
 import type { RequestFields } from './request-fields.ts';
 
-/** What whoever handles a request hears from the client's side. */
+/** Events of the client's side, for whoever handles the request. */
 export type CallerEvents = {
   body(chunk: Buffer): void;
   bodyEnd(trailers: string[]): void;
-  /** The client has room again for what `write` refused. */
+  /** There is room again, after `write` returned false. */
   clientDrained(): void;
 };
 
-/** A request that came, and the answer that goes back; whichever parser it came through. Lists are name, value, name, value. */
+/** A request of a client and its answer, whichever parser read it. Lists are name, value, name, value. */
 export interface Caller {
   readonly method: string;
-  /** As it came. */
+  /** As the client sent it. */
   readonly host: string;
   readonly fields: Readonly<RequestFields>;
   readonly address: string;
   /** Undefined: it is chunked. */
   readonly bodyLength: number | undefined;
-  /** The client has gone: nothing that is written arrives. */
+  /** The client has gone: nothing that is written arrives any more. */
   readonly gone: boolean;
-  /** The last one who is to be called when the client goes. */
+  /** Sets what is called when the client goes; it replaces the one before. */
   whenGone(tell: () => void): void;
 
   listen(events: CallerEvents): void;
-  /** Begins to read the body. Until then none of it is. */
+  /** Begins to read the body; until then none of it is read. */
   read(): void;
   pause(): void;
   resume(): void;
@@ -41,14 +41,14 @@ export interface Caller {
     length: number | null | undefined,
     more: boolean,
   ): void;
-  /** False: there is no room for more until `clientDrained`. The chunk is lent: who keeps it copies it. */
+  /** False: there is no room for more until `clientDrained`. The chunk is only valid during the call: copy what you keep. */
   write(chunk: Buffer): boolean;
-  /** Sends what is held back for what may follow at once. Answers as `write` does. */
+  /** Sends what was held back to be joined with later pieces. Returns the same as `write`. */
   flush(): boolean;
   /** @param more the rest of the request's body is still wanted, until all has come or `discard` is called */
   end(trailers: string[], more: boolean): void;
-  /** After `end`: what is still to come of the request's body is for nobody. */
+  /** After `end`: nobody needs the rest of the request's body. */
   discard(): void;
-  /** Breaks off, so that the client does not take what it has for the whole. */
+  /** Breaks the connection off, so that the client does not take a part of the answer for the whole. */
   cut(): void;
 }

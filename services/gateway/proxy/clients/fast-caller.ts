@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
+import { linger } from '../../http/linger.ts';
 import { headText } from '../answers.ts';
 import type { Caller, CallerEvents } from './caller.ts';
-import { linger } from './linger.ts';
 import { addressOf } from './node-caller.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { RequestFields } from './request-fields.ts';
 
-/** Pieces up to this size are put together into one write; larger ones leave by themselves. */
+/** Pieces up to this size are joined into one write; larger ones are written by themselves. */
 const smallBytes = 8 * 1024;
 
-/** A plain request of the fast lane, and its answer, which leaves as one write where it can. */
-export class LaneCaller implements Caller {
+/** A plain request of the fast path, and its answer, which is one write where possible. */
+export class FastCaller implements Caller {
   readonly method: string;
   readonly host: string;
   readonly fields: Readonly<RequestFields>;
@@ -18,7 +18,7 @@ export class LaneCaller implements Caller {
   readonly bodyLength: number;
   gone = false;
   private readonly socket: Socket;
-  /** Called when it is over. */
+  /** Called when the request is over. */
   private readonly over: (close: boolean) => void;
   private events: CallerEvents | undefined;
   private tell = () => {};
@@ -27,10 +27,10 @@ export class LaneCaller implements Caller {
   private close: boolean;
   private chunked = false;
   private out = '';
-  /** The answer is whole, and the body is not. */
+  /** The answer is complete, and the request's body is not. */
   private ended = false;
 
-  /** @param early what has come of its body with its head */
+  /** @param early the part of the body that came with the head */
   constructor(socket: Socket, request: PlainRequest, early: Buffer, over: (close: boolean) => void) {
     this.socket = socket;
     this.method = request.method;
@@ -46,7 +46,7 @@ export class LaneCaller implements Caller {
     socket.pause();
   }
 
-  /** Whether what comes is of its body. */
+  /** Whether the next bytes belong to its body. */
   get expectsBody(): boolean {
     return this.bodyLeft > 0;
   }
@@ -70,7 +70,7 @@ export class LaneCaller implements Caller {
     this.early = undefined;
   }
 
-  /** Some of the body has come. Answers how much of it that is. */
+  /** Takes bytes that have come. Returns how many of them belong to the body. */
   take(data: Buffer): number {
     const body = data.length > this.bodyLeft ? data.subarray(0, this.bodyLeft) : data;
     this.bodyLeft -= body.length;
@@ -106,7 +106,7 @@ export class LaneCaller implements Caller {
     more: boolean,
   ): void {
     this.chunked = length === undefined;
-    // Before the whole request has come: the rest of it is nobody's, and the connection no more use.
+    // The answer comes before the whole request: nobody needs the rest of it, so the connection cannot be used again.
     if (this.bodyLeft > 0 && !more) this.close = true;
     this.out = headText(status, reason, fields);
     if (this.chunked) this.out += 'Transfer-Encoding: chunked\r\n';

@@ -1,26 +1,26 @@
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';
-import { LaneCaller } from './fast-caller.ts';
+import { FastCaller } from './fast-caller.ts';
 import { type PlainRequest, plainRequests } from './plain-request.ts';
 
-/** As the server's own keepAliveTimeout: it is the client who closes. */
+/** The same as the server's keepAliveTimeout: so the client closes first. */
 const idleMs = 75_000;
 const sweepMs = 5_000;
 
-/** Answers whether it takes the request. What it does not take goes to Node's server. */
-export type LaneHandler = (request: PlainRequest) => ((caller: Caller) => void) | undefined;
+/** Returns who answers the request. `undefined`: the request goes to Node's server. */
+export type FastPathHandler = (request: PlainRequest) => ((caller: Caller) => void) | undefined;
 
 /**
- * The fast lane: connections whose requests are for services and plain (plain-request.ts) are read and answered here, without
- * node:http. The first request that is anything else takes its connection to Node's server, for good; nothing of it is lost.
+ * The fast path: connections whose requests are for services and plain (plain-request.ts) are read and answered here, without
+ * node:http. With the first other request the connection goes to Node's server, for good; no byte is lost.
  *
  * Measured on the 2-core machine that these numbers are from, 32 connections, one gateway process, CPU a request: a Node server that
  * only answers `hello` 71 µs; proxies that do nothing else, over node:http and its Agent 270 µs, node:http and undici's Pool 145 µs,
  * node:http and the sockets of connection.ts 150 µs, sockets on both sides 50 µs. node:http on the client's side alone would keep the proxy
  * below half of what a Node service answers by itself.
  */
-export function openLane(handle: LaneHandler) {
-  const all = new Set<LaneConnection>();
+export function openFastPath(handle: FastPathHandler) {
+  const all = new Set<FastConnection>();
 
   const sweeping = setInterval(() => {
     const before = performance.now() - idleMs;
@@ -28,9 +28,9 @@ export function openLane(handle: LaneHandler) {
   }, sweepMs).unref();
 
   return {
-    /** @param adopt takes a connection that is not for the lane */
+    /** @param adopt takes a connection that is not for the fast path */
     accept(socket: Socket, adopt: (socket: Socket) => void): void {
-      const connection = new LaneConnection(socket, handle, (toNode) => {
+      const connection = new FastConnection(socket, handle, (toNode) => {
         all.delete(connection);
         if (toNode) adopt(socket);
       });
@@ -53,20 +53,20 @@ export function openLane(handle: LaneHandler) {
   };
 }
 
-class LaneConnection {
+class FastConnection {
   readonly socket: Socket;
   /** By performance.now(); infinite while it is busy. */
   idleSince = performance.now();
   private readonly read = plainRequests();
-  private readonly handle: LaneHandler;
-  /** It is the lane's no more. */
+  private readonly handle: FastPathHandler;
+  /** The connection leaves the fast path. */
   private readonly leave: (toNode: boolean) => void;
-  private current: LaneCaller | undefined;
-  /** What has come and was not yet asked for. */
+  private current: FastCaller | undefined;
+  /** Bytes of the next request, which came before the answer to this one. */
   private rest: Buffer | undefined;
   private ending = false;
 
-  constructor(socket: Socket, handle: LaneHandler, leave: (toNode: boolean) => void) {
+  constructor(socket: Socket, handle: FastPathHandler, leave: (toNode: boolean) => void) {
     this.socket = socket;
     this.handle = handle;
     this.leave = leave;
@@ -84,11 +84,11 @@ class LaneConnection {
     if (this.current === undefined) return this.next(data);
     const taken = this.current.expectsBody ? this.current.take(data) : 0;
     if (taken === data.length) return;
-    // The next request came before the answer to this one: not more of it than that.
+    // The next request came before the answer to this one: no more is read than this.
     this.rest =
       this.rest === undefined ? data.subarray(taken) : Buffer.concat([this.rest, data.subarray(taken)]);
     this.socket.pause();
-    // It had been answered before its body was whole.
+    // This one was answered before its whole body had come.
     if (this.current === undefined && !this.ending && !this.socket.writableNeedDrain) this.continue();
   };
 
@@ -97,7 +97,7 @@ class LaneConnection {
     else if (!this.ending) this.continue();
   };
 
-  /** A client that ends its side has gone, as with Node's server. */
+  /** A client that ends its side counts as gone, as with Node's server. */
   private readonly onEnd = () => {
     if (this.current === undefined) this.socket.end();
     else this.socket.destroy();
@@ -118,7 +118,7 @@ class LaneConnection {
     }
     const rest = data.subarray(request.headBytes);
     this.idleSince = Number.POSITIVE_INFINITY;
-    const caller = new LaneCaller(this.socket, request, rest, (close) => this.answered(close));
+    const caller = new FastCaller(this.socket, request, rest, (close) => this.answered(close));
     this.current = caller;
     if (rest.length > request.bodyLength) {
       this.rest = rest.subarray(request.bodyLength);
@@ -133,11 +133,11 @@ class LaneConnection {
     this.idleSince = performance.now();
     if (close) {
       this.ending = true;
-      // With a body that is still coming, the caller sees to the end.
+      // If some of the body is still coming, the caller closes the socket later.
       if (expectsBody) this.socket.end();
       else this.socket.destroySoon();
     } else if (this.socket.writableNeedDrain) {
-      // A client that sends requests and takes no answers is read no further.
+      // A client that sends requests and reads no answers is not read any further.
       this.socket.pause();
     } else this.continue();
   }

@@ -1,19 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { discardRest, endAfterRequest } from '../../http/early-answer.ts';
 import { headText } from '../answers.ts';
 import { without } from '../http1/answer-head.ts';
 import type { Caller, CallerEvents } from './caller.ts';
-import { linger } from './linger.ts';
 import { type RequestFields, readRequestFields } from './request-fields.ts';
 
 /** A socket of both families shows IPv4 in a form that few expect (RFC 4291 §2.5.5.2). */
 export const addressOf = (socket: Socket) => socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-
-/** Connections that end with an answer which came before the whole request did. */
-const ending = new WeakSet<Socket>();
-
-/** What still comes on it is no request: its client was told so. */
-export const isEnding = (incoming: IncomingMessage) => ending.has(incoming.socket);
 
 /** A request that came through Node's parser. */
 export class NodeCaller implements Caller {
@@ -60,7 +54,7 @@ export class NodeCaller implements Caller {
     this.tell();
   }
 
-  /** Some of the body may still come; or nobody has looked, and whether it has is chance. */
+  /** Some of the body may still come. Before `read` that is not known, so it counts as unread. */
   private get unread(): boolean {
     return this.bodyLength !== 0 && !(this.begun && this.request.complete);
   }
@@ -94,7 +88,7 @@ export class NodeCaller implements Caller {
       this.response.writeContinue();
       return;
     }
-    // Node writes a 103 only from its parts, and others not at all.
+    // Node writes a 103 only from a list of links, and no other 1xx.
     this.response.socket?.write(`${headText(status, reason, fields)}\r\n`, 'latin1');
   }
 
@@ -106,7 +100,7 @@ export class NodeCaller implements Caller {
     more: boolean,
   ): void {
     const { request, response } = this;
-    // The container's own date goes on.
+    // The container's own Date field is passed on.
     response.sendDate = false;
     const close = this.unread && !more ? ['Connection', 'close'] : [];
     this.untilClose = length === undefined && request.httpVersionMinor === 0;
@@ -135,42 +129,22 @@ export class NodeCaller implements Caller {
           i % 2 === 0 ? [[name, trailers[i + 1] as string]] : [],
         ),
       );
-    if (this.unread) this.endGently();
+    if (this.unread) endAfterRequest(this.request);
     response.end();
     if (more) return;
     this.tell = () => {};
     if (this.unread) this.discard();
   }
 
-  /** Node's server closes at once after the last answer of a connection, whether or not the request has come in full. */
-  private endGently(): void {
-    const { request } = this;
-    const { socket } = request;
-    let ends = false;
-    const { destroySoon } = socket;
-    socket.destroySoon = () => {
-      ends = true;
-      ending.add(socket);
-      socket.end();
-    };
-    request.once('end', () => {
-      socket.destroySoon = destroySoon;
-      if (ends) socket.destroySoon();
-    });
-  }
-
   discard(): void {
-    const { request } = this;
     this.events = undefined;
     this.tell = () => {};
-    const stop = linger(request.socket);
-    // A client that was not told of an end, and has sent all, can go on.
-    request.once('end', stop).resume();
+    discardRest(this.request);
   }
 
   cut(): void {
     const { request, response } = this;
-    // With a FIN, what there is of it would look whole.
+    // A FIN would make the part of the answer look like the whole.
     if (this.untilClose && !request.socket.destroyed) request.socket.resetAndDestroy();
     response.destroy();
     request.destroy();

@@ -20,8 +20,8 @@ const requestLine = /^([A-Z-]+) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
 
 /**
  * Reads the requests of one connection: the one that `data` begins with, if it is one of the plain kind that most are: a whole head of
- * HTTP/1.1, one Host, and no body or one of a known length. `undefined` says nothing against it: whatever is unusual here is Node's
- * parser's to read or to refuse, so that this one can be small and strict.
+ * HTTP/1.1, one Host, and no body or one of a known length. `undefined` does not mean that it is wrong: anything unusual is left to Node's
+ * parser, so that this one can be small and strict.
  */
 export function plainRequests(): (data: Buffer) => PlainRequest | undefined {
   const readHead = readingOnce(parseHead);

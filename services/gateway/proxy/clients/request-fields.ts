@@ -2,18 +2,18 @@ import { tokenInQuery, tokensInCookie, withoutKey } from '../access/credentials.
 import { isEndToEnd } from '../http1/field-kinds.ts';
 import { listed } from '../http1/fields.ts';
 
-/** What a request says of itself, read once. */
+/** The fields of a request, read once. */
 export type RequestFields = {
-  /** What goes on to the container as it came, as lines of a head. */
+  /** The fields that go on to the container unchanged, as lines of a head. */
   lines: string;
-  /** How often; the last one of each. */
+  /** How often the field came, and its last value. */
   hosts: number;
   host: string | undefined;
   lengths: number;
   length: string | undefined;
   authorizations: number;
   authorization: string | undefined;
-  /** Without our own tokens, which stand apart. */
+  /** Without our own tokens, which are in `tokens`. */
   cookie: string;
   tokens: readonly string[];
   coding: string | undefined;
@@ -25,10 +25,10 @@ export type RequestFields = {
   trailers: boolean;
   /** Fields of this one connection, by their names (RFC 9110 §7.6.1). */
   named: readonly string[];
-  /** By which proxies tell of their clients: name, value, name, value. Whether they are believed is not known here. */
+  /** Fields in which proxies tell of their clients: name, value, name, value. Whether we believe them is decided later. */
   forwarded: readonly string[];
   origin: string | undefined;
-  /** Fetch metadata (W3C): which page of a browser it is from, and what for. */
+  /** Fetch metadata (W3C): what kind of page sent it, and what for. */
   site: string | undefined;
   mode: string | undefined;
   wantsHtml: boolean;
@@ -39,8 +39,8 @@ const none: readonly string[] = [];
 const options = /^(?:keep-alive|upgrade|te|http2-settings)$/;
 
 /**
- * Reads the fields, and leaves out of `lines` what is for us and not for the container: those of this one connection, what is written
- * anew for the next, what only a proxy that the container trusts may say, and what opens a door of Runlet's.
+ * Reads the fields. `lines` leaves out what is not for the container: fields of this one connection, fields that are written
+ * again for the next one, fields that only a trusted proxy may send, and keys and tokens of Runlet's.
  *
  * @param fields name, value, name, value
  */

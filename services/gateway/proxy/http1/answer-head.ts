@@ -2,14 +2,14 @@ import { excerpt, type Fault, parseAnswerFields } from './answer-lines.ts';
 import { isEndToEnd } from './field-kinds.ts';
 import { listed, withoutSpace } from './fields.ts';
 
-/** Where the body ends (RFC 9112 §6.3): there is none, after so many bytes, with the last chunk, or with the connection. */
+/** Where the body ends (RFC 9112 §6.3): there is none; after so many bytes; with the last chunk; with the connection. */
 export type Framing = 'none' | number | 'chunked' | 'close';
 
 /** What a container has answered. */
 export type AnswerHead = {
   status: number;
   reason: string;
-  /** Name, value, name, value: what goes on to the client. Fields of the connection (RFC 9110 §7.6.1) are left out. */
+  /** Name, value, name, value: the fields for the client, without those of the connection (RFC 9110 §7.6.1). */
   fields: readonly string[];
   framing: Framing;
   /** Whether the connection can take another request. */
@@ -36,12 +36,12 @@ const lengths = new Set(
 );
 
 /**
- * RFC 9112 §4 lets a recipient take any spaces for one, and spaces at the end for none; a reason is often missing, and its space. A
+ * RFC 9112 §4 lets a recipient read several spaces as one, and ignore spaces at the end; the reason is often missing, and the space before it. A
  * later minor version is read as this one (RFC 9110 §2.5).
  */
 const statusLine = /^HTTP\/1\.(\d)[ \t]+([1-9]\d\d)(?:[ \t]([\t\x20-\x7e\x80-\xff]*))?$/;
 
-/** A fault: it is not HTTP/1, or says two things at once. @param head without its last empty line */
+/** A fault: it is not HTTP/1, or contradicts itself. @param head without its last empty line */
 export function parseAnswer(head: string, method: string): Readonly<AnswerHead> | Fault {
   const lf = head.indexOf('\n');
   const first = lf === -1 ? head : head.slice(0, head[lf - 1] === '\r' ? lf - 1 : lf);
@@ -116,7 +116,7 @@ export function parseAnswer(head: string, method: string): Readonly<AnswerHead> 
   if (!hasBody) answer.framing = 'none';
   else if (coding.length > 0) answer.framing = 'chunked';
   else if (length !== undefined) answer.framing = Number(length);
-  // Of `keep-alive, close` the latter counts, whichever stands first (RFC 9112 §9.3).
+  // Of `keep-alive` and `close` the latter counts, in any order (RFC 9112 §9.3).
   if (closes || answer.framing === 'close') answer.keepAlive = false;
   // Chunks and a length, or chunks from HTTP/1.0, or a coding that is none: who wrote it is not to be trusted with another request
   // (RFC 9112 §6.1, §6.3). Of the first two it counts by chunks.

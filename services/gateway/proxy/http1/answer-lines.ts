@@ -1,13 +1,13 @@
 import { isToken, parseFields, withoutSpace } from './fields.ts';
 
-/** Why a head is none, for whoever runs the container: it names the line. */
+/** What is wrong with a head, with the line, for whoever runs the container. */
 export type Fault = { fault: string };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const control = /[\x00-\x08\x0b-\x1f\x7f]/;
 const maxShown = 60;
 
-/** What is printable of some of a head, in quotes, and not much of it. */
+/** A short printable part of a head, in quotes. */
 export function excerpt(text: string): string {
   const some = text.slice(0, maxShown);
   const shown = some.replace(
@@ -18,16 +18,16 @@ export function excerpt(text: string): string {
 }
 
 /**
- * The fields of an answer's head, more kindly than a request's are read (fields.ts): a container is one program, known to its owner, and
- * what it says is written anew for the client, so that no two read it differently. What RFC 9112 lets a recipient take is taken:
+ * The fields of an answer's head. This is less strict than for requests (fields.ts): a container is one program, known to its owner, and
+ * its answer is written again for the client, so that no two programs read it differently. What RFC 9112 allows a recipient to accept is accepted:
  *
  *   lines that end with LF alone             §2.2
  *   space between a name and its colon       §5.1: a proxy must remove it from an answer
  *   folded lines (obs-fold)                  §5.2: a proxy must make spaces of them, or answer 502
  *
- * What has two readings is not: a CR that ends no line (§2.2; a line's end to some, a space to others), a space before the first field
- * (§2.2; its line is dropped by some, read by others), NUL and other control characters (RFC 9110 §5.5), names that are none. Nor does
- * llhttp take the latter two, however lenient.
+ * What can be read in two ways is refused: a CR without LF (§2.2; a line end to some, a space to others), a space before the first field
+ * (§2.2; some drop that line, others read it), NUL and other control characters (RFC 9110 §5.5), invalid names. llhttp, however
+ * lenient, refuses the latter two as well.
  *
  * @param from where the line below the first one begins
  */

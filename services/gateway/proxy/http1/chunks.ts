@@ -1,13 +1,13 @@
 import { excerpt, parseAnswerFields } from './answer-lines.ts';
 
-/** RFC 9112 §7.1; extensions are nobody's business here. Space behind the size is some servers' padding. */
+/** RFC 9112 §7.1; extensions are ignored. Some servers pad the size with spaces. */
 const sizeLine = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
 const maxLineBytes = 4_096;
 const maxTrailerBytes = 16 * 1024;
 
 /**
- * Reads the chunked body of an answer as it comes, in pieces of any size. Its lines may end with LF alone, as those of a head may: nginx
- * takes that from upstreams, and for the client it is written anew. Data that is longer or shorter than its size is not taken.
+ * Reads the chunked body of an answer, in pieces of any size. Lines may end with LF alone, as in a head: nginx
+ * accepts that from upstreams, and the body is written again for the client. Data that is longer or shorter than its size is refused.
  *
  *   size → data → dataEnd → size …          a size of 0: → trailers → done
  */
@@ -29,7 +29,7 @@ export class ChunkReader {
     return this.state === 'trailers' || this.state === 'done';
   }
 
-  /** How many bytes of `input` are the body's, all unless it is done; -1 for what no chunked body is. */
+  /** How many bytes of `input` belong to the body: all of them until it is done. -1: this is no chunked body. */
   read(input: Buffer, take: (data: Buffer) => void): number {
     let at = 0;
     while (at < input.length && this.state !== 'done') {

@@ -5,26 +5,26 @@ import { ChunkReader } from './chunks.ts';
 import { readingOnce } from './fields.ts';
 import { connectTo, type UpstreamSocket } from './upstream-socket.ts';
 
-/** What is told to who asked over a connection. After `failed`, or `ended` that is no more, nothing more is. */
+/** Events for whoever sent a request over a connection. After `failed`, or `ended` without `more`, there are none. */
 export type Asker = {
   /** 1xx (RFC 9110 §15.2), any number of them. */
   informed(answer: Readonly<AnswerHead>): void;
-  /** A 101, with what came after it. Without this it is garbled: nobody asked for it. */
+  /** A 101, with what came after it. Without this method a 101 is an error: nobody asked for it. */
   switched?(answer: Readonly<AnswerHead>, rest: Buffer): void;
   answered(answer: Readonly<AnswerHead>): void;
-  /** Lent: it is another one's when this returns. */
+  /** The chunk is only valid during the call: its buffer is used again. */
   data(chunk: Buffer): void;
-  /** All that came at once has been told. */
+  /** Everything that came in one read was passed on. */
   flush(): void;
   /** @param more not all of the request has been sent, and the container goes on taking it: `sentAll` is still to come, or `failed` */
   ended(trailers: string[], more: boolean): void;
-  /** There is room again for what `write` refused. */
+  /** There is room again, after `write` returned false. */
   drained(): void;
   failed(failure: Failure): void;
 };
 
 export type Failure = {
-  /** `refused`: no connection came about. `timeout`: no answer. `closed`: it broke off. `garbled`: it is not HTTP/1.1. */
+  /** `refused`: no connection. `timeout`: no answer. `closed`: the connection broke off. `garbled`: it is not HTTP/1.1. */
   kind: 'refused' | 'timeout' | 'closed' | 'garbled';
   /** Nothing at all had come. */
   silent: boolean;
@@ -34,16 +34,16 @@ export type Failure = {
 export type Limits = { connectMs: number; answerMs: number; headBytes: number };
 
 /**
- * All connections are read into this: what is read is told at once, and whoever keeps it copies it. It spares a request a large
- * allocation and the machinery of a stream, a tenth of all that it costs. A tunnel's socket is a stream all the same.
+ * All connections are read into this buffer: data is passed on at once, and whoever keeps it copies it. That saves each request a large
+ * allocation and the work of a stream, a tenth of its whole cost. The socket of a tunnel is an ordinary stream.
  */
 const shared = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Servers close idle connections after 5 s (Node), 75 s (nginx) or more; one that is closed in our face is worse than a new one. */
+/** Servers close idle connections after 5 s (Node), 75 s (nginx) or more. A new connection is better than one that closes as we use it. */
 const defaultIdleMs = 4_000;
 const maxIdleMs = 60_000;
 const marginMs = 1_000;
-/** 1xx before an answer: they go past the client's back-pressure. */
+/** How many 1xx may come before an answer: they are sent even if the client does not read. */
 const maxInformed = 64;
 
 /**
@@ -51,13 +51,13 @@ const maxInformed = 64;
  *
  *   idle ── ask ──▶ head ──▶ length | chunked | close ──▶ sending ──▶ idle, or closed
  *
- * `sending`: it has been answered before it was sent in full, and the container keeps the connection.
+ * `sending`: the answer came before the whole request was sent, and the container keeps the connection.
  */
 export class Connection {
   readonly socket: UpstreamSocket;
-  /** It has answered before: it may have been closed by the container since, which is nobody's fault. */
+  /** It was used before: the container may have closed it since, which is no error. */
   used = false;
-  /** While idle: not to be used after this, by performance.now(). */
+  /** While idle: until when it may be used, by performance.now(). */
   idleUntil = 0;
   connected = false;
   private readonly readHead = readingOnce(parseAnswer);
@@ -82,10 +82,10 @@ export class Connection {
   };
   private readonly onDrain = () => this.asker?.drained();
   private readonly onEnd = () => {
-    // With its last chunk a body is whole, though not the empty line behind it, nor any trailers (RFC 9112 §8).
+    // A body is complete with its last chunk, even without the empty line after it, or trailers (RFC 9112 §8).
     const whole = this.phase === 'close' || (this.phase === 'chunked' && this.chunks?.hadLast === true);
     if (whole) this.finish([], 1);
-    // All that it has said has been read: what is still to be sent is for nobody.
+    // Its whole answer was read: nobody needs the rest of the request.
     else this.socket.destroy();
   };
   private readonly deadline: NodeJS.Timeout;
@@ -137,7 +137,7 @@ export class Connection {
     this.socket.write(head, 'latin1');
   }
 
-  /** Whether the container still hears what is sent. If not, it may have answered all the same. */
+  /** Whether the container still reads what is sent. If not, it may have answered nevertheless. */
   get hears(): boolean {
     return this.socket.broken === undefined && !this.socket.destroyed;
   }
@@ -177,12 +177,12 @@ export class Connection {
     this.asker?.flush();
   }
 
-  /** Takes what the phase is about; answers what is left over. */
+  /** Takes the bytes of the present phase; returns the rest. */
   private take(data: Buffer): Buffer | undefined {
     switch (this.phase) {
       case 'idle':
       case 'sending':
-        // Nothing was asked.
+        // Bytes without a request.
         this.socket.destroy();
         return undefined;
       case 'head':
@@ -215,7 +215,7 @@ export class Connection {
     if ((found?.end ?? all.length) > this.limits.headBytes)
       return this.garbled(`its head is over ${this.limits.headBytes} bytes`);
     if (found === undefined) {
-      // A server of another protocol may wait for us after its first words.
+      // A server of another protocol may greet first, and then wait for us.
       const begins = all.toString('latin1', 0, Math.min(all.length, 5));
       if (begins !== '\r' && !'HTTP/'.startsWith(begins))
         return this.garbled(`it begins with ${excerpt(all.toString('latin1', 0, 80).split('\n')[0] ?? '')}`);
@@ -266,7 +266,7 @@ export class Connection {
       this.phase = 'idle';
       this.socket.destroy();
     }
-    // Last: the next request may come of it, and take this connection.
+    // Done last: the next request may start in this call, and take this connection.
     asker?.ended(trailers, false);
     return undefined;
   }
@@ -278,7 +278,7 @@ export class Connection {
       this.socket.destroy();
       return;
     }
-    // A slow client has had it paused; the next one is another.
+    // A slow client may have paused it; the next client is another one.
     this.socket.resume();
     const kept = this.answer?.keepAliveMs;
     this.idleUntil =

@@ -1,7 +1,7 @@
 /**
- * What fields are for, by the registry of HTTP fields (IANA) and what browsers have added to it. Two rules hang on it: a Connection field
- * takes away only what is of one connection (RFC 9110 §7.6.1), and a trailer is none of these (§6.5.1). What no list knows is its own
- * maker's, and taken at its word.
+ * Kinds of fields, by the registry of HTTP fields (IANA) and what browsers have added to it. Two rules depend on them: a Connection field
+ * removes only fields of one connection (RFC 9110 §7.6.1), and none of these may be a trailer (§6.5.1). A field in no list is somebody's own,
+ * and treated as it says.
  */
 const whole = [
   // Framing and routing (§6.5.1).
@@ -82,13 +82,13 @@ const whole = [
 const begins =
   /^(?:accept|access-control-|content-|cross-origin-|if-|sec-|x-forwarded-|x-accel-|deprecation|sunset|want-)/;
 
-/** Of the edge of the connection, which is ours: by which other server the host can be had, and how it is reached. */
+/** About the server of the connection, which is us: by which other servers, and how, the host can be reached. */
 const ofEdge = [
   ...['alt-svc', 'alternate-protocol', 'nel', 'expect-ct', 'expect-staple'],
   ...['public-key-pins', 'public-key-pins-report-only'],
 ];
 
-/** Of the whole origin, whatever the path that said it. */
+/** For the whole origin, whatever path sent it. */
 const ofOrigin = [
   ...[
     'clear-site-data',
@@ -137,8 +137,8 @@ const hop = new Set(ofConnection);
 /** All names here are in lower case. */
 export const isOfEdge = (name: string) => edge.has(name);
 export const isOfOrigin = (name: string) => edge.has(name) || origin.has(name) || originBegins.test(name);
-/** For whoever gets the message: no Connection field takes it away. */
+/** For the final recipient: a Connection field does not remove it. */
 export const isEndToEnd = (name: string) => known.has(name) || begins.test(name) || originBegins.test(name);
 
-/** A recipient that took it for one of the head would be told of another framing, another host, another caller, another page. */
+/** If a recipient read this trailer as a field of the head, it would change the framing, the host, the caller or the page. */
 export const isNoTrailer = (name: string) => !behind.has(name) && (hop.has(name) || isEndToEnd(name));

@@ -1,6 +1,6 @@
 /** RFC 9110 §5.6.2 */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Control characters, and line ends that are not CRLF: by them one head is read as two (RFC 9112 §2.2, §11.2). */
+/** Control characters, and line ends other than CRLF, with which one head can be read as two (RFC 9112 §2.2, §11.2). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
 const forbidden = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 
@@ -48,8 +48,8 @@ export const listed = (value: string): string[] =>
     .filter((member) => member !== '');
 
 /**
- * Reads heads as `read` does, but one that is the very same as the last one not again: on one connection most are, and to read both
- * heads of a request is a tenth of all that it costs. To be made for each connection; bounded by what a head may be.
+ * Reads heads as `read` does, but remembers the last one: on one connection most heads are the same, and reading both
+ * heads of a request is a tenth of its whole cost. To be made for each connection; bounded by the size of a head.
  */
 export function readingOnce<Extra, Read>(read: (head: string, extra: Extra) => Read) {
   let last: { head: string; extra: Extra; made: Read } | undefined;

@@ -1,15 +1,15 @@
 import { Connection, type Limits } from './connection.ts';
 
-/** To one container, from one gateway; WebSockets count too. */
+/** Connections to one container from one gateway, WebSockets included. */
 const maxConnections = 2_048;
 const maxIdle = 256;
 
 export type Pool = ReturnType<typeof createPool>;
 
-/** Connections to one container. Its owner drops it when the container is another one. */
+/** Connections to one container. The owner closes the pool when there is another container. */
 export function createPool(address: { host: string; port: number }, limits: Limits) {
   const all = new Set<Connection>();
-  /** The one that was used last is taken first: the rest can grow old. */
+  /** The one that was used last is taken first, so that the others can expire. */
   const idle: Connection[] = [];
   let closed = false;
 
@@ -32,7 +32,7 @@ export function createPool(address: { host: string; port: number }, limits: Limi
   return {
     address,
 
-    /** `undefined`: there are too many. @param fresh none that was used before */
+    /** `undefined`: there are too many. @param fresh a new connection is needed */
     take(fresh: boolean): Connection | undefined {
       const now = performance.now();
       for (let one = fresh ? undefined : idle.pop(); one !== undefined; one = idle.pop()) {
@@ -42,7 +42,7 @@ export function createPool(address: { host: string; port: number }, limits: Limi
       return open(false);
     },
 
-    /** One of its own, to be handed over after a 101. */
+    /** A connection that will be handed over after a 101. */
     takeForTunnel: () => open(true),
 
     /** Closes what has been idle for too long. */
@@ -51,13 +51,13 @@ export function createPool(address: { host: string; port: number }, limits: Limi
       for (const connection of idle.filter(({ idleUntil }) => idleUntil <= now)) connection.socket.destroy();
     },
 
-    /** What is under way goes on to its end. */
+    /** Requests that are under way can end. */
     close(): void {
       closed = true;
       for (const connection of idle.splice(0)) connection.socket.destroy();
     },
 
-    /** All of it ends now. */
+    /** Requests that are under way are broken off. */
     destroy(): void {
       this.close();
       for (const connection of all) connection.socket.destroy();

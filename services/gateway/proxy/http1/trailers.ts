@@ -1,7 +1,7 @@
 import { isNoTrailer } from './field-kinds.ts';
 
 /**
- * Those that may be trailers (RFC 9110 §6.5.1); and none that is of the one connection it came by.
+ * The fields that may be trailers (RFC 9110 §6.5.1), without those of the one connection.
  *
  * @param fields name, value, name, value
  * @param named by the Connection field, in lower case

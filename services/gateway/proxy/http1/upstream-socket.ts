@@ -3,13 +3,13 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 type Told = (error?: Error | null) => void;
 
 /**
- * A socket to a container that can still be read when it cannot be written to any more. A container that has said enough before it
- * has heard all (413, 401) closes; what is written then is answered with a reset, by which Node destroys the socket, and with it the
- * answer that lies in its buffer: in a third of tries. The kernel keeps that for whoever reads on (measured on Linux: always), as nginx
- * and curl do. So a write that fails is noted, and nothing else; the read side tells of the end.
+ * A socket to a container that can still be read after a write has failed. A container that answers before it
+ * has read everything (413, 401) closes; a later write is answered with a reset, on which Node destroys the socket, and with it the
+ * answer in its buffer: in a third of tries. The kernel keeps the answer for whoever goes on reading (measured on Linux: always), as nginx
+ * and curl do. So a failed write is only noted; the read side finds the end.
  */
 export class UpstreamSocket extends Socket {
-  /** What is written goes nowhere. Why, by its code. */
+  /** The error code of a failed write: nothing that is written arrives. */
   broken: string | undefined;
 
   override _write(chunk: unknown, encoding: BufferEncoding, told: Told): void {

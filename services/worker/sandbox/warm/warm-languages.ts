@@ -1,4 +1,4 @@
-import { runRequestSchema } from '../../../../shared/contracts/run-request.ts';
+import { type RunPolicy, runRequestSchema } from '../../../../shared/contracts/run-request.ts';
 import { familiarName } from '../../../../shared/images.ts';
 import { listLanguages } from '../../../../shared/languages/index.ts';
 import type { Log } from '../../../../shared/log.ts';
@@ -6,21 +6,6 @@ import type { EngineInfo } from '../../engine/engine.ts';
 import type { Images } from '../../engine/images.ts';
 import { checkPlatform } from '../../images/platform.ts';
 import type { Pin, Sandboxes } from '../sandboxes.ts';
-
-/** What a request for a language comes with when it says nothing about limits. */
-const schema = runRequestSchema({
-  limits: {
-    timeoutMs: 3_600_000,
-    memoryBytes: 2 ** 50,
-    cpus: 1024,
-    pids: 1_000_000,
-    outputBytes: 2 ** 28,
-    diskBytes: 2 ** 50,
-  },
-  allowWritable: true,
-  allowEgress: true,
-  registries: [],
-});
 
 /**
  * Keeps a sandbox ready for each language whose image lies on the engine. The function that it answers looks at the images: to be
@@ -31,9 +16,12 @@ export function languageWarmer(options: {
   images: Pick<Images, 'inspect'>;
   info: Pick<EngineInfo, 'os' | 'architecture'>;
   sandboxes: Pick<Sandboxes, 'pinOnly'>;
+  /** As the gateway has it: a sandbox with other limits than a run gets is never taken. */
+  policy: RunPolicy;
   log: Log;
 }): () => Promise<void> {
   const { images, info, sandboxes, log } = options;
+  const schema = runRequestSchema(options.policy);
   /** By language, as they were pinned last. */
   let pins = new Map<string, Pin>();
   let underWay: Promise<void> | undefined;
@@ -43,7 +31,11 @@ export function languageWarmer(options: {
     const familiar = familiarName(reference);
     const image = await images.inspect(familiar);
     if (image === null || checkPlatform(image, info, familiar) !== null) return undefined;
-    return { shape: schema.parse({ language: name, code: ' ' }), image, reference: familiar };
+    // As in a request that says nothing of limits.
+    const shape = schema.safeParse({ language: name, code: ' ' });
+    // Its image is from a registry that no run may use.
+    if (!shape.success) return undefined;
+    return { shape: shape.data, image, reference: familiar };
   }
 
   /** Takes a while: until all languages have been looked at, the pool keeps what it has. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ImageInfo } from '../../../../services/worker/engine/images.ts';
 import type { Pin } from '../../../../services/worker/sandbox/sandboxes.ts';
 import { languageWarmer } from '../../../../services/worker/sandbox/warm/warm-languages.ts';
+import { runRequestSchema } from '../../../../shared/contracts/run-request.ts';
 import { createLog } from '../../../../shared/log.ts';
 import { bench } from './warm-bench.ts';
 
@@ -26,8 +27,26 @@ const anImage: ImageInfo = {
   createdAt: '2026-01-01T00:00:00Z',
 };
 
+const policy = {
+  limits: {
+    timeoutMs: 3_600_000,
+    memoryBytes: 2 ** 40,
+    cpus: 256,
+    pids: 4096,
+    outputBytes: 2 ** 24,
+    diskBytes: 2 ** 40,
+  },
+  allowWritable: true,
+  allowEgress: true,
+  registries: [] as string[],
+};
+
 /** A pool, and an engine that has these images and takes its time to tell: ticks of the pool fall in between. */
 function machine(...references: string[]) {
+  return machineOf(policy, ...references);
+}
+
+function machineOf(allowed: typeof policy, ...references: string[]) {
   const pool = bench({ most: 32 });
   const images = new Map(references.map((reference) => [reference, { ...anImage, id: reference }]));
   const broken = new Set<string>();
@@ -44,6 +63,7 @@ function machine(...references: string[]) {
       },
     },
     info: { os: 'linux', architecture: 'x86_64' },
+    policy: allowed,
     sandboxes: {
       pinOnly(pins) {
         pinned.push(pins);
@@ -72,6 +92,25 @@ test('one sandbox is kept of each image that is there for this machine, with the
   const diskBytes = new Map(pinned.flat().map(({ shape }) => [shape.language, shape.limits.diskBytes]));
   expect(diskBytes.get('go')).toBe(134_217_728);
   expect(diskBytes.get('python')).not.toBe(diskBytes.get('go'));
+});
+
+test('a sandbox is kept as a run gets it that asks for no limits, where the operator allows less than the default too', async () => {
+  const limits = { ...policy.limits, diskBytes: 16 * 1024 * 1024 };
+  const allowed = { ...policy, limits };
+  const { look, pinned } = machineOf(allowed, python, 'golang:1.19-bookworm');
+  await look();
+  const asked = runRequestSchema(allowed);
+  for (const language of ['python', 'go']) {
+    const run = asked.parse({ language, code: 'anything' });
+    expect(run.limits.diskBytes).toBe(limits.diskBytes);
+    expect(pinned.flat().find(({ shape }) => shape.language === language)?.shape.limits).toEqual(run.limits);
+  }
+});
+
+test('no sandbox is kept of an image that no run may use', async () => {
+  const { look, pinned } = machineOf({ ...policy, registries: ['registry.example.com'] }, python, debian);
+  await look();
+  expect(pinned).toEqual([[]]);
 });
 
 test('the sandboxes that wait outlive a look at the images, however long it takes', async () => {

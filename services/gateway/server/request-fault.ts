@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { badField, Problem } from '../../../shared/problems.ts';
-import { isAuthority } from './authority.ts';
+import { isAuthority } from '../http/authority.ts';
 
 /**
- * What Node's parser lets pass, and two programs might read differently: whose request it is, and where its body ends. It is refused for
- * the API and for services alike, and its connection with it.
+ * Refuses what Node's parser lets pass though two programs might read it differently: which host is asked, and where the body ends. For
+ * the API and for services alike; the connection ends as well.
  */
 export function requestFault(incoming: IncomingMessage): Problem | undefined {
   const { rawHeaders, method, httpVersionMinor, url = '' } = incoming;

@@ -1,19 +1,19 @@
-/** Text that can be written as UTF-8 and read again: it holds no half of a surrogate pair (Unicode 16, D84; RFC 8259 §8.2). */
+/** Well-formed text can be written as UTF-8 and read again: it contains no half of a surrogate pair (Unicode 16, D84; RFC 8259 §8.2). */
 
 export type TextFault = { path: PropertyKey[]; message: string };
 
 /**
- * The strings within a JSON value, names of entries too, that are no well-formed Unicode: at most `most`, in their order.
- * What `text.slice(0, n)` leaves of an emoji is such a string. JSON can write it (`"\ud83d"`), UTF-8 cannot: it would be another
- * one, or break whatever reads it. Costs a look at each value, and no more for strings that V8 keeps in one byte a character.
+ * The strings in a JSON value, names of entries too, that are not well-formed Unicode: the first `max` of them. `text.slice(0, n)` can
+ * leave such a string by cutting an emoji. JSON can express it (`"\ud83d"`), UTF-8 cannot: it would become another string, or break
+ * whatever reads it. The cost is one look at each value, with no more for strings that V8 stores with one byte a character.
  */
-export function textFaults(value: unknown, most: number): TextFault[] {
+export function textFaults(value: unknown, max: number): TextFault[] {
   const faults: TextFault[] = [];
   const refuse = (path: PropertyKey[], message: string) => {
-    if (faults.length < most) faults.push({ path, message });
+    if (faults.length < max) faults.push({ path, message });
   };
   const look = (one: unknown, path: PropertyKey[]): void => {
-    if (faults.length >= most) return;
+    if (faults.length >= max) return;
     if (typeof one === 'string') {
       if (!one.isWellFormed()) refuse([...path], sentence(one));
     } else if (Array.isArray(one)) {
@@ -41,9 +41,9 @@ function sentence(text: string): string {
   return `is not well-formed Unicode: \\u${half} at character ${at} is half of a surrogate pair, as a text has it that was cut within a character`;
 }
 
-/** Where the first half stands that has no other, in UTF-16 code units. */
+/** The position of the first half without its other half, in UTF-16 code units. */
 function halfAt(text: string): number {
-  // Up to there the text and its mended copy are alike.
+  // Up to that position the text and its corrected copy are the same.
   const mended = text.toWellFormed();
   let from = 0;
   let to = text.length;

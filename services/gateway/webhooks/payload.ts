@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { run } from './run.ts';
-import { service } from './service.ts';
-import { webhook } from './webhook.ts';
+import { run } from '../../../shared/contracts/run.ts';
+import { service } from '../../../shared/contracts/service.ts';
+import { webhook } from '../../../shared/contracts/webhook.ts';
 
 const timestamp = z.iso.datetime({ precision: 3 }).meta({ description: 'When it happened.' });
 

@@ -1,38 +1,37 @@
 import { newId } from '../../../shared/ids.ts';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
-import type { RedisConnection } from '../../../shared/redis.ts';
-import type { BroughtKey, BroughtStatus, GatewayRegister } from '../../../shared/stores/gateways.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
+import { within } from '../../../shared/within.ts';
+import type { BroughtKey, BroughtStatus, GatewayRegister } from '../stores/gateways.ts';
 
 const beatMs = 1_000;
-/** What is remembered of keys counts only as long as we are sure to have heard of each that was taken back. Below gatewayLifeMs. */
+/** Remembered keys count only as long as we surely heard of every revocation. Must be below gatewayLifeMs. */
 const leaseMs = 3_000;
 
-export type HearingEvents = {
+export type RevocationEvents = {
   revoked(keyId: string): void;
-  /** Some may have been taken back that we did not hear of. */
+  /** Keys may have been revoked that we did not hear of. */
   missed(): void;
 };
 
 /**
- * Whether this gateway hears of keys that are taken back. Messages of pub/sub get lost without a word, so each gateway sends itself a
- * beat along the same way, which also says how many keys were taken back so far: when it comes, all has been heard that was said before
- * it was sent, or it is known that something was missed. No beat for `leaseMs`: nothing is trusted that is remembered.
+ * Tells this gateway of keys that are revoked. Messages over pub/sub can get lost unnoticed, so each gateway sends itself a
+ * heartbeat over the same channel, with the number of keys revoked so far. When it arrives, this gateway has heard everything that was sent
+ * before it, or knows that it missed something. Without a heartbeat for `leaseMs`, no remembered key is trusted.
  *
  *   revoked REVISION KEY         a key was taken back
  *   heard REVISION GATEWAY       and this gateway does not let it in any more
  *   beat REVISION GATEWAY N      said by key-beat.lua
  */
-export function createHearing(parts: {
+export function createRevocationFeed(parts: {
   register: GatewayRegister;
   wakeups: Wakeups;
-  redis: RedisConnection;
   keys: Keys;
   log: Log;
-  events: HearingEvents;
+  events: RevocationEvents;
 }) {
-  const { register, wakeups, redis, keys, log, events } = parts;
+  const { register, wakeups, keys, log, events } = parts;
   const id = newId('gtw');
   /** By performance.now(): the beats that have not come back. */
   const sent = new Map<number, number>();
@@ -57,14 +56,14 @@ export function createHearing(parts: {
     revision = said;
     if (kind === 'revoked') {
       events.revoked(who);
-      redis.publish(keys.apiKeysWake, `heard ${said} ${id}`).catch(() => {});
+      register.confirm(id, said).catch(() => {});
     } else if (who === id) {
       heardAt = Math.max(heardAt, sent.get(Number(which)) ?? Number.NEGATIVE_INFINITY);
       for (const one of sent.keys()) if (one <= Number(which)) sent.delete(one);
     }
   }
 
-  /** Not before the one before is answered. */
+  /** To be called only when the previous one was answered. */
   function beat(first: boolean): Promise<BroughtStatus> {
     number += 1;
     sent.set(number, performance.now());
@@ -76,7 +75,7 @@ export function createHearing(parts: {
 
   function tick(): void {
     if (beating !== undefined) return;
-    // Those that Redis never got.
+    // Heartbeats that never came back.
     for (const [one, at] of sent) if (performance.now() - at > leaseMs) sent.delete(one);
     beat(false).then(
       (status) => {
@@ -91,8 +90,8 @@ export function createHearing(parts: {
   function start(): boolean {
     if (timer !== undefined) return false;
     timer = setInterval(tick, beatMs).unref();
-    redis.once('end', () => clearInterval(timer));
-    // Until it stands nothing is trusted.
+    register.whenClosed(() => clearInterval(timer));
+    // Until the subscription stands, no remembered key is trusted.
     wakeups.listen(keys.apiKeysWake, take).catch((error: Error) => {
       log.warn({ reason: error.message }, 'keys that are taken back are not heard of: each is looked up');
     });
@@ -119,7 +118,7 @@ export function createHearing(parts: {
       return last;
     },
 
-    /** Resolves when each of these gateways has said that it lets the key in no more, or trusts nothing that it remembers. */
+    /** Resolves when each of these gateways has confirmed the revocation, or trusts no remembered key any more. */
     async told(of: number, gateways: readonly string[]): Promise<void> {
       const left = new Set(gateways);
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -128,11 +127,9 @@ export function createHearing(parts: {
         if (left.size === 0) resolve();
       };
       waiting.add(heard);
-      // We know it ourselves.
+      // This gateway knows already.
       heard(of, id);
-      const patience = setTimeout(resolve, leaseMs);
-      await promise;
-      clearTimeout(patience);
+      await within(leaseMs, promise);
       waiting.delete(heard);
     },
 

@@ -1,16 +1,16 @@
-import type { ApiKey, KeyRole, NewKey } from '../contracts/key.ts';
-import { isId, madeAt, newId } from '../ids.ts';
-import type { Keys } from '../keys.ts';
-import { Problem } from '../problems.ts';
-import type { RedisConnection } from '../redis.ts';
-import { digestOf } from '../secrets.ts';
+import type { ApiKey, KeyRole, NewKey } from '../../../shared/contracts/key.ts';
+import { isId, madeAt, newId } from '../../../shared/ids.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { digestOf } from '../../../shared/secrets.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 import { gatewayLifeMs } from './gateways.ts';
-import { loadScript, text } from './scripts.ts';
 
 /** Who makes a request. */
 export type Identity = {
   keyId: string;
-  /** Of the key: what it is found by. */
+  /** The digest of the key, by which its record is found. */
   digest: string;
   tenant: string;
   role: KeyRole;
@@ -18,7 +18,7 @@ export type Identity = {
   expiresAt: number | undefined;
 };
 
-/** As it lies in Redis. What is optional is missing in what earlier versions wrote, who knew the role `user` as well. */
+/** The record in Redis. Earlier versions did not write the optional fields, and wrote the role `user` for `member`. */
 export type StoredKey = {
   keyId: string;
   tenant: string;
@@ -29,22 +29,23 @@ export type StoredKey = {
   expiresAt?: number;
 };
 
-/** A key in the list of its tenant, with what a change of it is checked against. */
+/** A key of a tenant, with its record as text: a script changes it only while the record is still this one. */
 type Listed = StoredKey & { digest: string; text: string };
 
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
 
-/** Keys of a tenant: far above what people make by hand, and few enough to be read at once. */
+/** Of one tenant: more than anybody makes by hand, and few enough to be read at once. */
 export const maxKeys = 1_000;
-/** Digests of keys that were taken back: 2 MiB. */
+/** Digests of revoked keys that are remembered; they take 2 MiB. */
 const maxRevoked = 20_000;
-/** Of a list that others change as fast as it is read: then something is wrong. */
+/** Another try is needed when somebody else changed the keys meanwhile. After so many, something is wrong. */
 const maxTries = 100;
 
+const { loadScript } = scriptsIn(import.meta.url);
 const create = loadScript('key-create');
 const revoke = loadScript('key-revoke');
 
-/** API keys by digest: the key itself is stored nowhere. */
+/** API keys by their digest: the keys themselves are stored nowhere. */
 export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
   async function list(tenant: string): Promise<Listed[]> {
     const all = await redis.hgetall(keys.apiKeys);
@@ -54,8 +55,8 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
     });
   }
 
-  /** @param heir must still be there */
-  async function takeBack(found: Listed, heir: Listed | null): Promise<string[]> {
+  /** @param remaining another admin key: nothing is revoked if it is gone by now. Null: none is needed */
+  async function takeBack(found: Listed, remaining: Listed | null): Promise<string[]> {
     const reply = (await revoke(
       redis,
       [
@@ -63,7 +64,7 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
         keys.apiKeysRevision,
       ],
       [
-        ...[found.keyId, found.digest, found.text, heir?.digest ?? '', heir?.text ?? ''],
+        ...[found.keyId, found.digest, found.text, remaining?.digest ?? '', remaining?.text ?? ''],
         ...[keys.apiKeysWake, maxRevoked, gatewayLifeMs],
       ],
     )) as unknown[];
@@ -86,13 +87,13 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
         .exec();
     },
 
-    /** Puts the key only where there is none at all: of two gateways that start at once, one makes the key. */
+    /** Stores the key only if there is no key at all: of two gateways that start at once, one makes the first key. */
     async putFirst(apiKey: string, stored: StoredKey): Promise<boolean> {
       const args = [digestOf(apiKey), JSON.stringify(stored), stored.keyId, 0];
       return text(await create(redis, [keys.apiKeys, keys.apiKeyIds], args)) === 'created';
     },
 
-    /** Puts a key that was known once, unless it still is, or was taken back. */
+    /** Stores a key that was known before; not if it is still there, or was revoked. */
     async putAgain(apiKey: string, stored: StoredKey): Promise<'put' | 'known' | 'revoked'> {
       const digest = digestOf(apiKey);
       if ((await redis.hexists(keys.apiKeys, digest)) === 1) return 'known';
@@ -107,7 +108,7 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
 
     identity,
 
-    /** The record of a key as earlier versions wrote it, who noted neither when it was made nor where it came from. */
+    /** A record that an earlier version wrote: without the time at which the key was made, or where it came from. */
     async findEarly(apiKey: string): Promise<StoredKey | undefined> {
       const found = await redis.hget(keys.apiKeys, digestOf(apiKey));
       const stored = found === null ? undefined : parse(found);
@@ -120,14 +121,14 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
       return found?.keyId === id ? found : undefined;
     },
 
-    /** Those of these digests whose keys there are no more. */
+    /** Which of these digests belong to no key any more. */
     async gone(digests: readonly string[]): Promise<string[]> {
       if (digests.length === 0) return [];
       const records = await redis.hmget(keys.apiKeys, ...digests);
       return digests.filter((_, i) => records[i] === null);
     },
 
-    /** What earlier versions have written, and gateways of them still do, has no id to be found by. */
+    /** Gateways of earlier versions write keys without an entry in the index of ids: it is added here. */
     async indexIds(): Promise<void> {
       for (const [digest, record] of Object.entries(await redis.hgetall(keys.apiKeys))) {
         const id = parse(record)?.keyId;
@@ -135,13 +136,13 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
       }
     },
 
-    /** All of a tenant, at most `maxKeys`, in no order. */
+    /** All keys of a tenant, at most `maxKeys`, in no particular order. */
     async all(tenant: string): Promise<ApiKey[]> {
       const [found, uses] = await Promise.all([list(tenant), redis.hgetall(keys.apiKeyUses)]);
       return found.map((stored) => presentKey(stored, Number(uses[stored.keyId] ?? 0)));
     },
 
-    /** Throws 429 when the tenant has too many. @param apiKey what was made for it: it leaves here, and never again */
+    /** Throws 429 when the tenant has too many. @param apiKey the key itself, of which only the digest is stored */
     async create(tenant: string, wanted: NewKey, apiKey: string): Promise<ApiKey> {
       const stored: StoredKey = {
         keyId: newId('key'),
@@ -168,8 +169,8 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
     },
 
     /**
-     * Takes a key back, at once; what is still to be told who has it in mind is the caller's. `undefined`: the tenant has none with this
-     * id. Throws 409 for the last admin key: one that expires keeps nobody in, so it takes one that does not.
+     * Revokes a key at once. The caller tells the gateways that remember it. `undefined`: the tenant has no key with this
+     * id. Throws 409 for the last admin key that does not expire: without one, nobody could make keys some day.
      */
     async revoke(
       tenant: string,
@@ -180,20 +181,20 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
         const all = await list(tenant);
         const found = all.find(({ keyId }) => keyId === id);
         if (found === undefined) return undefined;
-        const heir = heirOf(found, all, now);
-        if (heir === undefined) throw lastAdmin();
-        const [outcome, revision, ...gateways] = await takeBack(found, heir);
+        const remaining = remainingAdmin(found, all, now);
+        if (remaining === undefined) throw lastAdmin();
+        const [outcome, revision, ...gateways] = await takeBack(found, remaining);
         if (outcome === 'revoked') return { revision: Number(revision), gateways };
       }
       throw changing();
     },
 
-    /** @param uses when each was last used, in ms, by id. The sweep forgets those of keys that are gone by then */
+    /** @param uses by key id, when each was last used, in ms. `sweep` removes the entries of keys that are gone */
     async noteUses(uses: ReadonlyMap<string, number>): Promise<void> {
       await redis.hset(keys.apiKeyUses, Object.fromEntries(uses));
     },
 
-    /** Takes back what expired before `then`, and forgets the uses of keys that there are no more. */
+    /** Removes keys that expired before `then`, and the last uses of keys that are gone. */
     async sweep(then: number): Promise<void> {
       for (const [digest, record] of Object.entries(await redis.hgetall(keys.apiKeys))) {
         const stored = parse(record);
@@ -208,12 +209,12 @@ export function createApiKeyStore(redis: RedisConnection, keys: Keys) {
   };
 }
 
-/** The key that keeps somebody in when `found` goes; null: none needs to. `undefined`: nobody would be left. */
-function heirOf(found: Listed, all: Listed[], now: number): Listed | null | undefined {
+/** An admin key that stays when `found` goes; null: none is needed. `undefined`: `found` is the last one. */
+function remainingAdmin(found: Listed, all: Listed[], now: number): Listed | null | undefined {
   if (found.role !== 'admin' || isExpired(found, now)) return null;
   const others = all.filter(({ role, keyId }) => role === 'admin' && keyId !== found.keyId);
   const lasting = others.find(({ expiresAt }) => expiresAt === undefined);
-  // One that is to expire anyway leaves no less behind than it would then.
+  // `found` expires as well: without it there is no less than there would be at that time.
   if (lasting !== undefined || found.expiresAt === undefined) return lasting;
   return others.find((one) => !isExpired(one, now));
 }
@@ -234,7 +235,7 @@ function identityOf({ keyId, tenant, role, expiresAt }: StoredKey, digest: strin
   return { keyId, digest, tenant, role: roleOf(role), expiresAt };
 }
 
-/** Whatever is not an admin's is a member's; earlier versions said `user`. */
+/** Earlier versions wrote `user` for `member`. */
 const roleOf = (role: StoredKey['role']): KeyRole => (role === 'admin' ? 'admin' : 'member');
 
 function presentKey({ keyId, role, name, createdAt, expiresAt }: StoredKey, usedAt: number): ApiKey {
@@ -242,7 +243,7 @@ function presentKey({ keyId, role, name, createdAt, expiresAt }: StoredKey, used
     id: keyId,
     name: name ?? 'unnamed',
     role: roleOf(role),
-    // Earlier versions did not write it; an id holds it.
+    // Earlier versions did not store it, but an id contains the time at which it was made.
     createdAt: createdAt ?? timeOf(isId('key', keyId) ? madeAt(keyId) : 0),
     lastUsedAt: usedAt > 0 ? timeOf(usedAt) : null,
     expiresAt: expiresAt === undefined ? null : timeOf(expiresAt),
@@ -251,7 +252,7 @@ function presentKey({ keyId, role, name, createdAt, expiresAt }: StoredKey, used
 
 const timeOf = (ms: number) => new Date(ms).toISOString();
 
-/** What cannot be read opens nothing; the others do all the same. */
+/** A record that cannot be read is no key. The other keys go on working. */
 function parse(record: string): StoredKey | undefined {
   try {
     const value = JSON.parse(record) as StoredKey | null;
@@ -259,10 +260,4 @@ function parse(record: string): StoredKey | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The tenants that have a key, and the first one, who always is. */
-export async function knownTenants(redis: RedisConnection, keys: Keys): Promise<Set<string>> {
-  const records = await redis.hvals(keys.apiKeys);
-  return new Set(['default', ...records.flatMap((record) => parse(record)?.tenant ?? [])]);
 }

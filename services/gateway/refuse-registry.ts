@@ -1,17 +1,19 @@
-import { defaultRegistry, parseImageReference } from '../../../shared/images.ts';
-import { badField } from '../../../shared/problems.ts';
-import { registryAddressFault, registryPolicy, validEntries } from '../../../shared/registries/policy.ts';
-import type { Gateway } from '../gateway.ts';
+import { defaultRegistry, parseImageReference } from '../../shared/images.ts';
+import { badField } from '../../shared/problems.ts';
+import { registryAddressFault, registryPolicy, validEntries } from '../../shared/registries/policy.ts';
+import type { Gateway } from './gateway.ts';
+
+export type RefuseRegistryParts = Pick<Gateway, 'env' | 'workers'>;
 
 /**
- * Throws where the image's registry is a place that no worker calls, as far as its name says it. Asks nobody for names that look public;
- * a worker looks up where those lead. Of a literal address the workers are asked, whose engines may be set up for it.
+ * Throws if no worker calls the image's registry, as far as its name tells. Names that look public are not looked up here:
+ * a worker does that. For a literal address the workers are asked, whose engines may be set up for it.
  */
 export async function refuseRegistry(
-  gateway: Gateway,
+  gateway: RefuseRegistryParts,
   request: { image?: string | undefined; pull?: string },
 ): Promise<void> {
-  // What is never pulled leads nowhere.
+  // An image that is never pulled needs no registry.
   if (request.image === undefined || request.pull === 'never') return;
   const registry = parseImageReference(request.image)?.registry;
   const fault = registry === undefined ? undefined : await faultOf(gateway, registry);
@@ -23,13 +25,13 @@ export async function refuseRegistry(
 }
 
 /** Throws where no worker would call this registry. */
-export async function refuseHost(gateway: Gateway, host: string): Promise<void> {
+export async function refuseHost(gateway: RefuseRegistryParts, host: string): Promise<void> {
   const fault = await faultOf(gateway, host);
   if (fault !== undefined) throw badField('host', fault);
 }
 
-async function faultOf(gateway: Gateway, registry: string): Promise<string | undefined> {
-  // The common case; no run's way is made longer by more than a look at its image's name.
+async function faultOf(gateway: RefuseRegistryParts, registry: string): Promise<string | undefined> {
+  // The common case, which costs no more than a look at the image's name.
   if (registry === defaultRegistry) return undefined;
   const { env } = gateway;
   const own = [...env.RUNLET_REGISTRY_ALLOW, ...validEntries(env.RUNLET_REGISTRIES)];

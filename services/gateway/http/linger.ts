@@ -7,10 +7,10 @@ const lookMs = 250;
 
 /**
  * Ends a connection of which not all was read. Closed at once, it would be reset, and the answer lost with it that lies unread at the
- * client (RFC 9112 §9.6): so our side ends, and what still comes is thrown away until the client ends too, or has had its time.
- * Whoever reads the socket drops what he reads.
+ * client (RFC 9112 §9.6). So our side ends, and what still comes is thrown away until the client ends too, or its time is over.
+ * Whoever reads the socket must drop what is read.
  *
- * @returns what calls it off
+ * @returns a function that stops this
  */
 export function linger(socket: Socket, limits = lingering): () => void {
   const began = performance.now();

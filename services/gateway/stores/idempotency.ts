@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { Keys } from '../keys.ts';
-import { Problem } from '../problems.ts';
-import type { RedisConnection } from '../redis.ts';
-import { digestOf, type Sealer } from '../secrets.ts';
-import { loadScript, text } from './scripts.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import { Problem } from '../../../shared/problems.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { digestOf, type Sealer } from '../../../shared/secrets.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 
+const { loadScript } = scriptsIn(import.meta.url);
 const scripts = {
   begin: loadScript('idempotency-index', 'idempotency-begin'),
   complete: loadScript('idempotency-index', 'idempotency-complete'),
 };
 
-/** Kept so long after the first request (API.md). */
+/** How long a key is remembered after its first request (API.md). */
 const keptMs = 24 * 3_600_000;
-/** The longest wait is 60 s: after that a request without an answer has died on its way. */
+/** A request waits for 60 s at most: one without an answer after this time was lost on its way. */
 const leaseMs = 75_000;
-/** A larger first answer is not kept word for word: it is made again from the stored runs. */
+/** A larger answer is not stored; it is made again from the stored runs. */
 const maxAnswerBytes = 256 * 1024;
 
 /** As many as ended runs that are kept by default, so that what stands for a run is not forgotten long before it. */
@@ -28,6 +29,8 @@ export type IdempotencyBounds = {
 };
 
 export type StoredAnswer = { status: number; body: string | undefined; location: string | undefined };
+
+export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 /** What an Idempotency-Key stands for, per tenant. The runs it created are fields of the same record (create.lua). */
 export function createIdempotencyStore(
@@ -43,10 +46,10 @@ export function createIdempotencyStore(
     keys.idempotencyBytes(tenant),
   ];
 
-  /** It has the request, and perhaps output: it lies no more open than these. */
+  /** An answer contains the request and maybe output, which are sealed: so it is sealed as well. */
   const answerContext = (record: string) => `answer:${record}`;
 
-  /** What does not open is made again from the stored runs. */
+  /** `undefined` for one that cannot be opened: it is made again from the stored runs. */
   function openAnswer(record: string, sealed: Buffer): string | undefined {
     if (sealed.length === 0) return undefined;
     try {
@@ -57,7 +60,7 @@ export function createIdempotencyStore(
   }
 
   return {
-    /** `undefined`: this request is the one that goes on. Throws 409 or 422. */
+    /** `undefined`: the key is new, and the caller carries out the request. Throws 409 or 422. */
     async begin(tenant: string, key: string, request: string): Promise<StoredAnswer | undefined> {
       const fingerprint = createHash('sha256').update(request).digest('hex');
       const digest = digestOf(key);
@@ -84,13 +87,13 @@ export function createIdempotencyStore(
           'Too many requests with an Idempotency-Key are in progress: wait for some to be answered.',
           { retryAfterSeconds: 1 },
         );
-      // An earlier version left it in plain.
+      // An earlier version stored it in plain text.
       const body = text(reply[2]) || openAnswer(record, reply[4] as Buffer);
       const location = text(reply[3]);
       return { status: Number(text(reply[1])), body: body || undefined, location: location || undefined };
     },
 
-    /** Keeps the first answer. */
+    /** Stores the first answer. */
     async complete(
       tenant: string,
       key: string,

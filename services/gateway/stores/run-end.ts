@@ -1,8 +1,8 @@
-import type { RunStatus } from '../run-states.ts';
-import { outputCollector } from './run-events.ts';
-import { onlyStep, type RunOutput, type RunState } from './run-record.ts';
+import type { RunStatus } from '../../../shared/run-states.ts';
+import { outputCollector } from '../../../shared/stores/run-events.ts';
+import { onlyStep, type RunOutput, type RunState } from '../../../shared/stores/run-record.ts';
 
-/** The end of a run, as finish.lua tells who waits for it. `found`: all there is to know of it, where that is short. */
+/** The message of finish.lua to whoever waits for a run. `found`: the whole result, if it is short. */
 export type RunEnd = {
   id: string;
   found?: { status: RunStatus; attempt: number; worker: string | null; state: RunState; output: RunOutput };

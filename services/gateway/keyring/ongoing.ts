@@ -1,21 +1,21 @@
-import type { ApiKeyStore, Identity } from '../../../shared/stores/api-keys.ts';
-import { isExpired } from '../../../shared/stores/api-keys.ts';
+import type { ApiKeyStore, Identity } from '../stores/api-keys.ts';
+import { isExpired } from '../stores/api-keys.ts';
 
-/** A key that was taken back without our hearing of it, or has expired, is found out within this. */
+/** Within this time it is noticed that a key has expired, or was revoked without a message to us. */
 const checkMs = 3_000;
 
-type Held = { identity: Identity; ends: Set<() => void> };
+type Ongoing = { identity: Identity; ends: Set<() => void> };
 
 /**
- * What is going on in the name of a key: requests that wait, streams, WebSockets, connections to services. It ends when the key does.
+ * What goes on with a key: requests that wait, streams, WebSockets, connections to services. All of it ends when the key ends.
  */
-export function createHeld(apiKeys: ApiKeyStore) {
-  const held = new Map<string, Held>();
+export function createOngoing(apiKeys: ApiKeyStore) {
+  const byKey = new Map<string, Ongoing>();
   let timer: NodeJS.Timeout | undefined;
   let checking = false;
 
-  function end(one: Held): void {
-    if (held.get(one.identity.keyId) === one) held.delete(one.identity.keyId);
+  function end(one: Ongoing): void {
+    if (byKey.get(one.identity.keyId) === one) byKey.delete(one.identity.keyId);
     const ends = [...one.ends];
     one.ends.clear();
     for (const whenOver of ends) whenOver();
@@ -25,15 +25,15 @@ export function createHeld(apiKeys: ApiKeyStore) {
     if (checking) return;
     checking = true;
     try {
-      const all = [...held.values()];
+      const all = [...byKey.values()];
       for (const one of all) if (isExpired(one.identity, Date.now())) end(one);
       const gone = new Set(await apiKeys.gone(all.map(({ identity }) => identity.digest)));
       for (const one of all) if (gone.has(one.identity.digest)) end(one);
     } catch {
-      // Redis is away: nobody can have taken a key back there; the next look tells.
+      // Redis does not answer, so nobody can revoke a key there. The next check will find out.
     } finally {
       checking = false;
-      if (held.size === 0) {
+      if (byKey.size === 0) {
         clearInterval(timer);
         timer = undefined;
       }
@@ -43,12 +43,12 @@ export function createHeld(apiKeys: ApiKeyStore) {
   return {
     check,
 
-    /** `end` is called once, when the key ends, unless the answer was called before. */
+    /** `whenOver` is called once, when the key ends, unless the returned function was called before. */
     hold(identity: Identity, whenOver: () => void): () => void {
-      let one = held.get(identity.keyId);
+      let one = byKey.get(identity.keyId);
       if (one === undefined) {
         one = { identity, ends: new Set() };
-        held.set(identity.keyId, one);
+        byKey.set(identity.keyId, one);
       }
       const { ends } = one;
       // The same function may be given twice.
@@ -57,12 +57,12 @@ export function createHeld(apiKeys: ApiKeyStore) {
       timer ??= setInterval(() => void check(), checkMs).unref();
       return () => {
         ends.delete(entry);
-        if (ends.size === 0 && held.get(identity.keyId)?.ends === ends) held.delete(identity.keyId);
+        if (ends.size === 0 && byKey.get(identity.keyId)?.ends === ends) byKey.delete(identity.keyId);
       };
     },
 
     revoked(keyId: string): void {
-      const one = held.get(keyId);
+      const one = byKey.get(keyId);
       if (one !== undefined) end(one);
     },
   };

@@ -1,23 +1,23 @@
-import type { Keys } from '../keys.ts';
-import type { RedisConnection } from '../redis.ts';
-import { loadScript, text } from './scripts.ts';
+import type { Keys } from '../../../shared/keys.ts';
+import type { RedisConnection } from '../../../shared/redis.ts';
+import { scriptsIn, text } from '../../../shared/stores/scripts.ts';
 
-/** Unheard of for so long, it is dead. */
+/** A gateway that was not heard of for so long counts as dead. */
 export const gatewayLifeMs = 4_000;
-/** A gateway that is started anew is back by then, with the key that it had. */
+/** A gateway that is restarted is back within this time, with the same key. */
 const graceMs = 30_000;
-/** Keys that the variable has brought so far, the newest of them: a value is known as an old one for so many changes. */
+/** How many past values of RUNLET_API_KEY are remembered, the newest ones: an older value would count as new. */
 const maxBrought = 100;
 
-const script = loadScript('key-beat');
+const script = scriptsIn(import.meta.url).loadScript('key-beat');
 
-/** The key in a gateway's environment, as its digest. */
+/** The key in a gateway's environment (RUNLET_API_KEY), by its digest. */
 export type BroughtKey = {
   digest: string;
-  /** The record to keep where it is new, and the id in it. */
+  /** The record to store if the key is new, and the id in that record. */
   record: string;
   keyId: string;
-  /** It was there before anybody wrote down where keys come from: it counts as brought now. */
+  /** The key is there since a version that did not note where keys come from: it counts as brought by the variable from now on. */
   adopt: boolean;
 };
 
@@ -64,6 +64,16 @@ export function createGatewayRegister(redis: RedisConnection, keys: Keys) {
         ],
       );
       return text(reply) as BroughtStatus;
+    },
+
+    /** Tells the other gateways that this one no longer lets a key in that was taken back. */
+    async confirm(gateway: string, revision: number): Promise<void> {
+      await redis.publish(keys.apiKeysWake, `heard ${revision} ${gateway}`);
+    },
+
+    /** @param act is called once, when the connection is closed for good */
+    whenClosed(act: () => void): void {
+      redis.once('end', act);
     },
 
     async leave(gateway: string): Promise<void> {

@@ -1,16 +1,16 @@
+import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../shared/log.ts';
-import type { ApiKeyStore } from '../../../shared/stores/api-keys.ts';
-import { rememberRecent } from '../proxy/lru.ts';
+import type { ApiKeyStore } from '../stores/api-keys.ts';
 
-/** A key that is used all the time is written down once in this. */
+/** For a key that is used all the time, its use is stored once in this time. */
 const everyMs = 60_000;
-/** Those that come together are written together, and behind the requests that they come with. */
+/** Uses within this time are stored together, after the requests that made them. */
 const gatherMs = 100;
 const maxKnown = 10_000;
 
 /** When each key was last used: `lastUsedAt`, to the minute. */
 export function createUses(apiKeys: ApiKeyStore, log: Log) {
-  const told = rememberRecent<number>(maxKnown);
+  const told = new LRUCache<string, true>({ max: maxKnown, ttl: everyMs });
   let due = new Map<string, number>();
 
   async function write(): Promise<void> {
@@ -23,14 +23,12 @@ export function createUses(apiKeys: ApiKeyStore, log: Log) {
   }
 
   return {
-    /** Writes down what is due. */
+    /** Stores what is due. */
     write,
 
-    /** @param now by performance.now() */
-    note(keyId: string, now: number): void {
-      const last = told.get(keyId);
-      if (last !== undefined && now - last < everyMs) return;
-      told.put(keyId, now);
+    note(keyId: string): void {
+      if (told.has(keyId)) return;
+      told.set(keyId, true);
       if (due.size === 0) setTimeout(() => void write(), gatherMs).unref();
       due.set(keyId, Date.now());
     },

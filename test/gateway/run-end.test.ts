@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { newId } from '../../../shared/ids.ts';
-import { keysFor } from '../../../shared/keys.ts';
-import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
-import { sealerFor } from '../../../shared/secrets.ts';
-import { parseRunEnd, type RunEnd } from '../../../shared/stores/run-end.ts';
-import { readOutput } from '../../../shared/stores/run-events.ts';
-import { emptyState } from '../../../shared/stores/run-record.ts';
-import { createRunStore, type Holder, type NewEvent } from '../../../shared/stores/runs.ts';
-import { createWakeups } from '../../../shared/wakeups.ts';
-import { runRequest } from '../../support/run-request.ts';
+import { parseRunEnd, type RunEnd } from '../../services/gateway/stores/run-end.ts';
+import { newId } from '../../shared/ids.ts';
+import { keysFor } from '../../shared/keys.ts';
+import { createLog } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis.ts';
+import { sealerFor } from '../../shared/secrets.ts';
+import { readOutput } from '../../shared/stores/run-events.ts';
+import { emptyState } from '../../shared/stores/run-record.ts';
+import { createRunStore, type Holder, type NewEvent } from '../../shared/stores/runs.ts';
+import { createWakeups } from '../../shared/wakeups.ts';
+import { runRequest } from '../support/run-request.ts';
 
 const log = createLog('test', 'silent');
 const redis = connectRedis(inject('lab').redisUrl, 'loop', log);
@@ -35,7 +35,7 @@ async function started(options: { ends?: string }): Promise<Holder> {
   const now = new Date();
   const id = newId('run');
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
-  const bounds = { tenantMost: 100, systemMost: 100, deliveriesMost: 100 };
+  const bounds = { maxTenantRuns: 100, maxRuns: 100, maxDeliveries: 100 };
   await store.create(head, runRequest.parse({ image: 'busybox' }), bounds, options);
   const claim = await store.claim(id, 'wrk');
   if (claim.verdict !== 'claimed') throw new Error(claim.verdict);

@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Problem } from '../../../shared/problems.ts';
-import { linger } from '../proxy/clients/linger.ts';
+import { linger } from '../http/linger.ts';
 
 /** What Node's parser says of bytes that are no request. */
 function parserProblem(code: string | undefined): Problem {
@@ -27,7 +27,7 @@ function parserProblem(code: string | undefined): Problem {
   }
 }
 
-/** The last answer of a connection of which nobody can tell where the next request would begin (RFC 9112 §9.6, §11.2). */
+/** The last answer of a connection: nobody can tell where on it the next request would begin (RFC 9112 §9.6, §11.2). */
 export function endWith(socket: Duplex, problem: Problem, fields: Record<string, string> = {}): void {
   const body = JSON.stringify(problem.toBody());
   const all = {
@@ -45,7 +45,7 @@ export function endWith(socket: Duplex, problem: Problem, fields: Record<string,
   linger(socket as Socket);
 }
 
-/** Answers what is no request, behind what was asked before it on the same connection. For the server's `clientError`. */
+/** Answers bytes that are no request, after the answers to the requests before them on the same connection. For the server's `clientError`. */
 export function answerParserFaults(server: Server) {
   const underWay = watchAnswers(server);
   const ending = new WeakSet<Socket>();
@@ -57,7 +57,7 @@ export function answerParserFaults(server: Server) {
   }
 
   return ({ code }: { code?: string }, socket: Socket): void => {
-    // What comes behind a fault is one more.
+    // After the first fault everything on the connection is a fault.
     if (ending.has(socket)) return;
     if (code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
@@ -76,7 +76,7 @@ export function answerParserFaults(server: Server) {
       ending.add(socket);
       until.once('close', () => end(socket, problem));
     } else if (outgoing.headersSent) {
-      // It is the body of this one that is none: what was said now would be taken for more of its answer.
+      // The fault is in the body of this request, whose answer has begun: a client would take our problem for a part of it.
       socket.destroy();
     } else end(socket, problem);
   };
