@@ -13,7 +13,7 @@ afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 const receiversWith = (options: { places: number; maxActive: number; call?: (id: string) => void }) =>
-  createReceivers({ call: () => {}, ...options });
+  createReceivers({ recall: () => {}, ...options });
 
 const well = { unwell: false };
 const unwell = { unwell: true };
