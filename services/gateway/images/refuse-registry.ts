@@ -1,6 +1,11 @@
 import { defaultRegistry, parseImageReference } from '../../../shared/images.ts';
 import { badField } from '../../../shared/problems.ts';
-import { registryAddressFault, registryPolicy, validEntries } from '../../../shared/registries/policy.ts';
+import {
+  operatorEntries,
+  registryAddressFault,
+  registryPolicy,
+  validEntries,
+} from '../../../shared/registries/policy.ts';
 import type { Gateway } from '../gateway.ts';
 
 /**
@@ -31,8 +36,7 @@ export async function refuseHost(gateway: Gateway, host: string): Promise<void> 
 async function faultOf(gateway: Gateway, registry: string): Promise<string | undefined> {
   // The common case; no run's way is made longer by more than a look at its image's name.
   if (registry === defaultRegistry) return undefined;
-  const { env } = gateway;
-  const own = [...env.RUNLET_REGISTRY_ALLOW, ...validEntries(env.RUNLET_REGISTRIES)];
+  const own = operatorEntries(gateway.env);
   const fault = registryAddressFault(registry, registryPolicy(own));
   if (fault === undefined) return undefined;
   const theirs = validEntries(await gateway.workers.registries());
