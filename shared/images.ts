@@ -80,18 +80,6 @@ export const mayBeIdOf = (text: string, { id, reference }: { id: string; referen
 export const isImageName = (text: string): boolean =>
   isImageId(text) || parseImageReference(text) !== undefined;
 
-/** Why the operator does not let an image be named so; `registries`: those that are allowed, none: any. */
-export function registryFault(image: string, registries: string[]): string | undefined {
-  if (registries.length === 0) return undefined;
-  const allowed = `the operator allows ${registries.join(', ')}`;
-  // An engine may find it as the id of an image that came from anywhere.
-  if (imageIdIn(image) !== undefined)
-    return `may be an image’s id, which does not say what registry it came from, and ${allowed}: name it by its reference, with a tag`;
-  const registry = parseImageReference(image)?.registry;
-  if (registry === undefined || registries.includes(registry)) return undefined;
-  return `comes from ${registry}; ${allowed}`;
-}
-
 /**
  * A reference with its default tag, as an engine wants it and names it; an id with its algorithm. What may be either is left as it
  * is: a tag would make a name of it.

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A process that can be told from a later one with the same number: pid and start time (clock ticks since boot). */
 export interface ProcessId {
@@ -52,6 +53,6 @@ export async function waitUntil(
   for (;;) {
     if (await condition()) return true;
     if (Date.now() >= deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    await sleep(intervalMs);
   }
 }

@@ -51,9 +51,9 @@ pid_t start_attended(char **argv) {
 
 /* The next signal; 0: none has come in time. `wait_us` below 0: for ever. */
 static int next_signal(int64_t wait_us) {
-    struct timespec most = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     siginfo_t info;
-    long number = syscall(SYS_rt_sigtimedwait, &all, &info, wait_us < 0 ? NULL : &most, sizeof all);
+    long number = syscall(SYS_rt_sigtimedwait, &all, &info, wait_us < 0 ? NULL : &wait, sizeof all);
     return number > 0 ? (int)number : 0;
 }
 
@@ -85,7 +85,7 @@ int attend(pid_t program) {
     begin_watch(&watch, now_us());
     for (;;) {
         uint64_t now = now_us();
-        if (holds_too_much(&watch, now, SERVICE_UNCOUNTED_MOST)) end_all_for_uncounted();
+        if (holds_too_much(&watch, now, SERVICE_UNCOUNTED_MAX)) end_all_for_uncounted();
         int number = next_signal(watch.next_us > now ? (int64_t)(watch.next_us - now) : 0);
         if (number == SIGCHLD) {
             if (reap(program, &status, &left)) break;
@@ -96,8 +96,8 @@ int attend(pid_t program) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void end_others(int most_ms) {
-    uint64_t until = now_us() + (uint64_t)most_ms * 1000;
+void end_others(int max_ms) {
+    uint64_t until = now_us() + (uint64_t)max_ms * 1000;
     int status, left;
     reap(0, &status, &left);
     if (!left || kill(-1, SIGTERM) != 0) return;

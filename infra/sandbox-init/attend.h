@@ -9,6 +9,6 @@ pid_t start_attended(char **argv);
 /* Until it has ended: its exit code, or 128 and the number of the signal that ended it. */
 int attend(pid_t program);
 /* Asks all others to end, and gives them so long. */
-void end_others(int most_ms);
+void end_others(int max_ms);
 
 #endif

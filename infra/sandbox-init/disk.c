@@ -15,11 +15,11 @@
 #include "usage.h"
 #include "walk.h"
 
-enum { REQUEST_MOST = 256 * 1024, GROUPS_MOST = 64, PLACES_MOST = 128, TURNS = 256 };
+enum { REQUEST_MAX = 256 * 1024, GROUPS_MAX = 64, PLACES_MAX = 128, TURNS = 256 };
 
 /* What one limit is for. */
 struct group {
-    uint64_t bytes, most, least;
+    uint64_t bytes, max_bytes, least;
 };
 
 /* A folder or file of the engine's machine; where the container has it ("/": its root). */
@@ -29,8 +29,8 @@ struct place {
     dev_t device;
 };
 
-static struct group groups[GROUPS_MOST];
-static struct place places[PLACES_MOST];
+static struct group groups[GROUPS_MAX];
+static struct place places[PLACES_MAX];
 static size_t group_count, place_count, current;
 static uint64_t part_us, until_us;
 static int late;
@@ -52,7 +52,7 @@ static int out_of_time(void) {
     return late;
 }
 
-static int enough(void) { return out_of_time() || groups[current].bytes > groups[current].most; }
+static int enough(void) { return out_of_time() || groups[current].bytes > groups[current].max_bytes; }
 
 /* Names and holders have their time each: neither hides the other by its number. */
 static int begin_part(uint64_t us) {
@@ -89,18 +89,18 @@ static const char *next(const char **at, const char *end) {
     return field;
 }
 
-/* PID, ms, number of groups, of each its most bytes, and what a file counts at least; then of each place group, path, path in the container. */
+/* PID, ms, number of groups, of each its limit in bytes, and what a file counts at least; then of each place group, path, path in the container. */
 static pid_t understand(const char *at, const char *end) {
     pid_t pid = (pid_t)atoi(next(&at, end));
     part_us = (uint64_t)atoll(next(&at, end)) * 1000 / 2;
     group_count = (size_t)atoll(next(&at, end));
-    if (group_count < 1 || group_count > GROUPS_MOST) exit(65);
+    if (group_count < 1 || group_count > GROUPS_MAX) exit(65);
     for (size_t i = 0; i < group_count; i++) {
-        uint64_t most = strtoull(next(&at, end), NULL, 10);
-        groups[i] = (struct group){0, most, strtoull(next(&at, end), NULL, 10)};
+        uint64_t max_bytes = strtoull(next(&at, end), NULL, 10);
+        groups[i] = (struct group){0, max_bytes, strtoull(next(&at, end), NULL, 10)};
     }
     for (place_count = 0; at < end; place_count++) {
-        if (place_count == PLACES_MOST) exit(65);
+        if (place_count == PLACES_MAX) exit(65);
         struct place *one = places + place_count;
         one->group = (size_t)atoll(next(&at, end));
         one->path = next(&at, end);
@@ -132,7 +132,7 @@ static void measure(const char *request, size_t length) {
 }
 
 int measure_disks(void) {
-    static char request[REQUEST_MOST];
+    static char request[REQUEST_MAX];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) {
         uint32_t length;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,10 +12,10 @@
 #include "owner.h"
 #include "wire.h"
 
-enum { DEPTH_MOST = 64, PATH_MOST = 4096 };
+enum { DEPTH_MAX = 64 };
 
 static int file = -1;
-static char file_path[PATH_MOST];
+static char file_path[PATH_MAX];
 static uint64_t left;
 /* Why WORKDIR could not be entered; else 0. */
 static int no_workdir;
@@ -110,7 +111,7 @@ void file_data(const unsigned char *data, size_t length) {
 uint64_t file_left(void) { return left; }
 
 static void send_entry(const struct stat *found, const char *path) {
-    unsigned char payload[12 + PATH_MOST];
+    unsigned char payload[12 + PATH_MAX];
     size_t length = strlen(path);
     memcpy(put64(put32(payload, found->st_mode & 0777), (uint64_t)found->st_size), path, length);
     send_frame('l', payload, 12 + length);
@@ -131,7 +132,7 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
         size_t named = strlen(entry->d_name);
         struct stat found;
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (length + named + 2 > PATH_MOST) {
+        if (length + named + 2 > PATH_MAX) {
             list_cut = 1;
             continue;
         }
@@ -148,7 +149,7 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
         }
         if (S_ISREG(found.st_mode)) send_entry(&found, path);
         if (!S_ISDIR(found.st_mode)) continue;
-        if (depth == DEPTH_MOST) {
+        if (depth == DEPTH_MAX) {
             list_cut = 1;
             continue;
         }
@@ -161,17 +162,17 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
     return more;
 }
 
-void list_files(uint32_t most) {
-    char path[PATH_MOST];
+void list_files(uint32_t max) {
+    char path[PATH_MAX];
     int folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     list_cut = 0;
-    if (folder >= 0) list_folder(folder, path, 0, 0, &most);
+    if (folder >= 0) list_folder(folder, path, 0, 0, &max);
     send_frame('z', &list_cut, 1);
     write_output(1);
 }
 
 void send_content(char *path) {
-    static unsigned char piece[FRAME_MOST];
+    static unsigned char piece[FRAME_MAX];
     char *name;
     struct stat found;
     int folder = open_parent(path, 0, &name);

@@ -16,7 +16,7 @@ void begin_file(uint32_t mode, uint64_t size, char *path);
 void file_data(const unsigned char *data, size_t length);
 /* Bytes of the file under way that are still to come. */
 uint64_t file_left(void);
-void list_files(uint32_t most);
+void list_files(uint32_t max);
 void send_content(char *path);
 /* A file or a link; never a folder. */
 void remove_file(char *path);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,14 @@
 
 #include "usage.h"
 
-enum { PROCESSES_MOST = 1 << 16, PATH_MOST = 4096, KCMP_OF_FILES = 2, OVERLAY_MAGIC = 0x794c7630 };
+enum { PROCESSES_MAX = 1 << 16, KCMP_OF_FILES = 2, OVERLAY_MAGIC = 0x794c7630 };
 
 struct process {
     pid_t pid, parent;
     int inside;
 };
 
-static struct process processes[PROCESSES_MOST];
+static struct process processes[PROCESSES_MAX];
 static size_t count;
 
 static int by_pid(const void *one, const void *other) {
@@ -51,7 +52,7 @@ static void look_at_all(void) {
     int keeps;
     count = 0;
     if (!all) return;
-    for (struct dirent *one; count < PROCESSES_MOST && (one = readdir(all));) {
+    for (struct dirent *one; count < PROCESSES_MAX && (one = readdir(all));) {
         if (!isdigit((unsigned char)one->d_name[0])) continue;
         pid_t pid = (pid_t)atoi(one->d_name);
         processes[count++] = (struct process){.pid = pid, .parent = parent_of(pid, &keeps)};
@@ -103,7 +104,7 @@ static uint64_t look_at_links(int process, const char *folder, const char *about
     DIR *links = from < 0 ? NULL : fdopendir(from);
     for (struct dirent *one; links && !look->enough() && (one = readdir(links));) {
         struct stat found;
-        char path[PATH_MOST];
+        char path[PATH_MAX];
         if (one->d_name[0] == '.' || fstatat(from, one->d_name, &found, 0) != 0) continue;
         if (S_ISSOCK(found.st_mode) && info >= 0) on_their_way += number_in(info, one->d_name, "\nscm_fds:");
         if (!S_ISREG(found.st_mode) || found.st_nlink > 0) continue;

@@ -27,7 +27,7 @@
 static unsigned char *in;
 static size_t in_size, in_from, in_to;
 
-static size_t longest(char type) { return type == 'E' || type == 'H' ? EXEC_MOST : FRAME_MOST; }
+static size_t longest(char type) { return type == 'E' || type == 'H' ? EXEC_MAX : FRAME_MAX; }
 
 static void need(size_t length, size_t least) {
     if (length < least) broken("a frame is too short");
@@ -139,7 +139,7 @@ static void make_room(void) {
         in_to -= in_from;
         in_from = 0;
     }
-    size_t wanted = HEADER + FRAME_MOST;
+    size_t wanted = HEADER + FRAME_MAX;
     if (in_to >= HEADER) {
         size_t length = get32(in + 1);
         if (length <= longest((char)in[0]) && HEADER + length > wanted) wanted = HEADER + length;

@@ -60,8 +60,8 @@ void read_order(struct order *order, unsigned char *payload, size_t length, uint
     *order = (struct order){
         .flags = get32(payload),
         .wall_us = (uint64_t)get32(payload + 4) * 1000,
-        .cpu_most_us = (uint64_t)get32(payload + 8) * 1000,
-        .output_most = get64(payload + 12),
+        .cpu_max_us = (uint64_t)get32(payload + 8) * 1000,
+        .output_max = get64(payload + 12),
         .stack = strings_from > FIXED ? get64(payload + FIXED) : 0,
         .cols = get16(payload + 20),
         .rows = get16(payload + 22),

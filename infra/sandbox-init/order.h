@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, THE_HELD = 8, WITH_STACK = 16 };
+enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, USE_HELD = 8, WITH_STACK = 16 };
 
 struct order {
     uint32_t flags;
-    uint64_t wall_us, cpu_most_us, output_most;
+    uint64_t wall_us, cpu_max_us, output_max;
     uint64_t stack; /* 0: as the container has it */
     uint16_t cols, rows;
     char **argv, **envp, **rest;

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 4 * 1024 * 1024 };
+enum { FILE_MAX = 4 * 1024 * 1024 };
 
 /* As capset(2) takes them, in its third version. By hand: musl comes without the kernel's headers. */
 struct capabilities_of {
@@ -46,7 +46,7 @@ static int look_up(const char *file, const char *name, unsigned *third, unsigned
     struct stat about;
     int opened = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (opened < 0) return 0;
-    FILE *lines = fstat(opened, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_MOST ? fdopen(opened, "r") : NULL;
+    FILE *lines = fstat(opened, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_MAX ? fdopen(opened, "r") : NULL;
     if (!lines) {
         close(opened);
         return 0;

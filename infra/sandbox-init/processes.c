@@ -18,7 +18,7 @@
 #include "usage.h"
 
 /* More than a container may have, by a wide margin; of more, one look sees so many. */
-enum { PROGRAMS_MOST = 65536 };
+enum { PROGRAMS_MAX = 65536 };
 
 struct program {
     pid_t pid, parent, group;
@@ -29,7 +29,7 @@ struct program {
 static int apart;
 /* Of the limit by which init's programs are told where orphans are not given to it; 0: they are. */
 static rlim_t mark;
-static struct program programs[PROGRAMS_MOST];
+static struct program programs[PROGRAMS_MAX];
 static size_t count;
 
 void be_apart(void) {
@@ -93,7 +93,7 @@ static int look(void) {
     if (!all) return 0;
     pid_t self = getpid();
     count = 0;
-    for (struct dirent *one; count < PROGRAMS_MOST && (one = readdir(all));)
+    for (struct dirent *one; count < PROGRAMS_MAX && (one = readdir(all));)
         if (isdigit((unsigned char)one->d_name[0]) && atoi(one->d_name) != self)
             count += (size_t)read_program(one->d_name, programs + count);
     closedir(all);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Files with several names, or none, are few; whoever makes more of them than fit has some counted twice. */
-enum { SLOTS = 1 << 17, MOST = SLOTS / 2 };
+enum { SLOTS = 1 << 17, MAX = SLOTS / 2 };
 
 static struct {
     uint64_t device, inode;
@@ -18,7 +18,7 @@ int seen_before(const struct stat *found) {
     size_t at = (size_t)((inode ^ device << 32) * 0x9e3779b97f4a7c15ULL >> 40) % SLOTS;
     for (; slots[at].device; at = (at + 1) % SLOTS)
         if (slots[at].device == device && slots[at].inode == inode) return 1;
-    if (taken == MOST) return 0;
+    if (taken == MAX) return 0;
     slots[at].device = device;
     slots[at].inode = inode;
     taken++;

@@ -8,7 +8,7 @@
 #include "attend.h"
 
 /* What the program leaves behind when it ends is asked to end as well, before the kernel kills it with PID 1. */
-enum { REST_MOST_MS = 2000 };
+enum { REST_MAX_MS = 2000 };
 
 int serve(char **argv) {
     if (argv[0] && !strcmp(argv[0], "--")) argv++;
@@ -19,6 +19,6 @@ int serve(char **argv) {
     syscall(SYS_close_range, 3, ~0U, 0);
 #endif
     int code = attend(start_attended(argv));
-    end_others(REST_MOST_MS);
+    end_others(REST_MAX_MS);
     return code;
 }

@@ -10,7 +10,7 @@
 static struct {
     int64_t group_us; /* of the container, when it began; -1: what happens in it is not the step's alone, or cannot be seen */
     uint64_t reaped_us, before_us;
-    uint64_t last_us, most_us, lost_us;
+    uint64_t last_us, highest_us, lost_us;
 } spent;
 
 /* The container's, without init's own. */
@@ -23,7 +23,7 @@ static int64_t group_us(void) {
 }
 
 void begin_spent(void) {
-    spent.reaped_us = spent.before_us = spent.last_us = spent.most_us = spent.lost_us = 0;
+    spent.reaped_us = spent.before_us = spent.last_us = spent.highest_us = spent.lost_us = 0;
     spent.group_us = group_us();
 }
 
@@ -45,7 +45,7 @@ uint64_t spent_us(int live) {
      */
     uint64_t seen = live && spent.last_us > counted ? spent.last_us : counted;
     spent.last_us = counted;
-    if (seen + spent.lost_us < spent.most_us) spent.lost_us = spent.most_us - seen;
-    if (counted + spent.lost_us > spent.most_us) spent.most_us = counted + spent.lost_us;
-    return spent.most_us;
+    if (seen + spent.lost_us < spent.highest_us) spent.lost_us = spent.highest_us - seen;
+    if (counted + spent.lost_us > spent.highest_us) spent.highest_us = counted + spent.lost_us;
+    return spent.highest_us;
 }

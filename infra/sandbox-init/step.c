@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "exec.h"
-#include "hold.h"
 #include "cgroup.h"
+#include "hold.h"
 #include "processes.h"
 #include "spent.h"
+#include "start.h"
 #include "uncounted.h"
 #include "usage.h"
 #include "user.h"
@@ -25,7 +25,7 @@
 enum { GATHER_US = 2000 };
 enum { CPU_LOOK_US = 20000, END_OF_FILE = 4 };
 /* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
-enum { LOOK_MOST_US = 1000000000 };
+enum { LOOK_MAX_US = 1000000000 };
 enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL, BY_UNCOUNTED };
 
 static struct {
@@ -36,10 +36,10 @@ static struct {
     struct streams streams; /* its end of a terminal too, for it may let go of that, and open it again */
     int in_ends;            /* after what waits in `waiting` */
     size_t taken;           /* of stdin, and not yet said */
-    uint64_t began_us, ended_us, wall_us, cpu_most_us, looked_us, memory, output, output_most, held_before;
+    uint64_t began_us, ended_us, wall_us, cpu_max_us, looked_us, memory, output, output_max, held_before;
     int64_t oom_before;
     struct watch watch;
-} step = {.streams = {.in = -1, .out = -1, .err = -1, .held = -1}};
+} step = {.streams = {.in = -1, .out = -1, .err = -1, .program_end = -1}};
 
 static unsigned char waiting[STDIN_AHEAD];
 static size_t waiting_from, waiting_to;
@@ -144,10 +144,10 @@ void begin_step(unsigned char *payload, size_t length) {
     read_order(&order, payload, length, 0);
     step.oom_before = oom_kills();
     /* Beside a service its own is no step's; in a container of ours there was nothing before. */
-    step.held_before = is_apart() ? uncounted_bytes(SERVICE_UNCOUNTED_MOST) : 0;
+    step.held_before = is_apart() ? uncounted_bytes(SERVICE_UNCOUNTED_MAX) : 0;
     begin_spent();
     step.began_us = now_us();
-    pid_t pid = order.flags & THE_HELD ? take_held(order.stack, &step.streams, &ahead_us) : 0;
+    pid_t pid = order.flags & USE_HELD ? take_held(order.stack, &step.streams, &ahead_us) : 0;
     spent_before(ahead_us);
     if (!pid) {
         drop_held();
@@ -167,8 +167,8 @@ void begin_step(unsigned char *payload, size_t length) {
         step.cause = BY_ITSELF;
         step.looked_us = step.began_us;
         step.wall_us = order.wall_us;
-        step.cpu_most_us = order.cpu_most_us;
-        step.output_most = order.output_most;
+        step.cpu_max_us = order.cpu_max_us;
+        step.output_max = order.output_max;
         step.memory = step.output = 0;
         begin_watch(&step.watch, step.began_us);
         send_frame('s', NULL, 0);
@@ -191,11 +191,11 @@ static void read_stream(int *from, char type) {
         return;
     }
     /* One byte more than the limit tells the worker that there was more. */
-    if (step.output > step.output_most) return;
-    uint64_t left = step.output_most - step.output;
+    if (step.output > step.output_max) return;
+    uint64_t left = step.output_max - step.output;
     send_frame(type, piece, (uint64_t)length <= left ? (size_t)length : (size_t)left + 1);
     step.output += (uint64_t)length;
-    if (step.output > step.output_most) end_all(BY_OUTPUT);
+    if (step.output > step.output_max) end_all(BY_OUTPUT);
 }
 
 /* --- its end --- */
@@ -261,11 +261,11 @@ void step_tick(int reaping) {
     if (reaping) reap();
     uint64_t now = now_us();
     if (!step.ended && now - step.began_us >= step.wall_us) end_all(BY_WALL);
-    if (!step.ended && step.cpu_most_us && now - step.looked_us >= CPU_LOOK_US) {
+    if (!step.ended && step.cpu_max_us && now - step.looked_us >= CPU_LOOK_US) {
         step.looked_us = now;
-        if (spent_us(1) >= step.cpu_most_us) end_all(BY_CPU);
+        if (spent_us(1) >= step.cpu_max_us) end_all(BY_CPU);
     }
-    if (!step.ended && step.cause == BY_ITSELF && holds_too_much(&step.watch, now, step.held_before + RUN_UNCOUNTED_MOST))
+    if (!step.ended && step.cause == BY_ITSELF && holds_too_much(&step.watch, now, step.held_before + RUN_UNCOUNTED_MAX))
         end_all(BY_UNCOUNTED);
     while (step.ended && step.streams.out >= 0 && room_for_output()) read_stream(&step.streams.out, 'o');
     while (step.ended && step.streams.err >= 0 && room_for_output()) read_stream(&step.streams.err, 'e');
@@ -305,8 +305,8 @@ int step_poll(struct pollfd *fds, int *timeout, int gather) {
         uint64_t left = spent < step.wall_us ? step.wall_us - spent : 0;
         uint64_t until_look = now < step.watch.next_us ? step.watch.next_us - now : 0;
         if (until_look < left) left = until_look;
-        if (step.cpu_most_us && left > CPU_LOOK_US) left = CPU_LOOK_US;
-        if (left > LOOK_MOST_US) left = LOOK_MOST_US;
+        if (step.cpu_max_us && left > CPU_LOOK_US) left = CPU_LOOK_US;
+        if (left > LOOK_MAX_US) left = LOOK_MAX_US;
         *timeout = (int)((left + 999) / 1000);
     }
     if (gather && (*timeout < 0 || *timeout > gather)) *timeout = gather;

@@ -126,7 +126,7 @@ static uint64_t of_sockets(uint64_t enough) {
     uint64_t used = number_in(four, "sockets:", "used "), sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
     /* The tables of TCP and UDP are the machine's, and long: 4 ms and 0.3 ms. So they are read where they can show anything. */
     uint64_t tcp_bytes = number_in(four, "TCP:", "mem ") * (uint64_t)sysconf(_SC_PAGESIZE); /* of the whole machine */
-    if (tcp * UNACCEPTED > RUN_UNCOUNTED_MOST || (tcp > 1 && tcp_bytes > RUN_UNCOUNTED_MOST))
+    if (tcp * UNACCEPTED > RUN_UNCOUNTED_MAX || (tcp > 1 && tcp_bytes > RUN_UNCOUNTED_MAX))
         sum += sum_lines("/proc/net/tcp", of_tcp, enough) + sum_lines("/proc/net/tcp6", of_tcp, enough);
     if (udp > 0) {
         udp_unread = 0;
@@ -134,11 +134,11 @@ static uint64_t of_sockets(uint64_t enough) {
         uint64_t counted = udp_unread > 0 ? socket_bytes() : 0;
         sum += udp_unread > counted ? udp_unread - counted : 0;
     }
-    if (used * UNLISTED_SOCKET > RUN_UNCOUNTED_MOST) {
+    if (used * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX) {
         uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
         uint64_t unlisted = used > listed ? used - listed : 0;
         /* Those that have just been closed are among them for a while: thousands, of a program that opens one after another. */
-        uint64_t open = unlisted * UNLISTED_SOCKET > RUN_UNCOUNTED_MOST ? open_files() : unlisted;
+        uint64_t open = unlisted * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX ? open_files() : unlisted;
         sum += (open < unlisted ? open : unlisted) * UNLISTED_SOCKET;
     }
     return sum;
@@ -173,7 +173,7 @@ void begin_watch(struct watch *watch, uint64_t now) {
     *watch = (struct watch){.next_us = is_linux ? now + LOOK_US : ~(uint64_t)0, .pause_us = LOOK_US};
 }
 
-int holds_too_much(struct watch *watch, uint64_t now, uint64_t most) {
+int holds_too_much(struct watch *watch, uint64_t now, uint64_t max) {
     if (now < watch->next_us) return 0;
     int64_t cpu_us = cgroup_cpu_us();
     int idle = cpu_us >= 0 && (uint64_t)cpu_us < watch->cpu_us + IDLE_CPU_US;
@@ -181,7 +181,7 @@ int holds_too_much(struct watch *watch, uint64_t now, uint64_t most) {
     watch->next_us = now + watch->pause_us;
     if (idle) return 0;
     watch->cpu_us = (uint64_t)cpu_us;
-    uint64_t held = uncounted_bytes(most), cost_us = now_us() - now;
+    uint64_t held = uncounted_bytes(max), cost_us = now_us() - now;
     if (cost_us * COST_SHARE > watch->pause_us) watch->next_us = now + cost_us * COST_SHARE;
-    return held > most;
+    return held > max;
 }

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* How much is too much for a run, and for a service. No program that means well comes near. */
-#define RUN_UNCOUNTED_MOST ((uint64_t)16 << 20)
-#define SERVICE_UNCOUNTED_MOST ((uint64_t)64 << 20)
+#define RUN_UNCOUNTED_MAX ((uint64_t)16 << 20)
+#define SERVICE_UNCOUNTED_MAX ((uint64_t)64 << 20)
 
 /*
  * An estimate, in bytes, of all that lies in this process's network and PID namespaces. No table is read on for more than `enough`. 100 us where
@@ -20,7 +20,7 @@ struct watch {
 };
 /* The first look comes no sooner than so many us after this. */
 void begin_watch(struct watch *watch, uint64_t now);
-/* Looks if it is time to; whether more than `most` is held. */
-int holds_too_much(struct watch *watch, uint64_t now, uint64_t most);
+/* Looks if it is time to; whether more than `max` is held. */
+int holds_too_much(struct watch *watch, uint64_t now, uint64_t max);
 
 #endif

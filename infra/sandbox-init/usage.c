@@ -23,10 +23,10 @@ uint64_t cpu_us_until_now(pid_t pid) {
     return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
 }
 
-int read_file(const char *path, char *into, size_t most) {
+int read_file(const char *path, char *into, size_t max) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;
-    ssize_t length = read(file, into, most - 1);
+    ssize_t length = read(file, into, max - 1);
     close(file);
     if (length <= 0) return 0;
     into[length] = 0;

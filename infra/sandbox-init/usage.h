@@ -12,6 +12,6 @@ uint64_t cpu_us_of(const struct rusage *usage);
 /* Of one process that has not ended. */
 uint64_t cpu_us_until_now(pid_t pid);
 /* The beginning of a file of the kernel's, as a string; 0 when there is none. */
-int read_file(const char *path, char *into, size_t most);
+int read_file(const char *path, char *into, size_t max);
 
 #endif

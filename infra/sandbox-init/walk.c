@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Of so many levels the folders are open at once; what lies deeper waits its turn, so neither stack nor descriptors grow with the depth. */
-enum { OPEN_MOST = 64, WAITING_MOST = 1 << 20, HANDLE_BYTES = 32 };
+enum { OPEN_MAX = 64, WAITING_MAX = 1 << 20, HANDLE_BYTES = 32 };
 
 /* A folder by the file system's own name of it: it is the same one, whoever renames what on the way to it meanwhile. */
 struct waiting {
@@ -29,7 +29,7 @@ static int put_off(int folder) {
     int mount;
     if (name_to_handle_at(folder, "", &named.handle, &mount, AT_EMPTY_PATH) != 0) return 0;
     if (queued == room) {
-        if (room == WAITING_MOST) return 0;
+        if (room == WAITING_MAX) return 0;
         size_t more = room ? room * 2 : 1024;
         struct waiting *larger = realloc(queue, more * sizeof *queue);
         if (!larger) return 0;
@@ -57,9 +57,9 @@ static int take(int mount) {
 
 /* Takes `folder`. */
 static void walk_folder(int folder, int depth, const struct look *look) {
-    DIR *entries = depth < OPEN_MOST ? fdopendir(folder) : NULL;
+    DIR *entries = depth < OPEN_MAX ? fdopendir(folder) : NULL;
     if (!entries) {
-        if (depth < OPEN_MOST || !put_off(folder)) complete = 0;
+        if (depth < OPEN_MAX || !put_off(folder)) complete = 0;
         close(folder);
         return;
     }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VERSION = 1, HEADER = 5, FRAME_MOST = 64 * 1024, EXEC_MOST = 4 * 1024 * 1024, STDIN_AHEAD = 256 * 1024 };
+enum { VERSION = 1, HEADER = 5, FRAME_MAX = 64 * 1024, EXEC_MAX = 4 * 1024 * 1024, STDIN_AHEAD = 256 * 1024 };
 
 /* What of the out-buffer must be free before a piece of output is read: one frame. */
 enum { PIECE = 32 * 1024 };

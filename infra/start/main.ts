@@ -25,7 +25,7 @@ import { readSettings, type Settings } from './settings.ts';
 import { keyOpens, shareKey } from './share-key.ts';
 import { onStopSignals } from './signals.ts';
 import { supervise } from './supervise.ts';
-import { startUndertaker } from './undertaker.ts';
+import { startWatchdog } from './watchdog.ts';
 import { welcome } from './welcome.ts';
 
 // `npm start`: brings everything up, says how to use it, and takes it down again. Only wiring; each part is its own file.
@@ -60,7 +60,7 @@ async function bringUp(settings: Settings): Promise<void> {
   const register = new ChildRegister(join(settings.dataDir, 'children.json'));
   const left = await register.endLeftovers();
   if (left.length > 0) say(`Ended what an unclean stop had left running: ${left.join(', ')}`);
-  startUndertaker(register, settings.drainMs + 2_000);
+  startWatchdog(register, settings.drainMs + 2_000);
   if (!(await isFree(settings.host, settings.port))) throw portTaken(settings);
 
   const plan = await makePlan(settings, say);

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { dataFolder } from './data-folder.ts';
 
 /** What `npm start` itself reads from the environment. All else is passed on to the services, which check it. */
-const environment = z.object({
+export const startEnvironment = z.object({
   RUNLET_HOST: z.string().min(1).default('127.0.0.1'),
   RUNLET_PORT: z.coerce.number().int().min(1).max(65_535).default(8080),
   RUNLET_CONFIG_DIR: z.string().min(1).optional(),
@@ -52,7 +52,7 @@ export interface Settings {
 
 /** Reads the settings, and makes the data folder. A wrong value throws with its name. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  const parsed = environment.safeParse(env);
+  const parsed = startEnvironment.safeParse(env);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
     throw new Error(`These environment variables are not right:\n${wrong.join('\n')}`);

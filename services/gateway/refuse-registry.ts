@@ -1,6 +1,11 @@
 import { defaultRegistry, parseImageReference } from '../../shared/images.ts';
 import { badField } from '../../shared/problems.ts';
-import { registryAddressFault, registryPolicy, validEntries } from '../../shared/registries/policy.ts';
+import {
+  operatorEntries,
+  registryAddressFault,
+  registryPolicy,
+  validEntries,
+} from '../../shared/registries/policy.ts';
 import type { Gateway } from './gateway.ts';
 
 export type RefuseRegistryParts = Pick<Gateway, 'env' | 'workers'>;
@@ -33,8 +38,7 @@ export async function refuseHost(gateway: RefuseRegistryParts, host: string): Pr
 async function faultOf(gateway: RefuseRegistryParts, registry: string): Promise<string | undefined> {
   // The common case, which costs no more than a look at the image's name.
   if (registry === defaultRegistry) return undefined;
-  const { env } = gateway;
-  const own = [...env.RUNLET_REGISTRY_ALLOW, ...validEntries(env.RUNLET_REGISTRIES)];
+  const own = operatorEntries(gateway.env);
   const fault = registryAddressFault(registry, registryPolicy(own));
   if (fault === undefined) return undefined;
   const theirs = validEntries(await gateway.workers.registries());

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { farewellMs, within } from '../../shared/within.ts';
+import { shutdownWaitMs, within } from '../../shared/within.ts';
 import type { Gateway } from './gateway.ts';
 
 type Parts = {
@@ -46,8 +46,8 @@ export async function drain({ gateway, server, proxy, connections, janitor }: Pa
   clearTimeout(end);
   clearInterval(idle);
   await proxy.close();
-  await within(farewellMs, janitor.stop());
-  await within(farewellMs, gateway.keyring.stop());
-  await within(farewellMs, gateway.queue.close());
+  await within(shutdownWaitMs, janitor.stop());
+  await within(shutdownWaitMs, gateway.keyring.stop());
+  await within(shutdownWaitMs, gateway.queue.close());
   for (const connection of connections) connection.disconnect();
 }

@@ -13,11 +13,11 @@ export type Deliver = ReturnType<typeof createDeliver>;
 
 type Tried = {
   attempt: DeliveryAttempt;
-  /** No answer, or one that says so. */
+  /** The receiver did not answer, or its answer says that it is not well (5xx, 429). */
   unwell: boolean;
-  /** `gone`: the receiver says that it is no more. `lost`: there is nothing to send; the receiver has no part in that. */
+  /** Why it is not tried again. `gone`: the receiver says that it is no more. `lost`: there is nothing to send, which is not the receiver's fault. */
   never?: 'gone' | 'lost';
-  /** A fault of ours: the receiver has no part in that either. */
+  /** A fault of ours, not the receiver's. */
   ours?: true;
   retryAfterMs?: number | undefined;
 };
@@ -65,7 +65,7 @@ export function createDeliver(options: {
       [body, secrets] = await Promise.all([deliveries.body(delivery), secretsOf(delivery)]);
     } catch (cause) {
       if (isStoreError(cause)) throw cause;
-      // It is tried by the schedule, since a wrong key can be mended, and not for ever.
+      // A wrong RUNLET_SECRET_KEY can be corrected, so it is tried again by the schedule, and fails after the last try.
       log.error({ delivery: delivery.id, err: cause }, 'a delivery cannot be made');
       const error = fault('internal', 'It could not be signed, for a reason on our side: tell the operator.');
       return { attempt: tried({ statusCode: null, error, response: null }), unwell: false, ours: true };
@@ -96,7 +96,7 @@ export function createDeliver(options: {
     }
   }
 
-  /** Notes what came of it. Answers when the next try is due, in ms since the epoch. */
+  /** Writes down the outcome of a try. Answers when the next try is due, in ms since the epoch. */
   async function conclude(
     delivery: StoredDelivery,
     webhook: StoredWebhook | undefined,
@@ -153,8 +153,8 @@ export function createDeliver(options: {
 const earlyMs = 20;
 
 /**
- * Endpoints apart from one another; addresses that runs named themselves by their server, for each tenant: what one's wrong paths do to a
- * server that many use is nobody else's trouble.
+ * Which tries count for one receiver: those of one endpoint; or, of addresses that runs named themselves, those of one tenant to one
+ * server. So a tenant that calls wrong paths of a server that many use slows down no other tenant.
  */
 export const receiverKey = (tenant: string, endpoint: string | undefined, url: string) =>
   endpoint ?? `${tenant} ${URL.canParse(url) ? new URL(url).origin : url}`;

@@ -30,7 +30,7 @@ export function createDeliveryQueue(options: {
     deliveryQueueName,
     async (job, token) => {
       const at = await options.deliver(job.data.id).catch((error: Error) => {
-        // Broken off: the next notifier is to begin it again, and soon.
+        // This notifier stops and breaks the try off: the next one shall begin it again, and soon.
         if (abandoning) return Date.now();
         throw error;
       });
@@ -79,15 +79,15 @@ export function createDeliveryQueue(options: {
       else if (await job.isDelayed()) await this.bringForward(id);
     },
 
-    /** A job that waits for its time comes now. It may have become due, or been taken, this very moment. */
+    /** A job that waits for its time comes now. If it has just become due or been taken, nothing is to be done. */
     async bringForward(id: string): Promise<void> {
       const { name, data, opts } = jobOf(id, 0);
       await new Job(queue, name, data, opts, id).promote().catch(() => {});
     },
 
     /**
-     * Of these, those that nobody will come to before `ms` (since the epoch): they have no job, or one that waits for longer, because
-     * the hint that they are due now found no notifier.
+     * Those of these deliveries that will not be tried before `ms` (since the epoch). They have no job, or one that waits for longer,
+     * because no notifier heard the hint that they are due now.
      */
     async overlooked(ids: string[], ms: number): Promise<string[]> {
       const found = await Promise.all(
@@ -103,9 +103,9 @@ export function createDeliveryQueue(options: {
     },
 
     /**
-     * Takes nothing more; tries that are under way end, for `ms` at most.
+     * Takes nothing more, and waits `ms` at most for the tries that are under way.
      *
-     * @param abandon breaks off those that do not
+     * @param abandon breaks off those that have not ended by then
      */
     async close(ms: number, abandon: () => Promise<void>): Promise<void> {
       const closed = worker.close();

@@ -13,7 +13,7 @@ import { previewer } from '../../shared/stores/run-preview.ts';
 import { createWebhookStore } from '../../shared/stores/webhooks.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
 import { targetPolicy } from '../../shared/webhooks/target.ts';
-import { farewellMs, within } from '../../shared/within.ts';
+import { shutdownWaitMs, within } from '../../shared/within.ts';
 import { createDeliver } from './deliver.ts';
 import { createDeliveryQueue } from './delivery-queue.ts';
 import { notifierEnvironment } from './environment.ts';
@@ -37,7 +37,7 @@ const notifiers = createNotifierStore(redis, keys);
 const receivers = createReceivers({
   places: env.RUNLET_WEBHOOK_CONCURRENCY,
   maxActive: env.RUNLET_WEBHOOK_ENDPOINT_CONCURRENCY,
-  call: (delivery) => void queue.bringForward(delivery),
+  recall: (delivery) => void queue.bringForward(delivery),
 });
 const poster = createPoster({
   policy: targetPolicy(env),
@@ -97,10 +97,10 @@ async function stop(): Promise<void> {
   stopping = true;
   log.info('stopping');
   unlisten();
-  await within(farewellMs, pump.stop());
-  await within(farewellMs, sweep.stop());
+  await within(shutdownWaitMs, pump.stop());
+  await within(shutdownWaitMs, sweep.stop());
   await queue.close(env.RUNLET_DRAIN_MS, poster.close);
-  await within(farewellMs, stopBeating());
+  await within(shutdownWaitMs, stopBeating());
   redis.disconnect();
   subscriber.disconnect();
   log.info('stopped');

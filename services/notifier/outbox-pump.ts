@@ -8,16 +8,16 @@ import type { DeliveryQueue } from './delivery-queue.ts';
 import { runFinished, webhookDisabled } from './payload.ts';
 import type { Receivers } from './receivers.ts';
 
-/** So many are looked at in one turn, and worked on side by side. */
+/** So many events are read at once, and worked on side by side. */
 const pageSize = 64;
-/** What could not be made a delivery is tried again after this, and keeps no other waiting. */
+/** An event that could not be made deliveries is tried again after this. Meanwhile the others go on. */
 const postponeMs = 60_000;
 /** Hints over pub/sub may be missed, so the pump looks by itself so often. */
 const pollMs = 1_000;
 
 type Due = { id: string; key: string };
 
-/** Makes deliveries of what stands in the outbox, and jobs of the deliveries. */
+/** Makes deliveries of the events in the outbox, and a job for each delivery. */
 export function createOutboxPump(options: {
   outbox: OutboxStore;
   deliveries: DeliveryStore;
@@ -123,7 +123,7 @@ export function createOutboxPump(options: {
       return await (member.startsWith('svc_') ? serviceEvent(member) : webhookEvent(member));
     } catch (error) {
       log.error({ member, err: error }, 'an event could not be made deliveries; tried again in a minute');
-      // Where Redis is away it keeps its place as it is.
+      // If Redis is away, the event keeps its place in the outbox.
       await outbox.postpone(member, postponeMs).catch(() => {});
       return [];
     }

@@ -3,7 +3,7 @@ import { presentRun, type RunOutput, type RunRecord } from '../../shared/stores/
 import type { StoredWebhook } from '../../shared/stores/webhooks.ts';
 import { presentWebhook } from '../../shared/stores/webhooks.ts';
 
-/** A field of the request that is larger is left out of the payload: receivers take kilobytes, not megabytes. */
+/** A field of the request that is larger is left out of the payload, as many receivers refuse megabytes. */
 const maxFieldBytes = 16 * 1024;
 const maxRequestBytes = 64 * 1024;
 

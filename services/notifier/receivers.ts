@@ -7,38 +7,39 @@ import {
   ExponentialBackoff,
   handleWhenResult,
 } from 'cockatiel';
-import { createLine, type GiveBack, type Line } from './line.ts';
+import { createPlaces, type GiveBack, type Places } from './places.ts';
 
-/** What a try told of its receiver's health. `unwell`: no answer, or one that says so (5xx, 429). */
+/** What a try told of its receiver's health. `unwell`: no answer, or one that says that it is (5xx, 429). */
 export type Health = { unwell: boolean };
 
 /** `deferred`: not tried, come again after so many ms. */
 export type Turn<T> = { done: T } | { deferredMs: number };
 
-type Receiver = { line: Line; breaker: CircuitBreakerPolicy; usedAt: number };
+type Receiver = { own: Places; breaker: CircuitBreakerPolicy; usedAt: number };
 
-/** So many failures in a row, and the receiver is left alone for a while; a single try then decides. */
+/** After so many failures in a row nothing is sent to a receiver for a while. Then a single try decides (a circuit breaker). */
 const failuresToBreak = 10;
-const shortestBreakMs = 5_000;
-const longestBreakMs = 300_000;
-/** What is remembered of receivers nobody delivers to any more, and of how many at the most. */
+const minBreakMs = 5_000;
+const maxBreakMs = 300_000;
+/** How long a receiver is remembered that nothing is delivered to any more, and how many are at most. */
 const forgottenAfterMs = 6 * 3_600_000;
 const maxReceivers = 10_000;
 
 /**
- * The receivers of this notifier. One that is slow, or dead, takes a few places and no more: what else is due for it is put off to
- * about the time when its turn comes, and while its circuit is broken nothing is sent at all. Many that are slow, or of which nothing
- * is known yet, share three quarters of all places: the rest is for those that have answered, and soon. A quarter of all may be such
- * as wait for a place of a receiver that answers at once.
+ * The receivers of this notifier. A receiver that is slow or dead takes a few places and no more. What else is due for it is deferred
+ * to about the time when its turn comes. While its circuit is broken, nothing is sent to it at all.
+ *
+ * All receivers that are slow, or of which nothing is known yet, share three quarters of all places. The rest is for those that have
+ * answered quickly. The deliveries that wait for a place of a very quick receiver are a quarter of all at most.
  *
  * @param options.places deliveries in hand at once
  * @param options.maxActive tries of these that one receiver gets at once
- * @param options.call brings forward one that was deferred
+ * @param options.recall brings forward a delivery that was deferred
  */
 export function createReceivers(options: {
   places: number;
   maxActive: number;
-  call: (id: string) => void;
+  recall: (id: string) => void;
   now?: () => number;
 }) {
   const now = options.now ?? Date.now;
@@ -46,11 +47,11 @@ export function createReceivers(options: {
   const room = { free: quarter };
   // In order of use: the first was used longest ago.
   const receivers = new Map<string, Receiver>();
-  const strangers = createLine(options.places - quarter, room, now);
+  const shared = createPlaces(options.places - quarter, room, now);
 
   function receiverFor(key: string): Receiver {
     const receiver = receivers.get(key) ?? {
-      line: createLine(options.maxActive, room, now),
+      own: createPlaces(options.maxActive, room, now),
       breaker: newBreaker(),
       usedAt: 0,
     };
@@ -61,54 +62,54 @@ export function createReceivers(options: {
     return receiver;
   }
 
-  /** Those that nobody delivered to for long, and the oldest where there are too many. */
+  /** Forgets those that nothing was delivered to for long, and the oldest where there are too many. */
   function evict(): void {
     const before = now() - forgottenAfterMs;
-    for (const [key, { line, usedAt }] of receivers) {
+    for (const [key, { own, usedAt }] of receivers) {
       if (usedAt >= before && receivers.size <= maxReceivers) break;
-      if (line.taken() === 0) receivers.delete(key);
+      if (own.taken() === 0) receivers.delete(key);
     }
   }
 
   return {
-    /** How long a new delivery had better wait before it asks for its turn. */
-    expectedWaitMs: (key: string, id: string): number => receiverFor(key).line.expect(id),
+    /** How long a new delivery should wait before it asks for its turn. */
+    expectedWaitMs: (key: string, id: string): number => receiverFor(key).own.expect(id),
 
     /** @param id of the delivery; it is known again when it comes after it was deferred */
     async turn<T extends Health>(key: string, id: string, act: () => Promise<T>): Promise<Turn<T>> {
-      const { line, breaker } = receiverFor(key);
-      line.cameBack(id);
-      strangers.cameBack(id);
-      // Another one is trying whether it is well again: nobody waits in a place for the outcome.
+      const { own, breaker } = receiverFor(key);
+      own.cameBack(id);
+      shared.cameBack(id);
+      // Another delivery is finding out whether the receiver is well again: none takes a place to wait for that.
       const isTested = () => breaker.state === CircuitState.HalfOpen;
-      if (isTested()) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
+      if (isTested()) return { deferredMs: own.deferFor(id, minBreakMs) };
       const places: GiveBack[] = [];
       let tried = false;
       try {
-        for (const one of line.quick() ? [line] : [line, strangers]) {
+        for (const one of own.isQuick() ? [own] : [own, shared]) {
           const place = await one.enter();
-          if (place === undefined) return { deferredMs: one.putOff(id) };
+          if (place === undefined) return { deferredMs: one.defer(id) };
           places.push(place);
         }
-        if (isTested()) return { deferredMs: line.putOffFor(id, shortestBreakMs) };
+        if (isTested()) return { deferredMs: own.deferFor(id, minBreakMs) };
         const done = await breaker.execute(act);
         tried = true;
         return { done };
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error;
-        return { deferredMs: line.putOffFor(id, shortestBreakMs) };
+        return { deferredMs: own.deferFor(id, minBreakMs) };
       } finally {
         for (const giveBack of places) giveBack(tried);
-        // Of no use while the circuit is broken: they would be deferred again.
+        // Not while the circuit is broken: they would only be deferred again.
         if (tried && breaker.state === CircuitState.Closed)
-          for (const one of [line, strangers]) for (const next of one.call()) options.call(next);
+          for (const one of [own, shared]) for (const next of one.recall()) options.recall(next);
       }
     },
 
     forgetIdle(): void {
       evict();
-      for (const { line } of receivers.values()) line.forgetLate();
-      strangers.forgetLate();
+      for (const { own } of receivers.values()) own.forgetLate();
+      shared.forgetLate();
     },
 
     size: () => receivers.size,
@@ -121,7 +122,7 @@ const newBreaker = () =>
   circuitBreaker(
     handleWhenResult((result) => (result as Health).unwell),
     {
-      halfOpenAfter: new ExponentialBackoff({ initialDelay: shortestBreakMs, maxDelay: longestBreakMs }),
+      halfOpenAfter: new ExponentialBackoff({ initialDelay: minBreakMs, maxDelay: maxBreakMs }),
       breaker: new ConsecutiveBreaker(failuresToBreak),
     },
   );

@@ -1,6 +1,6 @@
-/** A receiver that asks for more patience than this is called all the same. */
-const maxPatienceMs = 24 * 3_600_000;
-/** Receivers that came back together are not called together: each wait is longer by up to a tenth. */
+/** A receiver may ask for a longer wait, but not for a longer one than this. */
+const maxRetryAfterMs = 24 * 3_600_000;
+/** Each wait is longer by up to a tenth, so that what failed together is not tried again together. */
 const jitter = 0.1;
 
 /**
@@ -17,7 +17,7 @@ export function waitAfter(
 ): number | undefined {
   const wait = schedule[failed - 1];
   if (wait === undefined) return undefined;
-  const asked = Math.min(retryAfterMs ?? 0, maxPatienceMs);
+  const asked = Math.min(retryAfterMs ?? 0, maxRetryAfterMs);
   return Math.ceil(Math.max(wait, asked) * (1 + jitter * random()));
 }
 

@@ -4,14 +4,14 @@ import type { DeliveryQueue } from './delivery-queue.ts';
 import type { Receivers } from './receivers.ts';
 
 const everyMs = 5_000;
-/** A job may be on its way for so long. */
+/** A delivery that is due may be without a job for so long: it is still being added. */
 const jobGraceMs = 5_000;
-/** A receiver that is busy, or left alone, puts off a job for so long at most (line.ts). */
-const longestPutOffMs = 400_000;
+/** A job is deferred for so long at most, because its receiver is busy or its circuit is broken (places.ts). */
+const maxDeferMs = 400_000;
 /** So many pending deliveries are looked at in a sweep; the next one goes on after them. */
 const maxLookedAt = 2_000;
 const pageSize = 500;
-/** Where bytes are too many, so many at a time, to forget no more than needed. */
+/** Where there are too many bytes, so many deliveries at a time, so that no more is forgotten than needed. */
 const smallPage = 20;
 /** One sweep forgets so many deliveries at most. */
 const maxForgotten = 5_000;
@@ -29,14 +29,14 @@ export function createSweep(options: {
   let running: Promise<void> | undefined;
   let lookedAt = 0;
 
-  /** All that is overdue is looked at in its turn, however much of it there is: what a dead receiver piles up hides nothing. */
+  /** Looks at all that is overdue, a part in each sweep. So the many deliveries of a dead receiver do not hide the others. */
   async function repair(now: number): Promise<void> {
     const overdue = await deliveries.overdue(now - jobGraceMs, lookedAt + maxLookedAt);
     const ids = overdue.slice(lookedAt);
     lookedAt = ids.length < maxLookedAt ? 0 : overdue.length;
-    const lost = await queue.overlooked(ids, now + longestPutOffMs);
+    const lost = await queue.overlooked(ids, now + maxDeferMs);
     for (const id of lost) await queue.hurry(id);
-    if (lost.length > 0) log.info({ count: lost.length }, 'deliveries that nobody would have come to');
+    if (lost.length > 0) log.info({ count: lost.length }, 'deliveries had lost their job and have one again');
   }
 
   /** The next to be forgotten: what is too old, then what is too much. */

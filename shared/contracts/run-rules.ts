@@ -1,4 +1,5 @@
-import { isImageId, registryFault } from '../images.ts';
+import { isImageId } from '../images.ts';
+import { registryFault } from '../registries/policy.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
 import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';

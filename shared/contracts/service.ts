@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isImageId, isImageName, registryFault } from '../images.ts';
+import { isImageId, isImageName } from '../images.ts';
+import { registryFault } from '../registries/policy.ts';
 import { serviceStatuses } from '../service-states.ts';
 import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';

@@ -1,10 +1,10 @@
-import { defaultRegistry } from '../images.ts';
+import { defaultRegistry, imageIdIn, parseImageReference } from '../images.ts';
 import { type AddressPolicy, addressPolicy, isLocalName, literalOf, plainHost } from '../net/address.ts';
 import { portPolicy } from '../net/ports.ts';
 
-/** Whom an image's name may lead to: public addresses, and what the operator names (`RUNLET_REGISTRY_ALLOW`, `RUNLET_REGISTRIES`). */
+/** Where an image's name may lead: to public addresses, and to what the operator names (`RUNLET_REGISTRY_ALLOW`, `RUNLET_REGISTRIES`). */
 export type RegistryPolicy = {
-  /** Whether the operator vouches for this host at this port: by name, by its address, or by both with the port. */
+  /** Whether the operator has named this host or its address, with this port or with none. */
   names(host: string, port: number, address?: string): boolean;
   /** Whether it may be called at this address. */
   allows(host: string, port: number, address: string): boolean;
@@ -12,7 +12,7 @@ export type RegistryPolicy = {
   port(port: number): boolean;
 };
 
-/** Below 1024 only the web's, as of webhooks: no mail or SSH server is talked to. */
+/** As for webhooks: below 1024 only the web's ports, so that no mail or SSH server is called. */
 const publicPorts = portPolicy('80,443,1024-65535');
 
 /**
@@ -41,7 +41,7 @@ export function registryPolicy(entries: string[]): RegistryPolicy {
   };
 }
 
-/** What of these entries makes sense; for those that are held to no grammar, as registries' names are. */
+/** The entries that can be read. Names of registries come from elsewhere, and may be anything. */
 export const validEntries = (entries: string[]): string[] => entries.filter(isEntry);
 
 function isEntry(entry: string): boolean {
@@ -62,13 +62,13 @@ function splitPort(entry: string): { host: string; port?: number } {
   return { host, port };
 }
 
-/** The address that a host has without anybody being asked; `undefined` for a name. */
-const impliedAddress = (host: string): string | undefined =>
+/** The address of a host that is one, or is this machine by its name; `undefined` for a name that has to be looked up. */
+export const impliedAddress = (host: string): string | undefined =>
   literalOf(host) ?? (isLocalName(plainHost(host)) ? '127.0.0.1' : undefined);
 
 /**
- * Why a registry, as an image's name has it, is not called; `undefined`: nothing that can be told without asking a resolver. Where the
- * public registry is, nobody chooses who names an image.
+ * Why a registry, as an image's name has it, is not called; `undefined`: nothing speaks against it that can be told without asking a
+ * resolver. The public registry is always called: who names an image does not choose where that is.
  */
 export function registryAddressFault(registry: string, policy: RegistryPolicy): string | undefined {
   if (registry === defaultRegistry) return undefined;
@@ -83,6 +83,24 @@ export function registryAddressFault(registry: string, policy: RegistryPolicy): 
   return policy.port(port)
     ? `comes from ${registry}: ${notPublic}`
     : `comes from ${registry}, and port ${port} is no registry’s: ${allowIt}`;
+}
+
+/** What the operator of this Runlet allows beside public addresses. */
+export const operatorEntries = (env: {
+  RUNLET_REGISTRY_ALLOW: string[];
+  RUNLET_REGISTRIES: string[];
+}): string[] => [...env.RUNLET_REGISTRY_ALLOW, ...validEntries(env.RUNLET_REGISTRIES)];
+
+/** Why the operator does not allow the registry of an image (`RUNLET_REGISTRIES`). `registries`: those that are allowed; empty: any. */
+export function registryFault(image: string, registries: string[]): string | undefined {
+  if (registries.length === 0) return undefined;
+  const allowed = `the operator allows ${registries.join(', ')}`;
+  // An engine may take it for the id of an image, which may have come from any registry.
+  if (imageIdIn(image) !== undefined)
+    return `may be an image’s id, which does not say what registry it came from, and ${allowed}: name it by its reference, with a tag`;
+  const registry = parseImageReference(image)?.registry;
+  if (registry === undefined || registries.includes(registry)) return undefined;
+  return `comes from ${registry}; ${allowed}`;
 }
 
 const allowIt = 'the operator can allow it (RUNLET_REGISTRY_ALLOW)';

@@ -5,8 +5,8 @@ import { parseDuration } from '../../services/cli/parse/duration.ts';
 import { collectEnvironment, parseEnvFile } from '../../services/cli/parse/env.ts';
 import { parseCount, parseCpus, parseWhole } from '../../services/cli/parse/number.ts';
 import { parsePair } from '../../services/cli/parse/pairs.ts';
-import { parseSince } from '../../services/cli/parse/since.ts';
 import { parseSize } from '../../services/cli/parse/size.ts';
+import { parseSince } from '../../services/cli/parse/time.ts';
 import { encodeStdin } from '../../services/cli/run/stdin.ts';
 
 describe('durations', () => {

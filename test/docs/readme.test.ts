@@ -1,25 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { gatewayEnvironment } from '../../services/gateway/environment.ts';
-import { notifierEnvironment } from '../../services/notifier/environment.ts';
-import { workerEnvironment } from '../../services/worker/environment.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { blocks, pages, root } from './pages.ts';
 
 const run = promisify(execFile);
-const root = new URL('../../', import.meta.url).pathname;
-const readme = readFileSync(`${root}README.md`, 'utf8');
-
-/** Blocks of one language, in order. */
-const blocks = (language: string) =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
-    (match) => match[1] ?? '',
-  );
+const readme = pages.get('README.md') ?? '';
 
 /** A command and what the README says it prints; `…` stands for anything. */
-const examples = blocks('console').map((block) => {
+const examples = blocks(readme, 'console').map((block) => {
   const [first = '', ...output] = block.split('\n');
   return { command: first.replace(/^\$ /, ''), output: output.join('\n').trimEnd() };
 });
@@ -63,7 +55,7 @@ describe('each example prints what the README says', () => {
   });
 });
 
-test('every other command is executed by a test that is named here', () => {
+test('every other command of README and its pages is executed by a test that is named here', () => {
   const executedBy: Record<string, string> = {
     'npm start': 'test/infra/start.test.ts',
     'npm test': '.ci/run',
@@ -71,26 +63,21 @@ test('every other command is executed by a test that is named here', () => {
     'npm run bench -- --rounds 40': 'test/docs/bench.test.ts',
     'docker compose up -d --build': 'test/infra/compose.test.ts',
   };
-  const commands = blocks('sh').flatMap((block) => block.trim().split('\n'));
+  const commands = [...pages.values()].flatMap((page) =>
+    blocks(page, 'sh').flatMap((block) => block.trim().split('\n')),
+  );
   expect(commands.toSorted()).toEqual(Object.keys(executedBy).toSorted());
-  for (const file of Object.values(executedBy)) expect(() => readFileSync(`${root}${file}`)).not.toThrow();
+  for (const file of Object.values(executedBy))
+    expect([file, existsSync(`${root}${file}`)]).toEqual([file, true]);
 });
 
-test('every variable of the environment is in the table, and nothing else', () => {
-  const known = new Set(
-    [gatewayEnvironment, workerEnvironment, notifierEnvironment].flatMap(({ shape }) => Object.keys(shape)),
+test.each([...pages])('every link of %s to the project leads to something that is there', (path, page) => {
+  const links = [...page.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((match) => match[1] ?? '');
+  expect(links.filter((link) => !existsSync(join(root, dirname(path), link)))).toEqual([]);
+});
+
+test('every page is linked from README', () => {
+  expect([...pages.keys()].filter((path) => path !== 'README.md' && !readme.includes(`(${path})`))).toEqual(
+    [],
   );
-  const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Developing'));
-  const named = new Set(
-    [...table.matchAll(/`((?:RUNLET|DOCKER)_[A-Z0-9_]+)`/g)].map((match) => match[1] ?? ''),
-  );
-  expect([...known].filter((name) => !named.has(name))).toEqual([]);
-  const elsewhere = new Set([
-    'RUNLET_URL',
-    'RUNLET_RUNSC_ARGS',
-    'RUNLET_CONFIG_DIR',
-    'DOCKER_TLS_VERIFY',
-    'DOCKER_CERT_PATH',
-  ]);
-  expect([...named].filter((name) => !known.has(name) && !elsewhere.has(name))).toEqual([]);
 });

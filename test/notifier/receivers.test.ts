@@ -12,8 +12,8 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-const receiversWith = (options: { places: number; maxActive: number; call?: (id: string) => void }) =>
-  createReceivers({ call: () => {}, ...options });
+const receiversWith = (options: { places: number; maxActive: number; recall?: (id: string) => void }) =>
+  createReceivers({ recall: () => {}, ...options });
 
 const well = { unwell: false };
 const unwell = { unwell: true };
@@ -120,7 +120,7 @@ describe('places', () => {
 
 describe('one that answers at once', () => {
   /** Known as such, with all its places taken. */
-  async function busy(options: { places: number; maxActive: number; call?: (id: string) => void }) {
+  async function busy(options: { places: number; maxActive: number; recall?: (id: string) => void }) {
     const receivers = receiversWith(options);
     await meet(receivers, 'a');
     const tries = Array.from({ length: options.maxActive }, held);
@@ -171,31 +171,31 @@ describe('one that answers at once', () => {
     await endAll();
   });
 
-  test('has those who were sent away called when places are given back, the first ones first, as many as can be dealt with', async () => {
-    const call = vi.fn();
-    const { receivers, tries, endAll } = await busy({ places: 64, maxActive: 2, call });
+  test('recalls deferred deliveries when places are given back, the first ones first, as many as can be dealt with', async () => {
+    const recall = vi.fn();
+    const { receivers, tries, endAll } = await busy({ places: 64, maxActive: 2, recall });
     for (let i = 0; i < 10; i += 1) expect(receivers.expectedWaitMs('a', `w${i}`) > 0).toBe(i >= 2);
     tries[0]?.end(well);
-    await vi.waitFor(() => expect(call).toHaveBeenCalled());
-    expect(call.mock.calls).toEqual([['w2']]);
+    await vi.waitFor(() => expect(recall).toHaveBeenCalled());
+    expect(recall.mock.calls).toEqual([['w2']]);
     // That one went another way, and so did the first two; by now a try took so long that nobody is to wait beside the places.
     pass(3_000);
     await endAll();
-    expect(call.mock.calls.flat()).toEqual(['w2', 'w3', 'w4']);
+    expect(recall.mock.calls.flat()).toEqual(['w2', 'w3', 'w4']);
   });
 });
 
-test('while a circuit is broken nobody is called who would be sent away again; then all that were are', async () => {
-  const call = vi.fn();
-  const receivers = receiversWith({ places: 64, maxActive: 8, call });
+test('while a circuit is broken nothing is recalled that would be deferred again; then all that was deferred is', async () => {
+  const recall = vi.fn();
+  const receivers = receiversWith({ places: 64, maxActive: 8, recall });
   await fail(receivers, 'a', 10);
   for (let i = 0; i < 20; i += 1) await receivers.turn('a', `w${i}`, async () => well);
   pass(600_000);
   await fail(receivers, 'a', 1);
-  expect(call).not.toHaveBeenCalled();
+  expect(recall).not.toHaveBeenCalled();
   pass(600_000);
   await meet(receivers, 'a');
-  expect(call.mock.calls.length).toBeGreaterThanOrEqual(8);
+  expect(recall.mock.calls.length).toBeGreaterThanOrEqual(8);
 });
 
 describe('strangers', () => {

@@ -39,7 +39,7 @@ const sweepWith = (retention: Partial<Retention> = {}) =>
   createSweep({
     deliveries: store,
     queue,
-    receivers: createReceivers({ places: 1, maxActive: 1, call: () => {} }),
+    receivers: createReceivers({ places: 1, maxActive: 1, recall: () => {} }),
     retention: { ...everything, ...retention },
     log,
   });

@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  familiarName,
-  imageIdIn,
-  isImageName,
-  parseImageReference,
-  registryFault,
-} from '../../shared/images.ts';
+import { familiarName, imageIdIn, isImageName, parseImageReference } from '../../shared/images.ts';
+import { registryFault } from '../../shared/registries/policy.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 

@@ -4,6 +4,7 @@ import type { AttachError, AttachInput } from '../../../shared/contracts/attach.
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { ApiError, ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
+import { runPath } from '../http/paths.ts';
 import type { RunEvent } from '../run/follow.ts';
 import type { Size } from './terminal.ts';
 
@@ -79,7 +80,7 @@ export class Attachment {
     const query = new URLSearchParams({ ...(this.#lastId !== undefined && { after: this.#lastId }) });
     for (const [name, value] of Object.entries(size?.() ?? {})) query.set(name, String(value));
     const { url, headers } = this.#api.webSocket(
-      `/v1/runs/${encodeURIComponent(this.#runId)}/attach${query.size > 0 ? `?${query}` : ''}`,
+      runPath(this.#runId, `/attach${query.size > 0 ? `?${query}` : ''}`),
     );
     const socket = new WebSocket(url, { headers, perMessageDeflate: false });
     const inbox: Message[] = [];

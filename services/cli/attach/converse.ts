@@ -3,7 +3,7 @@ import type { ReadStream } from 'node:tty';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Context } from '../context.ts';
 import { openPullView } from '../output/open-pull-view.ts';
-import type { RunEvent } from '../run/follow.ts';
+import { observe } from '../run/observe.ts';
 import { showRun } from '../run/show-run.ts';
 import { Attachment } from './attach-run.ts';
 import { RawTerminal, sizeOf, watchSize } from './terminal.ts';
@@ -62,14 +62,4 @@ async function feed(stdin: NodeJS.ReadStream, attachment: Attachment): Promise<v
     }
   }
   await attachment.send({ type: 'eof' });
-}
-
-async function* observe(
-  events: AsyncIterable<RunEvent>,
-  seen: (event: RunEvent) => void,
-): AsyncGenerator<RunEvent> {
-  for await (const event of events) {
-    seen(event);
-    yield event;
-  }
 }

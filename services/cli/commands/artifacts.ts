@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
+import { runPath } from '../http/paths.ts';
 import { formatBytes } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -14,7 +15,7 @@ export function add(program: Command, streams: Streams): void {
     .addHelpText('after', examples('runlet artifacts run_0197…', 'runlet artifacts -o results run_0197…'));
   addCommonOptions(command).action(async (runId: string, options: { outputDir?: string }) => {
     const context = openContext(command, streams);
-    const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+    const run = await context.api.json<Run>({ path: runPath(runId) });
     if (options.outputDir !== undefined) {
       const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
       await fetchArtifacts(context, run, options.outputDir);

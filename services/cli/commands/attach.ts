@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { runPath } from '../http/paths.ts';
 import { exitCodeOf } from '../run/exit-code.ts';
 import { addCommonOptions, examples } from './common.ts';
 
@@ -13,7 +14,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .addHelpText('after', examples('runlet attach $(runlet run -dit busybox sh)'));
   addCommonOptions(command).action(async (runId: string) => {
     const context = openContext(command, streams);
-    const { request } = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+    const { request } = await context.api.json<Run>({ path: runPath(runId) });
     if (request.interactive !== true)
       throw new UsageError(`${runId} is not interactive: \`runlet logs -f ${runId}\` shows it.`);
     if (request.tty === true && !process.stdin.isTTY)

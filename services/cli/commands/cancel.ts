@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { runPath } from '../http/paths.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -14,8 +15,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     );
   addCommonOptions(command).action(async (runIds: string[]) => {
     const context = openContext(command, streams);
-    const cancel = (id: string) =>
-      context.api.json({ method: 'POST', path: `/v1/runs/${encodeURIComponent(id)}/cancel` });
+    const cancel = (id: string) => context.api.json({ method: 'POST', path: runPath(id, '/cancel') });
     finish(await forEach(context, runIds, cancel));
   });
 }

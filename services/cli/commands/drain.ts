@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { workerPath } from '../http/paths.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -11,8 +12,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .addHelpText('after', examples('runlet drain wrk_0197…'));
   addCommonOptions(command).action(async (workerId: string) => {
     const context = openContext(command, streams);
-    const drain = (id: string) =>
-      context.api.json({ method: 'POST', path: `/v1/workers/${encodeURIComponent(id)}/drain` });
+    const drain = (id: string) => context.api.json({ method: 'POST', path: workerPath(id, '/drain') });
     finish(await forEach(context, [workerId], drain));
   });
 }

@@ -3,6 +3,7 @@ import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseSize } from '../parse/size.ts';
+import { checkTerminal } from '../run/options.ts';
 import type { ExecOptions } from '../services/exec.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
@@ -57,10 +58,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
         const { detachIn } = await import('../services/exec-detached.ts');
         return finish(await detachIn(openContext(command, streams), name, words, options));
       }
-      if (options.tty && !options.interactive)
-        throw new UsageError('-t needs -i: a terminal wants somebody who types.');
-      if (options.tty && !process.stdin.isTTY)
-        throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
+      checkTerminal(options);
       const { executeIn } = await import('../services/exec.ts');
       finish(await executeIn(openContext(command, streams), name, words, options));
     },

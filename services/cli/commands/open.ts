@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { servicePath } from '../http/paths.ts';
 import { printable } from '../output/harmless.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -21,7 +22,7 @@ export function add(program: Command, streams: Streams): void {
     const context = openContext(command, streams);
     const signed = await context.api.json<{ url: string; expiresAt: string }>({
       method: 'POST',
-      path: `/v1/services/${encodeURIComponent(name)}/url`,
+      path: servicePath(name, '/url'),
       body: { expiresInMs: options.expires, path: options.path },
     });
     if (context.json) return context.printJson(signed);

@@ -1,7 +1,8 @@
-import { text as readText } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { secretFromStdin } from '../config/ask-secret.ts';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { registryPath } from '../http/paths.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 type LoginOptions = { username: string; passwordStdin?: boolean };
@@ -30,11 +31,11 @@ function addLogin(registry: Command, streams: Streams): void {
     const context = openContext(login, streams);
     // On the command line it would stay in the shell's history and be seen in the list of processes.
     if (!options.passwordStdin) throw new UsageError('Give the password on stdin, with --password-stdin.');
-    const password = (await readText(process.stdin)).replace(/\r?\n$/, '');
+    const password = await secretFromStdin();
     if (password === '') throw new UsageError('The password on stdin is empty.');
     await context.api.json({
       method: 'PUT',
-      path: `/v1/registries/${encodeURIComponent(host)}`,
+      path: registryPath(host),
       body: { username: options.username, password },
     });
     await (context.json
@@ -51,7 +52,7 @@ function addLogout(registry: Command, streams: Streams): void {
     .addHelpText('after', examples('runlet registry logout registry.example.com'));
   addCommonOptions(logout).action(async (host: string) => {
     const context = openContext(logout, streams);
-    await context.api.json({ method: 'DELETE', path: `/v1/registries/${encodeURIComponent(host)}` });
+    await context.api.json({ method: 'DELETE', path: registryPath(host) });
     await (context.json
       ? context.printJson({ host })
       : context.out.line(`Credentials for ${host} are forgotten.`));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { runPath, servicePath } from '../http/paths.ts';
 import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
@@ -14,9 +15,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   addCommonOptions(command).action(async (names: string[], options: { volumes?: boolean }) => {
     const context = openContext(command, streams);
     const pathOf = (name: string) =>
-      isRunId(name)
-        ? `/v1/runs/${encodeURIComponent(name)}`
-        : `/v1/services/${encodeURIComponent(name)}${options.volumes === true ? '?volumes=true' : ''}`;
+      isRunId(name) ? runPath(name) : servicePath(name, options.volumes === true ? '?volumes=true' : '');
     finish(
       await forEach(context, names, (name) => context.api.json({ method: 'DELETE', path: pathOf(name) })),
     );

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { openContext, type Streams } from '../context.ts';
+import { imagePath } from '../http/paths.ts';
 import { oneLine } from '../output/harmless.ts';
 import { addCommonOptions, examples } from './common.ts';
 
@@ -16,7 +17,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     const context = openContext(command, streams);
     const answer = await context.api.json<{ data: Removal[] }>({
       method: 'DELETE',
-      path: `/v1/images/${encodeURIComponent(image)}`,
+      path: imagePath(image),
     });
     if (context.json) await context.printJson(answer);
     for (const { worker, removed, error } of answer.data) {

@@ -4,7 +4,7 @@ import { parseDuration } from '../parse/duration.ts';
 import { parseCount, parseCpus, parseWhole } from '../parse/number.ts';
 import { parsePair } from '../parse/pairs.ts';
 import { parseSize } from '../parse/size.ts';
-import type { RunOptions } from '../run/request.ts';
+import type { RunOptions } from '../run/options.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Service } from '../../../shared/contracts/service.ts';
 import { openContext, type Streams } from '../context.ts';
 import { fetchList } from '../http/fetch-list.ts';
+import { servicePath } from '../http/paths.ts';
 import { printFacts } from '../output/facts.ts';
 import { formatAge } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
@@ -17,7 +18,7 @@ export function add(program: Command, streams: Streams): void {
   addCommonOptions(command).action(async (name: string | undefined) => {
     const context = openContext(command, streams);
     if (name !== undefined) {
-      const service = await context.api.json<Service>({ path: `/v1/services/${encodeURIComponent(name)}` });
+      const service = await context.api.json<Service>({ path: servicePath(name) });
       return context.json ? context.printJson(service) : printFacts(context, factsOf(service));
     }
     const page = await fetchList<Service>(context.api, '/v1/services');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
+import { runPath } from '../http/paths.ts';
 import { type Fact, printFacts } from '../output/facts.ts';
 import { formatBytes, formatMs } from '../output/format.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -13,7 +14,7 @@ export function add(program: Command, streams: Streams): void {
     .addHelpText('after', examples('runlet show run_0197…', 'runlet show --json run_0197… | jq .usage'));
   addCommonOptions(command).action(async (runId: string) => {
     const context = openContext(command, streams);
-    const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+    const run = await context.api.json<Run>({ path: runPath(runId) });
     if (context.json) return context.printJson(run);
     await printFacts(context, describe(run));
   });

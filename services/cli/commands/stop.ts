@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { servicePath } from '../http/paths.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -14,7 +15,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     const act = (name: string) =>
       context.api.json({
         method: 'POST',
-        path: `/v1/services/${encodeURIComponent(name)}/stop`,
+        path: servicePath(name, '/stop'),
         headers: { prefer: 'wait=30' },
       });
     finish(await forEach(context, names, act));

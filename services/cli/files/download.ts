@@ -3,6 +3,7 @@ import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { ApiClient } from '../http/api-client.ts';
+import { runPath } from '../http/paths.ts';
 import { printable } from '../output/harmless.ts';
 
 type Artifact = Run['artifacts'][number];
@@ -68,7 +69,7 @@ async function fetchInto(
   target: string,
 ): Promise<void> {
   const path = artifact.path.split('/').map(encodeURIComponent).join('/');
-  const response = await api.open({ path: `/v1/runs/${encodeURIComponent(runId)}/artifacts/${path}` });
+  const response = await api.open({ path: runPath(runId, `/artifacts/${path}`) });
   const draft = join(parent, `.runlet-${randomBytes(6).toString('hex')}`);
   try {
     const file = await open(draft, 'wx');

@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { sizeOf } from '../attach/terminal.ts';
 import type { Context } from '../context.ts';
-import { ApiError, InterruptedError, UsageError } from '../errors.ts';
+import { ApiError, UsageError } from '../errors.ts';
 import { readOf } from '../files/collect.ts';
+import { runPath } from '../http/paths.ts';
 import { openPullView } from '../output/open-pull-view.ts';
-import { collectEnvironment, parseEnvFile } from '../parse/env.ts';
+import { readVariables } from '../parse/variables.ts';
 import { endNote, problemOf } from './end-note.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { followRun } from './follow.ts';
-import { Interrupts } from './interrupts.ts';
+import { type Interrupts, interruptible } from './interrupts.ts';
 import { languageOf } from './language-of.ts';
-import { buildRequest, type RunOptions } from './request.ts';
+import { checkTerminal, type RunOptions } from './options.ts';
+import { buildRequest } from './request.ts';
 import { showRun } from './show-run.ts';
 import { encodeStdin, readStdin, type Stdin, stdinIsPiped } from './stdin.ts';
 import { stepNote } from './step-note.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { tellMadeSecret, webhookOf } from './webhook.ts';
 
-const exitInterrupted = 130;
 // What a program ended by SIGPIPE gives, so that `set -o pipefail` sees no difference.
 const exitPipe = 141;
 
@@ -32,33 +32,24 @@ export async function executeRun(
 ): Promise<number> {
   checkOptions(options);
   const webhook = webhookOf(options, process.env);
-  const env = readVariables(context, options);
+  const env = readVariables('run', options, context.note);
   const target = await chooseTarget(words, options, languageOf, context.note);
   const inputs = (options.input ?? []).map((path) => encodeStdin(readOf(path)));
   const request = await withStdin(context, target, options, inputs, (program, stdin) =>
     buildRequest(program, options, env, stdin, inputs, webhook, sizeOf(process.stdout)),
   );
-  const interrupts = new Interrupts(() => process.exit(exitInterrupted));
-  try {
+  return interruptible(context.note, async (interrupts) => {
     const run = await submit(context, request, interrupts.signal);
     // With both, the answer itself is printed, and the secret in it.
     if (webhook !== undefined && !(options.detach && context.json))
       await tellMadeSecret(context, run, webhook);
-    if (options.detach) return await printDetached(context, run);
-    return await attendRun(context, run, options, interrupts);
-  } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
-    context.note(error.message);
-    return exitInterrupted;
-  } finally {
-    interrupts.stop();
-  }
+    if (options.detach) return printDetached(context, run);
+    return attendRun(context, run, options, interrupts);
+  });
 }
 
 function checkOptions({ interactive, tty, detach, outputDir, artifact, stdin }: RunOptions): void {
-  if (tty && !interactive) throw new UsageError('-t needs -i: a terminal wants somebody who types.');
-  if (tty && !detach && !process.stdin.isTTY)
-    throw new UsageError('stdin is no terminal here: leave out -t, and -i passes it on as it is.');
+  checkTerminal({ interactive, tty, detach });
   if (interactive && stdin === false) throw new UsageError('-i and --no-stdin exclude one another.');
   if (outputDir !== undefined && artifact === undefined)
     throw new UsageError('--output-dir has nothing to fetch: name what to keep with --artifact.');
@@ -88,19 +79,6 @@ async function withStdin<T>(
   // One that is left open must not keep the process.
   if (piped) process.stdin.destroy();
   return build(target, stdin);
-}
-
-function readVariables(context: Context, options: RunOptions): Record<string, string> {
-  const fromFiles = (options.envFile ?? []).flatMap((path) => {
-    try {
-      return parseEnvFile(readFileSync(path, 'utf8'));
-    } catch (error) {
-      throw new UsageError(`--env-file ${path}: ${(error as Error).message}`);
-    }
-  });
-  const { env, missing } = collectEnvironment([...fromFiles, ...(options.env ?? [])], process.env);
-  for (const name of missing) context.note(`-e ${name}: it is not set here, so the run does not get it.`);
-  return env;
 }
 
 /** One key for all tries: a run that was accepted while its answer got lost is not started again. */
@@ -182,7 +160,7 @@ async function finish(context: Context, runId: string, end: ExitEvent, options: 
 async function printResults(context: Context, runId: string, options: RunOptions): Promise<void> {
   const inputs = options.input !== undefined;
   if (!context.json && !inputs && options.artifact === undefined) return;
-  const run = await context.api.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` });
+  const run = await context.api.json<Run>({ path: runPath(runId) });
   if (context.json) await context.printJson(run);
   else if (inputs) for (const step of run.steps) context.note(stepNote(step));
   if (options.outputDir !== undefined) {
@@ -196,7 +174,7 @@ async function printResults(context: Context, runId: string, options: RunOptions
 
 async function cancelRun(context: Context, runId: string): Promise<void> {
   try {
-    await context.api.json({ method: 'POST', path: `/v1/runs/${encodeURIComponent(runId)}/cancel` });
+    await context.api.json({ method: 'POST', path: runPath(runId, '/cancel') });
   } catch (error) {
     // It ended by itself in the meantime: its end comes over the events.
     if (error instanceof ApiError && [404, 409].includes(error.problem.status ?? 0)) return;

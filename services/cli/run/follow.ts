@@ -8,6 +8,7 @@ import type {
 import { ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
 import { followStream, parseData } from '../http/follow-stream.ts';
+import { runPath } from '../http/paths.ts';
 
 type EventData = {
   status: StatusEvent;
@@ -35,7 +36,7 @@ export async function* followRun(
   runId: string,
   { note, waitsMs, signal }: FollowOptions,
 ): AsyncGenerator<RunEvent> {
-  const path = `/v1/runs/${encodeURIComponent(runId)}/events`;
+  const path = runPath(runId, '/events');
   const options = { note, waitsMs, signal, gaveUp: () => gaveUp(api.url, runId) };
   for await (const message of followStream(api, path, options)) {
     // What a newer server sends besides is not for this version.

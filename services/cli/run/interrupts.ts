@@ -1,3 +1,5 @@
+import { InterruptedError } from '../errors.ts';
+
 const asking = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -28,5 +30,25 @@ export class Interrupts {
 
   stop(): void {
     for (const name of asking) process.off(name, this.#onSignal);
+  }
+}
+
+/** What the shell is told of Ctrl-C: 128 and the number of SIGINT. */
+const exitInterrupted = 130;
+
+/** Acts while Ctrl-C is ours. One that came before the server had the request is noted, and ends with 130. */
+export async function interruptible(
+  note: (text: string) => void,
+  act: (interrupts: Interrupts) => Promise<number>,
+): Promise<number> {
+  const interrupts = new Interrupts(() => process.exit(exitInterrupted));
+  try {
+    return await act(interrupts);
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+    note(error.message);
+    return exitInterrupted;
+  } finally {
+    interrupts.stop();
   }
 }

@@ -1,10 +1,12 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import type { Context } from '../context.ts';
+import { runPath } from '../http/paths.ts';
 import { withRetry } from '../http/with-retry.ts';
 import { jsonText } from '../output/harmless.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { followRun, type RunEvent } from './follow.ts';
+import { observe } from './observe.ts';
 import { showRun } from './show-run.ts';
 
 // A running program's stream does not say where its past ends: half a second without anything is taken for it.
@@ -15,14 +17,14 @@ const firstMs = 5000;
 /** The output so far, or with `follow` to the end. */
 export async function showLogs(context: Context, runId: string, follow: boolean): Promise<void> {
   const { api, note } = context;
-  const path = `/v1/runs/${encodeURIComponent(runId)}`;
+  const path = runPath(runId);
   const answer = await withRetry(() => api.open({ path }), { note });
   const run = (await answer.json()) as Run;
   const past = new AbortController();
   const events = followRun(api, runId, { note, signal: past.signal });
   const wanted = follow || isTerminal(run.status) ? events : pastOf(events, past, serverTime(answer));
   let shown = false;
-  const watched = watch(wanted, (event) => {
+  const watched = observe(wanted, (event) => {
     shown ||= event.type === 'stdout' || event.type === 'stderr';
   });
   const { out, err } = context;
@@ -46,16 +48,6 @@ export async function showLogs(context: Context, runId: string, follow: boolean)
 async function printJsonLines({ out }: Context, events: AsyncIterable<RunEvent>): Promise<void> {
   for await (const { type, data } of events)
     if (type === 'stdout' || type === 'stderr') await out.line(jsonText({ type, ...data }));
-}
-
-async function* watch(
-  events: AsyncIterable<RunEvent>,
-  seen: (event: RunEvent) => void,
-): AsyncGenerator<RunEvent> {
-  for await (const event of events) {
-    seen(event);
-    yield event;
-  }
 }
 
 /** Stops at the first pause; and at what happened after we asked, or a talkative program would have no past. */

@@ -1,46 +1,11 @@
 import type { Size } from '../attach/terminal.ts';
+import { entrypointOf, given, unlessEmpty } from '../http/given.ts';
+import type { RunOptions } from './options.ts';
 import type { Stdin } from './stdin.ts';
 import type { Target } from './target.ts';
 import type { RunWebhook } from './webhook.ts';
 
-/** The options of `runlet run`, parsed. */
-export type RunOptions = {
-  env?: string[];
-  envFile?: string[];
-  workdir?: string;
-  entrypoint?: string;
-  timeout?: number;
-  cpuTime?: number;
-  memory?: number;
-  stack?: number;
-  cpus?: number;
-  pids?: number;
-  outputLimit?: number;
-  disk?: number;
-  network?: string;
-  isolation?: string;
-  pull?: string;
-  priority?: number;
-  delay?: number;
-  retries?: number;
-  writable?: boolean;
-  metadata?: [string, string][];
-  detach?: boolean;
-  /** `true` with --stdin, `false` with --no-stdin. */
-  stdin?: boolean;
-  lang?: string;
-  code?: string;
-  file?: string[];
-  input?: string[];
-  artifact?: string[];
-  outputDir?: string;
-  interactive?: boolean;
-  tty?: boolean;
-  webhook?: string;
-  webhookSecret?: string;
-};
-
-/** The body of `POST /v1/runs`. Only what was said is sent: every default is the server's. */
+/** The body of `POST /v1/runs`. Only what was given is sent: every default is the server's. */
 export function buildRequest(
   target: Exclude<Target, { kind: 'stdin' }>,
   options: RunOptions,
@@ -50,7 +15,7 @@ export function buildRequest(
   webhook: RunWebhook | undefined,
   terminal: Size | undefined,
 ): Record<string, unknown> {
-  const limits = said({
+  const limits = given({
     timeoutMs: options.timeout,
     cpuTimeMs: options.cpuTime,
     memoryBytes: options.memory,
@@ -60,13 +25,12 @@ export function buildRequest(
     outputBytes: options.outputLimit,
     diskBytes: options.disk,
   });
-  return said({
+  return given({
     ...program(target),
-    // `--entrypoint ""` takes the image's away, as with Docker.
-    entrypoint: options.entrypoint === undefined ? undefined : options.entrypoint ? [options.entrypoint] : [],
-    env: notEmpty(env),
+    entrypoint: entrypointOf(options.entrypoint),
+    env: unlessEmpty(env),
     workdir: options.workdir,
-    limits: notEmpty(limits),
+    limits: unlessEmpty(limits),
     network: options.network,
     isolation: options.isolation,
     pull: options.pull,
@@ -80,29 +44,20 @@ export function buildRequest(
     tty: options.tty,
     ...(options.tty === true && terminal),
     webhook,
-    inputs: inputs.length > 0 ? inputs : undefined,
+    inputs: unlessEmpty(inputs),
     ...stdin,
   });
 }
 
 function program(target: Exclude<Target, { kind: 'stdin' }>): Record<string, unknown> {
-  const filled = <T>(list: T[]) => (list.length > 0 ? list : undefined);
   switch (target.kind) {
     case 'image':
-      return { image: target.image, command: filled(target.command), files: filled(target.files) };
+      return { image: target.image, command: unlessEmpty(target.command), files: unlessEmpty(target.files) };
     case 'code':
-      return { language: target.language, code: target.code, args: filled(target.args) };
+      return { language: target.language, code: target.code, args: unlessEmpty(target.args) };
     case 'files':
-      return { language: target.language, files: target.files, args: filled(target.args) };
+      return { language: target.language, files: target.files, args: unlessEmpty(target.args) };
     default:
       return target satisfies never;
   }
-}
-
-function said(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-function notEmpty<T extends object>(fields: T): T | undefined {
-  return Object.keys(fields).length > 0 ? fields : undefined;
 }

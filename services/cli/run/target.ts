@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
 import { FileCollection, type SentFile } from '../files/collect.ts';
-import type { RunOptions } from './request.ts';
+import { withoutDashes } from '../parse/words.ts';
+import type { RunOptions } from './options.ts';
 
 /** What `runlet run` is to run: an image as it is, or a program of ours in a language. */
 export type Target =
@@ -70,6 +71,3 @@ async function languageOfPath(path: string, languageOf: LanguageOf): Promise<str
     throw new UsageError(`The language of ${path} is not known by its name: name it with --lang.`);
   return language;
 }
-
-/** `run IMAGE -- CMD`: the dashes are ours; a second pair is the program's. */
-const withoutDashes = (words: readonly string[]) => (words[0] === '--' ? words.slice(1) : [...words]);

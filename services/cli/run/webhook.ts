@@ -2,7 +2,7 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import type { EnvironmentSource } from '../parse/env.ts';
-import type { RunOptions } from './request.ts';
+import type { RunOptions } from './options.ts';
 
 export type RunWebhook = { url: string; secret?: string };
 

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Context } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { servicePath } from '../http/paths.ts';
 
 type Remote = { name: string; path: string };
 
@@ -16,7 +17,7 @@ function remoteOf(text: string): Remote | undefined {
 }
 
 const pathOf = ({ name, path }: Remote) =>
-  `/v1/services/${encodeURIComponent(name)}/files/${path.split('/').map(encodeURIComponent).join('/')}`;
+  servicePath(name, `/files/${path.split('/').map(encodeURIComponent).join('/')}`);
 
 /** One file, one way. */
 export async function copyFile(context: Context, from: string, to: string): Promise<void> {

@@ -2,10 +2,14 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import type { ServiceExec } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
 import { fetchList } from '../http/fetch-list.ts';
+import { given } from '../http/given.ts';
+import { servicePath } from '../http/paths.ts';
 import { formatAge } from '../output/format.ts';
 import { formatTable } from '../output/table.ts';
+import { readVariables } from '../parse/variables.ts';
+import { withoutDashes } from '../parse/words.ts';
 import { exitCodeOf } from '../run/exit-code.ts';
-import { commandOf, type ExecOptions, variablesOf } from './exec.ts';
+import type { ExecOptions } from './exec.ts';
 
 /** `runlet exec -d`: 0 once it has been started, whose id is printed; else why not. */
 export async function detachIn(
@@ -14,13 +18,13 @@ export async function detachIn(
   words: string[],
   options: ExecOptions,
 ): Promise<number> {
-  const body = {
-    command: commandOf(words),
-    env: variablesOf(context, options),
-    ...(options.workdir !== undefined && { workdir: options.workdir }),
+  const body = given({
+    command: withoutDashes(words),
+    env: readVariables('program', options, context.note),
+    workdir: options.workdir,
     detached: true,
-  };
-  const path = `/v1/services/${encodeURIComponent(name)}/exec`;
+  });
+  const path = servicePath(name, '/exec');
   const headers = { prefer: 'wait=60' };
   const run = await context.api.json<Run>({ method: 'POST', path, body, headers }, { onLoss: false });
   await (context.json ? context.printJson(run) : context.out.line(run.id));
@@ -30,7 +34,7 @@ export async function detachIn(
 
 /** `runlet exec --list`. */
 export async function listIn(context: Context, name: string): Promise<void> {
-  const page = await fetchList<ServiceExec>(context.api, `/v1/services/${encodeURIComponent(name)}/exec`);
+  const page = await fetchList<ServiceExec>(context.api, servicePath(name, '/exec'));
   if (context.json) return context.printJson(page);
   const now = Date.now();
   const rows = page.data.map(({ id, detached, status, exitCode, pid, startedAt, command }) => [

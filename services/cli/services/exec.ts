@@ -1,10 +1,12 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { sizeOf } from '../attach/terminal.ts';
 import type { Context } from '../context.ts';
-import { InterruptedError } from '../errors.ts';
-import { collectEnvironment } from '../parse/env.ts';
+import { given } from '../http/given.ts';
+import { servicePath } from '../http/paths.ts';
+import { readVariables } from '../parse/variables.ts';
+import { withoutDashes } from '../parse/words.ts';
 import { attendRun } from '../run/execute.ts';
-import { Interrupts } from '../run/interrupts.ts';
+import { interruptible } from '../run/interrupts.ts';
 import { readStdin, stdinIsPiped } from '../run/stdin.ts';
 
 export type ExecOptions = {
@@ -18,17 +20,7 @@ export type ExecOptions = {
   outputLimit?: number;
 };
 
-const exitInterrupted = 130;
 const noStdin = 'Nothing came on stdin: the program goes without. -i passes it on as it comes.';
-
-export const commandOf = (words: string[]) => (words[0] === '--' ? words.slice(1) : words);
-
-export function variablesOf(context: Context, options: Pick<ExecOptions, 'env'>): Record<string, string> {
-  const { env, missing } = collectEnvironment(options.env ?? [], process.env);
-  for (const variable of missing)
-    context.note(`-e ${variable}: it is not set here, so the program does not get it.`);
-  return env;
-}
 
 /** `runlet exec`: a run inside a service, shown as `runlet run` shows its own. */
 export async function executeIn(
@@ -37,37 +29,31 @@ export async function executeIn(
   words: string[],
   options: ExecOptions,
 ): Promise<number> {
-  const env = variablesOf(context, options);
+  const env = readVariables('program', options, context.note);
   const piped = options.interactive !== true && stdinIsPiped();
   const stdin = piped ? await readStdin(process.stdin, () => context.note(noStdin), false) : undefined;
   if (piped) process.stdin.destroy();
-  const body = {
-    command: commandOf(words),
+  const interactive = options.interactive === true;
+  const tty = options.tty === true;
+  const body = given({
+    command: withoutDashes(words),
     ...stdin,
     env,
-    ...(options.workdir !== undefined && { workdir: options.workdir }),
-    ...(options.interactive === true && { interactive: true, tty: options.tty === true }),
-    ...(options.tty === true && sizeOf(process.stdout)),
-    // A shell that somebody types in has an hour, as an interactive run has.
-    limits: {
-      ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
-      ...(options.timeout === undefined && options.interactive && { timeoutMs: 3_600_000 }),
-      ...(options.cpuTime !== undefined && { cpuTimeMs: options.cpuTime }),
-      ...(options.outputLimit !== undefined && { outputBytes: options.outputLimit }),
-    },
-  };
-  const interrupts = new Interrupts(() => process.exit(exitInterrupted));
-  try {
+    workdir: options.workdir,
+    ...(interactive && { interactive, tty }),
+    ...(tty && sizeOf(process.stdout)),
+    limits: given({
+      // A shell that somebody types in has an hour, as an interactive run has.
+      timeoutMs: options.timeout ?? (interactive ? 3_600_000 : undefined),
+      cpuTimeMs: options.cpuTime,
+      outputBytes: options.outputLimit,
+    }),
+  });
+  return interruptible(context.note, async (interrupts) => {
     const run = await context.api.json<Run>(
-      { method: 'POST', path: `/v1/services/${encodeURIComponent(name)}/exec`, body },
+      { method: 'POST', path: servicePath(name, '/exec'), body },
       { onLoss: false, interrupt: interrupts.signal },
     );
-    return await attendRun(context, run, options, interrupts);
-  } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
-    context.note(error.message);
-    return exitInterrupted;
-  } finally {
-    interrupts.stop();
-  }
+    return attendRun(context, run, options, interrupts);
+  });
 }

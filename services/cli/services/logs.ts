@@ -1,6 +1,7 @@
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import type { Context } from '../context.ts';
 import { ApiError } from '../errors.ts';
+import { servicePath } from '../http/paths.ts';
 import { readEvents } from '../http/sse.ts';
 import { jsonText } from '../output/harmless.ts';
 
@@ -13,7 +14,7 @@ export async function showServiceLogs(
   follow: boolean,
   tail: number,
 ): Promise<void> {
-  const path = `/v1/services/${encodeURIComponent(name)}/logs?follow=${follow}&tail=${tail}`;
+  const path = servicePath(name, `/logs?follow=${follow}&tail=${tail}`);
   const answer = await context.api.open({ path, headers: { accept: 'text/event-stream' } });
   for await (const { event, data } of readEvents(answer, context.api.url)) {
     if (event === 'end') {

@@ -1,6 +1,7 @@
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
 import { ApiError, ownProblem } from '../errors.ts';
+import { servicePath } from '../http/paths.ts';
 import { waitFor } from './wait-for.ts';
 
 const maxWaitMs = 60_000;
@@ -9,7 +10,7 @@ const maxWaitMs = 60_000;
 export async function startService(context: Context, name: string): Promise<void> {
   const begun = await context.api.json<Service>({
     method: 'POST',
-    path: `/v1/services/${encodeURIComponent(name)}/start`,
+    path: servicePath(name, '/start'),
   });
   const service = await waitFor(context, begun, maxWaitMs);
   if (service.status === 'ready' || (service.status === 'stopped' && service.exitCode === 0)) return;

@@ -1,5 +1,6 @@
 import type { Service } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
+import { servicePath } from '../http/paths.ts';
 
 /** One answer waits for so long; then it is asked again. */
 const maxWaitSeconds = 30;
@@ -14,7 +15,7 @@ export async function waitFor({ api }: Context, service: Service, ms: number): P
     if (left <= 0) break;
     now = await api.json<Service>({
       method: 'POST',
-      path: `/v1/services/${encodeURIComponent(service.id)}/start`,
+      path: servicePath(service.id, '/start'),
       headers: { prefer: `wait=${Math.min(maxWaitSeconds, left)}` },
     });
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery, DeliveryAttempt } from '../../../shared/contracts/webhook.ts';
 import type { ApiClient } from '../http/api-client.ts';
-import { deliveryPath } from './delivery.ts';
+import { deliveryPath } from '../http/paths.ts';
 
 const pollMs = 200;
 

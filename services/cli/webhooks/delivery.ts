@@ -3,8 +3,6 @@ import type { Fact } from '../output/facts.ts';
 import { formatAge, formatMs } from '../output/format.ts';
 import { printable } from '../output/harmless.ts';
 
-export const deliveryPath = (id: string, action = '') => `/v1/deliveries/${encodeURIComponent(id)}${action}`;
-
 export const deliveryHead = ['DELIVERY', 'TYPE', 'TO', 'STATUS', 'TRIES', 'LAST', 'AGE'];
 
 export function deliveryRow(delivery: Delivery, now: number): string[] {

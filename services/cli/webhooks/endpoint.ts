@@ -5,8 +5,6 @@ import { printFacts } from '../output/facts.ts';
 /** An endpoint; its secret is there in the answer that made it, and never again. */
 export type Endpoint = Webhook & { secret?: string };
 
-export const endpointPath = (id: string, action = '') => `/v1/webhooks/${encodeURIComponent(id)}${action}`;
-
 /** `enabled`, or why it is not: `disabled (gone)`. */
 export function endpointState({ enabled, disabledReason }: Webhook): string {
   if (enabled) return 'enabled';

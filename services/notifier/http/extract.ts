@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 
-/** So much of an answer is kept for its owner to see; the rest is not even read. */
+/** So much of an answer is kept for the endpoint's owner to see. The rest is not read. */
 const maxBytes = 512;
-/** A body that comes drop by drop is not waited for: the status has said all that counts. */
+/** A slow body is not waited for any longer: the status decides, not the body. */
 const maxMs = 1_000;
 
 /**
@@ -21,7 +21,7 @@ export async function extractOf(body: Readable): Promise<string | null> {
       if (size >= maxBytes) break;
     }
   } catch {
-    // It broke off, or was too slow: what came has come.
+    // The body broke off, or was too slow: what has come so far is kept.
   } finally {
     clearTimeout(timer);
     body.destroy();
@@ -30,5 +30,5 @@ export async function extractOf(body: Readable): Promise<string | null> {
   return text === '' ? null : printable(text);
 }
 
-/** What strangers wrote, fit for a terminal: nothing in it moves a cursor or sets a colour. */
+/** Text from elsewhere, made safe for a terminal: nothing in it moves a cursor or sets a colour. */
 export const printable = (text: string) => text.replace(/[^\x20-\x7e\n\t]/g, '.');

@@ -17,7 +17,7 @@ export type Posted = {
 
 export type Poster = ReturnType<typeof createPoster>;
 
-/** Connections are kept for the next delivery to the same checked addresses; so many receivers' at the most. */
+/** Connections are kept for the next delivery to the same checked addresses, of so many receivers at most. */
 const maxAgents = 256;
 /** Far more than the headers and the extract of a body, with all that is buffered on the way. */
 const answerBytes = 1024 * 1024;

@@ -4,7 +4,7 @@ import { type Address, addressOf, type LookUp } from '../../../shared/net/look-u
 import { blockedMessage } from '../../../shared/webhooks/target.ts';
 import { TryFailed } from './try-failed.ts';
 
-/** A name may have thousands of addresses; it is reached at one of so many, or not at all. */
+/** A name may have thousands of addresses. So many are tried. */
 const maxAddresses = 16;
 
 /**

@@ -1,7 +1,7 @@
 import type { AttemptFault } from '../../../shared/contracts/webhook.ts';
 import { printable } from './extract.ts';
 
-/** A message holds what strangers sent, a certificate's names for one. */
+/** A message may hold text that a receiver sent, such as the names in its certificate. */
 const maxCharacters = 300;
 
 /** A try that did not reach an answer; the message is for the endpoint's owner. */
@@ -13,7 +13,7 @@ export class TryFailed extends Error {
   }
 }
 
-/** A try that was broken off by this program, which is about to end: it says nothing of the receiver. */
+/** This program is stopping and broke the try off. That says nothing about the receiver. */
 export class TryAbandoned extends Error {
   constructor() {
     super('The notifier is stopping.');

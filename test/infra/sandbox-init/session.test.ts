@@ -839,7 +839,7 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
 
     test.each([-1, 0, 1])('its arguments are %i bytes more than can be told', async (more) => {
       const own = await ownInit();
-      // EXEC_MOST of the init, without an EXEC's fixed part.
+      // EXEC_MAX of the init, without an EXEC's fixed part.
       const room = 4 * 1024 * 1024 - 32 - Buffer.byteLength('true\0');
       const argument = 'x'.repeat(room + more - 1);
       expect(await failureOf(run(own.session, ['true', argument], { env: {} }))).toMatchObject({ errno: 7 });

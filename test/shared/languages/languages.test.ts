@@ -126,9 +126,9 @@ describe('languages', () => {
   });
 
   it('whose image no public registry has are named where the others’ are said to be official', () => {
-    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../../infra/docs/CODE.md', import.meta.url), 'utf8');
     const built = listLanguages().flatMap(({ builtAs }) => builtAs ?? []);
-    expect(readme).toContain(`\`npm run images -- ${built.join(' ')}\``);
+    expect(page).toContain(`\`npm run images -- ${built.join(' ')}\``);
   });
 
   it('are found by their major version, and with its minor one', () => {

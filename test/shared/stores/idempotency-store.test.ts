@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+import { createIdempotencyStore } from '../../../services/gateway/stores/idempotency.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis } from '../../../shared/redis.ts';
 import { digestOf as digest, sealerFor } from '../../../shared/secrets.ts';
-import { createIdempotencyStore } from '../../../services/gateway/stores/idempotency.ts';
 
 // What a tenant's Idempotency-Keys take in Redis has a bound: in number, and in bytes of the answers that are kept.
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import { type ApiKey, type KeyRole, keyRoles } from '../../../../shared/contracts/key.ts';
 import { openContext, type Streams } from '../../context.ts';
-import { keyPath } from '../../keys/key-path.ts';
-import { parseUntil } from '../../parse/until.ts';
+import { keyPath } from '../../http/paths.ts';
+import { parseUntil } from '../../parse/time.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { as } from '../option.ts';
 

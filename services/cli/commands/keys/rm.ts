@@ -3,7 +3,7 @@ import type { ApiKey } from '../../../../shared/contracts/key.ts';
 import { type Context, openContext, type Streams } from '../../context.ts';
 import { ApiError, ownProblem } from '../../errors.ts';
 import { fetchList } from '../../http/fetch-list.ts';
-import { keyPath } from '../../keys/key-path.ts';
+import { keyPath } from '../../http/paths.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { forEach } from '../for-each.ts';
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../../context.ts';
-import { type Endpoint, endpointPath, eventPatternsHelp, printEndpoint } from '../../webhooks/endpoint.ts';
+import { endpointPath } from '../../http/paths.ts';
+import { type Endpoint, eventPatternsHelp, printEndpoint } from '../../webhooks/endpoint.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { each, text } from '../option.ts';
 

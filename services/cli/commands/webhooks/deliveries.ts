@@ -3,10 +3,11 @@ import type { Delivery, DeliveryStatus } from '../../../../shared/contracts/webh
 import { type Context, openContext, type Streams } from '../../context.ts';
 import { UsageError } from '../../errors.ts';
 import { fetchList } from '../../http/fetch-list.ts';
+import { deliveryPath } from '../../http/paths.ts';
 import { printFacts } from '../../output/facts.ts';
 import { formatTable } from '../../output/table.ts';
 import { parseCount } from '../../parse/number.ts';
-import { deliveryFacts, deliveryHead, deliveryPath, deliveryRow, tryLines } from '../../webhooks/delivery.ts';
+import { deliveryFacts, deliveryHead, deliveryRow, tryLines } from '../../webhooks/delivery.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { as } from '../option.ts';
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { type Context, openContext, type Streams } from '../../context.ts';
 import { UsageError } from '../../errors.ts';
-import { parseSince } from '../../parse/since.ts';
-import { deliveryPath } from '../../webhooks/delivery.ts';
+import { deliveryPath } from '../../http/paths.ts';
+import { parseSince } from '../../parse/time.ts';
 import { redeliverFailed } from '../../webhooks/redeliver-failed.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { forEach } from '../for-each.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../../context.ts';
-import { endpointPath } from '../../webhooks/endpoint.ts';
+import { endpointPath } from '../../http/paths.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { forEach } from '../for-each.ts';
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../../context.ts';
-import { type Endpoint, endpointPath, printEndpoint } from '../../webhooks/endpoint.ts';
+import { endpointPath } from '../../http/paths.ts';
+import { type Endpoint, printEndpoint } from '../../webhooks/endpoint.ts';
 import { addCommonOptions, examples } from '../common.ts';
 
 export function addRotate(webhooks: Command, streams: Streams): void {

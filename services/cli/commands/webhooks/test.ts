@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { Delivery } from '../../../../shared/contracts/webhook.ts';
 import { type Context, openContext, type Streams } from '../../context.ts';
+import { endpointPath } from '../../http/paths.ts';
 import { printable } from '../../output/harmless.ts';
 import { parseDuration } from '../../parse/duration.ts';
 import { awaitOutcome } from '../../webhooks/await-outcome.ts';
 import { tryLines } from '../../webhooks/delivery.ts';
-import { endpointPath } from '../../webhooks/endpoint.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { as } from '../option.ts';
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../../context.ts';
 import { UsageError } from '../../errors.ts';
-import { type Endpoint, endpointPath, printEndpoint } from '../../webhooks/endpoint.ts';
+import { endpointPath } from '../../http/paths.ts';
+import { type Endpoint, printEndpoint } from '../../webhooks/endpoint.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { each, text } from '../option.ts';
 

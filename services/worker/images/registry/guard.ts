@@ -24,7 +24,7 @@ export type RegistryGuard = ReturnType<typeof createRegistryGuard>;
  * challenge, redirects, and the URLs in a manifest are all held to the operator's policy. It is not told of images of the public
  * registry: nobody chooses that one's answers by an image's name, and the engine's mirrors for it are its operator's.
  *
- * It cannot know that the registry answers the engine likewise: see README, "Security model".
+ * It cannot know that the registry answers the engine likewise: see infra/docs/SECURITY.md, "Images and registries".
  */
 export function createRegistryGuard(options: {
   env: { RUNLET_REGISTRY_ALLOW: string[]; RUNLET_REGISTRIES: string[] };

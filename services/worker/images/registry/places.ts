@@ -1,6 +1,6 @@
-import { isLocalName, literalOf, plainHost } from '../../../../shared/net/address.ts';
+import { plainHost } from '../../../../shared/net/address.ts';
 import { type Address, addressOf, type LookUp } from '../../../../shared/net/look-up.ts';
-import { notPublic, type RegistryPolicy } from '../../../../shared/registries/policy.ts';
+import { impliedAddress, notPublic, type RegistryPolicy } from '../../../../shared/registries/policy.ts';
 import type { EngineRegistries } from '../../engine/engine.ts';
 import { type ProxyFor, proxyFor } from './proxy.ts';
 
@@ -51,7 +51,7 @@ export function placesFor(
     const port = portOf(url);
     const allowed = (address: string) => policy.allows(host, port, address);
     const refuse = () => new Forbidden(`leads to ${url.host}: ${notPublic}`);
-    const address = literalOf(url.hostname) ?? (isLocalName(host) ? '127.0.0.1' : undefined);
+    const address = impliedAddress(url.hostname);
     if (address !== undefined) {
       if (!allowed(address)) throw refuse();
       const proxy = proxyOf(url);

@@ -42,7 +42,7 @@ export type StepEnd = {
 
 const headerBytes = 5;
 const frameMost = 64 * 1024;
-/** What EXEC and HOLD may have instead: what is longer ends the sandbox (EXEC_MOST in infra/sandbox-init/wire.h). */
+/** What EXEC and HOLD may have instead: what is longer ends the sandbox (EXEC_MAX in infra/sandbox-init/wire.h). */
 const orderMost = 4 * 1024 * 1024;
 /** The longest path that an init names. */
 const pathMost = 4096;

@@ -2,7 +2,7 @@
 # Waits for the end of `npm start`, however it comes: its standard input is a pipe that only that process holds open.
 # After an orderly stop no child is left and there is nothing to do. After a kill -9 the children had their SIGTERM from
 # the kernel; what is still there when the grace is over is killed, so that nothing of Runlet outlives it.
-#   sh undertaker.sh REGISTER GRACE_SECONDS
+#   sh watchdog.sh REGISTER GRACE_SECONDS
 set -u
 register=$1
 grace=$2

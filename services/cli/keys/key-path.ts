@@ -1,1 +1,0 @@
-export const keyPath = (id: string) => `/v1/keys/${encodeURIComponent(id)}`;

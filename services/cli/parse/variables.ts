@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../errors.ts';
+import { collectEnvironment, parseEnvFile } from './env.ts';
+
+/**
+ * The variables that `--env-file` and `-e` name, for a run, a service or a program in one. A variable that is to be handed on
+ * (`-e NAME`) and is not set here is left out, and a note says so.
+ */
+export function readVariables(
+  receiver: 'run' | 'service' | 'program',
+  { env: entries = [], envFile = [] }: { env?: string[]; envFile?: string[] },
+  note: (text: string) => void,
+): Record<string, string> {
+  const fromFiles = envFile.flatMap((path) => {
+    try {
+      return parseEnvFile(readFileSync(path, 'utf8'));
+    } catch (error) {
+      throw new UsageError(`--env-file ${path}: ${(error as Error).message}`);
+    }
+  });
+  const { env, missing } = collectEnvironment([...fromFiles, ...entries], process.env);
+  for (const name of missing) note(`-e ${name}: it is not set here, so the ${receiver} does not get it.`);
+  return env;
+}

@@ -1,0 +1,7 @@
+/** Passes events on, each told to `seen` first. */
+export async function* observe<T>(events: AsyncIterable<T>, seen: (event: T) => void): AsyncGenerator<T> {
+  for await (const event of events) {
+    seen(event);
+    yield event;
+  }
+}
