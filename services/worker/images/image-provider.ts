@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { PullLayer } from '../../../shared/contracts/events.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { imageIdIn, isImageId, parseImageReference } from '../../../shared/images.ts';
@@ -31,7 +32,7 @@ export function createImageProvider(options: {
   info: () => EngineInfo;
   registries: RegistryStore;
   /** Looks at where a registry would lead the engine, before it is asked. */
-  guard: RegistryGuard;
+  guard: Pick<RegistryGuard, 'check'>;
   pullTimeoutMs: number;
   onPulled: () => void;
 }) {
@@ -105,20 +106,13 @@ export function createImageProvider(options: {
   }
 
   /** Images as they lay on the engine when they were last looked at. */
-  const known = new Map<string, { image: ImageInfo; at: number }>();
+  const known = new LRUCache<string, { image: ImageInfo; at: number }>({ max: maxKnown });
   const looking = new Set<string>();
-
-  const remember = (reference: string, image: ImageInfo | null) => {
-    known.delete(reference);
-    if (image === null) return;
-    known.set(reference, { image, at: Date.now() });
-    const oldest = known.keys().next().value;
-    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
-  };
 
   const look = async (reference: string) => {
     const image = await engine.images.inspect(reference);
-    remember(reference, image);
+    if (image === null) known.delete(reference);
+    else known.set(reference, { image, at: Date.now() });
     return image;
   };
 
