@@ -1,9 +1,11 @@
+import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../shared/log.ts';
 import { kindOf } from '../../../shared/run-plan.ts';
 import type { Fetch, HeldClaim, RunClaims } from '../../../shared/stores/run-claims.ts';
 import type { RunKind } from '../../../shared/stores/run-record.ts';
 import type { Ledger } from '../node/ledger.ts';
-import { type Execution, foreseeAny } from '../run/execute-run.ts';
+import type { Execution } from '../run/attempt.ts';
+import { foreseeAny } from '../run/foresee.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 
 /** So many kinds of runs are looked out for: of each, the state in which it would start goes to Redis with every wait. */
@@ -32,8 +34,7 @@ export function createRunFetcher(options: {
   log: Log;
 }) {
   const { queue, claims, ledger, execution } = options;
-  /** The latest last. */
-  const kinds = new Map<string, RunKind>();
+  const kinds = new LRUCache<string, RunKind>({ max: maxKinds });
 
   const likely = () =>
     [...kinds].flatMap(([kind, one]) => {
@@ -57,11 +58,7 @@ export function createRunFetcher(options: {
   return {
     /** A run found a warm sandbox: one like it may follow. */
     note({ request, firstStep }: RunKind): void {
-      const kind = kindOf({ request, firstStep });
-      kinds.delete(kind);
-      kinds.set(kind, { request, firstStep });
-      const [oldest] = kinds.keys();
-      if (kinds.size > maxKinds && oldest !== undefined) kinds.delete(oldest);
+      kinds.set(kindOf({ request, firstStep }), { request, firstStep });
     },
 
     /** The next one that is due; `undefined` after a while without one. */

@@ -1,17 +1,17 @@
 import { artifactKey, type BlobStore } from '../../../shared/blobs/blob-store.ts';
 import { parseGlobs } from '../../../shared/globs.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { RunState } from '../../../shared/stores/run-record.ts';
 import type { Holder } from '../../../shared/stores/runs.ts';
 import { type InitSession, StartFailed } from '../sandbox/init/session.ts';
 import { pathAsText } from './path-as-text.ts';
+import type { RunProgress } from './run-progress.ts';
 import type { Stop } from './run-stop.ts';
 
 export type CollectArtifacts = (
   holder: Holder,
   session: InitSession,
   globs: string[],
-  state: RunState,
+  progress: RunProgress,
   stop: Stop,
 ) => Promise<void>;
 
@@ -29,27 +29,29 @@ export function artifactCollector(
   blobs: BlobStore,
   bounds: { count: number; bytes: number },
 ): CollectArtifacts {
-  return async (holder, session, globs, state, stop) => {
+  return async (holder, session, globs, progress, stop) => {
     const wanted = parseGlobs(globs);
     const { files, unnamed, truncated } = await session.list(maxListed);
     const found = files
       .filter(({ path }) => wanted.test(path))
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
     let left = bounds.bytes;
+    let count = 0;
     let over = truncated;
     const unreadable: string[] = [];
     const broken = brokenOff(stop);
     for (const { path, sizeBytes } of found) {
-      if (state.artifacts.length >= bounds.count || sizeBytes > left) {
+      if (count >= bounds.count || sizeBytes > left) {
         over = true;
         break;
       }
-      const key = artifactKey(holder.tenant, holder.runId, holder.attempt, state.artifacts.length);
+      const key = artifactKey(holder.tenant, holder.runId, holder.attempt, count);
       const source = readable(session, path);
       try {
         const kept = await Promise.race([blobs.put(key, source.bytes()), broken]);
         left -= kept.sizeBytes;
-        state.artifacts.push({ path, ...kept });
+        count += 1;
+        progress.artifactKept({ path, ...kept });
       } catch (error) {
         if (!source.failed()) throw error;
         unreadable.push(path);
@@ -73,10 +75,7 @@ export function artifactCollector(
       why.push(`${many}${nameless.sort()[0]} ${has} no UTF-8. Have the program name them in UTF-8.`);
     }
     if (why.length > 0)
-      state.error = new Problem(
-        'artifact_limit',
-        `Not all artifacts were kept: ${why.join(' And ')}`,
-      ).toBody();
+      progress.failed(new Problem('artifact_limit', `Not all artifacts were kept: ${why.join(' And ')}`));
   };
 }
 

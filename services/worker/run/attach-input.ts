@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { RedisConnection } from '../../../shared/redis.ts';
@@ -42,7 +43,7 @@ export function attachInputFrom(options: {
         await carry().catch(async (error: Error) => {
           if (!open) return;
           log.warn({ run: runId, reason: error.message }, 'input could not be read');
-          await new Promise((resolve) => setTimeout(resolve, againMs));
+          await sleep(againMs);
         });
       }
     };

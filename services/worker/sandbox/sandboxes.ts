@@ -9,10 +9,9 @@ import type { ImageInfo } from '../engine/images.ts';
 import type { WorkerEnvironment } from '../environment.ts';
 import { checkFits, fits, type ImageContent, memoryFor } from '../images/image-content.ts';
 import { createImageLooks, type ImageLook } from '../images/image-looks.ts';
+import { languageOf } from '../images/image-of.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from '../labels.ts';
 import type { Egress } from '../network/egress.ts';
-import type { Attempt } from '../run/execute-run.ts';
-import { languageOf } from '../run/plan.ts';
 import type { InitVolume } from './drivers/engine/init-volume.ts';
 import { gvisorRuntime } from './gvisor.ts';
 import { SandboxLost, StartFailed, type StepSpec } from './init/session.ts';
@@ -41,6 +40,13 @@ export type Opened = {
 export type WarmOpened = Opened & {
   /** It is this attempt's now; resolves when it has that run's limits. */
   adopt(owner: { runId: string; attempt: number }): Promise<void>;
+};
+
+/** What is to be known of an attempt that wants a sandbox. */
+type Attempt = {
+  holder: { runId: string; tenant: string; attempt: number };
+  request: RunRequest;
+  stop: { signal: AbortSignal };
 };
 
 type WarmShape = SandboxShape & Pick<RunRequest, 'network' | 'language'>;

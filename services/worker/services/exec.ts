@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import type { ServiceRequest } from '../../../shared/contracts/service.ts';
 import type { Log } from '../../../shared/log.ts';
@@ -13,7 +14,10 @@ import type { Engine } from '../engine/engine.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import { serviceName } from '../labels.ts';
 import type { ActiveRuns } from '../run/active-runs.ts';
-import { asProblem, type Execution, executeRun, type Outcome } from '../run/execute-run.ts';
+import { asProblem } from '../run/as-problem.ts';
+import type { Execution, Outcome } from '../run/attempt.ts';
+import { createUnstartedEnds, holderOf } from '../run/claimed.ts';
+import { executeRun } from '../run/execute-run.ts';
 import { createStop } from '../run/run-stop.ts';
 import { openExecSandbox } from '../sandbox/drivers/engine/exec-sandbox.ts';
 import { imageEnvironment, usualLocale } from '../sandbox/program/environment.ts';
@@ -22,8 +26,6 @@ import { serviceWorkdir } from './spec.ts';
 
 /** What was put off is tried again after this. */
 const againAfterMs = 1_000;
-
-export type ServiceExec = ReturnType<typeof createServiceExec>;
 
 /** Runs inside services: the way of a run (execute-run.ts), with the service's container in the place of a sandbox of its own. */
 export function createServiceExec(options: {
@@ -39,6 +41,8 @@ export function createServiceExec(options: {
   log: Log;
 }) {
   const { engine, runs, services, execs, active, workerId, log } = options;
+
+  const unstarted = createUnstartedEnds({ runs, workerId, log });
 
   /** The run is its start, and over with it. */
   async function startDetached(
@@ -118,23 +122,10 @@ export function createServiceExec(options: {
   async function attemptIn(runId: string, service: string, detached: boolean): Promise<Outcome> {
     const claimedAt = Date.now();
     const claim = await runs.claim(runId, workerId);
-    if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
-    const { attempt } = claim;
-    if (claim.verdict === 'broken') {
-      log.error({ run: runId, reason: claim.reason }, 'run is broken');
-      await runs.endBroken(runId, undefined, { attempt, worker: workerId });
-      return 'finished';
-    }
+    if (claim.verdict !== 'claimed') return unstarted.asClaimed(claim, 'died_with_service_exec');
     const { head } = claim;
-    const holder: Holder = { runId, tenant: head.tenant, attempt, worker: workerId };
-    const end = async (error: Problem | null): Promise<Outcome> => {
-      const state = { ...emptyState, error: error?.toBody() ?? null, finishedAt: new Date().toISOString() };
-      await runs.finish(holder, error === null ? 'cancelled' : 'errored', state, 0, head.createdAt);
-      return 'finished';
-    };
-    if (claim.verdict === 'cancelled') return end(null);
-    if (claim.verdict === 'lost')
-      return end(new Problem('worker_lost', 'The worker was lost while the program ran: run it again.'));
+    const holder = holderOf(claim, workerId);
+    const end = (problem: Problem) => unstarted.withProblem(claim, problem);
     const stop = createStop();
     active.add(holder, stop);
     try {
@@ -200,7 +191,7 @@ export function createServiceExec(options: {
           if (!isStoreError(error) && (await endAnyhow(runId, error))) return;
           log.warn({ run: runId, reason: (error as Error).message }, 'a run in a service is tried again');
         }
-        await new Promise((resolve) => setTimeout(resolve, againAfterMs));
+        await sleep(againAfterMs);
       }
     },
   };
