@@ -1,3 +1,5 @@
+import { within } from '../../../shared/within.ts';
+
 /** What a run reserves on its node from claim to removal. */
 export type Need = { memoryBytes: number; cpus: number };
 
@@ -8,6 +10,15 @@ export type Reservation = {
   /** Its sandbox, and the memory that it held, is gone. */
   release(): void;
 };
+
+/** What a node's runs may reserve, where the operator does not say: memory is left for the engine itself. */
+export const capacityOf = (
+  env: { RUNLET_WORKER_MEMORY_BYTES: number; RUNLET_WORKER_CPUS: number; RUNLET_CPU_OVERCOMMIT: number },
+  engine: Need,
+): Need => ({
+  memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engine.memoryBytes * 0.8),
+  cpus: (env.RUNLET_WORKER_CPUS || engine.cpus) * env.RUNLET_CPU_OVERCOMMIT,
+});
 
 export type Ledger = ReturnType<typeof createLedger>;
 
@@ -36,10 +47,7 @@ export function createLedger(capacity: Need) {
     /** Resolves at the next release, or after `ms`; until then its caller counts as waiting. */
     async room(ms: number): Promise<void> {
       waiting += 1;
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, ms);
-      await Promise.race([changed.promise, late.promise]);
-      clearTimeout(timer);
+      await within(ms, changed.promise);
       waiting -= 1;
     },
 

@@ -14,8 +14,6 @@ const scanMs = 2_000;
 /** Another tool may have flushed the firewall: what guards the services is put back so often. */
 const guardMs = 60_000;
 
-export type ServiceManager = ReturnType<typeof createServiceManager>;
-
 /** The services that are this worker's: each has a keeper. Those of a dead worker on the same engine are adopted as they are. */
 export function createServiceManager(options: {
   workerId: string;

@@ -23,8 +23,6 @@ const maxWaiting = 64;
 /** A follower that says nothing any more is left after this. */
 const readCheckMs = 5_000;
 
-export type ServiceRequests = ReturnType<typeof createServiceRequests>;
-
 /** What is asked of a running service beside HTTP: its output, its files. */
 export function createServiceRequests(options: {
   engine: Engine;

@@ -1,17 +1,25 @@
-import { validEntries } from '../../../../shared/registries/policy.ts';
+import { type RegistryPolicy, registryPolicy, validEntries } from '../../../../shared/registries/policy.ts';
 import type { EngineRegistries } from '../../engine/engine.ts';
 
-/** Whom a pull may lead to beside public addresses: what the operator names, of Runlet's or of the engine's. */
-export const allowedEntries = (
-  env: { RUNLET_REGISTRY_ALLOW: string[]; RUNLET_REGISTRIES: string[] },
-  { mirrors, named }: Pick<EngineRegistries, 'mirrors' | 'named'>,
-): string[] =>
-  validEntries([
-    ...env.RUNLET_REGISTRY_ALLOW,
-    ...env.RUNLET_REGISTRIES,
-    ...named,
-    ...mirrors.flatMap(hostOf),
-  ]);
+export type AllowedRegistries = { entries: string[]; policy: RegistryPolicy };
+
+/** The registries that a pull may lead to beside public addresses: those that the operator names, to Runlet or to the engine. */
+export function allowedRegistries(env: { RUNLET_REGISTRY_ALLOW: string[]; RUNLET_REGISTRIES: string[] }) {
+  let last: { registries: EngineRegistries; allowed: AllowedRegistries } | undefined;
+  /** Read once for what an engine says, which stays until the engine comes back from being away. */
+  return (registries: EngineRegistries): AllowedRegistries => {
+    if (last?.registries !== registries) {
+      const entries = validEntries([
+        ...env.RUNLET_REGISTRY_ALLOW,
+        ...env.RUNLET_REGISTRIES,
+        ...registries.named,
+        ...registries.mirrors.flatMap(hostOf),
+      ]);
+      last = { registries, allowed: { entries, policy: registryPolicy(entries) } };
+    }
+    return last.allowed;
+  };
+}
 
 /** A mirror is one port of a host. */
 function hostOf(mirror: string): string[] {

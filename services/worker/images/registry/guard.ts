@@ -2,14 +2,10 @@ import { defaultRegistry, type ImageReference, parseImageReference } from '../..
 import { addressPolicy, plainHost } from '../../../../shared/net/address.ts';
 import type { LookUp } from '../../../../shared/net/look-up.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import {
-  type RegistryPolicy,
-  registryAddressFault,
-  registryPolicy,
-} from '../../../../shared/registries/policy.ts';
+import { type RegistryPolicy, registryAddressFault } from '../../../../shared/registries/policy.ts';
 import type { EngineInfo, EngineRegistries } from '../../engine/engine.ts';
 import type { RegistryCredentials } from '../../engine/images.ts';
-import { allowedEntries } from './allowed.ts';
+import { allowedRegistries } from './allowed.ts';
 import { createCaller } from './caller.ts';
 import { Forbidden, placesFor, portOf, Unreachable, type Way } from './places.ts';
 import { walkImage } from './walk.ts';
@@ -31,7 +27,11 @@ export function createRegistryGuard(options: {
   engine: () => Pick<EngineInfo, 'registries' | 'os' | 'architecture'>;
   lookUp: LookUp;
 }) {
+  const allowed = allowedRegistries(options.env);
   return {
+    /** The registries that a pull may lead to beside public addresses, with an engine that is set up so. */
+    entries: (registries: EngineRegistries): string[] => allowed(registries).entries,
+
     /** Throws a Problem `registry_not_allowed`, or `registry_unavailable` where it cannot be told. */
     async check(
       reference: string,
@@ -41,7 +41,7 @@ export function createRegistryGuard(options: {
       const image = parseImageReference(reference);
       if (image === undefined || image.registry === defaultRegistry) return;
       const engine = options.engine();
-      const policy = registryPolicy(allowedEntries(options.env, engine.registries));
+      const { policy } = allowed(engine.registries);
       const fault = registryAddressFault(image.registry, policy);
       if (fault !== undefined) throw new Problem('registry_not_allowed', `The image ${fault}.`);
       const places = placesFor(policy, options.lookUp, engine.registries.proxy);
