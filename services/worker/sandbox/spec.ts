@@ -3,6 +3,7 @@ import type { ContainerSpec, FileMount, Rlimit, UpdatableLimits, VolumeMount } f
 import type { ImageInfo } from '../engine/images.ts';
 import type { Labels } from '../engine/label-set.ts';
 import { labelNames } from '../labels.ts';
+import type { SandboxNetwork } from '../network/network.ts';
 import { checkWorkdir, workdirFor, writableFolders } from './program/folders.ts';
 import { type RunUser, userText } from './users/user.ts';
 
@@ -15,9 +16,6 @@ export type SandboxPolicy = {
   /** The engine's runtime for isolation "gvisor". */
   gvisorRuntime: string;
 };
-
-/** The network that a run was given; absent: none. */
-export type SandboxNetwork = { name: string; dns: string[] };
 
 export const sandboxHostname = 'runlet';
 

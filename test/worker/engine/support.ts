@@ -9,14 +9,11 @@ import type { Engine } from '../../../services/worker/engine/engine.ts';
 import type { ImageInfo } from '../../../services/worker/engine/images.ts';
 import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
 import { labelNames, labelsFor, type SandboxOwner, sandboxName } from '../../../services/worker/labels.ts';
+import type { SandboxNetwork } from '../../../services/worker/network/network.ts';
 import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
 import { programEnvironment } from '../../../services/worker/sandbox/program/environment.ts';
 import { runSeccompProfile } from '../../../services/worker/sandbox/seccomp.ts';
-import {
-  type SandboxNetwork,
-  type SandboxPolicy,
-  sandboxSpecFor,
-} from '../../../services/worker/sandbox/spec.ts';
+import { type SandboxPolicy, sandboxSpecFor } from '../../../services/worker/sandbox/spec.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
 import '../../support/lab.ts';
