@@ -19,7 +19,7 @@ import { createPlacement, waitHereMs } from './place.ts';
 import { createRunFetcher, type Fetched } from './run-fetcher.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 
-/** The smallest run there can be (contracts/limits.ts): with less room than this nothing is fetched. */
+/** The smallest run that limits allow (contracts/limits.ts): with less room than this no run is fetched. */
 const smallest: Need = { memoryBytes: 8 * 1024 * 1024, cpus: 0.05 };
 /** The engine, or the queue, is away: it is asked again after this. */
 const engineAwayMs = 200;
@@ -28,21 +28,21 @@ const queueAwayMs = 500;
 const againAfterMs = 1_000;
 
 /**
- * The next run is looked for when a warm one has started, which takes a few ms: looking costs two round trips, and on two
- * cores they would come out of the start. A start that takes longer than this is not waited for.
+ * The next run is fetched only when this one has started, if it has a warm sandbox: a fetch costs two round trips to Redis, which on two
+ * cores would delay the start by as much. A start that takes longer than this is not waited for.
  */
 const warmStartMs = 25;
 
 /**
- * Where nobody waited before this run, there mostly is nobody behind it: the next is looked for when this one has ended, or after
- * this time. Else the look, with its write to Redis's disk, comes in between the end of a short program and the word of it.
+ * Where no run waited before this one, most often none comes right after it: then the next is fetched when this one has ended, or after
+ * this time. Fetched earlier, the fetch and its write to Redis's disk would delay the answer to a short program.
  */
 const aloneMs = 10;
 
-/** What is told of a run that is under way: it has no warm sandbox to start in; its program has started; its end is written. */
+/** Called on a run's way: it has no warm sandbox to start in; its program has started; its end is written. */
 type Signs = { cold: () => void; started: () => void; written: () => void };
 
-/** A run that is shut down has so long to be killed, recorded and removed; then the reaper of the next worker does it. */
+/** How long the runs of a worker that shuts down have to be killed and recorded; what is left then another worker's reaper removes. */
 const killGraceMs = 5_000;
 
 /** Takes runs from the queue as long as the node has room for them, and sees each to its end. */
@@ -50,7 +50,7 @@ export function createIntake(options: {
   workerId: string;
   queue: RunQueue;
   runs: RunStore;
-  /** Over the connection on which the queue waits. */
+  /** Claims over the connection on which the queue waits. */
   ahead: RunClaims;
   workers: WorkerStore;
   ledger: Ledger;
@@ -116,7 +116,7 @@ export function createIntake(options: {
     await within(alone ? aloneMs : warmStartMs, Promise.race([mayLook, done]));
   }
 
-  /** What was ready for a claimed run when the wait began is not there any more: its program is yet to be started. */
+  /** The warm sandbox for which a run was claimed as running is gone or must wait: the run is queued again, and still this worker's. */
   async function takeBack({ claim }: Fetched): Promise<void> {
     if (claim?.verdict !== 'claimed') return;
     await runs.move(holderOf(claim, workerId), 'queued', emptyState);
@@ -169,7 +169,7 @@ export function createIntake(options: {
       }));
     if (claim.verdict !== 'claimed') {
       void foreseen?.opened.release().catch(() => {});
-      return unstarted.asClaimed(claim, 'died');
+      return unstarted.asClaimed(claim, 'claimed');
     }
     const holder = holderOf(claim, workerId);
     if (foreseen === undefined) await takeBack(fetched);
@@ -215,12 +215,12 @@ export function createIntake(options: {
     /** Takes nothing more; resolves when what is under way has ended. */
     async drain(): Promise<void> {
       open = false;
-      // It waits for the queue, which answers within a second, unless Redis is away.
+      // The loop waits for the queue, which answers within a second unless Redis is away.
       await within(2_000, loop);
       await Promise.all(underWay);
     },
 
-    /** As drain; what has not ended after `ms` is ended, and runs again elsewhere if its `retries` allow. */
+    /** As drain. A run that has not ended after `ms` is ended, and runs on another worker if its `retries` allow. */
     async shutDown(ms: number): Promise<void> {
       const drained = this.drain();
       await within(ms, drained);
@@ -232,7 +232,7 @@ export function createIntake(options: {
   };
 }
 
-/** A reservation that is no number would stay in the ledger's sums for ever. */
+/** A reservation of NaN would make the ledger's sums NaN for ever. */
 function needOf({ request }: RunOutline): Need {
   const { memoryBytes, cpus } = request.limits;
   if (!Number.isFinite(memoryBytes) || !Number.isFinite(cpus))

@@ -121,7 +121,7 @@ export function createPlacement(options: {
     }
   }
 
-  /** A run that could fit here waits on where Redis does not say; one that would be refused for want of others is not. */
+  /** Where Redis does not answer, a run that could fit here waits on; one that could not is never refused without an answer. */
   const listOthers = (couldFit: boolean) => (couldFit ? others.list().catch(() => []) : others.list());
 
   /** Back to the queue, and others are given time to take it. */

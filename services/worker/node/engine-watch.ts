@@ -8,7 +8,7 @@ const imagesEveryMs = 30_000;
 /** Whether the engine answers, what it is, and which images it has. */
 export function createEngineWatch(options: {
   engine: Engine;
-  /** It was away, and answers again: it may be another one, with other runtimes. */
+  /** Called when it was away, and answers again: it may be another one, with other runtimes. */
   onBack: () => void;
   log: Log;
 }) {

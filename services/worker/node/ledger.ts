@@ -3,11 +3,11 @@ import { within } from '../../../shared/within.ts';
 /** What a run reserves on its node from claim to removal. */
 export type Need = { memoryBytes: number; cpus: number };
 
-/** Room that was taken; given back in two parts, and twice is harmless. */
+/** Room that was taken. It is given back in two parts; to give it back again changes nothing. */
 export type Reservation = {
-  /** Nothing of the run computes any more. */
+  /** No program of the run runs any more. */
   releaseCpus(): void;
-  /** Its sandbox, and the memory that it held, is gone. */
+  /** Its sandbox is gone, and the memory that it held. */
   release(): void;
 };
 
@@ -23,8 +23,8 @@ export const capacityOf = (
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
- * Reservations of a node's memory and CPU. First come, first served: a large run that waits for room is not
- * overtaken for ever by small ones, because the worker fetches no further job while one waits.
+ * Reservations of a node's memory and CPU, first come, first served: the worker fetches no other job while a run waits for room, so small
+ * runs cannot overtake a large one for ever.
  */
 export function createLedger(capacity: Need) {
   const used = { memoryBytes: 0, cpus: 0, runs: 0 };

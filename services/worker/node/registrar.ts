@@ -27,7 +27,7 @@ export function createRegistrar(options: {
   registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
-  /** It was away, and answers again: it may be another one, with other runtimes. */
+  /** The engine was away, and answers again: it may be another one, with other runtimes. */
   onEngineBack: () => void;
   log: Log;
 }) {

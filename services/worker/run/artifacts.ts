@@ -15,15 +15,15 @@ export type CollectArtifacts = (
   stop: Stop,
 ) => Promise<void>;
 
-/** A work folder with more files than this is not looked through further. */
+/** In a work folder with more files than this, only so many are looked at. */
 const maxListed = 20_000;
 
 /**
- * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound,
- * because the run's own user may not read it, or for a name that is no UTF-8 (which no answer could tell and no URL ask for), the
- * run's `error` says so, whatever its status. Globs are held against such a name as it reads, with U+FFFD for what is no character.
+ * Keeps the files that the globs name, in order of their paths, until a bound is reached. The run's `error` says where a file is not
+ * kept, whatever the run's status: for a bound, because the run's own user may not read it, or because its name is not UTF-8, so that no
+ * JSON and no URL can hold it. A glob is matched against such a name with U+FFFD in place of its invalid bytes.
  *
- * A run that is cancelled meanwhile is not waited for. One whose worker is shutting down is: its program has ended, and need not run again.
+ * It ends early when the run is cancelled, but not when the worker shuts down: the program has ended, and need not run again.
  */
 export function artifactCollector(
   blobs: BlobStore,
@@ -79,7 +79,7 @@ export function artifactCollector(
   };
 }
 
-/** A file's bytes; `failed` says whether it could not be read, whatever became of that error on its way through a blob store. */
+/** A file's bytes. `failed` says whether it could not be read: a blob store may wrap the error. */
 function readable(session: InitSession, path: string) {
   let failed = false;
   return {
@@ -95,7 +95,7 @@ function readable(session: InitSession, path: string) {
   };
 }
 
-/** Rejects when nobody waits for the run's artifacts any more. */
+/** Rejects when the run is stopped, unless its worker shuts down. */
 function brokenOff(stop: Stop): Promise<never> {
   const broken = new Promise<never>((_, reject) => {
     const look = () => {

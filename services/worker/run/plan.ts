@@ -10,15 +10,15 @@ import { programEnvironment } from '../sandbox/program/environment.ts';
 import { workdirFor } from '../sandbox/program/folders.ts';
 import type { ProgramStep } from './run-steps.ts';
 
-/** What the init of a sandbox is told: everything resolved against the image. */
+/** What the init of a sandbox is told: nothing of it depends on the image any more. */
 export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
 
-/** Of a PTY whose size nobody has said. */
+/** The size of a terminal for which no client has given one. */
 const usualTerminal = { cols: 80, rows: 24 };
 
 /**
  * Pure. Throws a Problem `image_without_command`.
- * @param folders null: within a container that somebody else made, whose environment and home it has, and no folder of ours
+ * @param folders `null`: it runs in a service's container, with the environment and home that are there, and without folders of its own
  */
 export function planRun(
   request: RunRequest,
@@ -42,7 +42,7 @@ export function planRun(
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
-      // A service's container has been given its own.
+      // A service's container has its own stack limit.
       stackBytes: folders === null ? undefined : stackOf(limits),
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,

@@ -8,7 +8,7 @@ import type { OutputSink } from './output-sink.ts';
 import type { RunProgress } from './run-progress.ts';
 import { type Stop, Stopped } from './run-stop.ts';
 
-/** One program to run in a sandbox, everything resolved. */
+/** One program to run in a sandbox. */
 export type ProgramStep = {
   name: string;
   argv: string[];
@@ -24,7 +24,7 @@ export type ProgramStep = {
   outputBytes: number;
 };
 
-/** What the init is told of it. */
+/** The same as the init takes it. */
 export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   argv: step.argv,
   env: step.env,
@@ -37,7 +37,7 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   ...(step.tty && { tty: step.tty }),
 });
 
-/** The init ends a step at its limit; if it is not heard of so long after, the container is killed. */
+/** The init ends a step at its limit. If it does not say so within this time, the container is killed. */
 const initGraceMs = 1_000;
 
 /**
@@ -50,7 +50,7 @@ export async function runSteps(options: {
   progress: RunProgress;
   sink: OutputSink;
   stop: Stop;
-  /** Called when a step has been executed; answers what undoes it at the step's end. */
+  /** Called when a step's program has been started. What it answers is called at the step's end. */
   onStarted?: (step: ProgramStep, running: RunningStep) => (() => void) | undefined;
   log: Log;
 }): Promise<StepsVerdict> {

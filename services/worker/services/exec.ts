@@ -122,7 +122,7 @@ export function createServiceExec(options: {
   async function attemptIn(runId: string, service: string, detached: boolean): Promise<Outcome> {
     const claimedAt = Date.now();
     const claim = await runs.claim(runId, workerId);
-    if (claim.verdict !== 'claimed') return unstarted.asClaimed(claim, 'died_with_service_exec');
+    if (claim.verdict !== 'claimed') return unstarted.asClaimed(claim, 'in_service');
     const { head } = claim;
     const holder = holderOf(claim, workerId);
     const end = (problem: Problem) => unstarted.withProblem(claim, problem);
