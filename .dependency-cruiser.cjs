@@ -20,6 +20,41 @@ const features = {
 };
 const anyFeature = `^services/gateway/(${Object.keys(features).join('|')})/`;
 
+// The worker's floors, the highest first: a room imports from its own floor's room and from lower ones. `environment.ts` is read on all.
+const workerFloors = [
+  ['main.ts', 'shutdown.ts', 'connect.ts'],
+  ['intake/'],
+  ['services/'],
+  ['run/'],
+  ['node/'],
+  ['sandbox/'],
+  ['images/', 'network/', 'disk/'],
+  ['labels.ts'],
+  ['engine/'],
+];
+const inWorker = (rooms) => `^services/worker/(${rooms.join('|').replaceAll('.', '\\.')})`;
+const workerRules = [
+  ...workerFloors.flatMap((floor, level) =>
+    floor.map((room) => ({
+      name: `worker-${room.replace(/\W.*/, '')}-imports-nothing-above`,
+      comment:
+        'main → intake → services → run → node → sandbox → images, network, disk → engine; types, too.',
+      severity: 'error',
+      from: { path: inWorker([room]) },
+      to: {
+        path: inWorker(workerFloors.slice(0, level + 1).flat()),
+        pathNot: inWorker(level === 0 ? floor : [room]),
+      },
+    })),
+  ),
+  {
+    name: 'worker-has-no-circles-of-types',
+    severity: 'error',
+    from: { path: '^services/worker/' },
+    to: { circular: true },
+  },
+];
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -81,6 +116,7 @@ module.exports = {
           '^services/[^/]+/main\\.ts$',
           '^services/gateway/gateway\\.ts$',
           '^services/gateway/run-queue\\.ts$',
+          '^services/worker/connect\\.ts$',
           '^services/worker/intake/(run-queue|waiting-fetch)\\.ts$',
           '^services/worker/run/attach-input\\.ts$',
           '^services/notifier/delivery-queue\\.ts$',
@@ -143,6 +179,7 @@ module.exports = {
       from: { path: '^(services/gateway|shared)/' },
       to: { circular: true },
     },
+    ...workerRules,
     { name: 'no-lost-imports', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {

@@ -3,28 +3,15 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { openBlobStore } from '../../shared/blobs/open.ts';
 import { takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
-import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { lookUpBy } from '../../shared/net/look-up.ts';
-import { connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { policyOf } from '../../shared/run-policy.ts';
-import { sealerFor } from '../../shared/secrets.ts';
-import { claimInstance } from '../../shared/stores/instance.ts';
-import { createOperationStore } from '../../shared/stores/operations.ts';
-import { createRegistryStore } from '../../shared/stores/registries.ts';
-import { createRunClaims } from '../../shared/stores/run-claims.ts';
-import { createRunStore } from '../../shared/stores/runs.ts';
-import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
-import { createServiceStore } from '../../shared/stores/services.ts';
-import { createUserBlockStore } from '../../shared/stores/user-blocks.ts';
-import { createWorkerStore } from '../../shared/stores/workers.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
-import { shutdownWaitMs, within } from '../../shared/within.ts';
+import { connectStores } from './connect.ts';
 import { createDiskWatch } from './disk/watch.ts';
 import { createDockerEngine } from './engine/docker/docker-engine.ts';
 import { workerEnvironment } from './environment.ts';
 import { createImageProvider } from './images/image-provider.ts';
-import { allowedEntries } from './images/registry/allowed.ts';
 import { createRegistryGuard } from './images/registry/guard.ts';
 import { watchCancels } from './intake/cancel-watch.ts';
 import { createIntake } from './intake/intake.ts';
@@ -36,7 +23,7 @@ import { createServiceNetworks } from './network/service-networks.ts';
 import { subnetPool } from './network/subnets.ts';
 import { createCommands } from './node/commands.ts';
 import { firewallFacts, readHostFacts } from './node/host-facts.ts';
-import { createLedger } from './node/ledger.ts';
+import { capacityOf, createLedger } from './node/ledger.ts';
 import { createReaper } from './node/reaper.ts';
 import { createRegistrar } from './node/registrar.ts';
 import { claimUserBlock } from './node/user-block.ts';
@@ -53,29 +40,19 @@ import { createDetachedExec } from './services/detached-exec.ts';
 import { createServiceInside } from './services/inside.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceRequests } from './services/requests.ts';
+import { stopOnce } from './shutdown.ts';
 
 const env = takeEnvironment(workerEnvironment);
 const log = createLog('worker', env.RUNLET_LOG_LEVEL);
 // A new life is a new worker: what the last one left is removed when it is heard of no more.
 const workerId = newId('wrk');
 
-const keys = keysFor(env.RUNLET_REDIS_PREFIX);
-const redis = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
-const subscriber = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
-await waitForRedis(redis, env.RUNLET_REDIS_URL, 30_000);
 await mkdir(env.RUNLET_DATA_DIR, { recursive: true });
-const instance = await claimInstance(redis, keys);
-
-const sealer = sealerFor(env.RUNLET_SECRET_KEY);
-const runs = createRunStore(redis, keys, sealer);
-const ahead = connectRedis(env.RUNLET_REDIS_URL, 'loop', log);
-const workers = createWorkerStore(redis, keys);
+const stores = await connectStores(env, log);
+const { redis, keys, instance, runs, workers, operations } = stores;
 const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST }, log);
 const engineInfo = await engine.info();
-const ledger = createLedger({
-  memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engineInfo.memoryBytes * 0.8),
-  cpus: (env.RUNLET_WORKER_CPUS || engineInfo.cpus) * env.RUNLET_CPU_OVERCOMMIT,
-});
+const ledger = createLedger(capacityOf(env, engineInfo));
 const active = createActiveRuns();
 
 const networking = {
@@ -90,6 +67,7 @@ const networking = {
 };
 const egress = createEgress(networking);
 const disk = createDiskWatch({ engine, initPath: env.RUNLET_SANDBOX_INIT, log });
+const guard = createRegistryGuard({ env, engine: () => registrar.info(), lookUp: lookUpBy([]) });
 const registrar = createRegistrar({
   id: workerId,
   name: env.RUNLET_WORKER_NAME,
@@ -102,7 +80,7 @@ const registrar = createRegistrar({
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
   disksSeen: disk.sees,
-  registries: (info) => allowedEntries(env, info.registries),
+  registries: (info) => guard.entries(info.registries),
   warm: () => sandboxes.pool.picture(),
   draining: () => !intake.isOpen(),
   onEngineBack: () => sandboxes.pool.reconsider(),
@@ -112,7 +90,7 @@ const users = createRunUsers(env.RUNLET_RUN_USER);
 const userBlock =
   env.RUNLET_RUN_USER === undefined
     ? await claimUserBlock({
-        store: createUserBlockStore(redis, keys),
+        store: stores.userBlocks,
         engine,
         namespaced: engineInfo.userNamespace,
         instance,
@@ -152,18 +130,14 @@ function imagesChanged(): void {
 const images = createImageProvider({
   engine,
   info: registrar.info,
-  registries: createRegistryStore(redis, keys, sealer),
-  guard: createRegistryGuard({
-    env,
-    engine: registrar.info,
-    lookUp: lookUpBy([]),
-  }),
+  registries: stores.registries,
+  guard,
   pullTimeoutMs: env.RUNLET_PULL_TIMEOUT_MS,
   onPulled: imagesChanged,
 });
 const queue = createRunQueue({
   redis,
-  ahead,
+  ahead: stores.ahead,
   keys,
   workerId,
   log,
@@ -181,12 +155,7 @@ const execution = {
     bytes: env.RUNLET_MAX_ARTIFACT_BYTES,
   }),
   maxOutputBytes: env.RUNLET_MAX_OUTPUT_BYTES,
-  attachInput: attachInputFrom({
-    redis,
-    connect: () => connectRedis(env.RUNLET_REDIS_URL, 'loop', log),
-    keys,
-    log,
-  }),
+  attachInput: attachInputFrom({ redis, connect: stores.connect, keys, log }),
   disk,
   log,
 };
@@ -194,7 +163,7 @@ const intake = createIntake({
   workerId,
   queue,
   runs,
-  ahead: createRunClaims(ahead, keys, sealer),
+  ahead: stores.claimsAhead,
   workers,
   ledger,
   active,
@@ -202,16 +171,14 @@ const intake = createIntake({
   ready: registrar.engineAnswers,
   log,
 });
-const serviceStore = createServiceStore(redis, keys, sealer);
-const serviceExecs = createServiceExecStore(redis, keys);
-const detached = createDetachedExec({ engine, execs: serviceExecs, isUnderWay: active.has });
+const detached = createDetachedExec({ engine, execs: stores.serviceExecs, isUnderWay: active.has });
 const services = await openServices({
   engine,
   info: engineInfo,
   env,
   workerId,
   instance,
-  store: serviceStore,
+  store: stores.services,
   workers,
   images,
   networks: createServiceNetworks(networking),
@@ -221,7 +188,6 @@ const services = await openServices({
   onKept: (service) => void detached.look(service).catch(() => {}),
   log,
 });
-const operations = createOperationStore(redis, keys);
 detached.watch();
 const initPath = initVolumeOnEngine.init.path;
 const commands = createCommands({
@@ -236,7 +202,7 @@ const commands = createCommands({
   serviceRuns: createServiceRuns({
     workerId,
     runs,
-    inside: createServiceInside({ engine, initPath, services: serviceStore, execs: serviceExecs }),
+    inside: createServiceInside({ engine, initPath, services: stores.services, execs: stores.serviceExecs }),
     detached,
     active,
     execution,
@@ -276,7 +242,7 @@ const stopWatching = await watchCancels({
   workerId,
   keys,
   runs,
-  wakeups: createWakeups(subscriber),
+  wakeups: createWakeups(stores.subscriber),
   active,
   onCommand: () => void commands.takeAll(),
   log,
@@ -287,33 +253,23 @@ services.start();
 void warmLanguages();
 log.info({ worker: workerId, engine: engineInfo.version, capacity: ledger.capacity }, 'ready');
 
-let stopping = false;
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  log.info({ underWay: active.size() }, 'draining');
-  const commandsEnded = commands.stop();
-  sandboxes.hurry();
-  const drained = intake.shutDown(env.RUNLET_DRAIN_MS);
-  await within(shutdownWaitMs, registrar.beatOnce());
-  await drained;
-  stopWatching();
-  detached.stop();
-  await queue.close();
-  const looked = sandboxes.looks.stop();
-  await sandboxes.pool.stop();
-  await within(shutdownWaitMs, looked);
-  await within(shutdownWaitMs, commandsEnded);
-  await within(shutdownWaitMs, services.stop());
-  await within(shutdownWaitMs, reaper.stop());
-  await within(shutdownWaitMs, userBlock?.leave() ?? Promise.resolve());
-  disk.close();
-  engine.close();
-  await within(shutdownWaitMs, registrar.leave());
-  redis.disconnect();
-  subscriber.disconnect();
-  log.info('stopped');
-  process.exit(0);
-}
-process.on('SIGTERM', () => void stop());
-process.on('SIGINT', () => void stop());
+const stop = stopOnce({
+  commands,
+  hurry: sandboxes.hurry,
+  intake,
+  drainMs: env.RUNLET_DRAIN_MS,
+  registrar,
+  watches: [stopWatching, () => detached.stop()],
+  queue,
+  looks: sandboxes.looks,
+  pool: sandboxes.pool,
+  services,
+  reaper,
+  userBlock,
+  disk,
+  engine,
+  connections: [redis, stores.subscriber],
+  runsUnderWay: active.size,
+  log,
+});
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => void stop().then(() => process.exit(0)));

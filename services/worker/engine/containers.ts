@@ -10,19 +10,20 @@ export interface Containers {
    * Problems: `image_not_present`, `isolation_unavailable`, `conflict`, `start_failed`.
    */
   create(spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId>;
-  /** Connects to the program's streams. Attach before `start`, then not one byte is lost. */
+  /** Connects to the program's streams. No byte is lost if it is called before `start`. */
   attach(id: ContainerId, options: { stdin: boolean; signal?: AbortSignal }): Promise<Attachment>;
   /** How the container ended; at once when it does not run. No deadline: bound it with `signal`. Problem: `container_lost`. */
   exit(id: ContainerId, signal?: AbortSignal): Promise<{ exitCode: number }>;
   /**
-   * Starts the program. Never repeated by itself: a lost answer is `engine_unavailable`, and `inspect` tells.
+   * Starts the program. It is never repeated automatically: where the answer is lost, it throws `engine_unavailable`, and `inspect` tells
+   * whether the program was started.
    * Problems: `command_not_found`, `command_not_executable`, `start_failed`, `container_lost`; `conflict` when a port
    * of the machine that it publishes is taken.
    */
   start(id: ContainerId, signal?: AbortSignal): Promise<void>;
   /**
    * `name` as in `SIGKILL`. Quiet when the container is not running or gone. Go on reading its output, or close the
-   * attachment: Docker answers only when what the program wrote has been taken.
+   * attachment: Docker answers only when the program's output has been read.
    */
   kill(id: ContainerId, name: string, signal?: AbortSignal): Promise<void>;
   /**
@@ -37,11 +38,11 @@ export interface Containers {
    */
   exec(id: ContainerId, spec: ExecSpec, signal?: AbortSignal): Promise<ExecAttachment>;
   /**
-   * Runs one more program in a running container, its streams nobody's. It outlives the call, and whoever made it, and ends with the
+   * Runs one more program in a running container, without streams. It goes on after the call and after the caller's end, and ends with the
    * container. Problems: as `start`; `container_lost` when the container is gone or does not run.
    */
   execDetached(id: ContainerId, spec: ExecSpec, signal?: AbortSignal): Promise<ExecId>;
-  /** `null` when the engine knows nothing of it any more: it has ended a while ago, or went with its container. */
+  /** `null` when the engine does not know it any more: it ended a while ago, or its container was removed. */
   inspectExec(id: ExecId, signal?: AbortSignal): Promise<ExecState | null>;
   /**
    * What a container with `service` has written so far, `LogLine`s in object mode; with `follow` also what it writes until
@@ -66,9 +67,9 @@ export interface Containers {
   /** Where on the engine's machine a container's writes end up; `null` when it is gone. */
   diskPlaces(id: ContainerId, signal?: AbortSignal): Promise<DiskPlaces | null>;
   /**
-   * What lies at a path of a container that need not have run, as a tar whose first entry is named by the path's last part; `null` when
-   * nothing is there. Links on the way are followed within the container, one at the end is not. No deadline for what follows the
-   * beginning: whoever reads it bounds it, and destroys it if it is not read to its end. Problem: `container_lost`.
+   * What is at a path of a container, which need not have run, as a tar whose first entry is named by the path's last part; `null` when
+   * nothing is there. Links on the way are followed within the container, a link at the end is not. The deadline ends with the first
+   * bytes: the reader bounds the rest, and destroys the stream if it does not read it to its end. Problem: `container_lost`.
    */
   readArchive(id: ContainerId, path: string, signal?: AbortSignal): Promise<Readable | null>;
 }
@@ -80,20 +81,20 @@ export type ContainerSpec = {
   /** Id or reference of an image that is present. */
   image: string;
   labels: Labels;
-  /** Final: nothing of the image's own entrypoint and command is added. Together never empty. */
+  /** In place of the image's own entrypoint and command. The two together are never empty. */
   entrypoint: string[];
   command: string[];
-  /** Added to the image's environment, and stronger. */
+  /** Added to the image's environment; of two values for a name this one counts. */
   env: Record<string, string>;
   workdir: string;
   /** `uid:gid`; empty: the image's own. */
   user: string;
   hostname: string;
-  /** Whether the program gets a stdin to read; else it reads an end at once. */
+  /** Whether the program gets a stdin; without one it reads end-of-file at once. */
   stdin: boolean;
   /**
-   * `none`, or the name of a network. With none there is the loopback and no more: no network of the engine's, and neither
-   * a hosts file nor resolvers but what `files` brings.
+   * `none`, or the name of a network. With `none` there is only the loopback interface: no network of the engine's, and no hosts file or
+   * resolvers but those in `files`.
    */
   network: string;
   /** Resolvers; empty: the engine's own choice. */
@@ -104,19 +105,19 @@ export type ContainerSpec = {
   tmpfs: Tmpfs[];
   volumes: VolumeMount[];
   files: FileMount[];
-  /** Swap included: there is none beyond it. */
+  /** Of memory and swap together. */
   memoryBytes: number;
   pids: number;
   cpus: number;
   shmBytes: number;
   rlimits: Rlimit[];
-  /** Added to none at all. */
+  /** All others are dropped. */
   capabilities: string[];
   /** A seccomp profile as JSON text. */
   seccompProfile: string;
   /** An OCI runtime of the engine; `null`: its default. */
   runtime: string | null;
-  /** 0 to 1000: how much sooner than the system's own processes the kernel should pick this one. */
+  /** 0 to 1000: with a higher one the kernel kills the process sooner when memory is short. */
   oomScoreAdj: number;
   /** Of containers that are kept alive; a sandbox has neither ports nor a log. */
   service?: ServiceParts;
@@ -141,7 +142,7 @@ export type UpdatableLimits = Pick<ContainerSpec, 'memoryBytes' | 'pids' | 'cpus
 export type ServiceParts = {
   /** TCP ports of the container on addresses of the engine's machine; `hostPort` 0: any that is free. */
   publish: PortBinding[];
-  /** What it writes is kept in so many files of this size, the oldest first out. */
+  /** Its output is kept in so many files of this size; the oldest is deleted first. */
   log: { maxBytes: number; files: number };
 };
 
@@ -155,13 +156,13 @@ export type ContainerState = {
   exitCode: number;
   /** Whether the kernel killed any process of it for its memory limit. */
   oomKilled: boolean;
-  /** The engine's word on why it did not start; else empty. */
+  /** What the engine says on why it did not start; else empty. */
   error: string;
   labels: Labels;
   image: string;
   startedAt: string | null;
   finishedAt: string | null;
-  /** Where it has an IPv4 address now: nowhere, when it does not run. */
+  /** Its IPv4 addresses by network; none when it does not run. */
   networks: { name: string; address: string }[];
   /** Its TCP ports as they are published now. */
   ports: PortBinding[];
@@ -177,9 +178,9 @@ export type ContainerSummary = {
 };
 
 export type DiskPlaces = {
-  /** As the engine's machine numbers it; 0 when it does not run. */
+  /** The process's number on the engine's machine; 0 when it does not run. */
   pid: number;
-  /** The folder that takes what is written to the root; `null` where the engine does not tell. */
+  /** The folder that holds what is written to the root filesystem; `null` where the engine does not tell. */
   root: string | null;
   /** What the engine itself holds that to; `null`: to nothing. */
   rootQuota: number | null;
@@ -200,13 +201,13 @@ export type LogOptions = {
 };
 
 /**
- * One line with its newline. One of more than 64 KiB comes in several, of which only the last has it; so does what the
- * program had written of a line when the log ended.
+ * One line with its newline. A line of more than 64 KiB comes in several pieces, and only the last has the newline. A line that the
+ * program had not ended when the log ended has none.
  */
 export type LogLine = {
   stream: 'stdout' | 'stderr';
   data: Buffer;
-  /** RFC 3339 with nanoseconds: when its beginning was written. */
+  /** RFC 3339 with nanoseconds: when the beginning of the line was written. */
   at: string;
 };
 
@@ -219,13 +220,13 @@ export type ExecSpec = {
   user: string;
   /** Empty: the container's. */
   workdir: string;
-  /** Added to the container's, and stronger. */
+  /** Added to the container's; of two values for a name this one counts. */
   env: Record<string, string>;
 };
 
 /**
- * As of a container's own program; `stdin` is never `null`. Both directions share a connection here: a program that ends
- * without having read its stdin may lose the last of its output to what was still on its way in.
+ * As of a container's own program; `stdin` is never `null`. Both directions share a connection: where a program ends without reading all
+ * of its stdin, the last of its output may be lost.
  */
 export type ExecAttachment = Attachment;
 

@@ -4,13 +4,13 @@ import type { Networks } from './networks.ts';
 import type { Volumes } from './volumes.ts';
 
 /**
- * What Runlet needs of a container engine, and no more. Nothing here speaks of Docker, so that a second
- * implementation can stand beside it.
+ * What Runlet needs of a container engine, and no more. Nothing here is particular to Docker, so that there can be a second
+ * implementation.
  *
  * Rules for every method, unless it says otherwise:
  * - It has a deadline of its own (waits and pulls have none), and ends early with the `signal`'s reason.
  * - It throws a `Problem`; `engine_unavailable` whenever the engine cannot be reached or does not answer.
- * - Ending things is idempotent: what is already dead or gone is success.
+ * - Stopping and removing is idempotent: it succeeds where the thing is already dead or gone.
  */
 export interface Engine {
   /** Answers when the engine does. */
@@ -31,7 +31,7 @@ export interface Engine {
 }
 
 export type EngineInfo = {
-  /** Of the engine with its data: the same after a restart, and no other engine's. */
+  /** Names the engine with its data: the same after a restart, and different from every other engine's. */
   id: string;
   name: string;
   version: string;
@@ -48,20 +48,20 @@ export type EngineInfo = {
   memoryBytes: number;
   /** Names of the OCI runtimes, as in `runc`, `runsc`. */
   runtimes: string[];
-  /** Whether containers have users of their own, few of them, that are others on the machine (rootless, `userns-remap`). */
+  /** Whether containers' users are mapped to other users of the machine, of which there are few (rootless, `userns-remap`). */
   userNamespace: boolean;
   registries: EngineRegistries;
 };
 
-/** How an engine is set up towards registries; by whoever runs it. */
+/** How the engine's operator has set it up for registries. */
 export type EngineRegistries = {
   /** URLs of registries that are asked first for images of the public one. */
   mirrors: string[];
-  /** Registries that it was told of by name, as references name them. */
+  /** Registries that its configuration names, as image references name them. */
   named: string[];
-  /** Of these, and networks (CIDRs), where plain HTTP and unknown certificates are taken. */
+  /** Registries and networks (CIDRs) for which it accepts plain HTTP and unknown certificates. */
   insecure: string[];
-  /** URLs of the proxies that it calls by, and what it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  /** The proxies that it uses, and the hosts that it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   proxy: { http: string; https: string; without: string };
 };
 

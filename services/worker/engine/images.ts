@@ -1,8 +1,8 @@
 import type { PullLayer } from '../../../shared/contracts/events.ts';
 
-/** Images as they lie on the engine. The rules of every method are in engine.ts. */
+/** The images that the engine has. The rules of every method are in engine.ts. */
 export interface Images {
-  /** The image as it lies on the engine; `null` when it does not. */
+  /** The image as the engine has it; `null` when it does not have it. */
   inspect(reference: string, signal?: AbortSignal): Promise<ImageInfo | null>;
   /**
    * Fetches an image from its registry. No deadline: bound it with `signal`, which also stops the engine's own
@@ -17,7 +17,7 @@ export interface Images {
 export type ImageInfo = {
   /** Digest of the image's config; names the image, and is not what a registry calls its digest. */
   id: string;
-  /** The manifest's digest in the reference's repository; `null` for an image that never saw a registry. */
+  /** The manifest's digest in the reference's repository; `null` for an image that was never pulled or pushed. */
   digest: string | null;
   architecture: string;
   os: string;
@@ -48,7 +48,7 @@ export type RegistryCredentials = { username: string; password: string };
 
 export type PullOptions = {
   credentials?: RegistryCredentials | undefined;
-  /** The whole picture each time, a few times a second at most; always once at the end. */
+  /** Called with all layers each time, a few times a second at most, and always once at the end. */
   onProgress?: ((layers: PullLayer[]) => void) | undefined;
   signal?: AbortSignal | undefined;
 };

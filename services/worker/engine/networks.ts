@@ -19,7 +19,7 @@ export type NetworkSpec = {
   interfaceName: string;
   /** As in `10.213.0.0/29`. */
   subnet: string;
-  /** Whether what leaves it for other networks does so under the machine's own address. Default: true. */
+  /** Whether packets to other networks get the machine's own address as their source. Default: true. */
   masquerade?: boolean;
 };
 

@@ -3,8 +3,8 @@ import type { Labels } from './label-set.ts';
 /** Named volumes. The rules of every method are in engine.ts. */
 export interface Volumes {
   /**
-   * A named volume that holds these files; one that is there and filled stays as it is, so the name should say the
-   * content (a digest). It outlives the worker, like an image. Answers the folder of the engine's machine that it is.
+   * A named volume that holds these files. A volume of this name that holds something stays as it is, so the name should
+   * contain a digest of the files. It outlives the worker, like an image. Answers its folder on the engine's machine.
    */
   provide(spec: VolumeSpec, signal?: AbortSignal): Promise<string>;
   /**
@@ -23,5 +23,5 @@ export type VolumeSpec = {
   files: { name: string; mode: number; data: Buffer }[];
 };
 
-/** `folder`: of the engine's machine. */
+/** `folder`: on the engine's machine. */
 export type VolumeSummary = { name: string; labels: Labels; folder: string };

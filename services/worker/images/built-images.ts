@@ -19,7 +19,7 @@ export function withHowToBuild(error: unknown, reference: string): unknown {
     case 'registry_auth':
       return new Problem('image_not_found', how, { cause: error });
     case 'registry_unavailable':
-      // It may have been a mirror that the operator has put it into.
+      // The operator may have pushed the image to a mirror, which failed.
       return new Problem(error.code, `${error.message} ${how}`, { cause: error });
     default:
       return error;

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { PullLayer } from '../../../shared/contracts/events.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { imageIdIn, isImageId, parseImageReference } from '../../../shared/images.ts';
@@ -11,7 +12,7 @@ import type { RegistryGuard } from './registry/guard.ts';
 
 type Progress = (layers: PullLayer[]) => void;
 
-/** What is known of an image is used so long, and looked at anew after this. */
+/** What is known of an image is used for `knownMs`, and read again in the background once it is older than `freshMs`. */
 const knownMs = 60_000;
 const freshMs = 1_000;
 const maxKnown = 512;
@@ -25,13 +26,13 @@ type Flight = {
 
 export type ImageProvider = ReturnType<typeof createImageProvider>;
 
-/** Brings images to the engine: one pull an image, however many wait for it; the last that leaves ends it. */
+/** Brings images to the engine: one pull for each image, however many runs wait for it. It ends early when none waits any more. */
 export function createImageProvider(options: {
   engine: Engine;
   info: () => EngineInfo;
   registries: RegistryStore;
   /** Looks at where a registry would lead the engine, before it is asked. */
-  guard: RegistryGuard;
+  guard: Pick<RegistryGuard, 'check'>;
   pullTimeoutMs: number;
   onPulled: () => void;
 }) {
@@ -104,21 +105,14 @@ export function createImageProvider(options: {
     }
   }
 
-  /** Images as they lay on the engine when they were last looked at. */
-  const known = new Map<string, { image: ImageInfo; at: number }>();
+  /** Images as the engine last described them. */
+  const known = new LRUCache<string, { image: ImageInfo; at: number }>({ max: maxKnown });
   const looking = new Set<string>();
-
-  const remember = (reference: string, image: ImageInfo | null) => {
-    known.delete(reference);
-    if (image === null) return;
-    known.set(reference, { image, at: Date.now() });
-    const oldest = known.keys().next().value;
-    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
-  };
 
   const look = async (reference: string) => {
     const image = await engine.images.inspect(reference);
-    remember(reference, image);
+    if (image === null) known.delete(reference);
+    else known.set(reference, { image, at: Date.now() });
     return image;
   };
 
@@ -126,8 +120,8 @@ export function createImageProvider(options: {
     pull,
 
     /**
-     * The image as it was a moment ago, without asking the engine; `undefined` when it is not known. Good enough to look
-     * for a warm sandbox. What somebody else does to the engine's images is noticed a run later.
+     * The image as it was a moment ago, without asking the engine; `undefined` when it is not known. That is enough to look for a warm
+     * sandbox. A change by others to the engine's images is noticed one run later.
      */
     recall(reference: string): ImageInfo | undefined {
       const entry = known.get(reference);
@@ -141,14 +135,14 @@ export function createImageProvider(options: {
       return entry.image;
     },
 
-    /** Whether the engine has it, or says why it cannot tell. */
+    /** Whether the engine has it; true, too, where the engine cannot say. */
     has: (reference: string): Promise<boolean> =>
       look(reference).then(
         (image) => image !== null,
         () => true,
       ),
 
-    /** Images changed on the engine: nothing that was known counts. */
+    /** Images changed on the engine: all of them are read again. */
     forget: () => known.clear(),
 
     /** The image, present on the engine and for its platform. `beforePull` is awaited when a pull is needed. */
@@ -189,7 +183,7 @@ export function createImageProvider(options: {
 
 const neverPulled = 'an image is never pulled by its id, which no registry knows. Name it by its reference';
 
-/** Nobody but an engine knows an image by its id: what is not there comes from nowhere. */
+/** Only an engine knows images by their ids, so an image that it lacks cannot be pulled. */
 function idNotPresent(id: string, policy: RunRequest['pull']): Problem {
   return new Problem(
     policy === 'never' ? 'image_not_present' : 'image_not_found',
@@ -197,7 +191,7 @@ function idNotPresent(id: string, policy: RunRequest['pull']): Problem {
   );
 }
 
-/** What looks like the beginning of an id was looked for as a name, too: whoever meant the id is told. */
+/** The beginning of an id may be a name as well, and was pulled as one: the user is told what holds if the id was meant. */
 function perhapsId(error: unknown, reference: string): unknown {
   if (!(error instanceof Problem) || imageIdIn(reference) === undefined) return error;
   const { code, message, issues, cause } = error;

@@ -1,25 +1,12 @@
 import { Problem } from '../../../shared/problems.ts';
+import { normalArchitecture } from '../engine/architecture.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import type { ImageInfo } from '../engine/images.ts';
 
-/** uname's names for what image manifests call by another. */
-const architectures: Record<string, string> = {
-  x86_64: 'amd64',
-  aarch64: 'arm64',
-  armv7l: 'arm',
-  armv6l: 'arm',
-  i386: '386',
-  i686: '386',
-};
-
-export function normalArchitecture(name: string): string {
-  return architectures[name] ?? name;
-}
-
 /**
- * The engine pulls an image of one foreign architecture without a word, and only its start fails, with an
- * "exec format error" on the program's stderr. So it is looked at before. 32-bit programs are foreign too: our seccomp
- * profile kills their way into the kernel (see infra/seccomp/README.md).
+ * The engine pulls an image that has only a foreign architecture without an error. Only its start fails, with "exec format error" on the
+ * program's stderr. So the image is checked before. 32-bit programs are foreign, too: our seccomp profile forbids their system calls
+ * (infra/seccomp/README.md).
  * Returns a Problem `platform_mismatch`, or `null` when the image fits.
  */
 export function checkPlatform(

@@ -4,10 +4,10 @@ import type { RunStore } from '../../../shared/stores/runs.ts';
 import type { Wakeups } from '../../../shared/wakeups.ts';
 import type { ActiveRuns } from '../run/active-runs.ts';
 
-/** A hint may be missed: the record is asked so often. API.md promises an end within 2 s. */
+/** A message may be lost, so the records are read this often, too. A run ends within 2 s of its cancel, as the API promises. */
 const lookEveryMs = 1_000;
 
-/** Hears of cancels, and of runs that are no longer this worker's, and ends them. The answer stops the watch. */
+/** Ends runs that are cancelled, and runs that are no longer this worker's. Call the answer to stop the watch. */
 export async function watchCancels(options: {
   workerId: string;
   keys: Keys;

@@ -1,26 +1,28 @@
+import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../shared/log.ts';
 import { kindOf } from '../../../shared/run-plan.ts';
 import type { Fetch, HeldClaim, RunClaims } from '../../../shared/stores/run-claims.ts';
 import type { RunKind } from '../../../shared/stores/run-record.ts';
 import type { Ledger } from '../node/ledger.ts';
-import { type Execution, foreseeAny } from '../run/execute-run.ts';
+import type { Execution } from '../run/attempt.ts';
+import { foreseeAny } from '../run/foresee.ts';
 import type { HeldJob, RunQueue } from './run-queue.ts';
 
-/** So many kinds of runs are looked out for: of each, the state in which it would start goes to Redis with every wait. */
+/** Every wait sends Redis the state in which a run of each kind would start, so their number is bounded. */
 const maxKinds = 8;
 
 export type Fetched = {
   job: HeldJob;
   /** Its run was claimed with it, and counts as started. */
   claim?: HeldClaim;
-  /** When it was claimed, or may have been: a claim with the same time is the same claim. */
+  /** When it was claimed, or may have been. A claim with the same time is the same claim. */
   claimedAt?: number;
 };
 
 /**
- * Fetches runs from the queue. Along with its job a run is claimed, before anything is known of it, if it is like another that found
- * a warm sandbox lately, and there was one when the wait began, and room. So a warm run on an idle worker is stored, fetched, claimed and
- * said to be running in one turn of Redis, with one write to its disk, and its program is started upon the first word of it.
+ * Fetches runs from the queue. A run is claimed together with its job if it is of a kind that found a warm sandbox lately, and if there
+ * was such a sandbox, and room, when the wait began. So on an idle worker a warm run is stored, fetched, claimed and moved to `running`
+ * in one turn of Redis with one write to its disk, and its program starts at the first message about it.
  */
 export function createRunFetcher(options: {
   queue: Pick<RunQueue, 'next' | 'held'>;
@@ -32,8 +34,7 @@ export function createRunFetcher(options: {
   log: Log;
 }) {
   const { queue, claims, ledger, execution } = options;
-  /** The latest last. */
-  const kinds = new Map<string, RunKind>();
+  const kinds = new LRUCache<string, RunKind>({ max: maxKinds });
 
   const likely = () =>
     [...kinds].flatMap(([kind, one]) => {
@@ -55,13 +56,9 @@ export function createRunFetcher(options: {
   }
 
   return {
-    /** A run found a warm sandbox: one like it may follow. */
+    /** A run of this kind found a warm sandbox: others of it may follow. */
     note({ request, firstStep }: RunKind): void {
-      const kind = kindOf({ request, firstStep });
-      kinds.delete(kind);
-      kinds.set(kind, { request, firstStep });
-      const [oldest] = kinds.keys();
-      if (kinds.size > maxKinds && oldest !== undefined) kinds.delete(oldest);
+      kinds.set(kindOf({ request, firstStep }), { request, firstStep });
     },
 
     /** The next one that is due; `undefined` after a while without one. */
@@ -76,7 +73,7 @@ export function createRunFetcher(options: {
       const { claimedAt } = along;
       if (claim === undefined) return job && { job, claimedAt };
       if (job?.runId === claim.id) return { job, claim, claimedAt };
-      // Fetch and claim were sent anew, their connection broke: what is claimed had been fetched the first time.
+      // The connection broke, and fetch and claim were sent again: the claimed job was fetched the first time.
       await job?.handBack();
       const held = await queue.held(claim.id, along.fetch);
       return held && { job: held, claim, claimedAt };

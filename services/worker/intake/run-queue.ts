@@ -7,12 +7,12 @@ import type { RunOutline } from '../../../shared/stores/run-record.ts';
 import { within } from '../../../shared/within.ts';
 import { createWaitingFetch, type RunJob, RunWorker } from './waiting-fetch.ts';
 
-/** A job in this worker's hands. Exactly one of its three ends is called. */
+/** A job whose lock this worker has. Exactly one of `complete`, `handBack` and `delay` is called. */
 export type HeldJob = {
   runId: string;
   /** As the job carries it, if it does. */
   outline: RunOutline | undefined;
-  /** Nobody else was waiting when it came. */
+  /** The queue was empty before it came. */
   alone: boolean;
   /** The run has ended (or is gone): the job is done. */
   complete(): Promise<void>;
@@ -23,23 +23,23 @@ export type HeldJob = {
 };
 
 /**
- * A lock outlives its last renewal by this. Short, so that a dead worker's runs are taken over soon; long against
- * a pause of the event loop. Renewed at a third.
+ * How long a lock lasts without renewal. Short enough that a dead worker's runs are soon taken over, and long enough for a pause of
+ * the event loop. It is renewed after a third of this.
  */
 const lockMs = 10_000;
 
-/** A blocked fetch comes up for air so often; a job wakes it at once. */
+/** The longest that one fetch waits; a job that is added ends the wait at once. */
 const waitSeconds = 1;
 
 export type RunQueue = ReturnType<typeof createRunQueue>;
 
 /**
- * The worker's side of the queue of runs. Jobs are fetched by hand, one at a time, when the node has room: BullMQ's
- * own concurrency counts jobs, and runs differ in size.
+ * The worker's side of the queue of runs. Jobs are fetched one at a time, when the node has room. BullMQ's own concurrency is not used:
+ * it counts jobs, and runs differ in size.
  */
 export function createRunQueue(options: {
   redis: RedisConnection;
-  /** A connection of its own: what is sent over it waits until a job is there (waiting-fetch.ts). */
+  /** A connection of its own: commands on it wait until a job is there (waiting-fetch.ts). */
   ahead: RedisConnection;
   keys: Keys;
   workerId: string;
@@ -94,12 +94,12 @@ export function createRunQueue(options: {
   const delayedKey = bull.toKey('delayed');
 
   function fetch(token: string, along: (fetch: Fetch) => void): Promise<RunJob | undefined> {
-    // BullMQ knows how to wait for a time.
+    // With delayed jobs BullMQ itself waits, as it knows when the next one is due.
     if (!foundNone || someDelayed) return bull.getNextJob(token, { block: foundNone });
     return waiting.fetch(token, waitSeconds, () => along({ token, ...names }));
   }
 
-  /** After a pause of this process, or of Redis, its answer may be older than the lock of which it tells. */
+  /** After a pause of this process or of Redis, the lock that an answer speaks of may have expired. */
   async function isOurs(id: string, token: string, asked: number): Promise<boolean> {
     if (performance.now() - asked < lockMs / 2) return true;
     return (await bull.extendJobLocks([id], [token], lockMs)).length === 0;
@@ -112,12 +112,12 @@ export function createRunQueue(options: {
       try {
         await how();
       } catch (error) {
-        // The lock was lost on the way: the job is somebody else's, and the record's fence decides.
+        // The lock was lost meanwhile: another worker has the job, and the run's record says whose writes count.
         log.warn({ run: id, reason: (error as Error).message }, 'job could not be ended');
       }
     };
     return {
-      // As the gateway named it: what the job carries beside that may be anything, the id is what its lock is of.
+      // The job's id is the run's. What the job's data say is not relied on: its lock is held by this id.
       runId: id,
       outline: job.data?.outline ?? undefined,
       alone,
@@ -125,7 +125,7 @@ export function createRunQueue(options: {
       handBack: () =>
         end(async () => {
           await job.moveToWait(token);
-          // BullMQ wakes nobody for a job that has a priority and comes back, as it does for one that is added.
+          // BullMQ wakes no waiting worker for a job with a priority that comes back, as it does for one that is added.
           await redis.zadd(bull.toKey('marker'), 0, '0');
         }),
       delay: (ms) => end(() => job.moveToDelayed(Date.now() + ms, token)),
@@ -141,8 +141,8 @@ export function createRunQueue(options: {
     /**
      * The next job that is due; `undefined` after a while without one.
      *
-     * @param along called when nobody was waiting, as soon as this fetch is on its way: what it sends over `ahead` is carried out right
-     *   after it
+     * @param along called where the queue was empty, as soon as this fetch is sent. Redis carries out right after it what this sends over
+     *   `ahead`
      */
     async next(along: (fetch: Fetch) => void): Promise<HeldJob | undefined> {
       fetches += 1;
@@ -156,7 +156,7 @@ export function createRunQueue(options: {
       return hold(job, job.id, token, alone);
     },
 
-    /** A job that Redis gave to this fetch, although its answer did not say so: a connection broke, and it was asked again. */
+    /** A job that Redis gave to this fetch, but whose answer was lost with a connection. */
     async held(runId: string, { token }: Fetch): Promise<HeldJob | undefined> {
       const job: RunJob | undefined = await Job.fromId(bull, runId);
       if (job === undefined || !(await isOurs(runId, token, Number.NEGATIVE_INFINITY))) return undefined;

@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { isStoreError } from '../../../shared/store-errors.ts';
 import { emptyState, type RunHead } from '../../../shared/stores/run-record.ts';
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { ActiveRuns } from '../run/active-runs.ts';
-import { asProblem, type Execution, executeRun, type Outcome } from '../run/execute-run.ts';
+import { asProblem } from '../run/as-problem.ts';
+import type { Execution, Outcome } from '../run/attempt.ts';
+import { createUnstartedEnds, holderOf } from '../run/claimed.ts';
+import { executeRun } from '../run/execute-run.ts';
 import { createStop } from '../run/run-stop.ts';
 import type { DetachedExec } from '../services/detached-exec.ts';
 import type { Inside, ServiceInside } from '../services/inside.ts';
@@ -23,6 +27,7 @@ export function createServiceRuns(options: {
   log: Log;
 }) {
   const { runs, active, workerId, log } = options;
+  const unstarted = createUnstartedEnds({ runs, workerId, log });
 
   /** The run is the start of its program, and over with it. */
   async function startDetached(holder: Holder, head: RunHead, inside: Inside): Promise<Outcome> {
@@ -63,22 +68,9 @@ export function createServiceRuns(options: {
   async function attemptIn(runId: string, service: string, detached: boolean): Promise<Outcome> {
     const claimedAt = Date.now();
     const claim = await runs.claim(runId, workerId);
-    if (claim.verdict === 'gone' || claim.verdict === 'ended') return 'lost';
-    const { attempt } = claim;
-    if (claim.verdict === 'broken') {
-      log.error({ run: runId, reason: claim.reason }, 'run is broken');
-      await runs.endBroken(runId, undefined, { attempt, worker: workerId });
-      return 'finished';
-    }
+    if (claim.verdict !== 'claimed') return unstarted.asClaimed(claim, 'in_service');
     const { head } = claim;
-    const holder: Holder = { runId, tenant: head.tenant, attempt, worker: workerId };
-    const end = async (error: Problem | null): Promise<Outcome> => {
-      const state = { ...emptyState, error: error?.toBody() ?? null, finishedAt: new Date().toISOString() };
-      await runs.finish(holder, error === null ? 'cancelled' : 'errored', state, 0, head.createdAt);
-      return 'finished';
-    };
-    if (claim.verdict === 'cancelled') return end(null);
-    if (claim.verdict === 'lost') return end(lostWithItsWorker());
+    const holder = holderOf(claim, workerId);
     const stop = createStop();
     active.add(holder, stop);
     try {
@@ -97,7 +89,7 @@ export function createServiceRuns(options: {
       return await executeRun(executionIn(runId, inside), attemptOf, undefined);
     } catch (error) {
       if (isStoreError(error)) throw error;
-      if (error instanceof Problem) return await end(error);
+      if (error instanceof Problem) return await unstarted.withProblem(claim, error);
       await runs.endBroken(runId, asProblem(error, log, runId).toBody(), holder);
       return 'finished';
     } finally {
@@ -130,12 +122,8 @@ export function createServiceRuns(options: {
           if (!isStoreError(error) && (await endAnyhow(runId, error))) return;
           log.warn({ run: runId, reason: (error as Error).message }, 'a run in a service is tried again');
         }
-        await new Promise((resolve) => setTimeout(resolve, againAfterMs));
+        await sleep(againAfterMs);
       }
     },
   };
 }
-
-/** Its worker died, and the program may have run by then. */
-const lostWithItsWorker = () =>
-  new Problem('worker_lost', 'The worker was lost while the program ran: run it again.');

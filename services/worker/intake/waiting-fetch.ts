@@ -4,7 +4,7 @@ import type { RunOutline } from '../../../shared/stores/run-record.ts';
 
 export type RunJob = Job<{ id: string; outline?: RunOutline }>;
 
-/** Jobs whose data cannot be read are jobs all the same: without an outline, so that their runs are looked up. */
+/** A job whose data cannot be read is fetched without its outline, and its run is looked up. */
 export class RunWorker extends Worker {
   protected override createJob(data: JobJson, id: string): RunJob {
     return jobFrom(this, data, id);
@@ -19,7 +19,7 @@ function jobFrom(worker: Worker, data: JobJson, id: string): RunJob {
   }
 }
 
-/** What is asked for by one worker, and ended by another: over its connection, which does not wait. */
+/** Fetches jobs that another BullMQ worker ends, since this one's connection may be blocked. */
 class Asker extends Worker {
   readonly #ender: Worker;
 
@@ -33,17 +33,17 @@ class Asker extends Worker {
   }
 }
 
-/** A connection that has said nothing for so long after the end of a wait is broken, though nobody has heard of it. */
+/** A connection without an answer so long after the end of a wait is broken, although no error has come. */
 const silentMs = 5_000;
 
 /**
- * Waits for a job and fetches it. Both are sent at once, so Redis fetches in the moment in which the job is added, with the same write
- * to its disk, and before anybody has heard of it. To be woken first, and to ask then, was a round trip of every run.
+ * Waits for a job and fetches it. Both commands are sent at once, so Redis fetches the job at the moment it is added, with the same
+ * write to its disk. Waiting first and then asking cost each run one more round trip.
  *
- * The price: a worker that hangs, or is lost without its connection's end being noticed, is given one more job. Its lock runs
- * out like those of the others that it holds.
+ * The price: a worker that hangs, or is lost while its connection seems open, is given one more job. That job's lock expires like those
+ * of the others that it holds.
  *
- * @param connection its own: what is sent over it waits as long
+ * @param connection its own, since everything that is sent over it waits, too
  * @param ender ends the jobs, and renews their locks
  */
 export function createWaitingFetch(
@@ -60,12 +60,12 @@ export function createWaitingFetch(
 
     /**
      * @param seconds the longest wait
-     * @param along called as soon as the question is sent: what it sends over the same connection is carried out right after it
+     * @param along called as soon as the fetch is sent. Redis carries out right after it what this sends over the same connection
      */
     async fetch(token: string, seconds: number, along: () => void): Promise<RunJob | undefined> {
       const silence = setTimeout(
         () => {
-          // While it is being made anew it must be left alone: ioredis would give it up.
+          // A connection that is being made must be left alone: ioredis would not make it again.
           if (connection.status === 'ready') connection.disconnect(true);
         },
         seconds * 1000 + silentMs,
@@ -74,7 +74,7 @@ export function createWaitingFetch(
         const [, job] = await inOneWrite(connection, () => {
           const woken = connection.bzpopmin(marker, seconds);
           const asked: Promise<RunJob | undefined> = asker.getNextJob(token, { block: false });
-          // BullMQ has some promises to await before it sends.
+          // BullMQ awaits some promises before it sends (bullmq 6.7.0: package.json names exactly that version).
           process.nextTick(along);
           return Promise.all([woken, asked]);
         });

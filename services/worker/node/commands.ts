@@ -4,11 +4,11 @@ import type { OperationStore } from '../../../shared/stores/operations.ts';
 import type { WorkerCommand, WorkerStore } from '../../../shared/stores/workers.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
-import type { DetachedExec } from '../services/detached-exec.ts';
-import type { ServiceManager } from '../services/manager.ts';
-import type { ServiceRequests } from '../services/requests.ts';
 
+/** Pull progress goes to whoever follows the operation at most so often. */
 const progressMs = 250;
+
+type Command<Kind extends WorkerCommand['kind']> = Extract<WorkerCommand, { kind: Kind }>;
 
 type Done = { digest: string | null; removed?: boolean };
 
@@ -18,18 +18,21 @@ export function createCommands(options: {
   workers: WorkerStore;
   operations: OperationStore;
   engine: Engine;
-  images: ImageProvider;
+  images: Pick<ImageProvider, 'pull'>;
   imagesChanged: () => void;
-  services: Pick<ServiceManager, 'poke'>;
-  serviceRuns: { run(runId: string, service: string, detached?: boolean): Promise<void> };
-  detached: Pick<DetachedExec, 'look'>;
-  requests: ServiceRequests;
+  services: { poke(service: string): Promise<void> };
+  serviceRuns: { run(run: string, service: string, detached?: boolean): Promise<void> };
+  detached: { look(service: string): Promise<unknown> };
+  requests: {
+    logs(command: Command<'service-logs'>): Promise<void>;
+    file(command: Command<'service-file'>, signal: AbortSignal): Promise<void>;
+  };
   drain: () => void;
   log: Log;
 }) {
   const { workerId, operations, engine, log } = options;
   const stopping = new AbortController();
-  /** What is broken off when nobody waits for it any more, or when the worker stops. */
+  /** Operations that end early when nobody waits for them any more, or when the worker stops. */
   const underWay = new Map<string, { abort: AbortController; done: Promise<void> }>();
   let taking = false;
 
@@ -63,7 +66,7 @@ export function createCommands(options: {
           return { digest: null };
         });
       case 'service-file':
-        return breakable(command.operation, async (signal) => {
+        return reportStoppable(command.operation, async (signal) => {
           await options.requests.file(command, signal);
           return { digest: null };
         });
@@ -93,7 +96,10 @@ export function createCommands(options: {
     );
   }
 
-  async function breakable(operation: string, act: (signal: AbortSignal) => Promise<Done>): Promise<void> {
+  async function reportStoppable(
+    operation: string,
+    act: (signal: AbortSignal) => Promise<Done>,
+  ): Promise<void> {
     const abort = new AbortController();
     const done = report(operation, () => act(AbortSignal.any([abort.signal, stopping.signal])));
     underWay.set(operation, { abort, done });
@@ -115,7 +121,7 @@ export function createCommands(options: {
   }
 
   return {
-    /** Takes what waits, each on its own way. */
+    /** Takes all commands that wait; each is carried out by itself. */
     async takeAll(): Promise<void> {
       if (taking) return;
       taking = true;
@@ -131,7 +137,7 @@ export function createCommands(options: {
         taking = false;
       }
     },
-    /** Resolves when what was broken off has cleared away after itself. */
+    /** Resolves when the operations that it ends early have cleared away after themselves. */
     async stop(): Promise<void> {
       stopping.abort(new Error('the worker stops'));
       await Promise.allSettled([...underWay.values()].map(({ done }) => done));

@@ -3,8 +3,8 @@ import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Firewall } from '../network/firewall.ts';
 
 /**
- * What the kernel that runs and services share with this worker leaves open, as /proc says it: for `runlet doctor`. Read anew at each
- * call, since all of it can be set while a worker lives. `root`: where /proc and /sys are.
+ * How the kernel, which runs and services share with this worker, is set up, for `runlet doctor`. It is read from /proc at each call, since
+ * settings can change while a worker lives. `root`: where /proc and /sys are.
  */
 export function readHostFacts(firewall: HostFacts['firewall'], root = '/'): HostFacts {
   const text = (path: string): string | null => {
@@ -27,7 +27,7 @@ export function readHostFacts(firewall: HostFacts['firewall'], root = '/'): Host
     corePattern: text('proc/sys/kernel/core_pattern'),
     userNamespaces: userNamespaces(
       number('proc/sys/user/max_user_namespaces'),
-      // Debian's and Ubuntu's own switches.
+      // The first is Debian's own switch, the second Ubuntu's.
       flag('proc/sys/kernel/unprivileged_userns_clone'),
       flag('proc/sys/kernel/apparmor_restrict_unprivileged_userns'),
     ),
@@ -41,16 +41,16 @@ export function readHostFacts(firewall: HostFacts['firewall'], root = '/'): Host
 }
 
 const memoryV1 = 'sys/fs/cgroup/memory';
-/** There only where the kernel counts swap (`swapaccount=1`). cgroup v2 always does. */
+/** It exists only where the kernel counts swap (`swapaccount=1`). cgroup v2 always does. */
 const memsw = `${memoryV1}/memory.memsw.limit_in_bytes`;
 
 function userNamespaces(
-  most: number | null,
+  max: number | null,
   unprivileged: boolean | null,
   apparmorRestricts: boolean | null,
 ): HostFacts['userNamespaces'] {
-  if (most === null) return null;
-  if (most === 0) return 'none';
+  if (max === null) return null;
+  if (max === 0) return 'none';
   return unprivileged === false || apparmorRestricts === true ? 'restricted' : 'everybody';
 }
 
@@ -61,7 +61,7 @@ function swap(meminfo: string, counted: boolean, isV1: boolean): HostFacts['swap
   return isV1 && !counted ? 'not_counted' : 'counted';
 }
 
-/** Puts the firewall up and says what of it stands. */
+/** Sets up the firewall, and says which of its rules hold. */
 export async function firewallFacts(firewall: Firewall): Promise<HostFacts['firewall']> {
   const problem = await firewall.ensure().then(
     () => null,

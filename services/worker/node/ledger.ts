@@ -1,19 +1,30 @@
+import { within } from '../../../shared/within.ts';
+
 /** What a run reserves on its node from claim to removal. */
 export type Need = { memoryBytes: number; cpus: number };
 
-/** Room that was taken; given back in two parts, and twice is harmless. */
+/** Room that was taken. It is given back in two parts; to give it back again changes nothing. */
 export type Reservation = {
-  /** Nothing of the run computes any more. */
+  /** No program of the run runs any more. */
   releaseCpus(): void;
-  /** Its sandbox, and the memory that it held, is gone. */
+  /** Its sandbox is gone, and the memory that it held. */
   release(): void;
 };
+
+/** What a node's runs may reserve, where the operator does not say: memory is left for the engine itself. */
+export const capacityOf = (
+  env: { RUNLET_WORKER_MEMORY_BYTES: number; RUNLET_WORKER_CPUS: number; RUNLET_CPU_OVERCOMMIT: number },
+  engine: Need,
+): Need => ({
+  memoryBytes: env.RUNLET_WORKER_MEMORY_BYTES || Math.floor(engine.memoryBytes * 0.8),
+  cpus: (env.RUNLET_WORKER_CPUS || engine.cpus) * env.RUNLET_CPU_OVERCOMMIT,
+});
 
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
- * Reservations of a node's memory and CPU. First come, first served: a large run that waits for room is not
- * overtaken for ever by small ones, because the worker fetches no further job while one waits.
+ * Reservations of a node's memory and CPU, first come, first served: the worker fetches no other job while a run waits for room, so small
+ * runs cannot overtake a large one for ever.
  */
 export function createLedger(capacity: Need) {
   const used = { memoryBytes: 0, cpus: 0, runs: 0 };
@@ -36,10 +47,7 @@ export function createLedger(capacity: Need) {
     /** Resolves at the next release, or after `ms`; until then its caller counts as waiting. */
     async room(ms: number): Promise<void> {
       waiting += 1;
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, ms);
-      await Promise.race([changed.promise, late.promise]);
-      clearTimeout(timer);
+      await within(ms, changed.promise);
       waiting -= 1;
     },
 

@@ -1,23 +1,23 @@
 import type { Log } from '../../../shared/log.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
 import type { Engine } from '../engine/engine.ts';
-import { labelNames, ownerFrom } from '../labels.ts';
-import type { ActiveRuns } from '../run/active-runs.ts';
+import { labelNames, type Owner, ownerFrom } from '../labels.ts';
+import { reaperVerdict } from './reaper-verdict.ts';
 
 /** With a worker's life of 8 s (stores/workers.ts) nothing outlives its owner by more than about 10 s: promise G3. */
 const sweepMs = 2_000;
 
 /**
- * Removes containers and networks that nobody looks after: their worker is dead, or it is this one and holds them
- * no more. Only what carries all of this Runlet's labels and our name is touched: image labels are merged into a
- * container's, so a label alone proves nothing.
+ * Removes containers and networks that nobody looks after any more; reaper-verdict.ts decides which those are. Only what carries all
+ * of this Runlet's labels and our name is touched: image labels are merged into a container's, so a label alone proves nothing.
  */
 export function createReaper(options: {
   workerId: string;
   instance: string;
   engine: Engine;
   workers: WorkerStore;
-  active: ActiveRuns;
+  /** Runs that are under way. */
+  active: { holds(run: string, attempt: number): boolean };
   /** Sandboxes made ahead, and those of them that are in use. */
   warm: { holds(id: string): boolean };
   /** Containers by which images are looked into. */
@@ -25,11 +25,27 @@ export function createReaper(options: {
   services: { isOrphan(id: string): Promise<boolean> };
   log: Log;
 }) {
-  const { engine, log, active } = options;
+  const { engine, log } = options;
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> | undefined;
-  /** Ours that nobody held at the last look: a run may be between its claim and its container. */
+  /** What of this worker's own nobody held at the last look. */
   let unheldBefore = new Set<string>();
+
+  /** Whether this worker still wants what is its own. */
+  function isHeld(owner: Owner): boolean {
+    switch (owner.of) {
+      case 'run':
+        return options.active.holds(owner.owner.run, owner.owner.attempt);
+      case 'warm':
+        return options.warm.holds(owner.owner.warm);
+      case 'look':
+        return options.looks.holds(owner.owner.look);
+      case 'service':
+        return false;
+      default:
+        return owner satisfies never;
+    }
+  }
 
   async function sweep(): Promise<void> {
     const mine = { [labelNames.instance]: options.instance };
@@ -49,23 +65,19 @@ export function createReaper(options: {
       if (id !== options.workerId) alive.set(id, await options.workers.alive(id));
     }
     const unheld = new Set<string>();
-    for (const { id, name, owner: whose, remove } of found) {
-      const { worker } = whose.owner;
-      if (whose.of === 'service') {
-        // A service outlives its worker: whoever comes next on this engine adopts it.
-        if (!(await options.services.isOrphan(whose.owner.service))) continue;
-      } else if (worker === options.workerId) {
-        const held =
-          whose.of === 'run'
-            ? active.holds(whose.owner.run, whose.owner.attempt)
-            : whose.of === 'warm'
-              ? options.warm.holds(whose.owner.warm)
-              : options.looks.holds(whose.owner.look);
-        if (held) continue;
-        unheld.add(id);
-        if (!unheldBefore.has(id)) continue;
-      } else if (alive.get(worker)) continue;
-      log.warn({ ...whose.owner, name }, 'orphan removed');
+    for (const { id, name, owner, remove } of found) {
+      const isOurs = owner.owner.worker === options.workerId;
+      const verdict = reaperVerdict({
+        of: owner.of,
+        isOurs,
+        isHeld: isOurs && isHeld(owner),
+        wasUnheld: unheldBefore.has(id),
+        ownerLives: isOurs || alive.get(owner.owner.worker) === true,
+        isServiceOrphan: owner.of === 'service' && (await options.services.isOrphan(owner.owner.service)),
+      });
+      if (verdict !== 'keep' && isOurs) unheld.add(id);
+      if (verdict !== 'remove') continue;
+      log.warn({ ...owner.owner, name }, 'orphan removed');
       await remove().catch((error: Error) => {
         log.warn({ name, reason: error.message }, 'orphan could not be removed');
       });

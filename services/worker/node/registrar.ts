@@ -3,12 +3,9 @@ import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
 import type { Log } from '../../../shared/log.ts';
 import { heartbeatMs, type WorkerStore } from '../../../shared/stores/workers.ts';
-import type { DiskQuotas, Engine, EngineInfo } from '../engine/engine.ts';
-import type { ImageSummary } from '../engine/images.ts';
+import type { Engine, EngineInfo } from '../engine/engine.ts';
+import { createEngineWatch } from './engine-watch.ts';
 import type { Ledger } from './ledger.ts';
-
-/** The list of images is read anew so often, and after each pull; facts of the machine too. */
-const imagesEveryMs = 30_000;
 
 /** Says every two seconds that this worker lives, what it has and what of it is in use. */
 export function createRegistrar(options: {
@@ -21,60 +18,33 @@ export function createRegistrar(options: {
   workers: WorkerStore;
   ledger: Ledger;
   egress: boolean;
-  /** What all runs have; `null`: none has another's. */
+  /** The user that all runs have; `null`: each has its own. */
   runUser: string | null;
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
   disksSeen: boolean;
-  /** Whom its pulls may lead to beside public addresses, with an engine that is set up so. */
+  /** The registries that it may pull from beside public ones, with an engine that is set up so. */
   registries: (engine: EngineInfo) => string[];
   warm: () => Worker['warm'];
   draining: () => boolean;
-  /** It was away, and answers again: it may be another one, with other runtimes. */
+  /** The engine was away, and answers again: it may be another one, with other runtimes. */
   onEngineBack: () => void;
   log: Log;
 }) {
-  const { engine, workers, log } = options;
+  const { workers, log } = options;
   const startedAt = new Date().toISOString();
-  let info: EngineInfo | undefined;
-  let quotas: DiskQuotas | undefined;
-  let engineAnswers = false;
-  let images: ImageSummary[] = [];
+  const watch = createEngineWatch({ engine: options.engine, onBack: options.onEngineBack, log });
   let host: HostFacts | null | undefined;
-  let imagesReadAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
-  async function lookAtEngine(): Promise<void> {
-    try {
-      const isBack = info !== undefined && !engineAnswers;
-      if (info === undefined || !engineAnswers) {
-        info = await engine.info();
-        quotas = await engine.diskQuotas({ again: isBack });
-      } else await engine.ping();
-      if (isBack) options.onEngineBack();
-      if (!engineAnswers) log.info({ engine: info.version }, 'engine answers');
-      engineAnswers = true;
-    } catch (error) {
-      if (engineAnswers) log.error({ reason: (error as Error).message }, 'engine does not answer');
-      engineAnswers = false;
-      return;
-    }
-    if (Date.now() - imagesReadAt < imagesEveryMs) return;
-    imagesReadAt = Date.now();
-    images = await engine.images.list().catch(() => images);
-    const seen = lookAtHost().catch((error: Error) =>
-      log.warn({ reason: error.message }, 'the machine cannot be looked at'),
-    );
-    // Later no heartbeat waits for it: other tools may hold the lock of the firewall's rules.
-    if (host === undefined) await seen;
-  }
-
   async function lookAtHost(): Promise<void> {
-    const now = await options.host();
-    const lacks = (facts: HostFacts | null | undefined) =>
-      facts?.firewall && (facts.firewall.connections === null || !facts.firewall.localUsersKeptOut);
-    if (lacks(now) && !lacks(host))
+    const now = await options.host().catch((error: Error) => {
+      log.warn({ reason: error.message }, 'the machine cannot be looked at');
+      return undefined;
+    });
+    if (now === undefined) return;
+    if (lacksRules(now) && !lacksRules(host))
       log.warn(
         { firewall: now?.firewall },
         'the firewall does not hold all that it should: see `runlet doctor`',
@@ -83,27 +53,21 @@ export function createRegistrar(options: {
   }
 
   async function beat(): Promise<void> {
-    await lookAtEngine();
+    const { imagesRead } = await watch.look();
+    if (imagesRead) {
+      const seen = lookAtHost();
+      // Later no heartbeat waits for it: other tools may hold the lock of the firewall's rules.
+      if (host === undefined) await seen;
+    }
+    const info = watch.info();
     if (info === undefined) return;
     const disk = await statfs(options.dataDir).catch(() => undefined);
     const worker: Worker = {
       id: options.id,
       name: options.name,
-      status: !engineAnswers ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
+      status: !watch.answers() ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
       version: options.version,
-      engine: {
-        id: info.id,
-        name: info.name,
-        version: info.version,
-        apiVersion: info.apiVersion,
-        runcVersion: info.runcVersion,
-        storageDriver: info.storageDriver,
-        cgroupVersion: info.cgroupVersion,
-        os: info.os,
-        architecture: info.architecture,
-        kernel: info.kernel,
-        userNamespace: info.userNamespace,
-      },
+      engine: engineFacts(info),
       isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
       egress: options.egress,
       capacity: options.ledger.capacity,
@@ -113,11 +77,11 @@ export function createRegistrar(options: {
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
       host: host ?? null,
       disksSeen: options.disksSeen,
-      diskQuotas: quotas,
+      diskQuotas: watch.quotas(),
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };
-    await workers.beat(worker, images, options.registries(info));
+    await workers.beat(worker, watch.images(), options.registries(info));
   }
 
   const beatOnce = () => {
@@ -135,11 +99,12 @@ export function createRegistrar(options: {
     },
     beatOnce,
     imagesChanged(): void {
-      imagesReadAt = 0;
+      watch.imagesChanged();
       void beatOnce();
     },
-    engineAnswers: () => engineAnswers,
+    engineAnswers: watch.answers,
     info: (): EngineInfo => {
+      const info = watch.info();
       if (info === undefined) throw new Error('the engine has not answered yet');
       return info;
     },
@@ -150,3 +115,24 @@ export function createRegistrar(options: {
     },
   };
 }
+
+/** What of an engine is shown. */
+const engineFacts = (info: EngineInfo): Worker['engine'] => ({
+  id: info.id,
+  name: info.name,
+  version: info.version,
+  apiVersion: info.apiVersion,
+  runcVersion: info.runcVersion,
+  storageDriver: info.storageDriver,
+  cgroupVersion: info.cgroupVersion,
+  os: info.os,
+  architecture: info.architecture,
+  kernel: info.kernel,
+  userNamespace: info.userNamespace,
+});
+
+/** The firewall is up, and without some of its rules. */
+const lacksRules = (facts: HostFacts | null | undefined): boolean => {
+  const firewall = facts?.firewall;
+  return firewall != null && (firewall.connections === null || !firewall.localUsersKeptOut);
+};

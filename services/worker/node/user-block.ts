@@ -12,14 +12,14 @@ import {
   type UserRange,
 } from '../sandbox/users/run-users.ts';
 
-/** More live workers than any Runlet has. */
+/** More than the workers of any Runlet. */
 const maxTries = 2_000;
 const usualRenewMs = 10_000;
 
 /**
- * A block of users for one worker's life. No other worker of this Runlet has it, whatever its engine (two engines may run on one kernel):
- * it is claimed in Redis. The first that is asked for follows from the Runlet's name, so that another Runlet on the machine, whose claims
- * nobody here sees, begins elsewhere; and one that any container on the engine has a user of is not taken, whoever left that there.
+ * A block of users for one worker's life. It is claimed in Redis, so that no other worker of this Runlet has it, on any engine: two
+ * engines may share a kernel. Another Runlet on the machine has a Redis of its own; so the search begins at a block that follows from the
+ * Runlet's name, and a block is not taken while any container on the engine has one of its users.
  */
 export async function claimUserBlock(options: {
   store: UserBlockStore;
@@ -56,7 +56,7 @@ export async function claimUserBlock(options: {
   async function renew(): Promise<void> {
     try {
       if (await store.renew(index, options.workerId)) return;
-      log.warn('another worker has this one’s users: taking others');
+      log.warn('another worker has claimed this one’s users: others are taken');
       index = await claim();
     } catch (error) {
       log.warn({ reason: (error as Error).message }, 'the claim on users could not be renewed');
@@ -64,7 +64,7 @@ export async function claimUserBlock(options: {
   }
 
   return {
-    /** Leaves the block to others; while a container has one of its users it is left to run out instead. */
+    /** Gives the block back. While a container has one of its users, the claim is left to expire instead. */
     async leave(): Promise<void> {
       clearInterval(timer);
       if (users.allFree()) await store.leave(index, options.workerId);

@@ -3,7 +3,7 @@ import type { Stop, StopCause } from './run-stop.ts';
 
 export type ActiveRuns = ReturnType<typeof createActiveRuns>;
 
-/** The runs in this worker's hands, and the word that ends them. */
+/** The runs that this worker is executing, and how to end them. */
 export function createActiveRuns() {
   const active = new Map<string, { holder: Holder; stop: Stop }>();
   return {
@@ -13,7 +13,7 @@ export function createActiveRuns() {
     remove(runId: string): void {
       active.delete(runId);
     },
-    /** Whether this attempt is in hand: its container is no orphan. */
+    /** Whether this attempt is being executed: its container is no orphan. */
     holds: (runId: string, attempt: number) => active.get(runId)?.holder.attempt === attempt,
     has: (runId: string) => active.has(runId),
     holders: () => [...active.values()].map((entry) => entry.holder),

@@ -1,55 +1,57 @@
 import { artifactKey, type BlobStore } from '../../../shared/blobs/blob-store.ts';
 import { parseGlobs } from '../../../shared/globs.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { RunState } from '../../../shared/stores/run-record.ts';
 import type { Holder } from '../../../shared/stores/runs.ts';
 import { type InitSession, StartFailed } from '../sandbox/init/session.ts';
 import { pathAsText } from './path-as-text.ts';
+import type { RunProgress } from './run-progress.ts';
 import type { Stop } from './run-stop.ts';
 
 export type CollectArtifacts = (
   holder: Holder,
   session: InitSession,
   globs: string[],
-  state: RunState,
+  progress: RunProgress,
   stop: Stop,
 ) => Promise<void>;
 
-/** A work folder with more files than this is not looked through further. */
+/** In a work folder with more files than this, only so many are looked at. */
 const maxListed = 20_000;
 
 /**
- * Keeps the files that the globs name, in order of their paths, until one of the bounds is reached. Where one is not kept, for a bound,
- * because the run's own user may not read it, or for a name that is no UTF-8 (which no answer could tell and no URL ask for), the
- * run's `error` says so, whatever its status. Globs are held against such a name as it reads, with U+FFFD for what is no character.
+ * Keeps the files that the globs name, in order of their paths, until a bound is reached. The run's `error` says where a file is not
+ * kept, whatever the run's status: for a bound, because the run's own user may not read it, or because its name is not UTF-8, so that no
+ * JSON and no URL can hold it. A glob is matched against such a name with U+FFFD in place of its invalid bytes.
  *
- * A run that is cancelled meanwhile is not waited for. One whose worker is shutting down is: its program has ended, and need not run again.
+ * It ends early when the run is cancelled, but not when the worker shuts down: the program has ended, and need not run again.
  */
 export function artifactCollector(
   blobs: BlobStore,
   bounds: { count: number; bytes: number },
 ): CollectArtifacts {
-  return async (holder, session, globs, state, stop) => {
+  return async (holder, session, globs, progress, stop) => {
     const wanted = parseGlobs(globs);
     const { files, unnamed, truncated } = await session.list(maxListed);
     const found = files
       .filter(({ path }) => wanted.test(path))
       .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
     let left = bounds.bytes;
+    let count = 0;
     let over = truncated;
     const unreadable: string[] = [];
     const broken = brokenOff(stop);
     for (const { path, sizeBytes } of found) {
-      if (state.artifacts.length >= bounds.count || sizeBytes > left) {
+      if (count >= bounds.count || sizeBytes > left) {
         over = true;
         break;
       }
-      const key = artifactKey(holder.tenant, holder.runId, holder.attempt, state.artifacts.length);
+      const key = artifactKey(holder.tenant, holder.runId, holder.attempt, count);
       const source = readable(session, path);
       try {
         const kept = await Promise.race([blobs.put(key, source.bytes()), broken]);
         left -= kept.sizeBytes;
-        state.artifacts.push({ path, ...kept });
+        count += 1;
+        progress.artifactKept({ path, ...kept });
       } catch (error) {
         if (!source.failed()) throw error;
         unreadable.push(path);
@@ -73,14 +75,11 @@ export function artifactCollector(
       why.push(`${many}${nameless.sort()[0]} ${has} no UTF-8. Have the program name them in UTF-8.`);
     }
     if (why.length > 0)
-      state.error = new Problem(
-        'artifact_limit',
-        `Not all artifacts were kept: ${why.join(' And ')}`,
-      ).toBody();
+      progress.failed(new Problem('artifact_limit', `Not all artifacts were kept: ${why.join(' And ')}`));
   };
 }
 
-/** A file's bytes; `failed` says whether it could not be read, whatever became of that error on its way through a blob store. */
+/** A file's bytes. `failed` says whether it could not be read: a blob store may wrap the error. */
 function readable(session: InitSession, path: string) {
   let failed = false;
   return {
@@ -96,7 +95,7 @@ function readable(session: InitSession, path: string) {
   };
 }
 
-/** Rejects when nobody waits for the run's artifacts any more. */
+/** Rejects when the run is stopped, unless its worker shuts down. */
 function brokenOff(stop: Stop): Promise<never> {
   const broken = new Promise<never>((_, reject) => {
     const look = () => {

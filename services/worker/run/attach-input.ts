@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Keys } from '../../../shared/keys.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { RedisConnection } from '../../../shared/redis.ts';
@@ -5,13 +6,13 @@ import { type AttachMessage, consumeAttach, readAttach, sizeWaiting } from '../.
 import type { RunningStep } from '../sandbox/init/session.ts';
 
 export type AttachInput = {
-  /** Carries what attached clients send to a running step; the answer ends that. */
+  /** Gives a running step what attached clients send. Call the answer to end that. */
   carry(runId: string, step: RunningStep): () => void;
-  /** What a client that attached before the program was started has said of its terminal. */
+  /** The size of the terminal of a client that attached before the program was started. */
   size(runId: string): Promise<{ cols: number; rows: number } | undefined>;
 };
 
-/** A blocked read comes up for air so often. */
+/** The longest that one read waits for input; then it is repeated. */
 const blockMs = 5_000;
 const againMs = 200;
 
@@ -31,7 +32,7 @@ export function attachInputFrom(options: {
       const taken = await readAttach(connection, keys, runId, after, blockMs);
       for (const { id, message } of taken) {
         if (!open) return;
-        // Resolves when the init has room: until then nothing is consumed, and whoever sends waits.
+        // It waits until the init has room. Nothing is consumed until then, so the sender waits too.
         await give(step, message);
         await consumeAttach(redis, keys, runId, [id]);
         after = id;
@@ -42,7 +43,7 @@ export function attachInputFrom(options: {
         await carry().catch(async (error: Error) => {
           if (!open) return;
           log.warn({ run: runId, reason: error.message }, 'input could not be read');
-          await new Promise((resolve) => setTimeout(resolve, againMs));
+          await sleep(againMs);
         });
       }
     };

@@ -1,8 +1,19 @@
 import { Problem } from '../../../shared/problems.ts';
+import type { StepLimit } from '../../../shared/run-states.ts';
 import { compileStep, type RunHead } from '../../../shared/stores/run-record.ts';
-import type { LimitedStep } from './run-steps.ts';
 
-/** What a run is told whose decisive step was ended by a limit: which, what it was, what to do. Pure. */
+/** A step that one of its limits ended. */
+export type LimitedStep = {
+  name: string;
+  limit: StepLimit;
+  wallMs: number;
+  /** The limit was not its own but that of all steps together: what the run may leave in Redis. */
+  byRun: boolean;
+  /** It was ended for what the kernel held for it, which its memory limit does not count. */
+  uncounted: boolean;
+};
+
+/** What the user is told where a limit ended the run: which limit, how large it was, what to do. Pure. */
 export function limitProblem(
   { name, limit, wallMs, byRun, uncounted }: LimitedStep,
   {

@@ -3,15 +3,15 @@ import type { NewEvent } from '../../../shared/stores/runs.ts';
 import { incompleteTail, wholeCharacters } from '../../../shared/utf8.ts';
 import type { OutputChunk } from '../engine/streams.ts';
 
-/** One entry of the run's stream holds so much output at the most. */
+/** The largest entry of the run's stream. */
 const entryBytes = 64 * 1024;
-/** So much may wait for Redis; then the program waits. This bounds the worker's memory, whatever is written. */
-const pendingMost = 4 * entryBytes;
+/** When more output than this waits for Redis, the program waits, so that the worker's memory stays bounded. */
+const maxPendingBytes = 4 * entryBytes;
 
 /**
- * A program that writes byte by byte must not fill Redis with entries: the more it has written, the longer small
- * writes are gathered. Large ones go at once. At the last step, a day of dribbling makes under a million entries. The
- * first moments are waited for because a program that only speaks and ends then costs one write, its end included.
+ * A program that writes byte by byte must not fill Redis with entries. So small writes are gathered before they are sent, and the more
+ * entries there are, the longer; large writes are sent at once. With the longest wait a program makes less than a million entries a day.
+ * Even the first writes wait a little: the output of a short program then goes to Redis in one write with its end.
  */
 const gathering = [
   { afterEntries: 200, ms: 2 },
@@ -24,8 +24,8 @@ type Pending = { type: 'stdout' | 'stderr'; step: string; data: Buffer };
 export type OutputSink = ReturnType<typeof createOutputSink>;
 
 /**
- * Takes a run's output in order, step by step, keeps exactly the first bytes of each step up to its limit and to what is left of the
- * run's, and writes it to the run's stream: one write on its way at a time, what comes meanwhile goes with the next.
+ * Takes a run's output in order, step by step. Of each step it keeps exactly the first bytes, up to the step's limit and to what is left
+ * of the run's limit, and writes them to the run's stream. One write is under way at a time; what comes meanwhile goes with the next.
  */
 export function createOutputSink(options: {
   /** Of all steps together: a run may have a thousand of them, each with a limit of its own. */
@@ -34,7 +34,7 @@ export function createOutputSink(options: {
   onLost: () => void;
 }) {
   const carry = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
-  /** Whether all that the step has written there up to the carry is text. */
+  /** Whether all output of the step so far is valid UTF-8, apart from the bytes in `carry`. */
   const isText = { stdout: true, stderr: true };
   let step = '';
   let room = 0;
@@ -61,7 +61,7 @@ export function createOutputSink(options: {
     }
     for (let rest = data; rest.length > 0; ) {
       const piece = rest.length > entryBytes ? wholeCharacters(rest.subarray(0, entryBytes)) : rest;
-      // A copy: a slice would hold the whole buffer that it was read into.
+      // A copy: a slice would keep the whole buffer, of which it is a part, in memory.
       pending.push({ type, step, data: Buffer.from(piece) });
       rest = rest.subarray(piece.length);
     }
@@ -76,7 +76,7 @@ export function createOutputSink(options: {
         clearTimeout(timer);
         pause = Promise.withResolvers();
       }
-      // What is left at the end goes with the run's end.
+      // What is left then is written together with the run's end.
       if (ending) return;
       const batch = pending;
       pending = [];
@@ -89,7 +89,7 @@ export function createOutputSink(options: {
     }
   };
   const flushed = async () => {
-    // What came while the last write was on its way is written before this resolves.
+    // Output that came during the last write is written, too, before this resolves.
     while ((pending.length > 0 && !ending) || flushing !== undefined) {
       flushing ??= flush().finally(() => {
         flushing = undefined;
@@ -99,7 +99,7 @@ export function createOutputSink(options: {
   };
 
   return {
-    /** What comes from now on is this step's; `whenFull` is called once when there is more of it than `limitBytes`, or than is left of the run’s. */
+    /** Output from now on is this step's. `whenFull` is called once, when it is more than `limitBytes` or than is left of the run's limit. */
     begin(name: string, limitBytes: number, whenFull: () => void): void {
       step = name;
       room = Math.min(limitBytes, options.maxBytes - keptBytes);
@@ -117,7 +117,7 @@ export function createOutputSink(options: {
       room -= kept.length;
       keptBytes += kept.length;
       const whole = carry[chunk.stream].length > 0 ? Buffer.concat([carry[chunk.stream], kept]) : kept;
-      // A character that is not all there waits for the rest, so that events are text wherever the output is.
+      // The beginning of a character waits for its other bytes, so that each event of a text is text.
       const complete = whole.length - incompleteTail(whole);
       carry[chunk.stream] = Buffer.from(whole.subarray(complete));
       push(chunk.stream, whole.subarray(0, complete));
@@ -126,19 +126,19 @@ export function createOutputSink(options: {
         onLimit();
       }
       const done = flushed();
-      if (pendingBytes <= pendingMost) return;
+      if (pendingBytes <= maxPendingBytes) return;
       stalled = true;
       await done;
       stalled = false;
     },
 
-    /** Whether it is Redis that is being waited for, not the program. */
+    /** Whether the program waits for Redis. */
     stalled: () => stalled,
 
     /**
-     * The step is over; whether something of it was cut. Of text that was `stopped`, by a limit or by somebody, the beginning of a
-     * character at its end is cut too: it is there because of us. What a program that ended by itself has written stays as it is,
-     * and so does what is no text.
+     * The step is over. The answer says whether some of its output was cut. Where the step was `stopped` and its output is text, an
+     * incomplete character at its end is cut, since the program could not write the rest. Output of a program that ended by itself, and
+     * output that is not text, stays as it is.
      */
     endStep({ stopped }: { stopped: boolean }): { truncated: boolean } {
       const ours = stopped || truncated;
@@ -155,7 +155,7 @@ export function createOutputSink(options: {
       return { truncated };
     },
 
-    /** The run is over: what is yet to be written, for the caller to write with its end. */
+    /** The run is over. `rest` is not yet written: the caller writes it with the run's end. */
     async end(): Promise<{ keptBytes: number; rest: NewEvent[] }> {
       ending = true;
       pause.resolve();

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Names may be thousands of bytes long; whoever knows so much of one finds it. */
+/** Names may be thousands of bytes long; this much of one is enough to find it. */
 const maxCharacters = 200;
 const longestCharacter = 4;
 
 /**
- * A path as part of a sentence, whatever its bytes: `\xe9` stands for one that is no part of a UTF-8 character, or of one that would
- * move a cursor, and `\\` for a backslash. The end of a long one is left out.
+ * A path as part of a sentence, whatever its bytes. `\xe9` stands for a byte that is not valid UTF-8 or that belongs to a control
+ * character, and `\\` for a backslash. The end of a long path is left out.
  */
 export function pathAsText(path: Buffer): string {
   const characters: string[] = [];

@@ -1,28 +1,24 @@
 import { stackOf } from '../../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import { findLanguage, type Language, languageEnv } from '../../../shared/languages/index.ts';
+import { languageEnv } from '../../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
 import { compileStep } from '../../../shared/stores/run-record.ts';
 import type { ImageInfo } from '../engine/images.ts';
+import { languageOf } from '../images/image-of.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { programEnvironment } from '../sandbox/program/environment.ts';
 import { workdirFor } from '../sandbox/program/folders.ts';
 import type { ProgramStep } from './run-steps.ts';
 
-/** What the init of a sandbox is told: everything resolved against the image. */
+/** What the init of a sandbox is told: nothing of it depends on the image any more. */
 export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[] };
 
-/** Of a PTY whose size nobody has said. */
+/** The size of a terminal for which no client has given one. */
 const usualTerminal = { cols: 80, rows: 24 };
-
-/** The image that a request names, or that of its language. */
-export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string {
-  return request.image ?? languageOf(request)?.image ?? '';
-}
 
 /**
  * Pure. Throws a Problem `image_without_command`.
- * @param folders null: within a container that somebody else made, whose environment and home it has, and no folder of ours
+ * @param folders `null`: it runs in a service's container, with the environment and home that are there, and without folders of its own
  */
 export function planRun(
   request: RunRequest,
@@ -46,7 +42,7 @@ export function planRun(
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
-      // A service's container has been given its own.
+      // A service's container has its own stack limit.
       stackBytes: folders === null ? undefined : stackOf(limits),
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
@@ -62,10 +58,4 @@ const sizeOf = ({ cols, rows }: RunRequest) =>
 function commandOf(request: RunRequest, image: ImageInfo): string[] {
   const { entrypoint, command } = resolveCommand(request, image, request.image ?? image.id);
   return [...entrypoint, ...command];
-}
-
-/** `undefined` where it names none, or one that this worker does not have. */
-export function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
-  const found = request.language === undefined ? undefined : findLanguage(request.language);
-  return found !== undefined && !('fault' in found) ? found.language : undefined;
 }

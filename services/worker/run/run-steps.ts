@@ -1,15 +1,14 @@
 import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
-import type { StepLimit, TerminalStatus } from '../../../shared/run-states.ts';
-import { compileStep, newStep, type RunState, type StepState } from '../../../shared/stores/run-record.ts';
 import type { RunningStep, StepEnd, StepSpec } from '../sandbox/init/session.ts';
-import { judgeExit } from '../sandbox/program/exit.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { type AfterStep, afterLoss, afterStep, type StepFacts, type StepsVerdict } from './after-step.ts';
 import type { OutputSink } from './output-sink.ts';
+import type { RunProgress } from './run-progress.ts';
 import { type Stop, Stopped } from './run-stop.ts';
 
-/** One program to run in a sandbox, everything resolved. */
+/** One program to run in a sandbox. */
 export type ProgramStep = {
   name: string;
   argv: string[];
@@ -25,7 +24,7 @@ export type ProgramStep = {
   outputBytes: number;
 };
 
-/** What the init is told of it. */
+/** The same as the init takes it. */
 export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   argv: step.argv,
   env: step.env,
@@ -38,97 +37,59 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   ...(step.tty && { tty: step.tty }),
 });
 
-/** How a run ended, and which of its steps decided that. */
-export type StepsVerdict = {
-  status: TerminalStatus;
-  exitCode: number | null;
-  signal: string | null;
-  ended?: LimitedStep;
-};
-
-/** A step that one of its limits ended. */
-export type LimitedStep = {
-  name: string;
-  limit: StepLimit;
-  wallMs: number;
-  /** It was not its own limit but that of all steps together: what the run may leave in the store. */
-  byRun: boolean;
-  /** It was what the kernel held for it, beside what its memory limit counts. */
-  uncounted: boolean;
-};
-
-/** The init ends a step at its limit; if it is not heard of so long after, the container is killed. */
+/** The init ends a step at its limit. If it does not say so within this time, the container is killed. */
 const initGraceMs = 1_000;
 
 /**
- * Runs the steps one after another and notes each in the state. The verdict is that of the first step that did not
- * succeed; after a compile that failed, and after a stop, nothing more is run. Rejects with a Problem when a step
- * could not be started, or with the stop's reason.
+ * Runs the steps one after another and notes each in the run's progress. The verdict is that of the first step that did not succeed;
+ * what follows a step is decided in after-step.ts. Rejects with a Problem when a step could not be started, or with the stop's reason.
  */
 export async function runSteps(options: {
   sandbox: Sandbox;
   steps: ProgramStep[];
-  state: RunState;
+  progress: RunProgress;
   sink: OutputSink;
   stop: Stop;
-  /** Called when a step has been executed; answers what undoes it at the step's end. */
+  /** Called when a step's program has been started. What it answers is called at the step's end. */
   onStarted?: (step: ProgramStep, running: RunningStep) => (() => void) | undefined;
   log: Log;
 }): Promise<StepsVerdict> {
-  const { state, stop } = options;
-  let verdict: StepsVerdict | undefined;
+  let decisive: StepsVerdict | undefined;
   for (const step of options.steps) {
-    stop.signal.throwIfAborted();
-    const noted = newStep(step.name);
-    // The first is there already: the run was moved to `running` with it.
-    if (state.steps.at(-1)?.name === step.name) state.steps.pop();
-    state.steps.push(noted);
-    const one = await runStep(step, noted, options);
-    if (one.status !== 'succeeded') verdict ??= one;
-    if (stop.cause() !== undefined) return one;
-    if (step.name === compileStep && one.status !== 'succeeded') return one;
+    options.stop.signal.throwIfAborted();
+    options.progress.stepBegan(step.name);
+    const { follows, verdict } = await runStep(step, options);
+    // It may have been stopped since then.
+    if (follows === 'end' || options.stop.cause() !== undefined) return verdict;
+    if (verdict.status !== 'succeeded') decisive ??= verdict;
   }
-  return verdict ?? { status: 'succeeded', exitCode: 0, signal: null };
+  return decisive ?? { status: 'succeeded', exitCode: 0, signal: null };
 }
 
 async function runStep(
   step: ProgramStep,
-  noted: StepState,
-  { sandbox, state, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
-): Promise<StepsVerdict> {
-  let full = false;
-  let byRun = false;
+  { sandbox, progress, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
+): Promise<Exclude<AfterStep, { follows: 'give_up' }>> {
+  let outputOver: StepFacts['outputOver'];
   let writtenBytes = 0;
   const running = sandbox.session.exec(stepSpecOf(step), (chunk) => {
     writtenBytes += chunk.data.length;
     return sink.accept(chunk);
   });
   sink.begin(step.name, step.outputBytes, () => {
-    full = true;
-    byRun = writtenBytes <= step.outputBytes;
+    outputOver = writtenBytes <= step.outputBytes ? 'run' : 'step';
     running.kill();
   });
   if (step.stdin !== undefined)
     void running.stdin.write(step.stdin).then(() => {
       if (!step.stdinOpen) running.stdin.end();
     });
+  const endStep = (interrupted: boolean) => {
+    if (sink.endStep({ stopped: interrupted }).truncated) progress.outputCut();
+  };
 
-  const killContainer = () => {
-    sandbox.kill().catch((error: Error) => log.warn({ reason: error.message }, 'container was not killed'));
-  };
-  let hard: NodeJS.Timeout | undefined;
-  const kill = () => {
-    running.kill();
-    hard ??= setTimeout(killContainer, initGraceMs);
-  };
-  if (stop.signal.aborted) kill();
-  else stop.signal.addEventListener('abort', kill, { once: true });
-  const onLate = () => {
-    // The end of a program whose output waits for Redis is not heard of yet.
-    if (sink.stalled()) late = setTimeout(onLate, initGraceMs);
-    else stop.stop('timeout');
-  };
-  let late = setTimeout(onLate, step.wallMs + initGraceMs);
+  const leaveStop = killOnStop(running, sandbox, stop, log);
+  const leaveClock = stopWhenLate(step.wallMs, sink, stop);
   let undo: (() => void) | undefined;
   let end: StepEnd | undefined;
   try {
@@ -137,80 +98,85 @@ async function runStep(
     end = await running.ended;
   } catch (error) {
     if (stop.cause() === undefined) {
-      if (sink.endStep({ stopped: true }).truncated) state.outputTruncated = true;
-      throw await whyLost(error, sandbox, step, noted);
+      endStep(true);
+      throw await whyLost(error, sandbox, step, progress);
     }
   } finally {
-    clearTimeout(late);
-    clearTimeout(hard);
-    stop.signal.removeEventListener('abort', kill);
+    leaveClock();
+    leaveStop();
     undo?.();
   }
-  const cause = stop.cause();
-  if (cause === 'shutdown') throw new Stopped('shutdown');
-  const exitCode = end?.exitCode ?? null;
-  const verdict = judgeExit({
-    cause: full ? 'output' : (end?.cause ?? 'killed'),
-    exitCode,
-    signal: end?.signal ?? null,
-    oomKilled: exitCode !== 0 && (await oomKilled(end, sandbox, cause !== undefined)),
-    killCause: cause ?? null,
+  const stopped = stop.cause();
+  const oomKilled = stopped === undefined && end?.exitCode !== 0 && (await wasOomKilled(end, sandbox));
+  const after = afterStep({
+    step: { name: step.name, wallMs: step.wallMs },
+    end,
+    stopped,
+    outputOver,
+    oomKilled,
   });
-  // Ended by itself, well or not: else it may have been in the midst of a character.
-  const stopped = cause !== undefined || !(verdict.status === 'succeeded' || verdict.status === 'failed');
-  if (sink.endStep({ stopped }).truncated) state.outputTruncated = true;
-  Object.assign(noted, verdict, {
-    wallMs: end === undefined ? null : round(end.wallMs),
-    cpuMs: end === undefined ? null : round(end.cpuMs),
-    maxMemoryBytes: end?.maxMemoryBytes ?? null,
-  });
-  const { limit, ...ending } = verdict;
-  return limit === null
-    ? ending
-    : {
-        ...ending,
-        ended: {
-          name: step.name,
-          limit,
-          wallMs: step.wallMs,
-          byRun: limit === 'output' && byRun,
-          uncounted: end?.cause === 'uncounted',
-        },
-      };
+  if (after.follows === 'give_up') throw new Stopped('shutdown');
+  endStep(after.interrupted);
+  progress.stepEnded(after.exit, end);
+  return after;
 }
 
-/** The init's own word where it has one; the engine's where the container's cgroup cannot be seen from inside. */
-async function oomKilled(end: StepEnd | undefined, sandbox: Sandbox, stopped: boolean): Promise<boolean> {
-  if (stopped || end === undefined) return false;
+/** Kills the program when the run is stopped; its container too, where the init does not say in time that the program has ended. */
+function killOnStop(running: RunningStep, sandbox: Sandbox, { signal }: Stop, log: Log): () => void {
+  let hard: NodeJS.Timeout | undefined;
+  const killContainer = () => {
+    sandbox.kill().catch((error: Error) => log.warn({ reason: error.message }, 'container was not killed'));
+  };
+  const kill = () => {
+    running.kill();
+    hard ??= setTimeout(killContainer, initGraceMs);
+  };
+  if (signal.aborted) kill();
+  else signal.addEventListener('abort', kill, { once: true });
+  return () => {
+    clearTimeout(hard);
+    signal.removeEventListener('abort', kill);
+  };
+}
+
+/** Stops the run where the init has not ended a step that is over its time. */
+function stopWhenLate(wallMs: number, sink: OutputSink, stop: Stop): () => void {
+  const onLate = () => {
+    // While the program's output waits for Redis, its end cannot be heard of.
+    if (sink.stalled()) timer = setTimeout(onLate, initGraceMs);
+    else stop.stop('timeout');
+  };
+  let timer = setTimeout(onLate, wallMs + initGraceMs);
+  return () => clearTimeout(timer);
+}
+
+/** The init says it where it can; the engine is asked where the init cannot see the container's cgroup. */
+async function wasOomKilled(end: StepEnd | undefined, sandbox: Sandbox): Promise<boolean> {
+  if (end === undefined) return false;
   if (end.oomKills !== null) return end.oomKills > 0;
   return end.signal !== null && (await sandbox.ranOutOfMemory().catch(() => false));
 }
 
-/** A step that ended without the init's word. */
+/** Why a step ended of which the init said nothing. */
 async function whyLost(
   error: unknown,
   sandbox: Sandbox,
-  { name, wallMs }: ProgramStep,
-  noted: StepState,
+  step: ProgramStep,
+  progress: RunProgress,
 ): Promise<unknown> {
   const refused = startFailure(error);
   if (refused !== undefined) return refused;
-  // Throws for itself when the container, or the engine, is gone.
-  const by = await sandbox.lostBy();
-  if (by === 'memory') {
-    const killed = { status: 'out_of_memory', exitCode: 137, signal: 'SIGKILL' } as const;
-    Object.assign(noted, killed, { limit: 'memory' });
-    return new OutOfMemory({
-      ...killed,
-      ended: { name, limit: 'memory', wallMs, byRun: false, uncounted: false },
-    });
+  // It throws by itself when the container, or the engine, is gone.
+  const after = afterLoss(step, await sandbox.lostBy());
+  if (after instanceof Problem) {
+    after.cause = error;
+    return after;
   }
-  return new Problem('container_lost', 'The sandbox ended while the program ran: run it again.', {
-    cause: error as Error,
-  });
+  progress.stepEnded(after.exit, undefined);
+  return new OutOfMemory(after.verdict);
 }
 
-/** The whole sandbox went for want of memory, its init included. */
+/** The whole sandbox was killed for want of memory, its init included. */
 export class OutOfMemory extends Error {
   readonly verdict: StepsVerdict;
   constructor(verdict: StepsVerdict) {
@@ -218,5 +184,3 @@ export class OutOfMemory extends Error {
     this.verdict = verdict;
   }
 }
-
-const round = (ms: number) => Math.round(ms * 10) / 10;

@@ -20,7 +20,7 @@ export function createStop() {
   };
 }
 
-/** Thrown where a run's way is cut short by its stop. */
+/** Thrown where a run is stopped before its program ends. */
 export class Stopped extends Error {
   readonly why: StopCause;
   constructor(why: StopCause) {

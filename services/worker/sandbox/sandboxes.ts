@@ -7,14 +7,13 @@ import type { ContainerSpec, FileMount, UpdatableLimits } from '../engine/contai
 import type { Engine, EngineInfo } from '../engine/engine.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import type { WorkerEnvironment } from '../environment.ts';
-import { checkFits, fits, type ImageContent, memoryFor } from '../images/image-content.ts';
-import { createImageLooks, type ImageLook } from '../images/image-looks.ts';
+import { languageOf } from '../images/image-of.ts';
 import { labelsFor, type SandboxOwner, sandboxName, warmLabelsFor, warmName } from '../labels.ts';
 import type { Egress } from '../network/egress.ts';
-import type { Attempt } from '../run/execute-run.ts';
-import { languageOf } from '../run/plan.ts';
 import type { InitVolume } from './drivers/engine/init-volume.ts';
 import { gvisorRuntime } from './gvisor.ts';
+import { checkFits, fits, type ImageContent, memoryFor } from './image/image-content.ts';
+import { createImageLooks, type ImageLook } from './image/image-looks.ts';
 import { SandboxLost, StartFailed, type StepSpec } from './init/session.ts';
 import { isInside, runFolders, workdirFor, workFolder } from './program/folders.ts';
 import { createSandbox, type Sandbox } from './sandbox.ts';
@@ -41,6 +40,13 @@ export type Opened = {
 export type WarmOpened = Opened & {
   /** It is this attempt's now; resolves when it has that run's limits. */
   adopt(owner: { runId: string; attempt: number }): Promise<void>;
+};
+
+/** What is to be known of an attempt that wants a sandbox. */
+type Attempt = {
+  holder: { runId: string; tenant: string; attempt: number };
+  request: RunRequest;
+  stop: { signal: AbortSignal };
 };
 
 type WarmShape = SandboxShape & Pick<RunRequest, 'network' | 'language'>;

@@ -15,9 +15,7 @@ const scanMs = 2_000;
 /** Another tool may have flushed the firewall: its rules are put back this often. */
 const guardMs = 60_000;
 
-export type ServiceManager = ReturnType<typeof createServiceManager>;
-
-/** This worker's services: each has a keeper. Services of a dead worker on the same engine are adopted as they are. */
+/** The services that are this worker's: each has a keeper. Those of a dead worker on the same engine are adopted as they are. */
 export function createServiceManager(options: {
   workerId: string;
   /** The engine's own id: a worker that is started anew finds its services by it. */

@@ -4,8 +4,6 @@ import type { Engine } from '../engine/engine.ts';
 import { createFileRequests } from './file-requests.ts';
 import { createLogRequests } from './log-requests.ts';
 
-export type ServiceRequests = ReturnType<typeof createServiceRequests>;
-
 /** What is asked of a running service beside HTTP: its output, its files. */
 export function createServiceRequests(options: {
   engine: Engine;

@@ -4,7 +4,7 @@ import { createIntake } from '../../../services/worker/intake/intake.ts';
 import type { HeldJob, RunQueue } from '../../../services/worker/intake/run-queue.ts';
 import { createLedger } from '../../../services/worker/node/ledger.ts';
 import { createActiveRuns } from '../../../services/worker/run/active-runs.ts';
-import type { Execution } from '../../../services/worker/run/execute-run.ts';
+import type { Execution } from '../../../services/worker/run/attempt.ts';
 import { createLog } from '../../../shared/log.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import type { RunStore } from '../../../shared/stores/runs.ts';

@@ -22,9 +22,11 @@ afterAll(async () => {
   engine.close();
 });
 
+/** Always the same: from its name follows the first block, which must have a next one. */
+const instance = 'user-blocks';
+
 async function worker(workerId: string, namespaced = false, renewMs = 10_000) {
   const users = createRunUsers(undefined);
-  const instance = keys.base;
   const block = await claimUserBlock({
     store,
     engine,
@@ -51,6 +53,8 @@ test('a block is one worker’s while it says so, and runs out when it says no m
   // As after a Redis that lost what it had.
   expect(await store.renew(7, 'b')).toBe(true);
   expect(await store.claim(7, 'a')).toBe(false);
+  // The other tests’ workers find it free.
+  await store.leave(7, 'b');
 });
 
 test.each([

@@ -23,7 +23,7 @@ export async function readArchive(
     });
   } catch (error) {
     if (isRefusal(error, 404) && /no such container/i.test(error.message)) throw containerLost();
-    // 400 and 500: a path through what is no folder, or round in circles.
+    // 400 and 500: a part of the path is not a folder, or its links form a circle.
     if (isRefusal(error, 404) || (isRefusal(error, 400, 500) && pathless.test(error.message))) return null;
     throw unexpected(error, `read ${path} of the container`);
   }

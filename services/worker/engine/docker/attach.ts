@@ -8,8 +8,8 @@ import { Demux } from './demux.ts';
 import { isRefusal, unavailable, unexpected } from './errors.ts';
 
 /**
- * Output and stdin have a connection each. On one and the same, a program that ends without reading all of its stdin
- * makes our pending write fail, and with that error Node drops the connection and what output it still held.
+ * Output and stdin have a connection each. With one for both, our pending write fails where a program ends without reading all of its
+ * stdin, and Node then drops the connection with the output that it still held.
  */
 export async function attach(
   client: DockerClient,
@@ -51,7 +51,7 @@ export function attachmentOver(output: Duplex, input: Duplex | null, shown: stri
   };
 }
 
-// A program may be silent for hours; nothing but the run's own limit ends that.
+// A program may write nothing for hours; only the run's own limits end it.
 const noTimeout = (socket: Duplex) => (socket as Partial<Socket>).setTimeout?.(0);
 
 function outputFrom(socket: Duplex, shown: string): Demux {
@@ -68,7 +68,7 @@ function outputFrom(socket: Duplex, shown: string): Demux {
   return chunks;
 }
 
-/** Never fails: what a program that has stopped reading, or ended, does not take is dropped, as by a shell's pipe. */
+/** Never fails: what the program does not read, because it has closed its stdin or ended, is dropped, as by a shell's pipe. */
 function stdinInto(socket: Duplex): Writable {
   noTimeout(socket);
   socket.on('error', () => {});
@@ -78,7 +78,7 @@ function stdinInto(socket: Duplex): Writable {
       if (socket.destroyed) done();
       else socket.write(chunk, () => done());
     },
-    // What was written while corked leaves as one.
+    // All that was written while corked is sent together.
     writev(chunks, done) {
       if (socket.destroyed) done();
       else socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), () => done());
@@ -91,7 +91,7 @@ function stdinInto(socket: Duplex): Writable {
       socket.destroy();
       done(error);
     },
-    // Else it would close the connection as soon as its last byte is written, in the face of a program yet to read it.
+    // Else it would close the connection as soon as its last byte is written, before the program has read it.
     autoDestroy: false,
   });
 }

@@ -1,6 +1,6 @@
 /**
- * What an engine's or a runtime's text comes down to, in our words: the text itself may hold what a registry answered, paths of the
- * machine, or addresses, so it goes to the worker's log and no further.
+ * What an engine's or a runtime's text means, in our words. The text itself may contain a registry's answer, paths of the machine or
+ * addresses, so it goes only to the worker's log.
  */
 const causes: [RegExp, string][] = [
   [

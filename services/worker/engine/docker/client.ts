@@ -20,7 +20,7 @@ export type Request = {
   /** Statuses besides 2xx that are an answer, not an error. */
   also?: number[];
   registryAuth?: object | undefined;
-  /** The caller's; its reason is what is thrown. */
+  /** The caller's; its reason is thrown. */
   signal?: AbortSignal | undefined;
   /** For the answer; for a stream, for its head. 0: none. */
   deadlineMs?: number;
@@ -31,7 +31,7 @@ export type DockerClient = {
   call<T>(request: Request): Promise<T>;
   /** Resolves with the head of the answer. Not on the connections that short calls share. */
   stream(request: Request): Promise<IncomingMessage>;
-  /** The connection itself, after the engine has agreed to give HTTP up. */
+  /** The connection itself, after the engine has agreed to leave HTTP. */
   hijack(request: Request): Promise<Duplex>;
   /** Tells the log what the engine said inside of an answer. */
   said(what: string, text: string): void;
@@ -45,7 +45,7 @@ export type Said = (what: string, text: string, status?: number) => void;
 const defaultDeadlineMs = 30_000;
 const idleSocketMs = 30_000;
 
-/** @param onSaid hears each text of the engine's that stands for a failure, with the status of its answer if it is one. */
+/** @param onSaid called with each text by which the engine reports a failure, and with the status of its answer where it is one */
 export function createClient(host: DockerHostOptions, onSaid: Said = () => {}): DockerClient {
   const transport = transportFor(host);
   const kind = transport.protocol;
@@ -118,8 +118,8 @@ function dialOptions(request: Request, abortSignal: AbortSignal, how: Partial<Di
 }
 
 /**
- * Short calls share kept-alive connections; what stays open (wait, attach, pull) has one each, so that it never stands
- * in the way. The client library prints the whole request with `util.inspect` for its debug log, also while that log
+ * Short calls share kept-alive connections. Calls that stay open (wait, attach, pull) have one each, so that no short call waits for
+ * them. The client library prints the whole request with `util.inspect` for its debug log, also while that log
  * is off, and the agent with all of its sockets with it: measured 1 ms a call, and 490 ms with 40 connections open. So
  * an agent prints as its name.
  */
@@ -129,7 +129,7 @@ function agentFor(kind: 'http' | 'https' | 'ssh', keepAlive: boolean): HttpAgent
   return Object.assign(agent, { [inspect.custom]: () => 'Agent' });
 }
 
-/** Runs a call under its deadline and the caller's signal; the abort does not depend on the library's noticing it. */
+/** Runs a call under its deadline and the caller's signal. It ends at an abort even where the library ignores it. */
 async function withDeadline<T>(
   request: Request,
   shown: string,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerState, ContainerSummary, UpdatableLimits } from '../containers.ts';
 import type { Labels } from '../label-set.ts';
@@ -11,7 +12,7 @@ export function labelFilter(labels: Labels): string {
   });
 }
 
-/** What the engine needs to destroy a container that holds much memory or many processes, on a loaded machine. */
+/** How long an engine on a loaded machine may take to destroy a container with much memory or many processes. */
 const removeDeadlineMs = 60_000;
 const removeAgainMs = 100;
 const maxWaits = 100;
@@ -35,11 +36,11 @@ export async function removeContainer(
       return;
     } catch (error) {
       if (isRefusal(error, 404)) return;
-      // 409, "removal … is already in progress": someone else is at it, and is waited for. 500: something of it was busy still
-      // (a mount, a cgroup); Docker keeps the rest of it as "dead", for another try.
+      // 409, "removal … is already in progress": another call removes it, and is waited for. 500: a mount or cgroup of it was still in
+      // use; Docker keeps the rest as "dead", and it can be removed again.
       const tries = isRefusal(error, 409) ? maxWaits : isRefusal(error, 500) ? maxTries : 1;
       if (attempt >= tries) throw unexpected(error, 'remove the container');
-      await new Promise((resolve) => setTimeout(resolve, removeAgainMs));
+      await sleep(removeAgainMs);
       signal?.throwIfAborted();
     }
   }
@@ -65,7 +66,7 @@ export async function killContainer(
   }
 }
 
-/** Over the grace: to kill it, and to see it dead, on a loaded machine. */
+/** Beside the grace time: to kill it, and to see that it is dead, on a loaded machine. */
 const stopMarginMs = 30_000;
 
 export async function stopContainer(

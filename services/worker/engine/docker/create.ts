@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerSpec } from '../containers.ts';
 import type { Labels } from '../label-set.ts';
@@ -10,7 +11,7 @@ import { inspectContainer } from './inspect.ts';
 
 const createDeadlineMs = 60_000;
 
-/** Two containers are one and the same run's attempt when all of our labels agree. */
+/** Two containers belong to the same attempt of a run when all of our labels are equal. */
 function isOurs(labels: Labels, found: Labels): boolean {
   const names = Object.keys(labels);
   return names.length > 0 && names.every((name) => found[name] === labels[name]);
@@ -30,7 +31,7 @@ export async function createContainer(
       return await recover(client, spec, error, signal);
     if (!isRefusal(error, 409)) throw refused(error, spec);
   }
-  // The name is taken: by an earlier try of ours whose answer was lost, or by a stranger.
+  // The name is taken: by an earlier create of ours whose answer was lost, or by somebody else.
   const stale = await inspectContainer(client, spec.name, signal);
   if (stale !== null) {
     if (!isOurs(spec.labels, stale.labels))
@@ -66,8 +67,8 @@ const recoverTries = 10;
 const recoverEveryMs = 200;
 
 /**
- * The connection broke after the question: the container may be there all the same, or be in the making, under the
- * name we gave it. An engine that does not answer this either is left alone: the name is known to the reaper too.
+ * The connection broke after the create was sent: the container may exist, or be made just now, under the name that we gave it. Where the
+ * engine does not answer this either, nothing more is done: the reaper finds the container by its name.
  */
 async function recover(
   client: DockerClient,
@@ -82,7 +83,7 @@ async function recover(
       if (found.status === 'created' && isOurs(spec.labels, found.labels)) return found.id;
       throw cause;
     }
-    await new Promise((resolve) => setTimeout(resolve, recoverEveryMs));
+    await sleep(recoverEveryMs);
     signal?.throwIfAborted();
   }
   throw cause;

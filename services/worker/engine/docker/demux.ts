@@ -6,9 +6,9 @@ const names: Record<number, OutputChunk['stream']> = { 0: 'stdout', 1: 'stdout',
 
 /**
  * Splits Docker's multiplexed output: frames of [stream, 0, 0, 0, length as big-endian u32] and that many bytes.
- * In: any cut of the byte stream. Out, in object mode: `OutputChunk`s, in order, as they come: a frame is never put
- * together, so its claimed length (up to 4 GiB) costs no memory. Chunks are views on what came in, without a copy.
- * Fails on a stream that is no multiplex, and on an end inside of a frame.
+ * In: the byte stream in any pieces. Out, in object mode: `OutputChunk`s, in order, as they come. A frame is never gathered,
+ * so its stated length (up to 4 GiB) costs no memory. Chunks are views of the input, not copies.
+ * Fails on a stream in another format, and on an end within a frame.
  */
 export class Demux extends Transform {
   readonly #header = Buffer.alloc(headerBytes);
@@ -21,7 +21,7 @@ export class Demux extends Transform {
   constructor(fail: (why: string) => Error = (why) => new Error(why)) {
     super({ readableObjectMode: true, readableHighWaterMark: 4, writableHighWaterMark: 64 * 1024 });
     this.#fail = fail;
-    // Whoever reads hears of it, late too; a failure that nobody reads does not end the process.
+    // A reader gets the failure, even a late one. Without a reader it must not end the process.
     this.on('error', () => {});
   }
 

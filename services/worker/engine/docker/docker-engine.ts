@@ -33,14 +33,14 @@ import { waitForExit } from './wait.ts';
  * The Engine over Docker's REST API. Connects at the first call. Throws an Error when the address is of no known
  * kind or its TLS files cannot be read.
  *
- * @param log is told what the engine says when it refuses something; Problems say it in words of our own.
+ * @param log gets what the engine says when it refuses something; Problems say it in our own words
  */
 export function createDockerEngine(
   options: DockerHostOptions = {},
   log?: Pick<Log, 'debug' | 'warn'>,
 ): Engine {
   const client = createClient(options, (asked, said, status) => {
-    // What is not there, or there already, is what was asked for more often than not; quotas are tried.
+    // That something is not there, or is there already, is usually expected; quotas are tried.
     const level = status === 404 || status === 409 || saysNoQuotas(said) ? 'debug' : 'warn';
     log?.[level]({ asked, said, status }, 'the engine refused');
   });

@@ -1,7 +1,7 @@
 import { Problem } from '../../../../shared/problems.ts';
 import { causeIn } from './causes.ts';
 
-/** The engine's own refusal: it answered, with this status and text. Never leaves engine/docker/. */
+/** The engine answered, and refused, with this status and text. It is thrown only within engine/docker/. */
 export class EngineRefusal extends Error {
   override readonly name = 'EngineRefusal';
   readonly status: number;
@@ -21,7 +21,7 @@ export function fromClient(error: unknown, shown: string): EngineRefusal | Probl
   return unavailable(shown, nameOf(raw.code), error);
 }
 
-/** `ECONNREFUSED`; a message could quote what was answered. */
+/** As in `ECONNREFUSED`. Messages are not used: they may quote an answer. */
 const nameOf = (code: unknown): string =>
   typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'the connection failed';
 

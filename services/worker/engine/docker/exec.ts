@@ -6,7 +6,7 @@ import { containerLost } from './containers.ts';
 import { EngineRefusal, isRefusal, unexpected } from './errors.ts';
 import { startProblem } from './start.ts';
 
-/** Docker first makes an exec, then starts it; one that is never started goes with its container. */
+/** Docker makes an exec first, then starts it. One that is never started is removed with its container. */
 async function make(
   client: DockerClient,
   id: ContainerId,
@@ -76,7 +76,7 @@ export async function execDetached(
     if (gone !== undefined) throw gone;
     if (exec === '' || !(error instanceof EngineRefusal))
       throw unexpected(error, 'run a program in the container');
-    // The OCI runtime's words, as of a container's own program.
+    // The text is the OCI runtime's, as for a container's own program.
     throw startProblem(error.message, error);
   }
 }

@@ -1,6 +1,6 @@
 import { familiarName, imageIdIn, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import { normalArchitecture } from '../../images/platform.ts';
+import { normalArchitecture } from '../architecture.ts';
 import type { ImageInfo, ImageSummary } from '../images.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
@@ -9,8 +9,8 @@ import { timeOrNull } from './inspect.ts';
 const epoch = '1970-01-01T00:00:00.000Z';
 
 /**
- * The digest by which the reference's own repository knows the image. `repoDigests`: `name@sha256:…`. Of an image's id, which names
- * no repository: the one that all that have it agree on.
+ * The digest of the image in the reference's own repository. `repoDigests`: `name@sha256:…`. For an image's id, which names no repository:
+ * the digest that all its repositories have, if they have the same.
  */
 export function digestFor(reference: string, repoDigests: string[]): string | null {
   const wanted = parseImageReference(reference);
@@ -55,7 +55,7 @@ export async function inspectImage(
     const path = `/images/${familiarName(reference)}/json`;
     found = await client.call<InspectAnswer>({ method: 'GET', path, signal });
   } catch (error) {
-    // Where several ids begin so, engines differ in what they say.
+    // Where several ids begin with it, engines differ in their answers.
     const missing =
       isRefusal(error, 404) || (imageIdIn(reference) !== undefined && isRefusal(error, 400, 409, 500));
     if (!missing) throw unexpected(error, `inspect the image ${reference}`);
@@ -109,7 +109,7 @@ type ListAnswer = {
   Created: number;
 }[];
 
-/** One entry for each name of each image; an image without a tag goes by its digest, one without either by its id. */
+/** One entry for each name of each image. An image without a tag is named by its digest, without either by its id. */
 export async function listImages(client: DockerClient, signal?: AbortSignal): Promise<ImageSummary[]> {
   const found = await listRaw(client, signal);
   return found.flatMap((one) => {

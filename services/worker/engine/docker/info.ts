@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { normalArchitecture } from '../../images/platform.ts';
+import { normalArchitecture } from '../architecture.ts';
 import type { EngineInfo, EngineRegistries } from '../engine.ts';
 import type { DockerClient } from './client.ts';
 import { unexpected } from './errors.ts';
@@ -82,8 +82,8 @@ function registriesOf({
 }
 
 /**
- * The engine's own id is no more than its key's: before Docker 23 that is one file of the machine, /etc/docker/key.json, and two
- * engines on it say the same of themselves. What an engine has lies in its data folder.
+ * The id that an engine gives is that of its key. Before Docker 23 the key is one file of the machine, /etc/docker/key.json, so two engines
+ * on it give the same id. Their data folders differ.
  */
 function identity({ ID, DockerRootDir = '' }: InfoAnswer): string {
   return `${ID}-${createHash('sha256').update(DockerRootDir).digest('hex').slice(0, 8)}`;

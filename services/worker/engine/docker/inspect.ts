@@ -58,7 +58,7 @@ export async function inspectContainer(
   };
 }
 
-/** Its first process, by the number that the engine's machine has for it; 0: there is none. */
+/** The number of its first process on the engine's machine; 0: there is none. */
 export async function containerPid(client: DockerClient, id: ContainerId): Promise<number> {
   return (await inspectRaw(client, id, false))?.State.Pid ?? 0;
 }
@@ -90,7 +90,7 @@ export async function diskPlaces(
     pid: answer.State.Pid,
     root: driver?.Data?.UpperDir ?? null,
     rootQuota: quotaIn(answer.HostConfig?.StorageOpt),
-    // Without a network a container has none of them, and the engine may name what is not there.
+    // Without a network a container has none of these files, and the engine may name some all the same.
     files: own.flatMap(([source, path]) => (source ? [{ source, path }] : [])),
     volumes: await Promise.all(
       written.map(async ({ Name, Source, Destination }) => ({
@@ -117,12 +117,12 @@ async function inspectRaw(
   }
 }
 
-/** Times that never were come as year 1. */
+/** The engine gives the year 1 for what has not happened. */
 export function timeOrNull(time: string | undefined): string | null {
   return time === undefined || time === '' || time.startsWith('0001-') ? null : time;
 }
 
-/** A network that it is not connected to at the moment comes without an address. */
+/** The engine gives no address for a network to which the container is not connected at the moment. */
 function networksIn({ NetworkSettings: settings }: InspectAnswer): ContainerState['networks'] {
   return Object.entries(settings?.Networks ?? {}).flatMap(([name, { IPAddress: address }]) =>
     address ? [{ name, address }] : [],

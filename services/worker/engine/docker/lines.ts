@@ -1,4 +1,4 @@
-/** Longer than any line of progress; a peer that sends no line's end does not fill the memory. */
+/** Longer than any line of progress. It bounds memory where no line end comes. */
 const maxLineChars = 1024 * 1024;
 
 /** The non-empty lines of a byte stream, decoded as UTF-8. Throws on a line of more than a million characters. */

@@ -10,11 +10,11 @@ const pieceMost = 64 * 1024;
 const timeMost = 64;
 
 /**
- * Docker's log with timestamps → `LogLine`s. Each frame is a time, a space, and what was written: a line, or, of a long
- * one, as much as Docker keeps in one piece (16 KiB), without a newline at its end.
+ * Docker's log with timestamps → `LogLine`s. Each frame is a time, a space, and a line; of a long line it is as much as Docker
+ * keeps in one piece (16 KiB), without a newline.
  */
 export class LogLines extends Demux {
-  /** Of the frame under way; `null`: all of it has come. */
+  /** The time of the frame that is being read; `null`: it is complete. */
   #time: string | null = '';
   readonly #lines = { stdout: new Line(), stderr: new Line() };
 
@@ -66,7 +66,7 @@ export class LogLines extends Demux {
     this.push({ stream, ...this.#lines[stream].take() } satisfies LogLine);
   }
 
-  /** As much of a line as is ever kept: a character that is not all there begins the next piece. */
+  /** The longest piece of a line that is kept. An incomplete character at its end begins the next piece. */
   #emitFull(stream: OutputChunk['stream']): void {
     const line = this.#lines[stream];
     const { data, at } = line.take();
@@ -76,7 +76,7 @@ export class LogLines extends Demux {
   }
 }
 
-/** A line in the making. */
+/** A line of which not all has come. */
 class Line {
   length = 0;
   #parts: Buffer[] = [];
@@ -98,7 +98,7 @@ class Line {
     this.length += part.length;
   }
 
-  /** A copy: a line that somebody keeps shall not keep all that it came with. */
+  /** A copy: a line that is kept should not keep the whole buffer in memory. */
   take(): { data: Buffer; at: string } {
     const taken = { data: Buffer.concat(this.#parts), at: this.#at };
     this.#parts = [];

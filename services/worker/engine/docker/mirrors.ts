@@ -1,17 +1,11 @@
 import { defaultRegistry, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
+import { manifestTypes } from '../manifest-types.ts';
 import type { DockerClient } from './client.ts';
 
 type MirrorAnswer = { RegistryConfig?: { Mirrors?: string[] } };
 
-const manifestTypes = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-].join(', ');
-
-/** A mirror is near, or it is no help. */
+/** A mirror is usually near. */
 const askMs = 2_000;
 
 /**

@@ -2,7 +2,7 @@ import { parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import { oneLine } from './errors.ts';
 
-/** What a registry or the way to it said, by the words that dockerd (graph drivers and containerd store) passes on. */
+/** Failures of registries, by the words in which dockerd (with graph drivers, and with the containerd store) reports them. */
 const wordings = {
   platform:
     /no matching manifest|no match for platform|does not match the specified platform|operating system .* cannot be used on this platform/i,
@@ -18,7 +18,7 @@ const wordings = {
   full: /no space left on device|disk quota exceeded/i,
 };
 
-/** Why a registry was not reached: of the many words that engines and their libraries have for it. */
+/** Why a registry was not reached, by the words of engines and their libraries. */
 const failures: [RegExp, string][] = [
   [/no such host|name resolution|server misbehaving/i, 'its name has no address'],
   [
@@ -36,7 +36,7 @@ const failureIn = (said: string): string =>
   failures.find(([pattern]) => pattern.test(said))?.[1] ?? 'the connection failed';
 
 /**
- * The engine's text on why a pull failed → the Problem that the run ends with. The text holds what the registry answered, and where it sent
+ * The engine's text on why a pull failed → the Problem with which the run ends. The text contains the registry's answer, and where that led
  * the engine: none of it is passed on.
  */
 export function pullProblem(
@@ -69,7 +69,7 @@ export function pullProblem(
       `${registry} has no ${reference}. Check the spelling of the name and that this tag or digest exists.`,
     );
   if (wordings.denied.test(said)) {
-    // Docker Hub gives one and the same answer for "does not exist" and "not yours": only credentials tell them apart.
+    // Docker Hub gives the same answer for "does not exist" and "no access": only with credentials can one tell which.
     if (withCredentials || !/pull access denied|insufficient_scope|requested access/i.test(said))
       return refused(problem, reference, registry, put, withCredentials);
     return problem(

@@ -1,6 +1,6 @@
 import type { PullLayer } from '../../../../shared/contracts/events.ts';
 
-/** One line of the engine's progress; all but `status` come and go. */
+/** One line of the engine's progress; not every line has all fields. */
 export type PullLine = {
   status?: string;
   id?: string;
@@ -20,11 +20,11 @@ const phases: Record<string, PullLayer['status']> = {
   'Already exists': 'done',
 };
 
-/** Gathers lines into the whole picture: the image's layers, in the order in which the engine named them. */
+/** Gathers lines into the state of all layers of the image, in the order in which the engine named them. */
 export class PullProgress {
   readonly #layers = new Map<string, PullLayer>();
 
-  /** Whether the picture changed. Lines that speak of the image as a whole change nothing. */
+  /** Whether the state of a layer changed. Lines about the image as a whole change nothing. */
   add(line: PullLine): boolean {
     const status = phases[line.status ?? ''];
     if (status === undefined || line.id === undefined) return false;

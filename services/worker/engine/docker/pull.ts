@@ -9,7 +9,7 @@ import { missingFromMirrors } from './mirrors.ts';
 import { pullProblem } from './pull-errors.ts';
 import { type PullLine, PullProgress } from './pull-progress.ts';
 
-/** An engine on a quick network says hundreds of lines a second; a person sees ten. */
+/** An engine on a fast network sends hundreds of lines a second; more than ten are of no use to a reader. */
 const progressEveryMs = 100;
 
 export async function pullImage(
@@ -33,11 +33,11 @@ export async function pullImage(
     answer = await client.stream({
       method: 'POST',
       path: '/images/create',
-      // Without a tag the engine would pull all there are. A digest goes in the tag's place.
+      // Without a tag the engine would pull all tags. A digest is given in place of the tag.
       query: { fromImage: name, tag: parsed.digest ?? parsed.tag ?? 'latest' },
       registryAuth: credentials && { ...credentials, serveraddress: parsed.registry },
       signal,
-      // The registry has answered by the head's time; how long that takes is the caller's to bound.
+      // The engine sends the head only when the registry has answered: the caller bounds that time.
       deadlineMs: 0,
     });
   } catch (error) {

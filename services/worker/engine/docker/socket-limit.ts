@@ -2,12 +2,12 @@ import { access, readFile, writeFile } from 'node:fs/promises';
 import type { ContainerId } from '../containers.ts';
 
 /**
- * cgroup v1 counts the buffers of sockets apart from all other memory (memory.kmem.tcp.*, UDP's too), and not at all where no limit is
- * written. The Engine takes one (`KernelMemoryTCP`) and does not write it (20.10); so the worker does, on the Engine's own machine.
- * Sockets that a program opened before are not counted: it is written as soon as a container has started. v2 counts them as memory.
+ * cgroup v1 counts the buffers of sockets apart from all other memory (memory.kmem.tcp.*, UDP's, too), and only where a limit is written.
+ * The Engine accepts one (`KernelMemoryTCP`) and does not write it (20.10); so the worker writes it, on the Engine's own machine. Sockets
+ * that were opened before are not counted, so it is written as soon as a container has started. v2 counts buffers as memory.
  */
 export type SocketLimit = {
-  /** As much as belongs to this memory limit; none given: to that which the container has. Never fails: where it cannot be written it is not. */
+  /** Writes the limit that belongs to this memory limit; without one, to that of the container. Never fails: where it cannot be written, there is none. */
   set(id: ContainerId, memoryBytes?: number): Promise<void>;
 };
 
@@ -25,7 +25,7 @@ export function socketLimit(local: boolean, pidOf: (id: ContainerId) => Promise<
         () => false,
       )
     : Promise.resolve(false);
-  /** Where the Engine has a container's cgroup, as the last one had it: with that it need not be asked again. */
+  /** Where the Engine puts containers' cgroups, as seen with the last container, so that the Engine need not be asked each time. */
   let folderOf: ((id: ContainerId) => string) | undefined;
 
   async function write(folder: string, given?: number): Promise<void> {
@@ -38,7 +38,7 @@ export function socketLimit(local: boolean, pidOf: (id: ContainerId) => Promise<
     if (pid <= 0) return;
     const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8');
     const path = /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(.*)$/m.exec(groups)?.[1];
-    // Another cgroup than its own would be somebody else's.
+    // Any other cgroup would be of another container.
     if (path?.includes(id) !== true) return;
     folderOf = (other) => `${root}${path.replaceAll(id, other)}`;
     await write(folderOf(id), memoryBytes);

@@ -27,8 +27,8 @@ export async function startContainer(
 }
 
 /**
- * The OCI runtime's text (runc, crun and runsc word it differently) as a Problem. The engine hands it on with
- * status 400, 404 or 500, so the text alone decides.
+ * The OCI runtime's text (runc, crun and runsc word it differently) as a Problem. The engine passes it on with
+ * status 400, 404 or 500, so only the text tells.
  */
 export function startProblem(text: string, cause?: unknown): Problem {
   const said = oneLine(text);

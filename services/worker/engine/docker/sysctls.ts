@@ -1,9 +1,10 @@
 import { hasSentDataSettingEach } from '../../../../shared/sent-data.ts';
 
 /**
- * Settings of a container's own network namespace. With `tstamp_allow_data` a program that asks when its data were sent is sent them
- * back, into a queue that nothing counts: 930 MiB for a run of 64. Linux has that one for each namespace from 6.13 on, and the runtime
- * starts no container with a setting that is not there; before that it is the machine's, and its operator's. Pure.
+ * Settings of a container's own network namespace. With `tstamp_allow_data` a program that asks for the send times of its data gets the
+ * data back, in a queue that no limit counts: 930 MiB were seen in a run of 64 MiB. Linux has this setting for each namespace since 6.13,
+ * and a runtime starts no container with a setting that does not exist. Before that it is one for the whole machine, set by its operator.
+ * Pure.
  */
 export function networkSysctls(kernel: string): Record<string, string> {
   return hasSentDataSettingEach(kernel) ? { 'net.core.tstamp_allow_data': '0' } : {};

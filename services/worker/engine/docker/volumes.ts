@@ -13,8 +13,8 @@ const folder = '/volume';
 
 /**
  * Fills a volume without the engine's archive upload and without a mount of the worker's own files: the files become
- * a tiny image, and Docker copies what an image has at a path into an empty volume that is mounted there. A volume
- * that holds something is left alone.
+ * a tiny image, and Docker copies what an image has at a path into an empty volume that is mounted there. It leaves a
+ * volume that holds something as it is.
  */
 export async function provideVolume(
   client: DockerClient,
@@ -65,7 +65,7 @@ export async function createVolume(
   }
 }
 
-/** One that is there already is an answer like any other. */
+/** That the volume exists already is not an error. */
 function postVolume(
   client: DockerClient,
   name: string,

@@ -4,7 +4,7 @@ import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { isRefusal, unavailable, unexpected } from './errors.ts';
 
-/** The engine sends the head of its answer as soon as it has noted the wait, and the body at the exit. */
+/** The engine sends the head of its answer as soon as the wait has begun, and the body at the exit. */
 export async function waitForExit(
   client: DockerClient,
   id: ContainerId,

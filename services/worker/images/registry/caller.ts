@@ -14,17 +14,18 @@ export type Answered = {
 
 export type Caller = ReturnType<typeof createCaller>;
 
-/** One call; a certificate's fault is told apart from others, as an engine may be told to take any. */
+/** The longest that one call takes. */
 const callMs = 10_000;
-/** Engines follow ten. */
+/** As many redirects as engines follow. */
 const maxHops = 10;
-/** What Distribution takes for a manifest at the most. */
+/** The largest manifest that the registry software Distribution accepts. */
 const maxBodyBytes = 4 * 1024 * 1024;
 const answerBytes = maxBodyBytes + 64 * 1024;
 
+/** Told apart from other failures, since an engine may be set up to accept any certificate. */
 export class UntrustedCertificate extends Unreachable {}
 
-/** Asks places by GET, and follows their redirects by hand, each looked at before. To be closed. */
+/** Asks by GET, and follows redirects itself, since each target is checked first. It has to be closed. */
 export function createCaller(places: Places, signal: AbortSignal) {
   const dispatchers = new Map<string, Dispatcher>();
 
@@ -63,7 +64,7 @@ export function createCaller(places: Places, signal: AbortSignal) {
 
   return {
     /**
-     * Throws Forbidden where it leads astray, Unreachable where it does not answer.
+     * Throws Forbidden where a redirect leads to a place that is not allowed, Unreachable where there is no answer.
      *
      * @param how `wantsBody`: whether the body is read, at most 4 MiB of it, as JSON. `verify`: as in TLS.
      */
@@ -83,7 +84,7 @@ export function createCaller(places: Places, signal: AbortSignal) {
           return { status, url, challenges: linesOf(got['www-authenticate']), json };
         }
         drop(body);
-        // Credentials are for who asked for them.
+        // Credentials go only to the host that asked for them.
         if (next.origin !== url.origin) sent = without(sent, 'authorization');
         url = next;
       }
@@ -107,7 +108,7 @@ const without = (headers: Record<string, string>, name: string) =>
 
 type Body = Dispatcher.ResponseData['body'];
 
-/** Read away, where it is short: so the connection serves once more. */
+/** A short body is read to its end, so that the connection can be used again. */
 function drop(body: Body): undefined {
   body.dump({ limit: 16 * 1024 }).catch(() => {});
   return undefined;
@@ -124,7 +125,7 @@ async function jsonOf(body: Body): Promise<unknown> {
     }
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    // It broke off or is no JSON: the engine will not take it either.
+    // It broke off, or is not JSON: the engine will not accept it either.
     return undefined;
   } finally {
     body.destroy();

@@ -2,7 +2,7 @@
 export type Challenge = { scheme: string; parameters: Map<string, string> };
 
 /** An honest registry names one or two. */
-const most = 8;
+const maxChallenges = 8;
 
 const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/.source;
 const piece = new RegExp(
@@ -11,7 +11,7 @@ const piece = new RegExp(
 );
 
 /**
- * What stands in `WWW-Authenticate`, leniently: whatever some client could take for a parameter is one. A scheme is a word without "=".
+ * Reads `WWW-Authenticate` leniently: what any client could take for a parameter is one here. A scheme is a word without "=".
  *
  * @param lines the field's lines
  */
@@ -25,14 +25,14 @@ export function challengesIn(lines: string[]): Challenge[] {
         found.push(current);
       }
       if (name === undefined) continue;
-      // A second realm is one more that somebody may be sent to.
+      // Of two realms in one challenge a client may ask either: each is a challenge of its own.
       if (current.parameters.has(name.toLowerCase())) {
         current = { scheme: current.scheme, parameters: new Map() };
         found.push(current);
       }
       current.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/gs, '$1') ?? plain ?? '');
     }
-    if (found.length > most) throw new RangeError(`more than ${most} challenges`);
+    if (found.length > maxChallenges) throw new RangeError(`more than ${maxChallenges} challenges`);
   }
   return found;
 }

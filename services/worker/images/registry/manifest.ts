@@ -1,6 +1,6 @@
 /** An honest manifest names a few other places at most. */
 const maxLinks = 64;
-/** Of an index, so many images are looked at. */
+/** How many images of an index are looked at. */
 const maxImages = 4;
 
 export type ManifestLeads = {
@@ -13,8 +13,8 @@ export type ManifestLeads = {
 type Fits = (platform: { os: string; architecture: string }) => boolean;
 
 /**
- * Where a manifest leads. Engines read the names of fields without regard to case, and of one that comes twice the last: so it is looked
- * through whole. Throws a RangeError where it leads to more places than anybody needs.
+ * Where a manifest leads. Engines ignore the case of field names, and take the last of two equal fields, so every field is looked at.
+ * Throws a RangeError where it leads to more places than any honest manifest.
  */
 export function leadsOf(manifest: unknown, fits: Fits): ManifestLeads {
   const links = new Set<string>();

@@ -4,12 +4,12 @@ import { impliedAddress, notPublic, type RegistryPolicy } from '../../../../shar
 import type { EngineRegistries } from '../../engine/engine.ts';
 import { type ProxyFor, proxyFor } from './proxy.ts';
 
-/** Somewhere an engine must not be sent. The message goes on a sentence that begins with the registry. */
+/** A place to which an engine must not be sent. The message continues a sentence that begins with the registry. */
 export class Forbidden extends Error {
   override readonly name = 'Forbidden';
 }
 
-/** A place that could not be asked: nothing is known of where it leads. */
+/** A place that could not be asked, so that it is not known where it leads. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
   readonly place: URL;
@@ -61,7 +61,7 @@ export function placesFor(
     const proxy = proxyOf(url);
     const found = await lookUp(host).catch(() => []);
     if (found.some((one) => !allowed(one.address))) throw refuse();
-    // Behind a proxy this machine may know no names of the world.
+    // Behind a proxy this machine may be unable to look up public names.
     if (proxy !== undefined) return { proxy };
     if (found.length === 0) throw new Unreachable(url, 'has no address');
     return { addresses: found.slice(0, maxAddresses) };
@@ -71,8 +71,8 @@ export function placesFor(
 export const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80));
 
 /**
- * A URL that a registry sends somebody to. What URL parsers read in different ways (backslashes, user names, spaces, no "//", zones of
- * IPv6) is refused, so that the engine's cannot find another host in it. `undefined` for what leads nowhere by HTTP. Throws Forbidden.
+ * A URL to which a registry sends a client. What URL parsers read in different ways (backslashes, user names, spaces, no "//", zones of
+ * IPv6) is refused, so that the engine's parser cannot find another host in it. `undefined` for a URL that is not HTTP. Throws Forbidden.
  */
 export function ledTo(text: string, base?: URL): URL | undefined {
   const url = URL.parse(text, base?.href);

@@ -1,7 +1,8 @@
 import type { ImageReference } from '../../../../shared/images.ts';
+import { normalArchitecture } from '../../engine/architecture.ts';
 import type { EngineInfo } from '../../engine/engine.ts';
 import type { RegistryCredentials } from '../../engine/images.ts';
-import { normalArchitecture } from '../platform.ts';
+import { manifestTypes } from '../../engine/manifest-types.ts';
 import type { Answered, Caller } from './caller.ts';
 import { UntrustedCertificate } from './caller.ts';
 import { challengesIn } from './challenges.ts';
@@ -18,23 +19,19 @@ type Walk = {
   platform: Pick<EngineInfo, 'os' | 'architecture'>;
 };
 
-const manifestTypes = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-].join(', ');
-
-/** Goes the way that an engine goes for an image, up to its layers. Throws Forbidden where it leads astray, Unreachable where it ends. */
+/**
+ * Asks all that an engine asks for an image, up to its layers. Throws Forbidden where an answer leads to a place that is not allowed,
+ * Unreachable where there is no answer.
+ */
 export async function walkImage(walk: Walk): Promise<void> {
   const { image, caller, places, platform } = walk;
   const { root, verify, answer } = await firstAnswer(walk);
-  // A registry whose certificate is not known here may be anybody: it is asked, but told nothing.
+  // Behind an unknown certificate may be anyone: it is asked, but gets no credentials.
   const credentials = verify ? walk.credentials : undefined;
   const how = { wantsBody: true, verify };
   const seen = new Set<string>();
 
-  /** What to log in with after this answer. Each realm that it names is asked: nobody knows which one an engine takes. */
+  /** The credentials or token to send after this answer. Each realm that it names is asked, since engines differ in which they take. */
   async function login({ challenges }: Answered): Promise<string | undefined> {
     let authorization: string | undefined;
     for (const { scheme, parameters } of bounded(() => challengesIn(challenges))) {
@@ -48,7 +45,7 @@ export async function walkImage(walk: Walk): Promise<void> {
       const service = parameters.get('service');
       if (service !== undefined) realm.searchParams.set('service', service);
       realm.searchParams.set('scope', `repository:${image.repository}:pull`);
-      // Where a registry is spoken to in the clear, its token server may be.
+      // A registry that is asked without TLS may have a token server without TLS.
       const mayTell = realm.protocol === 'https:' || root.protocol === 'http:';
       const headers: Record<string, string> =
         credentials !== undefined && mayTell ? { authorization: basic(credentials) } : {};

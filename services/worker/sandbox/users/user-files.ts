@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileMount } from '../../engine/containers.ts';
-import type { readAccounts } from '../../images/image-accounts.ts';
+import type { readAccounts } from '../image/image-accounts.ts';
 import type { AccountFiles } from './account-files.ts';
 import { accountsFor } from './accounts.ts';
 import type { Lease } from './run-users.ts';

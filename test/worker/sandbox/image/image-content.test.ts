@@ -3,15 +3,15 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { readAccounts } from '../../../services/worker/images/image-accounts.ts';
+import { readAccounts } from '../../../../services/worker/sandbox/image/image-accounts.ts';
 import {
   checkFits,
   fits,
   type ImageContent,
   maxContentBytes,
   readContent,
-} from '../../../services/worker/images/image-content.ts';
-import { createSpool } from '../../../services/worker/images/spool.ts';
+} from '../../../../services/worker/sandbox/image/image-content.ts';
+import { createSpool } from '../../../../services/worker/sandbox/image/spool.ts';
 
 type Entry = Partial<Header> & { name: string; text?: string };
 
@@ -119,7 +119,7 @@ describe('of an image’s folder is brought', () => {
     expect(await words('srv/../real', { '/real': there })).toEqual(['W /data', 'file file 644 1', 'data x']);
     expect(await words('/real', { '/real': there })).toContain('file file 644 1');
     // The top of an image is its own.
-    expect(await words('../../../real', { '/real': there })).toContain('file file 644 1');
+    expect(await words('../../../../real', { '/real': there })).toContain('file file 644 1');
     expect(await words('/none')).toEqual([]);
     expect(await words('/data')).toEqual([]);
   });

@@ -1,17 +1,18 @@
 import { addAbortSignal } from 'node:stream';
-import type { Log } from '../../../shared/log.ts';
-import { Problem } from '../../../shared/problems.ts';
-import type { FileMount } from '../engine/containers.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { ImageInfo } from '../engine/images.ts';
-import { lookLabelsFor, lookName } from '../labels.ts';
-import { homeFor, imageFolders, isInside, workFolder } from '../sandbox/program/folders.ts';
-import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from '../sandbox/spec.ts';
-import { createAccountFiles } from '../sandbox/users/account-files.ts';
-import { usualUser } from '../sandbox/users/accounts.ts';
-import type { Lease } from '../sandbox/users/run-users.ts';
-import type { RunUser } from '../sandbox/users/user.ts';
-import { type UserFiles, userFilesOf } from '../sandbox/users/user-files.ts';
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../../../../shared/log.ts';
+import { Problem } from '../../../../shared/problems.ts';
+import type { FileMount } from '../../engine/containers.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { ImageInfo } from '../../engine/images.ts';
+import { lookLabelsFor, lookName } from '../../labels.ts';
+import { homeFor, imageFolders, isInside, workFolder } from '../program/folders.ts';
+import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from '../spec.ts';
+import { createAccountFiles } from '../users/account-files.ts';
+import { usualUser } from '../users/accounts.ts';
+import type { Lease } from '../users/run-users.ts';
+import type { RunUser } from '../users/user.ts';
+import { type UserFiles, userFilesOf } from '../users/user-files.ts';
 import { readAccounts } from './image-accounts.ts';
 import { type ImageContent, readContent } from './image-content.ts';
 import { createSpool } from './spool.ts';
@@ -71,26 +72,21 @@ export function createImageLooks(options: {
 }) {
   const { engine, policy, log } = options;
   const accountFiles = createAccountFiles(engine, log);
-  /** The least used first. */
-  const known = new Map<string, ImageLook>();
+  const known = new LRUCache<string, ImageLook>({
+    max: maxKnown,
+    maxSize: maxSpooledBytes,
+    // One image is remembered however much it holds.
+    sizeCalculation: ({ content }) => Math.min(Math.max(1, content?.frames.bytes() ?? 0), maxSpooledBytes),
+    dispose: ({ content }) => {
+      // A sandbox that is being made may be about to read it.
+      if (content !== null) setTimeout(() => void content.frames.close(), spoolGraceMs).unref();
+    },
+  });
   const underWay = new Map<string, Promise<ImageLook>>();
   /** Containers of looks that are under way. */
   const held = new Set<string>();
   const removals = new Set<Promise<void>>();
   const stopping = new AbortController();
-
-  function remember(id: string, look: ImageLook): void {
-    known.set(id, look);
-    const spooled = () =>
-      [...known.values()].reduce((sum, { content }) => sum + (content?.frames.bytes() ?? 0), 0);
-    for (const [oldest, { content }] of known) {
-      if (known.size <= maxKnown && spooled() <= maxSpooledBytes) return;
-      if (oldest === id) continue;
-      known.delete(oldest);
-      // A sandbox that is in the making may be about to read it.
-      if (content !== null) setTimeout(() => void content.frames.close(), spoolGraceMs).unref();
-    }
-  }
 
   /** A container that is never started, for as long as `use` takes. */
   async function withContainer<T>(image: ImageInfo, use: (id: string) => Promise<T>): Promise<T> {
@@ -179,26 +175,20 @@ export function createImageLooks(options: {
 
   return {
     /** What was found before; `undefined`: it was not looked into yet, or too long ago. */
-    known(id: string): ImageLook | undefined {
-      const look = known.get(id);
-      if (look === undefined) return undefined;
-      known.delete(id);
-      known.set(id, look);
-      return look;
-    },
+    known: (id: string): ImageLook | undefined => known.get(id),
 
     /**
      * Looks, or joins the look that is under way. Rejects with the signal's reason when it aborts, while the look goes on. Problems: as of the
      * engine's `create`.
      */
     async look(image: ImageInfo, signal?: AbortSignal): Promise<ImageLook> {
-      const before = this.known(image.id);
+      const before = known.get(image.id);
       if (before !== undefined) return before;
       signal?.throwIfAborted();
       let look = underWay.get(image.id);
       if (look === undefined) {
         look = lookInto(image).then((found) => {
-          remember(image.id, found);
+          known.set(image.id, found);
           return found;
         });
         const over = () => underWay.delete(image.id);
