@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
-import type { ContainerId } from '../engine/containers.ts';
+import type { ContainerId, DiskPlaces } from '../engine/containers.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type FreeBytes, freeOf, isWorthALook, type Measured } from './free.ts';
 import { createHiddenBytes } from './hidden.ts';
@@ -20,6 +20,15 @@ const againMs = 500;
 
 /** Over the limit of the root (`null`), or of the volume at this path of the container. */
 export type DiskOver = { volume: string | null };
+
+/** What a container has written, as whoever keeps it tells. */
+export type ContainerDisk = {
+  id: ContainerId;
+  /** Where it ends up on this machine; `null` when the container is gone. */
+  places(): Promise<DiskPlaces | null>;
+  /** How much it is, where nobody can look at that; `null` when the container is gone. */
+  size(): Promise<number | null>;
+};
 
 type Seen = { groups: DiskGroup[]; filesystems: Map<number, string>; pid: number };
 type Watched = {

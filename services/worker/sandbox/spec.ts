@@ -1,9 +1,17 @@
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import type { ContainerSpec, FileMount, Rlimit, UpdatableLimits, VolumeMount } from '../engine/containers.ts';
+import type {
+  ContainerSpec,
+  FileMount,
+  Rlimit,
+  Tmpfs,
+  UpdatableLimits,
+  VolumeMount,
+} from '../engine/containers.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import type { Labels } from '../engine/label-set.ts';
-import { labelNames } from '../labels.ts';
+import { labelNames, type Owner } from '../labels.ts';
 import { checkWorkdir, workdirFor, writableFolders } from './program/folders.ts';
+import type { Lease } from './users/run-users.ts';
 import { type RunUser, userText } from './users/user.ts';
 
 /** What is the worker's to say of a sandbox. */
@@ -33,6 +41,39 @@ const openFiles = 4096;
 export const noCore: Rlimit = { name: 'core', soft: 1, hard: 1 };
 /** Under memory pressure of the machine itself a run goes before the engine, Redis and the worker. */
 const oomScoreAdj = 500;
+
+/** The limits of a sandbox, and those that it can be given anew. */
+export type SandboxLimits = UpdatableLimits;
+
+/** One sandbox, whichever driver makes it: everything that may happen in it is said here. */
+export type SandboxSpec = {
+  /** A run's, or made ahead. */
+  owner: Extract<Owner, { of: 'run' | 'warm' }>;
+  /** The id of an image that is present. */
+  image: string;
+  /** Its user, until it is gone: never root, and no other sandbox's meanwhile. */
+  lease: Lease;
+  /** What its user is called in it. */
+  userName: string;
+  /** Files that lie over the image's own, read-only; as they are for this user. */
+  files(user: RunUser): SandboxFile[];
+  isolation: RunRequest['isolation'];
+  network: RunRequest['network'];
+  /** Whether the image's own folders can be written to. */
+  writable: boolean;
+  hostname: string;
+  workdir: string;
+  /** In memory, empty, the user's own. */
+  folders: Tmpfs[];
+  limits: SandboxLimits;
+  shmBytes: number;
+  rlimits: Rlimit[];
+  /** infra/seccomp/profile.json, as text. */
+  seccompProfile: string;
+  oomScoreAdj: number;
+};
+
+export type SandboxFile = { path: string; data: Buffer };
 
 /** What of a request shapes its container. All else is the program's: see program.ts. */
 export type SandboxShape = Pick<RunRequest, 'limits' | 'isolation' | 'writable' | 'workdir'>;
