@@ -10,7 +10,7 @@ import {
   silentSite,
   site,
 } from '../worker/engine/internet.ts';
-import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
+import { bench, containerSpecFor, owner, probeImage, request } from '../worker/engine/support.ts';
 import { connectionsOf, connectionsShown } from './support/network.ts';
 
 // The table of connections is the whole machine's: full, nobody on it opens one any more.
@@ -42,7 +42,7 @@ async function flood(kind: string, target: string) {
     network: 'egress',
   });
   const id = await engine.containers.create(
-    containerSpecFor(asked, await image(probe.reference), who, policy, network),
+    containerSpecFor(asked, await image(probe.reference), who, network),
   );
   try {
     const { output } = await engine.containers.attach(id, { stdin: false });
@@ -69,7 +69,7 @@ async function reaches(target: string): Promise<string> {
   const who = owner();
   const network = await egress.open(who);
   const asked = request({ command: ['sh', '-c', get(target)], network: 'egress' });
-  const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, policy, network));
+  const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, network));
   await egress.close(who);
   return stdout;
 }

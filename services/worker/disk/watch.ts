@@ -30,9 +30,16 @@ export type ContainerDisk = {
   size(): Promise<number | null>;
 };
 
+/** The same of a container that runs on the engine. */
+export const containerDisk = (engine: Pick<Engine, 'containers'>, id: ContainerId): ContainerDisk => ({
+  id,
+  places: () => engine.containers.diskPlaces(id),
+  size: () => engine.containers.size(id),
+});
+
 type Seen = { groups: DiskGroup[]; filesystems: Map<number, string>; pid: number };
 type Watched = {
-  id: ContainerId;
+  container: ContainerDisk;
   limits: DiskLimits;
   onOver: (over: DiskOver) => void;
   /** `null`: from here only the engine can tell. */
@@ -63,7 +70,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
 
   async function see(one: Watched): Promise<Seen | null> {
     if (!sees) return null;
-    const found = await engine.containers.diskPlaces(one.id);
+    const found = await one.container.places();
     if (found === null || found.pid === 0) throw new Error('the container does not run');
     const groups = await groupsOf(found, one.limits);
     if (groups === null) return null;
@@ -92,7 +99,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     const free = await freeOf(one.seen?.filesystems ?? new Map());
     let roomBytes = 0;
     if (one.seen === null) {
-      const bytes = (await engine.containers.size(one.id)) ?? 0;
+      const bytes = (await one.container.size()) ?? 0;
       if (bytes > one.limits.rootBytes) return tell(one, 0);
     } else {
       const { groups, pid } = one.seen;
@@ -111,7 +118,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
   }
 
   function warn(one: Watched, message: string, reason?: string): void {
-    if (!one.warned) log.warn({ container: one.id, ...(reason && { reason }) }, message);
+    if (!one.warned) log.warn({ container: one.container.id, ...(reason && { reason }) }, message);
     one.warned = true;
   }
 
@@ -155,25 +162,32 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     timer = undefined;
   }
 
+  /** `onOver` is called once at most. */
+  function watch(container: ContainerDisk, limits: DiskLimits, onOver: (over: DiskOver) => void): () => void {
+    const one: Watched = {
+      container,
+      limits,
+      onOver,
+      lookMs,
+      hidden: createHiddenBytes(),
+      looking: false,
+      isLeft: false,
+      warned: false,
+    };
+    watched.add(one);
+    timer ??= setInterval(tick, tickMs);
+    return () => leave(one);
+  }
+
   return {
     /** Whether it sees all that containers write, or has only the engine's word on their roots. */
     sees,
-    /** Of a container that runs. `onOver` is called once at most. Answers what ends the watch. */
-    watch(id: ContainerId, limits: DiskLimits, onOver: (over: DiskOver) => void): () => void {
-      const one: Watched = {
-        id,
-        limits,
-        onOver,
-        lookMs,
-        hidden: createHiddenBytes(),
-        looking: false,
-        isLeft: false,
-        warned: false,
-      };
-      watched.add(one);
-      timer ??= setInterval(tick, tickMs);
-      return () => leave(one);
-    },
+    /** Of a sandbox, whose root has this limit. Answers what ends the watch. */
+    watchSandbox: (container: ContainerDisk, rootBytes: number, onOver: () => void) =>
+      watch(container, { rootBytes, volumes: [] }, onOver),
+    /** Of a container of the engine's that runs. Answers what ends the watch. */
+    watch: (id: ContainerId, limits: DiskLimits, onOver: (over: DiskOver) => void) =>
+      watch(containerDisk(engine, id), limits, onOver),
     close(): void {
       for (const one of [...watched]) leave(one);
       helpers.close();

@@ -1,8 +1,8 @@
 import { Problem } from '../../../shared/problems.ts';
 import { labelsFor, type SandboxOwner, sandboxName } from '../labels.ts';
-import type { SandboxNetwork } from '../sandbox/spec.ts';
 import { type BridgeParts, createBridges, interfaceFor } from './bridges.ts';
 import { egressPrefix } from './firewall-rules.ts';
+import type { SandboxNetwork } from './network.ts';
 
 /** Networks for runs that may reach the public internet: one each, and none of it without the firewall. */
 export type Egress = {

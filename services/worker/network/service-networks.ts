@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Problem } from '../../../shared/problems.ts';
 import { labelNames, type ServiceOwner, serviceLabelsFor, serviceName } from '../labels.ts';
-import type { SandboxNetwork } from '../sandbox/spec.ts';
 import { createBridges, interfaceFor } from './bridges.ts';
 import { type EgressParts, noResolvers } from './egress.ts';
 import { closedPrefix, egressPrefix } from './firewall-rules.ts';
+import type { SandboxNetwork } from './network.ts';
 
 /**
  * Networks for services: one each, in which this machine opens connections to the container, and through ports that it

@@ -25,6 +25,8 @@ export function createRegistrar(options: {
   runUser: string | null;
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
+  /** Those of its sandboxes. */
+  isolations: () => Worker['isolations'];
   disksSeen: boolean;
   /** Whom its pulls may lead to beside public addresses, with an engine that is set up so. */
   registries: (engine: EngineInfo) => string[];
@@ -101,7 +103,7 @@ export function createRegistrar(options: {
         kernel: info.kernel,
         userNamespace: info.userNamespace,
       },
-      isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
+      isolations: options.isolations(),
       egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),

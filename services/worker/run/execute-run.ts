@@ -17,6 +17,7 @@ import {
 import type { Holder, RunStore } from '../../../shared/stores/runs.ts';
 import type { DiskWatch } from '../disk/watch.ts';
 import type { ImageInfo } from '../engine/images.ts';
+import { imageOf } from '../images/image-of.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
 import type { Opened, Sandboxes, WarmOpened } from '../sandbox/sandboxes.ts';
@@ -24,7 +25,7 @@ import type { CollectArtifacts } from './artifacts.ts';
 import type { AttachInput } from './attach-input.ts';
 import { limitProblem } from './limit-problem.ts';
 import { createOutputSink } from './output-sink.ts';
-import { imageOf, type Plan, planRun } from './plan.ts';
+import { type Plan, planRun } from './plan.ts';
 import { OutOfMemory, runSteps, type StepsVerdict, stepSpecOf } from './run-steps.ts';
 import { type Stop, Stopped } from './run-stop.ts';
 
@@ -58,7 +59,7 @@ export type Execution = {
   /** What a run may leave in Redis, however many steps it has. */
   maxOutputBytes: number;
   attachInput: AttachInput;
-  disk: Pick<DiskWatch, 'watch'>;
+  disk: Pick<DiskWatch, 'watchSandbox'>;
   log: Log;
 };
 
@@ -181,15 +182,16 @@ export async function executeRun(
       if (moved !== 'moved') stop.stop(moved === 'lost' ? 'lock_lost' : moved);
     } else await foreseen?.opened.adopt(holder);
     stop.signal.throwIfAborted();
-    const plan = planRun(request, image, opened.folders, opened.sandbox.userName);
+    const { own } = opened;
+    const plan = planRun(request, image, own?.folders ?? null, own?.userName);
 
     const verdict = await carryOut(execution, attempt, opened, plan, state, sink, began);
     if (fault !== undefined) throw fault;
     if (stop.cause() === 'lock_lost') return 'lost';
     const outcome = await finish(verdict);
     const [first] = plan.steps;
-    if (first !== undefined)
-      execution.sandboxes.learn(request, image, opened.sandbox.userName, stepSpecOf(first));
+    if (first !== undefined && own !== null)
+      execution.sandboxes.learn(request, image, own.userName, stepSpecOf(first));
     return outcome;
   } catch (error) {
     const reason = stop.cause();
@@ -225,11 +227,10 @@ async function carryOut(
   const { request, stop, holder } = attempt;
   const { sandbox } = opened;
   let startedAt: number | undefined;
-  const leaveDisk = request.writable
-    ? execution.disk.watch(sandbox.containerId, { rootBytes: request.limits.diskBytes, volumes: [] }, () =>
-        stop.stop('disk_limit'),
-      )
-    : undefined;
+  const leaveDisk =
+    request.writable && opened.own !== null
+      ? execution.disk.watchSandbox(opened.own.disk, request.limits.diskBytes, () => stop.stop('disk_limit'))
+      : undefined;
   try {
     await sandbox.session.prepare(plan.workdir, plan.files);
     for (const step of plan.steps)

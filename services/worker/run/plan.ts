@@ -1,9 +1,10 @@
 import { stackOf } from '../../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import { findLanguage, type Language, languageEnv } from '../../../shared/languages/index.ts';
+import { languageEnv } from '../../../shared/languages/index.ts';
 import { filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
 import { compileStep } from '../../../shared/stores/run-record.ts';
 import type { ImageInfo } from '../engine/images.ts';
+import { languageOf } from '../images/image-of.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { programEnvironment } from '../sandbox/program/environment.ts';
 import { workdirFor } from '../sandbox/program/folders.ts';
@@ -14,11 +15,6 @@ export type Plan = { workdir: string; files: PlannedFile[]; steps: ProgramStep[]
 
 /** Of a PTY whose size nobody has said. */
 const usualTerminal = { cols: 80, rows: 24 };
-
-/** The image that a request names, or that of its language. */
-export function imageOf(request: Pick<RunRequest, 'image' | 'language'>): string {
-  return request.image ?? languageOf(request)?.image ?? '';
-}
 
 /**
  * Pure. Throws a Problem `image_without_command`.
@@ -62,10 +58,4 @@ const sizeOf = ({ cols, rows }: RunRequest) =>
 function commandOf(request: RunRequest, image: ImageInfo): string[] {
   const { entrypoint, command } = resolveCommand(request, image, request.image ?? image.id);
   return [...entrypoint, ...command];
-}
-
-/** `undefined` where it names none, or one that this worker does not have. */
-export function languageOf(request: Pick<RunRequest, 'language'>): Language | undefined {
-  const found = request.language === undefined ? undefined : findLanguage(request.language);
-  return found !== undefined && !('fault' in found) ? found.language : undefined;
 }

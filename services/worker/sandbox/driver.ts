@@ -37,11 +37,13 @@ export type DriverShape = Pick<SandboxSpec, 'isolation' | 'network' | 'writable'
 export type OwnSandbox = Sandbox & {
   /** As its driver names it. */
   id: string;
+  /** What its user is called in it. */
+  userName: string;
   /** What it was made with. */
   limits: SandboxLimits;
   update(limits: SandboxLimits): Promise<void>;
   /** Says whose it is from now on, where whoever looks at the machine finds it. Nothing depends on that. */
-  claim(owner: Pick<SandboxOwner, 'run' | 'attempt'>): void;
+  claim(owner: Pick<SandboxOwner, 'run' | 'attempt'>): Promise<void>;
   /** What it has written, for the disk watch. */
   disk: ContainerDisk;
 };

@@ -101,7 +101,7 @@ export function createServiceExec(options: {
           await execs.put(service, note).catch(() => {});
           return {
             sandbox,
-            folders: null,
+            own: null,
             warm: false,
             release: async () => {
               clearInterval(touching);

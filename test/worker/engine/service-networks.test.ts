@@ -30,7 +30,7 @@ import {
   site,
   tries,
 } from './internet.ts';
-import { bench, collect, containerSpecFor, docker, owner, policy, request, sh } from './support.ts';
+import { bench, collect, containerSpecFor, docker, owner, request, sh } from './support.ts';
 
 const { firewall } = internet();
 const { engine, image, service, runSpec } = bench();
@@ -125,7 +125,7 @@ describe.each([
     const network = await egress.open(who);
     onTestFinished(() => egress.close(who));
     const asked = request({ command: ['sh', '-c', tries(targets)], network: 'egress' });
-    const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, policy, network));
+    const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, network));
     expect(answered(stdout)).toEqual([`${site}:80`]);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageInfo } from '../../../services/worker/engine/images.ts';
-import { imageOf, languageOf, planRun } from '../../../services/worker/run/plan.ts';
+import { imageOf, languageOf } from '../../../services/worker/images/image-of.ts';
+import { planRun } from '../../../services/worker/run/plan.ts';
 import { findLanguage } from '../../../shared/languages/index.ts';
 import { runRequest } from '../../support/run-request.ts';
 

@@ -28,7 +28,7 @@ const anImage: ImageInfo = {
 
 /** A pool, and an engine that has these images and takes its time to tell: ticks of the pool fall in between. */
 function machine(...references: string[]) {
-  const pool = bench({ most: 32 });
+  const pool = bench({ max: 32 });
   const images = new Map(references.map((reference) => [reference, { ...anImage, id: reference }]));
   const broken = new Set<string>();
   const asked: string[] = [];

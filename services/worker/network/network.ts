@@ -1,0 +1,2 @@
+/** A network that was made for one container. */
+export type SandboxNetwork = { name: string; dns: string[] };
