@@ -180,20 +180,3 @@ export function restoreScript(set: RuleSet, listing: string[]): string {
     '',
   ].join('\n');
 }
-
-/** Input for `iptables-restore --noflush` that takes everything of ours away again. */
-export function removeScript(listing: string[]): string {
-  const target = new RegExp(` -j (?:${ownChains.join('|')})$`);
-  const present = ownChains.filter((chain) => listing.includes(`-N ${chain}`));
-  return [
-    '*filter',
-    ...present.map((chain) => `:${chain} - [0:0]`),
-    // Those in our own chains went with the line above.
-    ...listing
-      .filter((line) => target.test(line) && !line.startsWith(`-A ${forwardChain}`))
-      .map((line) => line.replace('-A', '-D')),
-    ...present.map((chain) => `-X ${chain}`),
-    'COMMIT',
-    '',
-  ].join('\n');
-}

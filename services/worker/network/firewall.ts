@@ -8,7 +8,6 @@ import {
   ipv6Rules,
   isInPlace,
   type RuleSet,
-  removeScript,
   restoreScript,
 } from './firewall-rules.ts';
 
@@ -20,8 +19,6 @@ export type Firewall = {
    * no egress may be given.
    */
   ensure(): Promise<void>;
-  /** Takes them away. Only when no sandbox of any worker on this machine is left. */
-  remove(): Promise<void>;
   /** What of the wanted bounds stands; `undefined` before the first `ensure`. */
   bounds(): Bounds | undefined;
   /** Takes what a subnet began out of this machine's table of connections. */
@@ -77,7 +74,6 @@ export function createFirewall(
   };
   return {
     ensure: () => each(ensureOne),
-    remove: () => each(remove),
     bounds: () => standing,
     forget: async (subnet) => void (await run(init, ['forget', subnet])),
   };
@@ -114,10 +110,6 @@ async function ensure(family: Family): Promise<Bounds> {
     );
   }
   throw refused;
-}
-
-async function remove(family: Family): Promise<void> {
-  await restore(family, removeScript(await list(family)));
 }
 
 async function list({ name }: Family): Promise<string[]> {
