@@ -7,8 +7,8 @@ const patience = { testTimeout: 120_000, hookTimeout: 180_000 };
 const light = [
   'test/shared/**/*.test.ts',
   'test/worker/{disk,intake,node,run,services}/*.test.ts',
-  'test/worker/images/!(image-archive).test.ts',
-  'test/worker/sandbox/{users,warm}/*.test.ts',
+  'test/worker/images/*.test.ts',
+  'test/worker/sandbox/{image,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
   'test/gateway/proxy/!(memory).test.ts',
   'test/hostile/{http,cli,store}-*.test.ts',

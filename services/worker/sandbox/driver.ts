@@ -24,7 +24,7 @@ export interface SandboxDriver {
   make(spec: SandboxSpec): Promise<OwnSandbox>;
   /** What there is of this Runlet (`instance`) where the driver makes its sandboxes, of this worker and of others, living or dead. */
   left(instance: string): Promise<Leftover[]>;
-  /** Sandboxes that are there stay. */
+  /** Resolves when no work of its own is under way. Sandboxes that are there stay. */
   close(): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 import { Problem } from '../../../shared/problems.ts';
 import type { ImageInfo } from '../engine/images.ts';
-import type { ImageContent } from '../images/image-content.ts';
-import type { ImageLook } from '../images/image-looks.ts';
 import type { OwnSandbox, SandboxDriver } from './driver.ts';
+import type { ImageContent } from './image/image-content.ts';
+import type { ImageLook } from './image/image-looks.ts';
 import { SandboxLost, StartFailed } from './init/session.ts';
 import { type SandboxShape, type SandboxSpec, sandboxSpecFor } from './spec.ts';
 import type { Lease } from './users/run-users.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type ArchiveEntry, entriesAt } from '../../../services/worker/images/image-archive.ts';
+import { type ArchiveEntry, entriesAt } from '../../../services/worker/sandbox/image/image-archive.ts';
 import { bench } from './support.ts';
 
 const { engine, spec } = bench();

@@ -44,7 +44,7 @@ export const blockAt = ({ first, size }: UserRange, index: number): UserBlock =>
   size,
 });
 
-/** The files that name users are brought to the engine for so many at a time (user-files.ts). */
+/** The files that name users are brought to the engine for so many at a time (drivers/engine/account-mounts.ts). */
 const batchSize = 64;
 
 /** The users beside this one of a block, itself included. */

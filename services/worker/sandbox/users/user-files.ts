@@ -1,4 +1,4 @@
-import type { readAccounts } from '../../images/image-accounts.ts';
+import type { readAccounts } from '../image/image-accounts.ts';
 import type { SandboxFile } from '../spec.ts';
 import { accountsFor } from './accounts.ts';
 import type { RunUser } from './run-users.ts';

@@ -2,12 +2,12 @@ import { stackOf } from '../../../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../../../shared/contracts/run-request.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ImageInfo } from '../../engine/images.ts';
-import { checkFits, fits, type ImageContent, memoryFor } from '../../images/image-content.ts';
-import type { ImageLooks } from '../../images/image-looks.ts';
 import { languageOf } from '../../images/image-of.ts';
 import type { WarmOwner } from '../../labels.ts';
 import type { OwnSandbox, SandboxDriver } from '../driver.ts';
 import type { SandboxDrivers } from '../drivers/choose.ts';
+import { checkFits, fits, type ImageContent, memoryFor } from '../image/image-content.ts';
+import type { ImageLooks } from '../image/image-looks.ts';
 import type { StepSpec } from '../init/session.ts';
 import { makeSandbox } from '../make-sandbox.ts';
 import { isInside, runFolders, workdirFor, workFolder } from '../program/folders.ts';
@@ -22,8 +22,6 @@ export type WarmShape = SandboxShape & Pick<RunRequest, 'language'>;
 
 /** Of an image's files, in a sandbox that waits: a pool of 32 such takes half a gibibyte. */
 const maxWarmContentBytes = 16 * 1024 * 1024;
-
-export type WarmProfiles = ReturnType<typeof createWarmProfiles>;
 
 /** Which sandboxes are made ahead, and how. */
 export function createWarmProfiles(options: {

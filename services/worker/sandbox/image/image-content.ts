@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import { Problem } from '../../../shared/problems.ts';
-import { dataFrames, frame, u32, u64 } from '../sandbox/init/frames.ts';
-import { inodesFor, isInside } from '../sandbox/program/folders.ts';
+import type { RunRequest } from '../../../../shared/contracts/run-request.ts';
+import { Problem } from '../../../../shared/problems.ts';
+import { dataFrames, frame, u32, u64 } from '../init/frames.ts';
+import { inodesFor, isInside } from '../program/folders.ts';
 import { type ArchiveEntry, entriesAt } from './image-archive.ts';
 import type { Spool } from './spool.ts';
 

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { Problem } from '../../../shared/problems.ts';
-import { type Found, maxAccountBytes } from '../sandbox/users/accounts.ts';
+import { Problem } from '../../../../shared/problems.ts';
+import { type Found, maxAccountBytes } from '../users/accounts.ts';
 import { type ArchiveEntry, entriesAt } from './image-archive.ts';
 
 /** /etc of an ordinary image has a megabyte or two; past this its two files are asked for one by one. */

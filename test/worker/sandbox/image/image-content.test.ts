@@ -3,15 +3,15 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { readAccounts } from '../../../services/worker/images/image-accounts.ts';
+import { readAccounts } from '../../../../services/worker/sandbox/image/image-accounts.ts';
 import {
   checkFits,
   fits,
   type ImageContent,
   maxContentBytes,
   readContent,
-} from '../../../services/worker/images/image-content.ts';
-import { createSpool } from '../../../services/worker/images/spool.ts';
+} from '../../../../services/worker/sandbox/image/image-content.ts';
+import { createSpool } from '../../../../services/worker/sandbox/image/spool.ts';
 
 type Entry = Partial<Header> & { name: string; text?: string };
 
