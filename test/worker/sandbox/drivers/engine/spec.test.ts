@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { containerBody } from '../../../services/worker/engine/docker/container-body.ts';
-import type { ImageInfo } from '../../../services/worker/engine/images.ts';
+import { containerBody } from '../../../../../services/worker/engine/docker/container-body.ts';
+import type { ImageInfo } from '../../../../../services/worker/engine/images.ts';
 import {
   labelsFor,
   lookLabelsFor,
@@ -12,13 +12,13 @@ import {
   serviceName,
   warmLabelsFor,
   warmName,
-} from '../../../services/worker/labels.ts';
-import { subnetPool } from '../../../services/worker/network/subnets.ts';
-import { containerSpecFor as containerOf } from '../../../services/worker/sandbox/drivers/engine/container-spec.ts';
-import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
-import { judgeExit, signalName } from '../../../services/worker/sandbox/program/exit.ts';
-import { parseUser } from '../../../services/worker/sandbox/users/run-users.ts';
-import { containerSpecFor, request, sandboxOf, seccompProfile } from './support.ts';
+} from '../../../../../services/worker/labels.ts';
+import { subnetPool } from '../../../../../services/worker/network/subnets.ts';
+import { containerSpecFor as containerOf } from '../../../../../services/worker/sandbox/drivers/engine/container-spec.ts';
+import { resolveCommand } from '../../../../../services/worker/sandbox/program/command.ts';
+import { judgeExit, signalName } from '../../../../../services/worker/sandbox/program/exit.ts';
+import { parseUser } from '../../../../../services/worker/sandbox/users/run-users.ts';
+import { containerSpecFor, request, sandboxOf, seccompProfile } from '../../../engine/support.ts';
 
 const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };
 const image: ImageInfo = {
