@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { createDockerEngine } from '../../../../../services/worker/engine/docker/docker-engine.ts';
 import { labelNames } from '../../../../../services/worker/labels.ts';
+import type { Egress } from '../../../../../services/worker/network/egress.ts';
 import { createEngineDriver } from '../../../../../services/worker/sandbox/drivers/engine/engine-driver.ts';
 import { initVolume } from '../../../../../services/worker/sandbox/drivers/engine/init-volume.ts';
 import { createLog } from '../../../../../shared/log.ts';
@@ -8,17 +9,20 @@ import type { DriverBench } from '../../driver.suite.ts';
 
 const program = fileURLToPath(new URL('../../../../../infra/sandbox-init/build/init', import.meta.url));
 
-export async function open(dockerHost: string): Promise<DriverBench> {
+/** Most tests want no network. */
+const noEgress: Pick<Egress, 'open' | 'close'> = {
+  open: () => Promise.reject(new Error('no test asks for it')),
+  close: async () => {},
+};
+
+export async function open(dockerHost: string, egress = noEgress): Promise<DriverBench> {
   const engine = createDockerEngine({ dockerHost });
   const info = await engine.info();
   const driver = createEngineDriver({
     engine,
     info: () => info,
     initVolume: await initVolume(engine, info.architecture, program),
-    egress: {
-      open: () => Promise.reject(new Error('no test asks for it')),
-      close: async () => {},
-    },
+    egress,
     log: createLog('test', 'silent'),
   });
   return {
