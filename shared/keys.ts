@@ -36,6 +36,11 @@ export function keysFor(prefix: string) {
     stats: `${base}:stats`,
     /** Hash with a time to live: what an Idempotency-Key stands for. */
     idempotency: (tenant: string, digest: string) => `${base}:idem:${tenant}:${digest}`,
+    /** Sorted set: digests of the tenant's Idempotency-Keys by when they began, in ms. */
+    idempotencyIndex: (tenant: string) => `${base}:tenant:${tenant}:idempotency`,
+    /** Sorted set: those whose answer is kept, as `bytes:digest`, by the same; and the sum of their bytes. */
+    idempotencyAnswers: (tenant: string) => `${base}:tenant:${tenant}:idempotency:answers`,
+    idempotencyBytes: (tenant: string) => `${base}:tenant:${tenant}:idempotency:answers-sum`,
     /** Hash by digest of the key: who it belongs to. */
     apiKeys: `${base}:api-keys`,
     /** Hash by id: the digest of that key. */

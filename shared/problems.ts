@@ -54,6 +54,7 @@ const catalogue = {
   cpu_limit: [422, 'The run used more CPU time than its limit'],
   output_limit: [422, 'The run wrote more output than its limit'],
   memory_limit: [422, 'The run needed more memory than its limit'],
+  kernel_memory_limit: [422, 'The kernel held more for the run than any run may have it hold'],
   disk_limit: [422, 'More was written to the disk than its limit allows'],
   artifact_limit: [422, 'Not all artifacts were kept'],
   // A service that does not answer.

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { oneAtATime } from '../parts/one-at-a-time.ts';
 import { type Say, step } from '../parts/say.ts';
 import { type Definition, type Layer, readDefinition } from './definition.ts';
 import { makeLayer } from './how/index.ts';
@@ -20,7 +21,7 @@ import { nativeArchitecture } from './platform.ts';
 /** To be counted up when the builder makes other bytes out of the same definition. */
 const builderVersion = 2;
 
-/** Builds an image, and what it stands on, unless `cache` has it. */
+/** Builds an image, and what it stands on, unless `cache` has it. Whoever wants it while it is being built waits for that. */
 export async function buildImage(name: string, cache: string, say: Say): Promise<ImageLayout> {
   const definition = readDefinition(name);
   const key = keyOf(definition);
@@ -28,7 +29,12 @@ export async function buildImage(name: string, cache: string, say: Say): Promise
   const present = readLayout(folder);
   if (present !== undefined) return present;
   const base = definition.from === undefined ? undefined : await buildImage(definition.from, cache, say);
-  return step(say, `Building image ${name}`, () => build(name, definition, base, folder, cache, say));
+  return oneAtATime(
+    join(cache, `.${name}-${key}.lock`),
+    async () =>
+      readLayout(folder) ??
+      step(say, `Building image ${name}`, () => build(name, definition, base, folder, cache, say)),
+  );
 }
 
 async function build(
@@ -56,7 +62,7 @@ async function build(
       rmSync(tar);
     }
     finishLayout(output, definition, layers);
-    removeOlder(name, cache);
+    removeOlder(name, cache, folder);
     publish(output, folder);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -79,8 +85,9 @@ function publish(output: string, folder: string): void {
 }
 
 /** Builds of former definitions, so that the cache does not grow with every change. */
-function removeOlder(name: string, cache: string): void {
+function removeOlder(name: string, cache: string, folder: string): void {
   for (const entry of readdirSync(cache)) {
+    if (join(cache, entry) === folder) continue;
     if (entry.startsWith(`${name}-`) && /^[0-9a-f]{16}$/.test(entry.slice(name.length + 1))) {
       rmSync(join(cache, entry), { recursive: true, force: true });
     }

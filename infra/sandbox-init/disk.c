@@ -15,11 +15,11 @@
 #include "usage.h"
 #include "walk.h"
 
-enum { REQUEST_MOST = 256 * 1024, GROUPS_MOST = 64, PLACES_MOST = 128, LEAST_BYTES = 4096, TURNS = 256 };
+enum { REQUEST_MOST = 256 * 1024, GROUPS_MOST = 64, PLACES_MOST = 128, TURNS = 256 };
 
 /* What one limit is for. */
 struct group {
-    uint64_t bytes, most;
+    uint64_t bytes, most, least;
 };
 
 /* A folder or file of the engine's machine; where the container has it ("/": its root). */
@@ -38,7 +38,7 @@ static int late;
 static void count_in(size_t group, const struct stat *found) {
     uint64_t bytes = (uint64_t)found->st_blocks * 512;
     /* Names and inodes take room as well: empty files are not free. */
-    groups[group].bytes += bytes < LEAST_BYTES ? LEAST_BYTES : bytes;
+    groups[group].bytes += bytes < groups[group].least ? groups[group].least : bytes;
 }
 
 static void count_named(const struct stat *found) {
@@ -89,13 +89,16 @@ static const char *next(const char **at, const char *end) {
     return field;
 }
 
-/* PID, ms, number of groups, of each its most bytes; then of each place group, path, path in the container. */
+/* PID, ms, number of groups, of each its most bytes, and what a file counts at least; then of each place group, path, path in the container. */
 static pid_t understand(const char *at, const char *end) {
     pid_t pid = (pid_t)atoi(next(&at, end));
     part_us = (uint64_t)atoll(next(&at, end)) * 1000 / 2;
     group_count = (size_t)atoll(next(&at, end));
     if (group_count < 1 || group_count > GROUPS_MOST) exit(65);
-    for (size_t i = 0; i < group_count; i++) groups[i] = (struct group){0, strtoull(next(&at, end), NULL, 10)};
+    for (size_t i = 0; i < group_count; i++) {
+        uint64_t most = strtoull(next(&at, end), NULL, 10);
+        groups[i] = (struct group){0, most, strtoull(next(&at, end), NULL, 10)};
+    }
     for (place_count = 0; at < end; place_count++) {
         if (place_count == PLACES_MOST) exit(65);
         struct place *one = places + place_count;

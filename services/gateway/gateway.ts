@@ -46,13 +46,15 @@ export function createGateway(parts: {
   const closing = new AbortController();
   const hurry = new AbortController();
   const apiKeys = createApiKeyStore(redis, keys);
+  const room = createStoreRoom(redis, parts.env, parts.log);
   return {
     ...parts,
     runs: createRunStore(redis, keys, sealer),
     endings: createEndings(parts.wakeups, keys),
     refusals: createRefusals(),
-    room: createStoreRoom(redis, parts.env, parts.log),
-    idempotency: createIdempotencyStore(redis, keys, sealer),
+    room,
+    // Beside what a tenant's requests may take.
+    idempotency: createIdempotencyStore(redis, keys, sealer, { answersBytes: () => room.tenantBytes() / 8 }),
     apiKeys,
     keyring: createKeyring({ ...parts, apiKeys }),
     workers: createWorkerStore(redis, keys),

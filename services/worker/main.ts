@@ -28,6 +28,7 @@ import { createRegistryGuard } from './images/registry/guard.ts';
 import { watchCancels } from './intake/cancel-watch.ts';
 import { createIntake } from './intake/intake.ts';
 import { createRunQueue } from './intake/run-queue.ts';
+import { createServiceRuns } from './intake/service-runs.ts';
 import { createEgress } from './network/egress.ts';
 import { callersOf, createFirewall } from './network/firewall.ts';
 import { createServiceNetworks } from './network/service-networks.ts';
@@ -47,7 +48,7 @@ import { createRunUsers, userText } from './sandbox/users/run-users.ts';
 import { memoryWatch } from './sandbox/warm/memory-watch.ts';
 import { languageWarmer } from './sandbox/warm/warm-languages.ts';
 import { createDetachedExec } from './services/detached-exec.ts';
-import { createServiceExec } from './services/exec.ts';
+import { createServiceInside } from './services/inside.ts';
 import { openServices } from './services/open-services.ts';
 import { createServiceRequests } from './services/requests.ts';
 
@@ -224,13 +225,10 @@ const commands = createCommands({
   imagesChanged,
   services,
   detached,
-  exec: createServiceExec({
+  serviceRuns: createServiceRuns({
     workerId,
-    engine,
-    initPath,
     runs,
-    services: serviceStore,
-    execs: serviceExecs,
+    inside: createServiceInside({ engine, initPath, services: serviceStore, execs: serviceExecs }),
     detached,
     active,
     execution,
@@ -243,7 +241,6 @@ const commands = createCommands({
     blobs,
     maxFileBytes: env.RUNLET_MAX_FILE_BYTES,
     workerId,
-    log,
   }),
   drain: () => {
     log.info('drained on request');

@@ -49,7 +49,7 @@ function serviceLimits(max: LimitMaxima) {
         .default(Math.min(2 ** 30, max.diskBytes))
         .meta({
           description:
-            'What it may hold of its own root filesystem’s disk, with the `files` that it was given and the image’s VOLUMEs; deleted files that are still open count, and each file and folder as 4 KiB at least. Named volumes have a size of their own. Over it the service is killed and `failed` (`disk_limit`), what it wrote there is removed, and it is not started again until somebody does.',
+            'What it may hold of its own root filesystem’s disk, with the `files` that it was given and the image’s VOLUMEs; deleted files that are still open count, and each file and folder as 4 KiB at least. Named volumes have a size of their own. Where the engine’s disk has project quotas a write past it fails (ENOSPC), and the service goes on. Else, and for what has no quota, the service is killed over it and `failed` (`disk_limit`), what it wrote there is removed, and it is not started again until somebody does.',
         }),
     })
     .meta({ id: 'ServiceLimits' });
@@ -124,7 +124,7 @@ export function serviceRequestSchema(policy: RunPolicy) {
               .max(policy.limits.diskBytes)
               .optional()
               .meta({
-                description: `What the volume may hold, counted as \`limits.diskBytes\`: over it the service is killed and \`failed\` (\`disk_limit\`); the volume stays as it is. Default: ${defaultVolumeBytes} (10 GiB).`,
+                description: `What the volume may hold, counted as \`limits.diskBytes\`. Where the engine’s disk has project quotas a write past it fails (ENOSPC, EDQUOT), and the volume keeps the size that it was made with: a larger one is refused (\`conflict\`). Else over it the service is killed and \`failed\` (\`disk_limit\`); the volume stays as it is. Default: ${defaultVolumeBytes} (10 GiB).`,
               }),
           }),
         )

@@ -42,6 +42,10 @@ export const worker = z
       description:
         'Whether it sees all that containers write to the engine’s disk. Else it has the engine’s word on their roots, without deleted files and volumes.',
     }),
+    diskQuotas: z.object({ roots: z.boolean(), volumes: z.boolean() }).optional().meta({
+      description:
+        'Whether its engine holds the roots of containers, and named volumes, to their size by project quotas of the file system: a write past it fails (ENOSPC, EDQUOT). What has none is watched.',
+    }),
     startedAt: z.string(),
     lastSeenAt: z.string(),
   })

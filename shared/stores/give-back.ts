@@ -2,7 +2,7 @@ import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import { loadVitalScript } from './scripts.ts';
 
-const script = loadVitalScript('give-back');
+const script = loadVitalScript('free-bytes', 'give-back');
 
 /**
  * Takes out of a tenant's count what no script has taken out: a run whose record is gone, or a service. Once, however often it is called; nothing

@@ -29,7 +29,7 @@ const scripts = {
   create: loadScript('create'),
   move: loadVitalScript('move'),
   append: loadVitalScript('append'),
-  finish: loadVitalScript('finish'),
+  finish: loadVitalScript('due', 'free-bytes', 'finish'),
   requeue: loadVitalScript('requeue'),
   cancel: loadVitalScript('cancel'),
   forget: loadVitalScript('forget'),

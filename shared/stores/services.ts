@@ -24,10 +24,10 @@ const scripts = {
   create: loadScript('service-create'),
   assign: loadVitalScript('service-assign'),
   want: loadVitalScript('service-want'),
-  report: loadVitalScript('service-report'),
+  report: loadVitalScript('due', 'service-report'),
   idle: loadVitalScript('service-idle'),
   touch: loadVitalScript('service-touch'),
-  gone: loadVitalScript('service-gone'),
+  gone: loadVitalScript('free-bytes', 'service-gone'),
 };
 
 /**

@@ -6,7 +6,7 @@ import { shell } from './subjects.ts';
 /** The three ways in which the public sandbox benchmarks let runs arrive: one by one, one each 200 ms, a hundred at once. */
 export function arrivals(context: Context): Promise<Row[]> {
   const { raw, rounds, say } = context;
-  const count = Math.min(100, Math.max(10, Math.ceil(2.5 * rounds)));
+  const count = Math.min(100, Math.ceil(2.5 * rounds));
   return withRunlet(context, {}, async (runlet) => {
     const rows: Row[] = [];
     const add = (what: string, samples: Sample[]) =>

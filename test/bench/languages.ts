@@ -55,7 +55,7 @@ async function warm({ raw, rounds, say }: Context, runlet: Runlet, all: Measured
 /** Few: each takes as long as many warm ones. The images' files are in memory by now. */
 async function cold({ raw, rounds, say }: Context, runlet: Runlet, all: Measured[]): Promise<void> {
   for (let i = 0; i < 5; i += 1) await post(runlet, shell.request);
-  for (let round = 1; round <= Math.max(3, Math.ceil(rounds / 8)); round += 1) {
+  for (let round = 1; round <= Math.max(Math.min(3, rounds), Math.ceil(rounds / 8)); round += 1) {
     say(`languages, cold, round ${round} …`);
     for (const { one, code, cold } of all) {
       await raw.drained();

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { type Lab, startLab } from '../support/lab.ts';
+import { startLab } from '../support/lab.ts';
 import type { Context } from './context.ts';
 import type { Row } from './measure.ts';
 import { parts } from './parts.ts';
@@ -44,10 +44,7 @@ if (unknown.length > 0)
   refuse(`There is no part "${unknown[0]}"; there are ${parts.map(({ name }) => name).join(', ')}.`);
 
 const say = (line: string) => console.error(line);
-// One that is there already, of whoever has made it: the suite's.
-const given = process.env.RUNLET_BENCH_LAB;
-const { lab, stop } =
-  given === undefined ? await startLab(say) : { lab: JSON.parse(given) as Lab, stop: async () => {} };
+const { lab, stop } = await startLab(say);
 const raw = rawEngine(lab.dockerHost, rounds < 10 ? 250 : 1_000);
 // Then the part that is measured is given up, and all that was started for it still ends in good order.
 const interrupted = Promise.withResolvers<never>();

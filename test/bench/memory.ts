@@ -24,7 +24,7 @@ export function memory(context: Context): Promise<Row[]> {
       clearInterval(timer);
       return peak;
     };
-    const times = Math.max(2, Math.min(20, context.rounds));
+    const times = Math.min(20, context.rounds);
     const few = Math.ceil(times / 4);
     const yes = (outputBytes: number) => ({ image: 'busybox', command: ['yes'], limits: { outputBytes } });
     const silent = await peakDuring({ image: 'busybox', command: ['sleep', '1'] }, few);

@@ -24,7 +24,7 @@ async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<
   const ours: number[] = [];
   const bare: number[] = [];
   try {
-    for (let i = 0; i < Math.max(3, Math.ceil(rounds / 2)); i += 1) {
+    for (let i = 0; i < Math.max(Math.min(3, rounds), Math.ceil(rounds / 2)); i += 1) {
       await api.until(service.name, ({ status }) => status === 'idle');
       await raw.calm(200);
       ours.push(

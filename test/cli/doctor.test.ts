@@ -185,6 +185,27 @@ describe('runlet doctor', () => {
     expect((await doctor()).at('workers')?.status).toBe('failed');
   });
 
+  it('says whether quotas hold the limits on disks, or a watch', async () => {
+    const detailOf = async (disksSeen: boolean, roots: boolean, volumes: boolean) => {
+      api.workers = [{ ...healthy, disksSeen, diskQuotas: { roots, volumes } }];
+      const { status, detail } = (await doctor()).at('worker node-a: disk limits') ?? {};
+      return `${status}: ${detail}`;
+    };
+    expect(await detailOf(true, true, true)).toMatch(
+      /^ok: project quotas for roots and named volumes; what these leave out is watched/,
+    );
+    expect(await detailOf(true, false, true)).toMatch(
+      /^ok: project quotas for named volumes; a watch for the rest.*XFS.*pquota/,
+    );
+    expect(await detailOf(true, false, false)).toMatch(/^ok: a watch for all.*XFS.*pquota/);
+    expect(await detailOf(false, true, true)).toMatch(
+      /^warning: project quotas for roots and named volumes; its engine alone/,
+    );
+    expect(await detailOf(false, false, false)).toMatch(
+      /^warning: its engine alone tells what containers write: /,
+    );
+  });
+
   it('fails an engine that a program could break out of', async () => {
     api.workers = [engine({ runcVersion: '1.1.11' })];
     const report = await doctor();
@@ -241,8 +262,10 @@ describe('runlet doctor', () => {
     const said = (name: string) => `${report.at(`worker node-a: ${name}`)?.detail}`;
     const remedy = (name: string) => `${report.at(`worker node-a: ${name}`)?.remedy}`;
     expect(remedy('cgroups')).toContain('unified_cgroup_hierarchy=1');
-    expect(said('connections')).toContain('16 of them');
-    expect(remedy('connections')).toContain('nf_conntrack_max=65536');
+    expect(said('connections')).toContain(
+      '1024 for each run or service with egress, and 8 of them at a time',
+    );
+    expect(remedy('connections')).toContain('nf_conntrack_max=32768');
     expect(said('core dumps')).toContain('/usr/share/apport/apport');
     expect(remedy('core dumps')).toContain('kernel.core_pattern=core');
     expect(remedy('user namespaces')).toContain('user.max_user_namespaces=0');

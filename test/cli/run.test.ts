@@ -117,12 +117,14 @@ describe('runlet run', () => {
     ['timed_out', 'wall_limit', '--timeout sets it'],
     ['timed_out', 'cpu_limit', '--cpu-time sets it'],
     ['out_of_memory', 'memory_limit', '--memory sets it'],
+    ['out_of_memory', 'kernel_memory_limit', 'close or release'],
     ['output_limit', 'output_limit', '--output-limit sets it'],
   ] as const)('says in a line which limit it was: %s by %s', async (state, code, words) => {
     const error = { type: `x/${code}`, title: 'A limit', status: 422, detail: 'In full.', code };
     api.script.events = [stdout('some'), exit(state, { error })];
     const { stderr } = await cli(['run', 'busybox']);
     expect(stderr).toMatch(new RegExp(`^runlet: [^\\n]*${words}[^\\n]*\\n$`));
+    if (code === 'kernel_memory_limit') expect(stderr).not.toContain('--memory');
   });
 
   it('tells why the system could not run it', async () => {

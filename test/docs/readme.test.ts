@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { gatewayEnvironment } from '../../services/gateway/environment.ts';
 import { notifierEnvironment } from '../../services/notifier/environment.ts';
 import { workerEnvironment } from '../../services/worker/environment.ts';
-import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
@@ -35,15 +34,13 @@ const pattern = (output: string) =>
 
 const lab = inject('lab');
 let runlet: Runlet;
-let added: string[] = [];
 // Building Python's image takes half a minute where that has not been done before.
 beforeAll(async () => {
-  added = await ensureLoaded(lab, 'python');
+  await ensureLoaded(lab, 'python');
   runlet = await startRunlet(lab);
 }, 300_000);
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 test('there are five examples', () => {

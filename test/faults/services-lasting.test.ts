@@ -10,17 +10,15 @@ import { servicesOf } from '../whole/services/support.ts';
 const lab = inject('lab');
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, ['nginx:1.22', 'node:24-bookworm-slim']);
+  await ensureImages(lab, ['nginx:1.22', 'node:24-bookworm-slim']);
   runlet = await startRunlet(lab, { env: { RUNLET_SERVICE_TIMEOUT_MS: '1000' } });
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
   await api.removeAll('?volumes=true');
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const startedAt = (service: Service) =>

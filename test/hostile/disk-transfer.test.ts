@@ -1,7 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { docker } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { servicesOf } from '../whole/services/support.ts';
@@ -12,7 +11,6 @@ const lab = inject('lab');
 const image = 'python:3.11-slim-bookworm';
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 const program = `
 import os, time
@@ -27,7 +25,7 @@ while True:
     time.sleep(0.001)`;
 
 beforeAll(async () => {
-  added = await ensureImages(lab, [image]);
+  await ensureImages(lab, [image]);
   runlet = await startRunlet(lab, { env: { RUNLET_MAX_FILE_BYTES: String(1024 * MiB) } });
   api = servicesOf(runlet, lab.dockerHost);
   await api.start({
@@ -43,7 +41,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.removeAll();
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const file = (path: string) => `/v1/services/files/files/${path}`;

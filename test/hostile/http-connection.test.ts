@@ -1,22 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, type Proxied, startProxied, ways } from '../gateway/proxy/support.ts';
-import { answersIn, speak, startSayer, valuesOf } from './support/http.ts';
+import { call, ways } from '../gateway/proxy/support.ts';
+import { answersIn, type Sayer, speak, startProxiedSayer, valuesOf } from './support/http.ts';
 
 // RFC 9110 §7.6.1: a Connection field names what is of one connection. What frames a message, or is for whoever reads its content, is not.
 
-let on: Proxied;
-let sayer: Awaited<ReturnType<typeof startSayer>>;
+let on: Sayer;
+let sayer: Sayer['sayer'];
 let host: string;
 let id: string;
 beforeAll(async () => {
-  sayer = await startSayer();
-  on = await startProxied();
-  ({ host, id } = await on.service({ at: sayer.port }));
+  on = await startProxiedSayer();
+  ({ sayer, host, id } = on);
 });
-afterAll(async () => {
-  await on.stop();
-  await sayer.stop();
-});
+afterAll(() => on.stop());
 
 const connections = [
   'content-length',

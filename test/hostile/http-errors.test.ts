@@ -144,12 +144,7 @@ const nonsense: [string, string, number][] = [
   ['a chunk that is none', `POST /v1/runs HTTP/1.1\r\n${api}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400],
 ];
 
-test.each(nonsense)('%s is a problem', async (_, bytes, status) => {
-  const { text, ended } = await speak(on.port, bytes, undefined, 2_000);
-  isProblem(text, status);
-  expect(ended).toBe(true);
-});
-
+/** Requests that ask for the connection's end themselves. */
 const fine: [string, string, number][] = [
   ['TRACE of the API', `TRACE /healthz HTTP/1.1\r\n${api}Connection: close\r\n\r\n`, 405],
   ['TRACE without a key', `TRACE /v1/runs HTTP/1.1\r\n${api}Connection: close\r\n\r\n`, 401],
@@ -163,8 +158,10 @@ const fine: [string, string, number][] = [
   ['a bad escape', `GET /%zz HTTP/1.1\r\n${api}Connection: close\r\n\r\n`, 401],
 ];
 
-test.each(fine)('%s is a problem too', async (_, bytes, status) => {
-  isProblem((await speak(on.port, bytes, undefined, 2_000)).text, status);
+test.each([...nonsense, ...fine])('%s is a problem', async (_, bytes, status) => {
+  const { text, ended } = await speak(on.port, bytes, undefined, 2_000);
+  isProblem(text, status);
+  expect(ended).toBe(true);
 });
 
 test('what is right stays right', async () => {

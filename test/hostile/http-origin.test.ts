@@ -1,22 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Proxied, startProxied, ways } from '../gateway/proxy/support.ts';
-import { answersIn, speak, startSayer, valuesOf } from './support/http.ts';
+import { ways } from '../gateway/proxy/support.ts';
+import { answersIn, type Sayer, speak, startProxiedSayer, valuesOf } from './support/http.ts';
 
 // What a container says must not be taken for the word of an origin, or of a host, that it does not have for itself.
 
-let on: Proxied;
-let sayer: Awaited<ReturnType<typeof startSayer>>;
+let on: Sayer;
+let sayer: Sayer['sayer'];
 let host: string;
 let id: string;
 beforeAll(async () => {
-  sayer = await startSayer();
-  on = await startProxied();
-  ({ host, id } = await on.service({ at: sayer.port }));
+  on = await startProxiedSayer();
+  ({ sayer, host, id } = on);
 });
-afterAll(async () => {
-  await on.stop();
-  await sayer.stop();
-});
+afterAll(() => on.stop());
 
 /** Of the connection's edge, which is ours: where the host is served, and how it fares. */
 const ofEdge = {

@@ -1,19 +1,15 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { pileImage } from './support/memory.ts';
+import { startWithPile, type WithPile } from './support/memory.ts';
 
 /** What a program does to the kernel’s books on it: its CPU time, its dumps. */
-let runlet: Runlet;
-let pile: Awaited<ReturnType<typeof pileImage>>;
+let runlet: WithPile['runlet'];
+let pile: WithPile['pile'];
+let on: WithPile;
 beforeAll(async () => {
-  const lab = inject('lab');
-  pile = await pileImage(lab.dockerHost);
-  runlet = await startRunlet(lab);
+  on = await startWithPile(inject('lab'));
+  ({ runlet, pile } = on);
 });
-afterAll(async () => {
-  await runlet?.stop();
-  await pile?.remove();
-});
+afterAll(() => on?.stop());
 
 test('CPU time of children that nobody waits for is counted, and limited', async () => {
   const request = (most: number, cpuTimeMs: number) => ({
@@ -94,7 +90,7 @@ test('what is executed in a service is ended alone, and the service goes on', as
     { image: pile.reference, name: 'beside', command: ['interfaces', '1', '1', '1000'] },
     async (id) => {
       const run = await execIn(id, { command: ['/pile', 'netlink', '1', '3000', '8'] });
-      expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'memory_limit' } });
+      expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
       const service = (await (await runlet.call('GET', `/v1/services/${id}`)).json()) as { status: string };
       expect(service.status).toBe('ready');
     },

@@ -7,8 +7,7 @@ import { WebSocket } from 'ws';
 import type { ApiKey } from '../../shared/contracts/key.ts';
 import { digestOf } from '../../shared/secrets.ts';
 import { type Container, call, startContainer } from '../gateway/proxy/support.ts';
-import { actAsWorker } from '../gateway/worker.ts';
-import { ask, bearer, startTwoGateways, timed } from './support/keys.ts';
+import { ask, bearer, readToEnd, startTwoGateways, timed } from './support/keys.ts';
 
 /** What the contract gives to what is open in the name of a key that was taken back. */
 const openMs = 10_000;
@@ -81,11 +80,7 @@ describe('a key that was taken back', () => {
 
   test('ends what it has open: events, logs of all, attached clients, who waits', async () => {
     const made = await on.make();
-    const run = (await (
-      await on.one.call('POST', '/v1/runs', { image: 'hello-world', interactive: true })
-    ).json()) as { id: string };
-    const worker = actAsWorker(on.one);
-    const holder = await worker.start(run.id);
+    const { run, worker, holder } = await on.startRun({ interactive: true });
     const { one, two } = on;
     const streams = await Promise.all([
       ask(one, made.key, `/v1/runs/${run.id}/events`),
@@ -127,11 +122,7 @@ describe('a key that was taken back', () => {
 
   test('an attached client that ignores the close says nothing more to the program, and is cut off', async () => {
     const made = await on.make();
-    const run = (await (
-      await on.one.call('POST', '/v1/runs', { image: 'hello-world', interactive: true })
-    ).json()) as { id: string };
-    const worker = actAsWorker(on.one);
-    const holder = await worker.start(run.id);
+    const { run, worker, holder } = await on.startRun({ interactive: true });
     const socket = connect(on.two.port, '127.0.0.1');
     const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     socket.on('error', () => {});
@@ -152,11 +143,7 @@ describe('a key that was taken back', () => {
 
   test('a client that reads nothing loses its connection too', async () => {
     const made = await on.make();
-    const run = (await (await on.one.call('POST', '/v1/runs', { image: 'hello-world' })).json()) as {
-      id: string;
-    };
-    const worker = actAsWorker(on.one);
-    const holder = await worker.start(run.id);
+    const { run, worker, holder } = await on.startRun();
     for (let i = 0; i < 12; i += 1) await worker.out(holder, ...Array(16).fill('x'.repeat(60_000)));
     const socket = connect(on.two.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -205,10 +192,7 @@ describe('a key that was taken back', () => {
     const { port } = on.two;
     const host = service.host;
     const open = await fetch(`http://127.0.0.1:${port}/s/${service.id}/slow`, { headers: bearer(made.key) });
-    const reading = open.text().then(
-      () => 'whole',
-      () => 'broken off',
-    );
+    const reading = readToEnd(open);
     const tunnel = new WebSocket(`ws://127.0.0.1:${port}/s/${service.id}/ws`, { headers: bearer(made.key) });
     const tunnelEnded = new Promise<void>((resolve) => {
       tunnel.on('close', () => resolve());
@@ -225,10 +209,7 @@ describe('a key that was taken back', () => {
     expect((await call(port, host, `/a${signed}`)).status).toBe(200);
     expect((await call(port, host, '/b', { headers: cookie })).status).toBe(200);
     const throughUrl = await fetch(`http://127.0.0.1:${port}/s/${service.id}/slow${signed}`);
-    const readingThrough = throughUrl.text().then(
-      () => 'whole',
-      () => 'broken off',
-    );
+    const readingThrough = readToEnd(throughUrl);
 
     await on.revoke(made.id);
     const { ms } = await timed(Promise.all([reading, readingThrough, tunnelEnded]));

@@ -1,22 +1,18 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { hasSocketLimit, maxSocketBytes, pileImage } from './support/memory.ts';
+import { hasSocketLimit, maxSocketBytes, startWithPile, type WithPile } from './support/memory.ts';
 
 /** What a run can have the kernel hold for it, past its memory limit. Each attack would be held for so long, and succeed. */
 const heldForS = 10;
 const MiB = 1024 * 1024;
 
-let runlet: Runlet;
-let pile: Awaited<ReturnType<typeof pileImage>>;
+let runlet: WithPile['runlet'];
+let pile: WithPile['pile'];
+let on: WithPile;
 beforeAll(async () => {
-  const lab = inject('lab');
-  pile = await pileImage(lab.dockerHost);
-  runlet = await startRunlet(lab);
+  on = await startWithPile(inject('lab'));
+  ({ runlet, pile } = on);
 });
-afterAll(async () => {
-  await runlet?.stop();
-  await pile?.remove();
-});
+afterAll(() => on?.stop());
 
 const attack = (kind: string, processes: number, most: number, seconds = heldForS) =>
   runlet.run({
@@ -36,7 +32,11 @@ test.each([
 ])('unread, unsent, not let go: %s end a step, and no neighbour’s', async (_, kind, processes, most) => {
   const neighbour = runlet.run({ image: 'busybox', command: ['sh', '-c', 'sleep 1; echo well'] });
   const run = await attack(kind, processes, most);
-  expect(run).toMatchObject({ status: 'out_of_memory', exitCode: 137, error: { code: 'memory_limit' } });
+  expect(run).toMatchObject({
+    status: 'out_of_memory',
+    exitCode: 137,
+    error: { code: 'kernel_memory_limit' },
+  });
   expect(run.error?.detail).toMatch(/beside limits.memoryBytes/);
   expect(run.steps?.map(({ limit }) => limit)).toEqual(['memory']);
   expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: 'well\n' });
@@ -49,7 +49,7 @@ test('connections on a loopback that Docker has the kernel keep a table of', asy
     limits: { memoryBytes: 64 * MiB, timeoutMs: 30_000 },
     network: 'egress',
   });
-  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'memory_limit' } });
+  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
 });
 
 test.each([

@@ -25,7 +25,6 @@ const key = `rlk_${randomBytes(24).toString('hex')}`;
 const project = `runlet-test-${randomBytes(4).toString('hex')}`;
 const folder = mkdtempSync(join(tmpdir(), 'runlet-compose-'));
 const bases = ['node', 'redis', 'registry', 'gcc'];
-const loadedHere: string[] = [];
 let compose: (args: string[], allowFailure?: boolean) => Promise<RunResult>;
 let gateway = '';
 let cache = '';
@@ -42,7 +41,7 @@ const site = (ports: { upstream: number; receiver: number }) => ({
 
 describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () => {
   beforeAll(async () => {
-    for (const name of bases) loadedHere.push(...(await ensureLoaded(lab, name)));
+    for (const name of bases) await ensureLoaded(lab, name);
     const override = join(folder, 'site.json');
     const ports = {
       gateway: await freePort('127.0.0.1'),
@@ -83,7 +82,6 @@ describe.runIf(lab.dockerHost.startsWith('unix://'))('docker-compose.yml', () =>
       `runlet-worker:${project}`,
       `runlet-notifier:${project}`,
       `${cache}/library/hello-world`,
-      ...loadedHere,
     ];
     for (const image of images) await docker(lab.dockerHost, 'rmi', '--force', image).catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });

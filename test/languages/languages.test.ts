@@ -18,13 +18,12 @@ const programs = allPrograms().filter(
 );
 const images = programs.map(({ request }) => imageOf(request.language));
 let runlet: Runlet;
-let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  ({ runlet, stop } = await startWithLanguages(programs.map(({ request }) => request.language)));
+  runlet = await startWithLanguages(programs.map(({ request }) => request.language));
 }, buildingMs);
 
-afterAll(() => stop());
+afterAll(() => runlet.stop());
 
 describe('a program of several files in', () => {
   test.each(programs)('$name', { timeout: 300_000 }, async ({ request, expected }) => {

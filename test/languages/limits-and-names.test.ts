@@ -6,13 +6,12 @@ import { buildingMs, startWithLanguages } from './support.ts';
 const MiB = 1024 * 1024;
 const names = ['cpp', 'python', 'java', 'javascript', 'typescript', 'go'];
 let runlet: Runlet;
-let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  ({ runlet, stop } = await startWithLanguages(names));
+  runlet = await startWithLanguages(names);
 }, buildingMs);
 
-afterAll(() => stop());
+afterAll(() => runlet.stop());
 
 const run = async (language: string, code: string, more: Record<string, unknown> = {}) => {
   const limits = { memoryBytes: 512 * MiB, timeoutMs: 60_000, ...(more.limits as object) };

@@ -133,13 +133,12 @@ const rare: typeof cases = {
 
 const all = Object.entries({ ...cases, ...(process.env.RUNLET_TEST_LANGUAGES === 'all' && rare) });
 let runlet: Runlet;
-let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  ({ runlet, stop } = await startWithLanguages(all.map(([language]) => language)));
+  runlet = await startWithLanguages(all.map(([language]) => language));
 }, buildingMs);
 
-afterAll(() => stop());
+afterAll(() => runlet.stop());
 
 test.each(all)('%s', { timeout: 300_000 }, async (language, { code, expected }) => {
   const request = { language, code, args: [word], stdin: 'Řeka', limits: { timeoutMs: 60_000 } };

@@ -25,6 +25,7 @@ export async function containersOf(dockerHost: string, runIds: string[]): Promis
 /** Resolves once nothing is left of these runs; the test's own time limit is the bound. */
 export async function gone(dockerHost: string, runIds: string[]): Promise<void> {
   while ((await containersOf(dockerHost, runIds)).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Each look starts a client: more often would take processor time from what is waited for.
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { buildImage } from '../../infra/images/build.ts';
 import { knownImages, readDefinition } from '../../infra/images/definition.ts';
 import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
+import { oneAtATime } from '../../infra/parts/one-at-a-time.ts';
 import type { Lab } from './lab.ts';
+import { noteLoaded } from './loaded-images.ts';
 
 // Not to stdout: the benchmark's table goes there.
 const say = (line: string) => console.error(`lab: ${line}`);
@@ -13,37 +16,38 @@ const say = (line: string) => console.error(`lab: ${line}`);
  */
 export async function ensureImage(lab: Lab, name: string): Promise<string> {
   const layout = await buildImage(name, lab.imageCache, say);
-  await pushImage(layout, { address: lab.registry });
+  await oneAtATime(join(lab.dataDir, 'locks', `push-${name}`), () =>
+    pushImage(layout, { address: lab.registry }),
+  );
   return `${lab.registry}/${layout.name}:${layout.tags[0] ?? 'latest'}`;
 }
 
 /**
- * Puts an image into the Engine under its plain names, as if it had been pulled from the public registry. Returns the
- * names that were not there before, for the test to remove again.
+ * Puts an image into the Engine under its plain names, as if it had been pulled from the public registry, once for all
+ * tests of this lab; an Engine that is not the lab's own is rid of it again at the lab's end.
  */
-export async function ensureLoaded(lab: Lab, name: string): Promise<string[]> {
+export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
   const layout = await buildImage(name, lab.imageCache, say);
-  if (await isLoaded(layout, lab.dockerHost)) return [];
-  await loadImage(layout, lab.dockerHost);
-  return familiarNames(layout);
+  await oneAtATime(join(lab.dataDir, 'locks', `load-${name}`), async () => {
+    if (await isLoaded(layout, lab.dockerHost)) return;
+    await loadImage(layout, lab.dockerHost);
+    noteLoaded(lab.dataDir, familiarNames(layout));
+  });
 }
 
 /**
  * Makes these references (`python:3.11-slim-bookworm`) ones that the lab's Engine can run by their plain names: in the
  * registry that is the mirror of the lab's own Engine, else straight in the Engine. Built on first use, half a minute
- * each. Returns what of it the Engine did not have before, for the test to remove again.
+ * each.
  */
-export async function ensureImages(lab: Lab, references: string[]): Promise<string[]> {
+export async function ensureImages(lab: Lab, references: string[]): Promise<void> {
   if (!lab.ownsEngine) return loadImages(lab, references);
   for (const name of definitionsOf(references)) await ensureImage(lab, name);
-  return [];
 }
 
 /** The same, in the Engine itself at once. */
-export async function loadImages(lab: Lab, references: string[]): Promise<string[]> {
-  const added: string[] = [];
-  for (const name of definitionsOf(references)) added.push(...(await ensureLoaded(lab, name)));
-  return added;
+export async function loadImages(lab: Lab, references: string[]): Promise<void> {
+  for (const name of definitionsOf(references)) await ensureLoaded(lab, name);
 }
 
 function definitionsOf(references: string[]): string[] {

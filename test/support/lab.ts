@@ -14,6 +14,7 @@ import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
 import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
+import { loadedImages } from './loaded-images.ts';
 
 /** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
 export interface Lab {
@@ -58,10 +59,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return stop;
 }
 
-/** The same for programs that are no test, the benchmarks for one. */
+/** The same for programs that are no test, the benchmarks for one. In RUNLET_TEST_LAB is a lab that somebody else has started, and stops. */
 export async function startLab(
   say: (line: string) => void,
 ): Promise<{ lab: Lab; stop: () => Promise<void> }> {
+  const given = process.env.RUNLET_TEST_LAB;
+  if (given !== undefined) return { lab: JSON.parse(given) as Lab, stop: async () => {} };
   const dataDir = mkdtempSync(join(tmpdir(), 'runlet-lab-'));
   const undo: (() => Promise<void>)[] = [async () => rmSync(dataDir, { recursive: true, force: true })];
   const stop = async () => {
@@ -104,7 +107,9 @@ export async function startLab(
       found === undefined ? await ownEngine(dataDir, registry.address, log('dockerd'), say) : undefined;
     if (own !== undefined) undo.push(() => own.stop());
     const dockerHost = own?.dockerHost ?? found ?? '';
-    undo.push(() => forgetImages(dockerHost, [registry.address, closed.address]));
+    // An Engine of its own goes with all that it has.
+    if (own === undefined)
+      undo.push(() => forgetImages(dockerHost, [registry.address, closed.address], loadedImages(dataDir)));
     for (const name of plain) {
       const layout = await buildImage(name, imageCache, say);
       if (!(await isLoaded(layout, dockerHost))) await loadImage(layout, dockerHost);
@@ -157,10 +162,11 @@ async function ownEngine(dataDir: string, registry: string, logFile: string, say
   return engine;
 }
 
-/** Images pulled from the lab's registries: their port is gone with this run, nobody could use them again. */
-async function forgetImages(dockerHost: string, registries: string[]): Promise<void> {
+/** Images pulled from the lab's registries, whose port is gone with this run, so that nobody could use them again; and those that the tests have loaded. */
+async function forgetImages(dockerHost: string, registries: string[], loaded: string[]): Promise<void> {
   const engine = engineAt(dockerHost);
-  const ours = (name: string) => registries.some((registry) => name.startsWith(`${registry}/`));
+  const ours = (name: string) =>
+    loaded.includes(name) || registries.some((registry) => name.startsWith(`${registry}/`));
   for (const image of await engine.listImages()) {
     const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])].filter(ours);
     for (const name of names)

@@ -86,7 +86,9 @@ export async function startRunlet(
   const programs: Program[] = [];
   const start = async (service: string, more: Record<string, string>, ready: RegExp) => {
     const program = await startProgram(service, { ...env, ...more }, ready);
-    programs.push(program);
+    // In the order in which they may go, the last first: clients hear of it from the gateway.
+    if (service === 'gateway') programs.unshift(program);
+    else programs.push(program);
     return program;
   };
   const workers: Program[] = [];
@@ -97,12 +99,15 @@ export async function startRunlet(
     workers.push(worker);
     return worker;
   };
-  const gateway = await startGateway();
+  // Beside the gateway, whose first seconds they need not wait for.
+  const workersStarted = (async () => {
+    for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
+  })();
+  const [gateway] = await Promise.all([startGateway(), workersStarted]);
   const listening = gateway.lines.find((line) => line.includes('"listening"')) ?? '{}';
   const url = (JSON.parse(listening) as { address: string }).address;
   // The next gateway takes the same port, so that clients find it.
   env.RUNLET_PORT = new URL(url).port;
-  for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
 
   const call = callerOf(url, apiKey);
   const ended = async (id: string): Promise<Run> => {
@@ -111,7 +116,7 @@ export async function startRunlet(
       if (!response.ok) throw new Error(`GET ${id}: ${response.status} ${await response.text()}`);
       const run = (await response.json()) as Run;
       if (terminal.test(run.status)) return run;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
 

@@ -5,7 +5,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
@@ -13,18 +12,16 @@ const lab = inject('lab');
 const wrapper = new URL('../../infra/bin/runlet', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'runlet-e2e-'));
 let runlet: Runlet;
-let added: string[] = [];
 
 // On a machine that has not built Python's image yet.
 const buildingMs = 600_000;
 
 beforeAll(async () => {
-  added = await ensureLoaded(lab, 'python');
+  await ensureLoaded(lab, 'python');
   runlet = await startRunlet(lab);
 }, buildingMs);
 afterAll(async () => {
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -8,7 +8,6 @@ import { type SecondEngine, startSecondEngine } from '../support/second-engine.t
 const lab = inject('lab');
 let runlet: Runlet;
 let second: SecondEngine;
-let added: string[] = [];
 /** Of busybox, which the first node has; and of an image without a name, which only the second one has. */
 let id: string;
 let nameless: string;
@@ -16,7 +15,7 @@ let nameless: string;
 let unused: string;
 
 beforeAll(async () => {
-  added = await ensureLoaded(lab, 'busybox');
+  await ensureLoaded(lab, 'busybox');
   id = await docker(lab.dockerHost, 'image', 'inspect', '--format', '{{.Id}}', 'busybox');
   second = await startSecondEngine(lab, 'ids', ['busybox']);
   const container = await docker(second.dockerHost, 'create', 'busybox', 'true');
@@ -29,7 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await runlet.stop();
   await second.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const hex = () => id.replace('sha256:', '');

@@ -12,20 +12,19 @@ const debian = 'debian:bookworm-slim';
 /** Is not there yet: the first run of it pulls it. */
 const pulled = `${lab.registry}/runlet-test/traits:1`;
 let runlet: Runlet;
-const added: string[] = [pulled];
 
 // On a machine that has built none of the images yet.
 const buildingMs = 900_000;
 
 beforeAll(async () => {
-  // Other tests of the same engine may have pulled it.
-  await docker(lab.dockerHost, 'rmi', '--force', pulled).catch(() => '');
-  added.push(...(await loadImages(lab, [python])));
+  // Other tests of the same engine may have them there already.
+  for (const image of lab.ownsEngine ? [pulled, debian] : [pulled])
+    await docker(lab.dockerHost, 'rmi', '--force', image).catch(() => '');
+  await loadImages(lab, [python]);
   runlet = await startRunlet(lab);
 }, buildingMs);
 afterAll(async () => {
   await runlet.stop();
-  await docker(lab.dockerHost, 'rmi', '--force', ...added).catch(() => '');
 });
 
 const now = () => new Date().toISOString();
@@ -114,7 +113,7 @@ test('a pull leaves the languages the sandboxes that are ready, and finds langua
   const worker = await workerAfter('');
   const before = await containersOf(worker, `ancestor=${python}`);
   expect(before).toHaveLength(1);
-  added.push(...(await loadImages(lab, [debian])));
+  await loadImages(lab, [debian]);
   const run = await runlet.run({ image: pulled, command: ['true'] });
   expect(run).toMatchObject({ status: 'succeeded', startedWarm: false });
   expect(run.timings.pullMs).toBeGreaterThan(0);

@@ -1,10 +1,11 @@
 import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
+import { sandboxesWithEgress } from '../../../shared/egress-share.ts';
 import { hasSentDataSettingEach } from '../../../shared/sent-data.ts';
 import { type Check, ok, skipped, warning } from './check.ts';
 
-/** As many sandboxes with egress, each with all the connections that it may have, leave the machine some of its own. */
-const fullSandboxes = 64;
+/** Fewer runs and services with egress at a time soon wait for one another. */
+const fewWithEgress = 16;
 /** Processes that sixteen runs have which were given the most that may be asked for by default (RUNLET_MAX_PIDS). */
 const fewPids = 16 * 4096;
 
@@ -70,12 +71,15 @@ function checkConnections(name: string, each: number | null, most: number | null
     );
   const detail = `${each} for each run or service with egress`;
   if (most === null) return ok(name, detail);
-  const of = `${detail}, of ${most} that the machine keeps track of (nf_conntrack_max)`;
-  if (most >= each * fullSandboxes) return ok(name, of);
+  const atOnce = sandboxesWithEgress(each, most);
+  const of = `${detail}, and ${atOnce} of them at a time: three quarters of the ${most} that the machine keeps track of (nf_conntrack_max) at the most`;
+  if (atOnce >= fewWithEgress) return ok(name, of);
+  let wanted = 2;
+  while (sandboxesWithEgress(each, wanted) < fewWithEgress) wanted *= 2;
   return warning(
     name,
-    `${of}; ${Math.floor(most / each)} of them can fill its table`,
-    `sysctl -w net.netfilter.nf_conntrack_max=${2 ** Math.ceil(Math.log2(each * fullSandboxes))}, or a smaller RUNLET_EGRESS_CONNECTIONS.`,
+    `${of}; more wait for their turn`,
+    `sysctl -w net.netfilter.nf_conntrack_max=${wanted}, or a smaller RUNLET_EGRESS_CONNECTIONS.`,
   );
 }
 

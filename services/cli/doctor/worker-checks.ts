@@ -17,7 +17,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
     return [
       checkEngine(name, worker, now),
       checkDisk(`${name}: disk`, worker.disk),
-      ...checkDiskLimits(`${name}: disk limits`, worker.disksSeen),
+      ...checkDiskLimits(`${name}: disk limits`, worker),
       ...checkComponent(`${name}: engine version`, worker),
       ...checkRunc(`${name}: runc version`, worker),
       checkRunUser(`${name}: users of runs`, worker),
@@ -88,14 +88,30 @@ function checkDisk(name: string, disk: Worker['disk']): Check {
   return warning(name, detail, remedy);
 }
 
+const quotaRemedy =
+  'with Docker’s data-root on XFS that is mounted with pquota, and its storage driver overlay2, a write past a limit fails instead';
+
 /** An older worker says nothing of it. */
-function checkDiskLimits(name: string, seen: boolean | undefined): Check[] {
-  if (seen === undefined) return [];
-  if (seen) return [ok(name, 'it sees all that containers write, deleted files and volumes included')];
+function checkDiskLimits(
+  name: string,
+  { disksSeen, diskQuotas = { roots: false, volumes: false } }: Worker,
+): Check[] {
+  if (disksSeen === undefined) return [];
+  const { roots, volumes } = diskQuotas;
+  const held = [...(roots ? ['roots'] : []), ...(volumes ? ['named volumes'] : [])].join(' and ');
+  const quotas = held === '' ? '' : `project quotas for ${held}; `;
+  if (disksSeen) {
+    const watched =
+      roots && volumes
+        ? 'what these leave out is watched'
+        : `a watch for ${held === '' ? 'all' : 'the rest'}`;
+    const remedy = roots ? '' : `: it ends what wrote too much (${quotaRemedy})`;
+    return [ok(name, `${quotas}${watched}, deleted files and volumes included${remedy}`)];
+  }
   return [
     warning(
       name,
-      'its engine alone tells what containers write: deleted files that are still open, and volumes, count for nothing',
+      `${quotas}its engine alone tells what containers write${held === '' ? '' : ' elsewhere'}: deleted files that are still open, and volumes, count for nothing`,
       'Run a worker as root on the engine’s own machine; or set RUNLET_ALLOW_WRITABLE=false, and give services to nobody whom you do not trust.',
     ),
   ];

@@ -6,7 +6,7 @@ export function endNote(end: ExitEvent): string | undefined {
     case 'timed_out':
       return timeNote(end.error?.code);
     case 'out_of_memory':
-      return 'The run needed more memory than its limit and was killed; --memory sets it.';
+      return memoryNote(end.error?.code);
     case 'output_limit':
       return 'The run wrote more than its output limit and was stopped; --output-limit sets it.';
     case 'cancelled':
@@ -30,8 +30,15 @@ function timeNote(code: string | undefined): string {
   }
 }
 
+/** An older server calls both by one code. */
+function memoryNote(code: string | undefined): string {
+  return code === 'kernel_memory_limit'
+    ? 'The run had the kernel hold too much for it, which no option sets, and was stopped; let it read what its sockets get, and close or release connections, locks and terminals.'
+    : 'The run needed more memory than its limit and was killed; --memory sets it.';
+}
+
 /** Problems that `endNote` says in a line, by the name of the option. */
-const noted = new Set(['wall_limit', 'cpu_limit', 'output_limit', 'memory_limit']);
+const noted = new Set(['wall_limit', 'cpu_limit', 'output_limit', 'memory_limit', 'kernel_memory_limit']);
 
 /** What went wrong beside that, if anything. */
 export const problemOf = ({ error }: ExitEvent) => (error !== null && !noted.has(error.code) ? error : null);

@@ -17,7 +17,7 @@ export const createDocument = {
   headers: z.object({
     'idempotency-key': z.string().min(1).max(257).optional().meta({
       description:
-        'Same key, same body: the first API key again, without the key itself, and `Idempotent-Replayed: true`. Kept 24 h.',
+        'Same key, same body: the first API key again, without the key itself, and `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
     }),
   }),
   example: { name: 'ci', role: 'member', expiresAt: '2099-01-31T12:00:00Z' },

@@ -1,7 +1,7 @@
 import { Problem } from '../../../shared/problems.ts';
 import { serviceUrl } from '../../../shared/stores/service-present.ts';
 import type { Gateway } from '../gateway.ts';
-import type { Admit, Pass } from './access/access.ts';
+import { type Access, type Pass, refusal } from './access/access.ts';
 import { tokenInQuery } from './access/credentials.ts';
 import { ofHost } from './by-name.ts';
 import { confine } from './by-path.ts';
@@ -30,25 +30,32 @@ export type Dressed = {
 export function entranceTo(parts: {
   gateway: Gateway;
   services: KnownServices;
-  admit: Admit;
+  access: Access;
   awaitReady: AwaitReady;
 }) {
-  const { gateway, services, admit, awaitReady } = parts;
+  const { gateway, services, access, awaitReady } = parts;
   const trusts = trustedProxies(gateway.env.RUNLET_TRUSTED_PROXIES);
   const proto = new URL(gateway.env.RUNLET_PUBLIC_URL).protocol.slice(0, -1);
 
   return {
     proto,
 
-    /** Throws the problem that is to be answered. */
+    /**
+     * Throws the problem that is to be answered. Whoever is refused has the store asked for the service, also where it is known: how long
+     * the answer takes tells no more than the answer does.
+     */
     enter({ method, host, fields, target }: Wanted): Admitted | Promise<Admitted> {
-      const found = target.kind === 'name' || target.kind === 'path' ? services.find(target) : undefined;
-      return after(found, (known) => {
-        const head = known?.record.head;
-        return after(admit(head, { method, host, target: target.path, fields }), (pass) => {
-          if (known === undefined || head === undefined) throw new Error('nobody was let in to no service');
-          if (head.request.port === undefined) throw noPort(head.name);
-          return { known, pass };
+      const request = { method, host, target: target.path, fields };
+      return after(access.whose(fields), (identity) => {
+        if (target.kind !== 'name' && target.kind !== 'path') throw refusal(identity, request);
+        const known = services.known(target);
+        return after(access.admit(known?.record.head, request, identity), (pass) => {
+          if (known !== undefined && pass !== undefined) return admitted(known, pass);
+          return services.read(target).then(async (record) => {
+            const passes = await access.admit(record?.head, request, identity);
+            if (record === undefined || passes === undefined) throw refusal(identity, request);
+            return admitted(services.know(record), passes);
+          });
         });
       });
     },
@@ -90,6 +97,12 @@ export function entranceTo(parts: {
       };
     },
   };
+}
+
+function admitted(known: Known, pass: Pass): Admitted {
+  const { request, name } = known.record.head;
+  if (request.port === undefined) throw noPort(name);
+  return { known, pass };
 }
 
 const noPort = (name: string) =>

@@ -1,3 +1,4 @@
+import { newId } from '../../../shared/ids.ts';
 import { networkNamespace } from '../../../shared/network-namespace.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import { tellsUsesEveryMs } from '../../../shared/stores/services.ts';
@@ -31,6 +32,8 @@ export type Known = {
   unlisten: () => void;
 };
 
+type Named = Target & { kind: 'name' | 'path' };
+
 const never = Number.NEGATIVE_INFINITY;
 const tickMs = 1_000;
 /** What was heard so long ago is asked for again before it is relied on. In steady use that is told comes before. */
@@ -53,12 +56,13 @@ export function knowServices(gateway: Gateway, limits: Limits) {
   const here = networkNamespace();
   const byId = new Map<string, Known>();
   const byName = new Map<string, Known>();
-  const loading = new Map<string, Promise<Known | undefined>>();
+  const reading = new Map<string, Promise<ServiceRecord | undefined>>();
+  /** No service has it. */
+  const nobody = newId('svc');
   const nameOf = ({ head }: ServiceRecord) => `${head.tenant}/${head.name}`;
 
-  async function load(id: string): Promise<Known | undefined> {
-    const record = await services.read(id);
-    if (record === undefined) return undefined;
+  function load(record: ServiceRecord): Known {
+    const { id } = record.head;
     const known: Known = {
       record,
       usedAt: never,
@@ -174,14 +178,9 @@ export function knowServices(gateway: Gateway, limits: Limits) {
     else if (known.usedAt > known.toldAt) tell(known);
   }
 
-  async function find(target: Target & { kind: 'name' | 'path' }): Promise<Known | undefined> {
+  async function readNamed(target: Named): Promise<ServiceRecord | undefined> {
     const id = target.kind === 'path' ? target.id : await services.byName(target.tenant, target.name);
-    if (id === undefined) return undefined;
-    const loaded = byId.get(id) ?? loading.get(id);
-    if (loaded !== undefined) return loaded;
-    const mine = load(id).finally(() => loading.delete(id));
-    loading.set(id, mine);
-    return mine;
+    return services.read(id ?? nobody);
   }
 
   const ticking = setInterval(() => {
@@ -197,11 +196,20 @@ export function knowServices(gateway: Gateway, limits: Limits) {
   return {
     look,
 
-    find(target: Target & { kind: 'name' | 'path' }): Known | Promise<Known | undefined> {
-      const known =
-        target.kind === 'path' ? byId.get(target.id) : byName.get(`${target.tenant}/${target.name}`);
-      return known ?? find(target);
+    /** `undefined`: there is no such service, or it was not called for a while. */
+    known: (target: Named): Known | undefined =>
+      target.kind === 'path' ? byId.get(target.id) : byName.get(`${target.tenant}/${target.name}`),
+
+    /** Asks the store for what it asks for also where there is no such service, so that nobody can tell by the time. Together with others who ask meanwhile. */
+    read(target: Named): Promise<ServiceRecord | undefined> {
+      const name = target.kind === 'path' ? target.id : `${target.tenant}/${target.name}`;
+      const read = reading.get(name) ?? readNamed(target).finally(() => reading.delete(name));
+      reading.set(name, read);
+      return read;
     },
+
+    /** From now on it is known. For one that may be called: what strangers ask for is not kept. */
+    know: (record: ServiceRecord): Known => byId.get(record.head.id) ?? load(record),
 
     /** Notes a use, and makes sure that what is known is not old. `undefined`: it is not. */
     use(known: Known): Promise<void> | undefined {

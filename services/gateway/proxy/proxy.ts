@@ -33,7 +33,7 @@ export function createServiceProxy(gateway: Gateway) {
   const entrance = entranceTo({
     gateway,
     services,
-    admit: accessTo(knowKeys(keyring), env.RUNLET_SECRET_KEY),
+    access: accessTo(knowKeys(keyring), env.RUNLET_SECRET_KEY),
     awaitReady: readinessOf(gateway, services),
   });
   const problemOf = problemsOf(gateway.log);

@@ -17,7 +17,7 @@ const idempotencyKey = z
   .optional()
   .meta({
     description:
-      'Bare or in double quotes. Same key, same body: the first answer again, with `Idempotent-Replayed: true`. Kept 24 h.',
+      'Bare or in double quotes. Same key, same body: the first answer again, with `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
     examples: ['"9f1c2f6e-order-17"'],
   });
 const replayed = { 'Idempotent-Replayed': textHeader('`true` when this is the first answer again.') };

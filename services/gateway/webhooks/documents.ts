@@ -12,7 +12,7 @@ const deliveryParams = idParam('id', 'The delivery’s id.', 'del_01931f0a7c5e7c
 const idempotencyKey = z.object({
   'idempotency-key': z.string().min(1).max(257).optional().meta({
     description:
-      'Same key, same body: the first endpoint again, without its secret, and `Idempotent-Replayed: true`. Kept 24 h.',
+      'Same key, same body: the first endpoint again, without its secret, and `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
   }),
 });
 

@@ -2,28 +2,33 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 /** What one limit is for: folders and files of the engine's machine, and where the container has each (`/`: as its root). */
-export type DiskGroup = { maxBytes: number; places: { path: string; inside: string }[] };
+export type DiskGroup = {
+  maxBytes: number;
+  /** What a file or folder counts at least: one that is empty takes room as well. */
+  leastBytes: number;
+  places: { path: string; inside: string }[];
+};
 
 export type DiskUse = {
-  /** Of each group; one may end as soon as it is over its `maxBytes`. */
+  /** Of each group. Counting may stop once a group is over its `maxBytes`. */
   bytes: number[];
-  /** Nothing was left out for want of time, or because it could not be entered. */
+  /** Nothing was left out because time ran out, or because it could not be entered. */
   complete: boolean;
-  /** Descriptors in the queues of its sockets: what they are of cannot be seen. */
-  onTheirWay: number;
-  /** What its processes have written in all, whatever became of it. */
+  /** Descriptors in the queues of its sockets: which files they are of is not visible. */
+  queuedDescriptors: number;
+  /** What its processes have written in all, deleted or not. */
   writtenBytes: number;
 };
 
-/** Looks that go on for long keep no others from being done. */
+/** Long measurements do not keep others waiting: so many run at once. */
 const maxHelpers = 4;
 const graceMs = 5_000;
 
 type Helper = { child: ChildProcess; answer: PromiseWithResolvers<string> | undefined };
 
 /**
- * Measures what a container holds of the engine's machine's disk, its deleted files included, by the init's program as a child of the worker
- * (infra/sandbox-init/README.md): both must be root there.
+ * Measures what a container has on the disk of the engine's machine, deleted files that are open included. The init's program does it, as
+ * a child of the worker (infra/sandbox-init/README.md): both must be root there.
  */
 export function createDiskLook(initPath: string) {
   const idle: Helper[] = [];
@@ -61,7 +66,7 @@ export function createDiskLook(initPath: string) {
   }
 
   return {
-    /** @param ms for the names, and the holders of files without one, half each */
+    /** @param ms half of it for files by their names, half for open files without a name */
     async look(pid: number, groups: DiskGroup[], ms: number): Promise<DiskUse> {
       const helper = await take();
       const answer = Promise.withResolvers<string>();
@@ -69,11 +74,11 @@ export function createDiskLook(initPath: string) {
       const late = setTimeout(() => helper.child.kill('SIGKILL'), ms + graceMs);
       try {
         helper.child.stdin?.write(requestOf(pid, groups, ms));
-        const [complete, onTheirWay = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
+        const [complete, queuedDescriptors = 0, writtenBytes = 0, ...bytes] = (await answer.promise)
           .split(' ')
           .map(Number);
         idle.push(helper);
-        return { bytes, complete: complete === 1, onTheirWay, writtenBytes };
+        return { bytes, complete: complete === 1, queuedDescriptors, writtenBytes };
       } finally {
         helper.answer = undefined;
         clearTimeout(late);
@@ -92,7 +97,7 @@ function requestOf(pid: number, groups: DiskGroup[], ms: number): Buffer {
     pid,
     ms,
     groups.length,
-    ...groups.map(({ maxBytes }) => maxBytes),
+    ...groups.flatMap(({ maxBytes, leastBytes }) => [maxBytes, leastBytes]),
     ...groups.flatMap(({ places }, group) => places.flatMap(({ path, inside }) => [group, path, inside])),
   ];
   const payload = Buffer.from(fields.map((field) => `${field}\0`).join(''));

@@ -3,19 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
 import type { ContainerId, DiskPlaces } from '../engine/containers.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type FreeBytes, freeOf, isWorthALook, type Measured } from './free.ts';
+import { type FreeBytes, freeOf, type Measured, shouldMeasure } from './free.ts';
 import { createHiddenBytes } from './hidden.ts';
 import { createDiskLook, type DiskGroup } from './look.ts';
 import { type DiskLimits, groupsOf } from './places.ts';
 
-/** What is free of the file systems is looked at so often. */
+/** How often the free bytes of the file systems are read. */
 const tickMs = 50;
-/** A look has so long; one that was not done by then has twice as long next time. */
+/** How long a measurement may take; one that was not complete by then has twice as long next time. */
 const lookMs = 2_000;
-const longestLookMs = 64_000;
-/** What an engine says of a container's size takes it some work. */
+const maxLookMs = 64_000;
+/** How often the engine is asked for a container's size: that costs it some work. */
 const engineMs = 1_000;
-/** One that could not be measured (it is on its way up, or down) is tried again after this. */
+/** A container that could not be measured (it is starting, or stopping) is tried again after this. */
 const againMs = 500;
 
 /** Over the limit of the root (`null`), or of the volume at this path of the container. */
@@ -42,12 +42,12 @@ type Watched = {
   container: ContainerDisk;
   limits: DiskLimits;
   onOver: (over: DiskOver) => void;
-  /** `null`: from here only the engine can tell. */
+  /** `null`: its files are not visible from here, and the engine is asked. */
   seen?: Seen | null;
   last?: Measured;
   lookMs: number;
   hidden: ReturnType<typeof createHiddenBytes>;
-  /** Until it is over no other look is begun. */
+  /** As long as one measurement goes on, no other is begun. */
   looking: boolean;
   isLeft: boolean;
   warned: boolean;
@@ -56,11 +56,16 @@ type Watched = {
 export type DiskWatch = ReturnType<typeof createDiskWatch>;
 
 /**
- * Ends what writes more than it may. Where the worker is root on the engine's machine it sees all of it: the root's files, those that
- * are deleted and held, volumes, the container's own hosts, hostname and resolv.conf. Elsewhere it is the engine that is asked for
- * the root's size, which knows of no deleted file and no volume; there `RLIMIT_FSIZE` alone bounds each file.
+ * Tells of containers that write more than they may, and that the file system's own quotas do not hold (heldTo). Where the worker is root on
+ * the engine's machine it sees all that they write: the
+ * root's files, deleted files that are open, volumes, the container's own hosts, hostname and resolv.conf. Elsewhere the engine is asked
+ * for the root's size, which leaves out deleted files and volumes; there only `RLIMIT_FSIZE` bounds each file.
  */
-export function createDiskWatch(options: { engine: Engine; initPath: string; log: Log }) {
+export function createDiskWatch(options: {
+  engine: Pick<Engine, 'containers' | 'local'>;
+  initPath: string;
+  log: Log;
+}) {
   const { engine, log } = options;
   const sees = engine.local && process.getuid?.() === 0;
   const helpers = createDiskLook(options.initPath);
@@ -79,9 +84,9 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
       for (const { path } of groups.flatMap(({ places }) => places))
         filesystems.set((await stat(path)).dev, path);
     } catch (error) {
-      // The worker is in a container of its own, say.
+      // For example, the worker runs in a container.
       const { message } = error as Error;
-      warn(one, 'what a container writes cannot be seen from here: its engine’s word is taken', message);
+      warn(one, 'what a container writes is not visible from here: the engine is asked instead', message);
       return null;
     }
     return { groups, filesystems, pid: found.pid };
@@ -104,11 +109,11 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     } else {
       const { groups, pid } = one.seen;
       const use = await helpers.look(pid, groups, one.lookMs);
-      const isFinal = use.complete || one.lookMs >= longestLookMs;
+      const isFinal = use.complete || one.lookMs >= maxLookMs;
       use.bytes[0] = (use.bytes[0] ?? 0) + one.hidden(use, sum(free.values()), isFinal);
       const over = use.bytes.findIndex((bytes, group) => bytes > (groups[group]?.maxBytes ?? 0));
       if (over >= 0) return tell(one, over);
-      if (!use.complete) one.lookMs = Math.min(longestLookMs, one.lookMs * 2);
+      if (!use.complete) one.lookMs = Math.min(maxLookMs, one.lookMs * 2);
       if (!use.complete && isFinal)
         warn(one, 'not all that a container has written can be looked at in time');
       roomBytes = Math.min(...groups.map(({ maxBytes }, group) => maxBytes - (use.bytes[group] ?? 0)));
@@ -125,10 +130,10 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
   function isDue({ seen, last }: Watched, free: FreeBytes): boolean {
     if (last === undefined || seen === undefined) return true;
     const now = performance.now();
-    return seen === null ? now - last.at >= engineMs : isWorthALook(last, free, now);
+    return seen === null ? now - last.at >= engineMs : shouldMeasure(last, free, now);
   }
 
-  /** One look, and the wait after one that failed. Never rejects. */
+  /** One measurement, and the wait after one that failed. Never rejects. */
   async function look(one: Watched): Promise<void> {
     one.looking = true;
     try {
@@ -136,7 +141,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
     } catch (error) {
       if (one.isLeft) return;
       warn(one, 'what a container has written could not be looked at', (error as Error).message);
-      // The program is not one of this machine's.
+      // The init's program cannot be executed on this machine.
       if ((error as NodeJS.ErrnoException).syscall?.startsWith('spawn')) one.seen = null;
       await sleep(againMs);
     } finally {
@@ -180,7 +185,7 @@ export function createDiskWatch(options: { engine: Engine; initPath: string; log
   }
 
   return {
-    /** Whether it sees all that containers write, or has only the engine's word on their roots. */
+    /** Whether it sees all that containers write, or can only ask the engine for the size of their roots. */
     sees,
     /** Of a sandbox, whose root has this limit. Answers what ends the watch. */
     watchSandbox: (container: ContainerDisk, rootBytes: number, onOver: () => void) =>

@@ -99,6 +99,8 @@ export type ContainerSpec = {
   /** Resolvers; empty: the engine's own choice. */
   dns: string[];
   readOnlyRoot: boolean;
+  /** What it may write to its root, as far as the engine can hold it to that (`diskQuotas`); `null`: as much as there is. */
+  rootBytes: number | null;
   tmpfs: Tmpfs[];
   volumes: VolumeMount[];
   files: FileMount[];
@@ -179,10 +181,12 @@ export type DiskPlaces = {
   pid: number;
   /** The folder that takes what is written to the root; `null` where the engine does not tell. */
   root: string | null;
+  /** What the engine itself holds that to; `null`: to nothing. */
+  rootQuota: number | null;
   /** Files of the engine's own that the container may write to, each at a path of it. */
   files: { source: string; path: string }[];
   /** Volumes that it may write to, named ones or not. */
-  volumes: { folder: string; path: string }[];
+  volumes: { folder: string; path: string; quota: number | null }[];
 };
 
 export type LogOptions = {

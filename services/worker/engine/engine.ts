@@ -16,6 +16,8 @@ export interface Engine {
   /** Answers when the engine does. */
   ping(signal?: AbortSignal): Promise<void>;
   info(signal?: AbortSignal): Promise<EngineInfo>;
+  /** What it holds to a size by itself, as was tried when it was first asked; `again`: it may be another one by now. */
+  diskQuotas(how?: { again: boolean }): Promise<DiskQuotas>;
 
   readonly images: Images;
   readonly containers: Containers;
@@ -62,3 +64,9 @@ export type EngineRegistries = {
   /** URLs of the proxies that it calls by, and what it calls without them, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   proxy: { http: string; https: string; without: string };
 };
+
+/**
+ * Whether the engine holds what a container writes to its root, and what a volume holds, to a size by the file system's project quotas: a
+ * write past it fails (ENOSPC, EDQUOT).
+ */
+export type DiskQuotas = { roots: boolean; volumes: boolean };

@@ -1,29 +1,40 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../shared/problems.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NetworkSpec } from '../engine/networks.ts';
 import type { Firewall } from './firewall.ts';
+import { egressPrefix } from './firewall-rules.ts';
 import type { SubnetPool } from './subnets.ts';
 
 export type BridgeParts = {
-  engine: Engine;
+  engine: Pick<Engine, 'networks' | 'local'>;
   firewall: Firewall;
   subnets: SubnetPool;
-  /** Something that keeps no network from being made or removed, and that somebody should know of. */
+  /** Called with a failure that does not keep a network from being made or removed, and is worth a line in the log. */
   onFault?: (error: Error) => void;
+  /** How long one with egress waits for its turn where there are as many as there may be. */
+  patienceMs?: number;
 };
 
-/** How a reason becomes a sentence to whoever wanted the network. */
+/** Makes the Problem for whoever wanted the network. */
 type Refusal = (reason: string, cause?: unknown) => Problem;
 
 const maxPicks = 32;
+const lookAgainMs = 250;
 
-/** Networks of one container each, behind the firewall. */
-export function createBridges({ engine, firewall, subnets, onFault = () => {} }: BridgeParts) {
+/** Networks for one container each, behind the firewall. */
+export function createBridges({
+  engine,
+  firewall,
+  subnets,
+  onFault = () => {},
+  patienceMs = 60_000,
+}: BridgeParts) {
   /**
-   * What a container had begun goes on in this machine's table of connections when it is gone: two minutes, and for days where
-   * its peer has kept it from ending (a window of zero). Whoever has the subnet next would be held to account for it.
+   * Connections of a container that is gone stay in this machine's connection table: two minutes, or days where the peer keeps them from
+   * ending (a TCP window of zero). The next container in the same subnet would have them counted as its own.
    */
   const forget = (subnet: string) => firewall.forget(subnet).catch(onFault);
 
@@ -41,8 +52,24 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
     }
   }
 
+  /** As many as there may be are looked for again once it is there: others, of other workers too, look at the same time. */
+  async function makeInTurn(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
+    const until = performance.now() + patienceMs;
+    for (;;) {
+      const most = firewall.egressAtOnce() ?? Number.POSITIVE_INFINITY;
+      if (withEgress() < most) {
+        await make(spec, refusal, signal);
+        if (withEgress() <= most) return;
+        await engine.networks.remove(spec.name, signal);
+      }
+      if (performance.now() >= until) throw tooMany(most);
+      await sleep(lookAgainMs * (1 + Math.random()), undefined, { signal }).catch(() => {});
+      signal?.throwIfAborted();
+    }
+  }
+
   return {
-    /** Why none can be had on this worker; `null` when it can. Looks at the machine as it is now, and puts rules back. */
+    /** Why this worker can make none; `null`: it can. Looks at the machine as it is now, and puts missing rules back. */
     async unavailable(): Promise<string | null> {
       if (!engine.local) return 'the engine is on another machine, whose firewall this worker cannot set';
       return await firewall.ensure().then(
@@ -53,11 +80,15 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
 
     isThere: (interfaceName: string) => existsSync(`/sys/class/net/${interfaceName}`),
 
-    /** Takes the place of a network of that name. Rejects with a refusal, or as the engine does. */
+    /**
+     * Takes the place of a network of that name. Rejects with a refusal, or as the engine does; with a Problem `overloaded` where there are
+     * as many with egress as there may be, and stay.
+     */
     async open(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal): Promise<void> {
       await this.close(spec.name, signal);
-      await make(spec, refusal, signal);
-      // A worker in a container of its own sees another network than its engine's: its rules would guard nothing.
+      if (spec.interfaceName.startsWith(egressPrefix)) await makeInTurn(spec, refusal, signal);
+      else await make(spec, refusal, signal);
+      // A worker in a container has a network namespace of its own, not the engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
       await engine.networks.remove(spec.name, signal);
       throw refusal(
@@ -65,7 +96,7 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
       );
     },
 
-    /** After the container. Quiet when there is none. */
+    /** To be called after the container is removed. Does nothing when there is none. */
     async close(name: string, signal?: AbortSignal): Promise<void> {
       const found = await engine.networks.inspect(name, signal);
       if (found === null) return;
@@ -75,7 +106,17 @@ export function createBridges({ engine, firewall, subnets, onFault = () => {} }:
   };
 }
 
-/** 15 characters: the kernel's most. */
+/** Of all workers on this machine. */
+const withEgress = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(egressPrefix)).length;
+
+const tooMany = (most: number) =>
+  new Problem(
+    'overloaded',
+    `This worker’s machine has room for the connections of ${most} runs and services with egress at a time (nf_conntrack_max), and there are as many. Try again later, or use network "none".`,
+    { retryAfterSeconds: 60 },
+  );
+
+/** 15 characters: the kernel takes no more (IFNAMSIZ). */
 export function interfaceFor(networkName: string, prefix: string): string {
   return `${prefix}${createHash('sha256').update(networkName).digest('hex').slice(0, 12)}`;
 }

@@ -4,13 +4,13 @@ import { type BridgeParts, createBridges, interfaceFor } from './bridges.ts';
 import { egressPrefix } from './firewall-rules.ts';
 import type { SandboxNetwork } from './network.ts';
 
-/** Networks for runs that may reach the public internet: one each, and none of it without the firewall. */
+/** Networks for runs that may reach the public internet: one for each run, and none without the firewall. */
 export type Egress = {
-  /** Why egress cannot be given on this worker; `null` when it can. Looks at the machine as it is now. */
+  /** Why this worker cannot give egress; `null`: it can. Looks at the machine as it is now. */
   unavailable(): Promise<string | null>;
   /** Makes the run's network. Throws a Problem `egress_unavailable`. */
   open(owner: SandboxOwner, signal?: AbortSignal): Promise<SandboxNetwork>;
-  /** Removes it; after the container. Quiet when there is none. */
+  /** Removes it; to be called after the container is removed. Does nothing when there is none. */
   close(owner: Pick<SandboxOwner, 'run' | 'attempt'>, signal?: AbortSignal): Promise<void>;
 };
 

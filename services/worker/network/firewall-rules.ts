@@ -1,14 +1,16 @@
-/** Of bridges out of which the public internet may be reached: of runs and services with egress. */
+import { burstOfAll, newOfAllPerSecond } from '../../../shared/egress-share.ts';
+
+/** Bridges of runs and services with egress: from these the public internet may be reached. */
 export const egressPrefix = 'rle';
-/** Of bridges out of which nothing may be reached: of other services. */
+/** Bridges of services without egress: from these nothing may be reached. */
 export const closedPrefix = 'rls';
-/** Every interface whose name begins so is ours, and nothing else is. */
+/** Every interface whose name begins like this is ours, and no other. */
 const [egress, closed] = [`${egressPrefix}+`, `${closedPrefix}+`];
 const bridges = [egress, closed];
 
 /**
- * What is not the public internet (IANA's special-purpose IPv4 registry), and one public address that is a cloud's
- * metadata service: 168.63.129.16 of Azure. Others' lie in 169.254.0.0/16 and 100.64.0.0/10.
+ * What is not the public internet (IANA's special-purpose IPv4 registry), and Azure's metadata service, which has a public address
+ * (168.63.129.16). The metadata services of other clouds are in 169.254.0.0/16 and 100.64.0.0/10.
  */
 export const closedRanges = [
   '0.0.0.0/8',
@@ -32,22 +34,23 @@ export const closedRanges = [
 export const forwardChain = 'RUNLET-EGRESS';
 export const inputChain = 'RUNLET-EGRESS-INPUT';
 export const outputChain = 'RUNLET-EGRESS-OUTPUT';
-/** What a container begins passes it last: too much of it is dropped there. */
+/** New connections of a container come here last: those above its limits are dropped. */
 export const newChain = 'RUNLET-EGRESS-NEW';
 const ownChains = [forwardChain, inputChain, outputChain, newChain];
 
-/** Rules in the form in which `iptables -S` prints them, so that what is there can be compared with what should be. */
+/** Rules as `iptables -S` prints them, so that what is there can be compared with what should be there. */
 export type RuleSet = {
-  /** Of our own chains. */
+  /** The rules of our own chains. */
   rules: string[];
-  /** First in a chain of the system's: the jumps to ours. */
+  /** The jumps to our chains, which come first in a chain of the system. */
   hooks: { chain: string; rules: string[] }[];
 };
 
+/** What is wanted of the rules, as far as the kernel has the matches for it. */
 export type Bounds = {
-  /** Connections that one container may have at once; `null`: no bound, where the kernel has no match for it. */
+  /** Connections that one container may have at once; `null`: no limit, where the kernel lacks the match for it. */
   connections: number | null;
-  /** Users of this machine who may call containers by their own addresses; `null`: all, where the kernel does not tell them apart. */
+  /** Users of this machine who may call containers by their addresses; `null`: all, where the kernel cannot tell users apart. */
   callers: number[] | null;
 };
 
@@ -68,17 +71,23 @@ const outputHook = {
 };
 
 /**
- * Answers of a container to who has opened a connection to it: this machine, or others by a published port. Not
- * ESTABLISHED alone: that is also what a container itself began.
+ * Answers of a container to whoever opened a connection to it: this machine, or others through a published port. ESTABLISHED alone would
+ * not do: it also matches connections that the container opened.
  */
 const answers = '-m conntrack --ctstate ESTABLISHED --ctdir REPLY';
 
 /**
- * IPv4. From a container: answers; with egress also to the resolvers' port 53 and to global addresses; nowhere else, to
- * this machine neither. To a container: answers, through the ports that it publishes, and from its callers here.
- * `forwardHook`: DOCKER-USER where there is one, as Docker puts its own rules before those of FORWARD; else FORWARD.
+ * IPv4. A container may send answers; with egress also to port 53 of the resolvers and to global addresses; nothing else, and nothing to
+ * this machine. A container may be sent answers, what comes through its published ports, and what its callers on this machine send.
+ * `forwardHook`: DOCKER-USER where it exists, as Docker puts its own rules before those of FORWARD; else FORWARD.
+ * `tracked`: how many connections the machine keeps track of, as far as it says.
  */
-export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Bounds): RuleSet {
+export function ipv4Rules(
+  resolvers: string[],
+  forwardHook: string,
+  bounds: Bounds,
+  tracked: number | null,
+): RuleSet {
   const dns = (chain: string, verdict: string) =>
     resolvers.flatMap((address) =>
       ['udp', 'tcp'].flatMap((protocol) =>
@@ -94,7 +103,7 @@ export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Boun
       ...outOf.map((rule) => `${rule} ${answers} -j RETURN`),
       ...into.map((rule) => `${rule} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`),
       `-A ${forwardChain} -i ${closed} -j DROP`,
-      // From one to another, also by a port that it publishes.
+      // From one container to another, also through a published port.
       ...bridges.map((bridge) => `-A ${forwardChain} -i ${egress} -o ${bridge} -j DROP`),
       ...into.map((rule) => `${rule} -m conntrack --ctstate DNAT -j RETURN`),
       ...into.map((rule) => `${rule} -j DROP`),
@@ -105,18 +114,18 @@ export function ipv4Rules(resolvers: string[], forwardHook: string, bounds: Boun
       `-A ${inputChain} -i ${closed} -j DROP`,
       ...dns(inputChain, 'ACCEPT'),
       `-A ${inputChain} -j DROP`,
-      ...fromHere(bounds),
-      ...ofNew(bounds),
+      ...fromThisMachine(bounds),
+      ...limitsOnNew(bounds, tracked),
     ],
     hooks: [hookInto(forwardHook, forwardChain), inputHook, outputHook],
   };
 }
 
 /**
- * What this machine itself sends to a container. A service's key is asked for by the gateway alone: whoever else has an account
- * here is refused, but for ports that are published.
+ * What this machine itself sends to a container. Only the gateway asks for a service's key: so other accounts on this machine are refused,
+ * except at published ports.
  */
-function fromHere({ callers }: Bounds): string[] {
+function fromThisMachine({ callers }: Bounds): string[] {
   if (callers === null) return [];
   return [
     `-A ${outputChain} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
@@ -126,26 +135,40 @@ function fromHere({ callers }: Bounds): string[] {
   ];
 }
 
-/** The same number at the start, and then a sixteenth of it each second. */
+/**
+ * New connections a second; the first `connections` of them may come at once (the burst). A hashlimit table that exists under a name keeps
+ * the rate that it was made with, so the rate is part of the name.
+ */
 const newPerSecond = (connections: number) => Math.max(1, Math.floor(connections / 16));
 
 /**
- * Each connection has an entry in the connection table of the machine, which is full for everybody when it is full. Only its first
- * packet is looked at: the entry is confirmed when that leaves, and one that is dropped here has none. The rate comes first, for two
- * reasons: connlimit notes each packet that it sees, also those that it refuses (64 bytes, freed a few at a time), and does not count
- * TCP connections that are closed, whose entries stay for two minutes.
+ * Each connection has an entry in the machine's connection table, and once that is full nobody on the machine can connect. Only the first
+ * packet of a connection is checked: its entry is confirmed when that packet leaves, and a packet that is dropped here gets no entry. The
+ * rate limit comes first for two reasons: connlimit keeps a note of each packet that it checks, also of those that it refuses (64 bytes,
+ * freed a few at a time), and it does not count closed TCP connections, whose entries stay for two minutes.
+ * A rate for all sandboxes together comes last, so that refused connections do not use it up. It is no connlimit: connlimit goes through
+ * everything that it counts for each new connection (measured: 1 to 2 ms with 20,000, for the whole machine). How many may be open
+ * follows from how many sandboxes there may be (bridges.ts).
  */
-function ofNew({ connections }: Bounds): string[] {
+function limitsOnNew({ connections }: Bounds, tracked: number | null): string[] {
   if (connections === null) return [];
   const rate = `--hashlimit-above ${newPerSecond(connections)}/sec --hashlimit-burst ${connections}`;
   return [
     `-A ${newChain} -m conntrack --ctstatus CONFIRMED -j RETURN`,
-    `-A ${newChain} -m hashlimit ${rate} --hashlimit-mode srcip --hashlimit-name runlet-egress --hashlimit-htable-expire 30000 -j DROP`,
+    `-A ${newChain} -m hashlimit ${rate} --hashlimit-mode srcip --hashlimit-name runlet-each-${connections} --hashlimit-htable-expire 30000 -j DROP`,
     `-A ${newChain} -m connlimit --connlimit-above ${connections} --connlimit-mask 32 --connlimit-saddr -j DROP`,
+    ...(tracked === null ? [] : [`-A ${newChain} -m hashlimit ${rateOfAll(tracked)} -j DROP`]),
   ];
 }
 
-/** IPv6: nothing at all. The networks have none; this holds should that ever change. */
+function rateOfAll(tracked: number): string {
+  // hashlimit keeps a rate as the time between two, in whole microseconds, and so prints another one than it was given, for rates above 1,000.
+  const between = Math.ceil(1_000_000 / newOfAllPerSecond(tracked));
+  const rate = Math.floor(1_000_000 / between);
+  return `--hashlimit-above ${rate}/sec --hashlimit-burst ${burstOfAll(tracked)} --hashlimit-name runlet-all-${rate}`;
+}
+
+/** IPv6: nothing passes. The networks have no IPv6; should that ever change, this still holds. */
 export function ipv6Rules(): RuleSet {
   return {
     rules: [forwardChain, inputChain, outputChain].map((chain) => `-A ${chain} -j DROP`),
@@ -165,7 +188,7 @@ export function isInPlace(set: RuleSet, listing: string[]): boolean {
   return own && set.hooks.every(({ chain, rules }) => same(of(chain), rules));
 }
 
-/** Input for `iptables-restore --noflush`: one transaction that fills our chains anew and sets the jumps to them. */
+/** Input for `iptables-restore --noflush`: one transaction that refills our chains and sets the jumps to them. */
 export function restoreScript(set: RuleSet, listing: string[]): string {
   const hooks = set.hooks.flatMap(({ chain, rules }) => [
     ...listing.filter((line) => rules.includes(line)).map((line) => line.replace('-A', '-D')),

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { sandboxesWithEgress } from '../../../shared/egress-share.ts';
 import {
   type Bounds,
   ipv4Rules,
@@ -10,48 +11,58 @@ import {
   type RuleSet,
   restoreScript,
 } from './firewall-rules.ts';
+import { trackedConnections } from './tracked-connections.ts';
 
-/** The rules that stand between sandboxes with egress and everything that is not the public internet. */
+/** The firewall between containers and everything that is not the public internet. */
 export type Firewall = {
   /**
-   * Puts the rules in their place if anything of them is missing; quick when nothing is. To be called before each
-   * sandbox, since other tools on the machine flush rules. Throws an Error that says why it is not possible: then
-   * no egress may be given.
+   * Installs the rules if any is missing; quick when none is. To be called before each sandbox is made, since other tools on the machine
+   * flush rules. Throws an Error that says why it is not possible: then no egress may be given.
    */
   ensure(): Promise<void>;
-  /** What of the wanted bounds stands; `undefined` before the first `ensure`. */
+  /** The bounds that are in force, which may be fewer than were wanted; `undefined` before the first `ensure`. */
   bounds(): Bounds | undefined;
-  /** Takes what a subnet began out of this machine's table of connections. */
+  /** How many networks with egress there may be on this machine at a time, so that they do not fill its connection table; `null`: no bound. */
+  egressAtOnce(): number | null;
+  /** Removes the connections that a subnet opened from this machine's connection table. */
   forget(subnet: string): Promise<void>;
 };
 
 type Family = { name: 'iptables' | 'ip6tables'; candidates(listing: string[]): Candidate[] };
-/** Rules, with what of the bounds is in them. */
+/** Rules, and the bounds that they hold to. */
 type Candidate = { set: RuleSet; bounds: Bounds };
 
-/** Root, which the engine's own forwarder of ports is, the worker, and the gateway. */
+/** Root (as which the engine's port forwarder runs), the worker, and the gateway. */
 export function callersOf(gateway: number): number[] {
   const uids = new Set([0, process.getuid?.() ?? 0, gateway]);
   return [...uids].sort((a, b) => a - b);
 }
 
-/** The sandbox init, which speaks with the kernel's table of connections when it is started on the machine itself. */
+/** The sandbox init: started on the machine itself, it edits the kernel's connection table. */
 const defaultInit = fileURLToPath(new URL('../../../infra/sandbox-init/build/init', import.meta.url));
 const defaultBounds: Bounds = { connections: 1024, callers: callersOf(0) };
 
-/** `resolvers`: IPv4 addresses whose port 53 stays open, also where they are private ones. */
+/** `resolvers`: IPv4 addresses whose port 53 stays open, even where they are private addresses. */
 export function createFirewall(
   resolvers: string[],
-  { bounds: wanted = defaultBounds, init = defaultInit }: { bounds?: Bounds; init?: string } = {},
+  {
+    bounds: wanted = defaultBounds,
+    init = defaultInit,
+    tracked = trackedConnections,
+  }: { bounds?: Bounds; init?: string; tracked?: () => number | null } = {},
 ): Firewall {
   const bad = resolvers.find((address) => !isIPv4(address));
   if (bad !== undefined) throw new Error(`The egress resolver "${bad}" is not an IPv4 address`);
-  let standing: Bounds | undefined;
+  let inForce: Bounds | undefined;
   const ipv4: Family = {
     name: 'iptables',
     candidates: (listing) => {
       const forwardHook = listing.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
-      return lesser(wanted).map((bounds) => ({ bounds, set: ipv4Rules(resolvers, forwardHook, bounds) }));
+      const max = tracked();
+      return weakerBounds(wanted).map((bounds) => ({
+        bounds,
+        set: ipv4Rules(resolvers, forwardHook, bounds, max),
+      }));
     },
   };
   const ipv6: Family = { name: 'ip6tables', candidates: () => [{ bounds: wanted, set: ipv6Rules() }] };
@@ -70,20 +81,26 @@ export function createFirewall(
     });
   const ensureOne = async (family: Family) => {
     const bounds = await ensure(family);
-    if (family === ipv4) standing = bounds;
+    if (family === ipv4) inForce = bounds;
   };
   return {
     ensure: () => each(ensureOne),
-    bounds: () => standing,
+    bounds: () => inForce,
+    egressAtOnce: () => {
+      const max = tracked();
+      const each = inForce?.connections;
+      return max === null || typeof each !== 'number' ? null : sandboxesWithEgress(each, max);
+    },
     forget: async (subnet) => void (await run(init, ['forget', subnet])),
   };
 }
 
 /**
- * All that is wanted first, then less and less of it: a kernel may lack a match (connlimit, hashlimit; owner). What is forbidden is
- * held to all the same, and `bounds` tells. Tried anew each time: the first may have failed for another reason.
+ * All wanted bounds first, then fewer and fewer: a kernel may lack a match (connlimit, hashlimit; owner). What may not be reached at all
+ * is blocked by each of them, and `bounds` tells which one is in force. All are tried each time: the first may have failed for another
+ * reason.
  */
-function lesser({ connections, callers }: Bounds): Bounds[] {
+function weakerBounds({ connections, callers }: Bounds): Bounds[] {
   return [
     { connections, callers },
     { connections, callers: null },
@@ -92,7 +109,7 @@ function lesser({ connections, callers }: Bounds): Bounds[] {
   ];
 }
 
-/** Puts up the first of the family's candidates that the kernel takes. */
+/** Installs the first of the family's candidates that the kernel accepts. */
 async function ensure(family: Family): Promise<Bounds> {
   const before = await list(family);
   let refused: unknown;
@@ -131,7 +148,7 @@ function run(command: string, args: string[], input = ''): Promise<string> {
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: deadlineMs,
     killSignal: 'SIGKILL',
-    // Nothing else of ours is its business. An operator's root may have no sbin in its path.
+    // It needs nothing else of the worker's environment. An operator's root may have no sbin in its path.
     env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
   });
   let output = '';

@@ -1,2 +1,2 @@
-/** A network that was made for one container. */
+/** The network that a container is in, and the resolvers that it is told of. */
 export type SandboxNetwork = { name: string; dns: string[] };

@@ -7,13 +7,13 @@ import { closedPrefix, egressPrefix } from './firewall-rules.ts';
 import type { SandboxNetwork } from './network.ts';
 
 /**
- * Networks for services: one each, in which this machine opens connections to the container, and through ports that it
- * publishes others do. By itself the container reaches the public internet (`egress`) or nothing (`none`).
+ * Networks for services, one for each. This machine opens connections to the container directly, others through the ports that are
+ * published. The container itself reaches the public internet (`egress`) or nothing (`none`).
  */
 export type ServiceNetworks = {
   /**
-   * Why there can be none on this worker; `null` when there can. Puts back what another tool has taken from the
-   * firewall, so it is worth a call now and then while services live.
+   * Why this worker can make none; `null`: it can. Puts back what another tool took from the firewall: to be called now and then as long
+   * as services run.
    */
   unavailable(): Promise<string | null>;
   /** The service's network: the one that is there if it is right, else a new one. Throws a Problem `egress_unavailable`. */
@@ -22,15 +22,15 @@ export type ServiceNetworks = {
     kind: 'none' | 'egress',
     signal?: AbortSignal,
   ): Promise<SandboxNetwork>;
-  /** Removes it; after the container. Quiet when there is none. */
+  /** Removes it; to be called after the container is removed. Does nothing when there is none. */
   close(service: string): Promise<void>;
 };
 
 /**
- * Docker answers names in every network itself, and asks the machine's own resolvers where it is given none: a way out.
- * This one is the container's own loopback, where nobody answers.
+ * Docker resolves names in every network itself, and asks the machine's own resolvers where it is given none: data could leave in DNS
+ * queries. This resolver is the container's own loopback, where nothing answers.
  */
-const nobody = ['127.0.0.1'];
+const deadResolver = ['127.0.0.1'];
 
 export function createServiceNetworks({ resolvers, ...parts }: EgressParts): ServiceNetworks {
   const { engine } = parts;
@@ -54,7 +54,7 @@ export function createServiceNetworks({ resolvers, ...parts }: EgressParts): Ser
       // The interface tells the kind.
       if (right === undefined || others.length > 0 || !bridges.isThere(interfaceName))
         await bridges.open({ name, labels, interfaceName, masquerade: egress }, refusal, signal);
-      return { name, dns: egress ? resolvers : nobody };
+      return { name, dns: egress ? resolvers : deadResolver };
     },
 
     close: (service) => bridges.close(serviceName(service)),

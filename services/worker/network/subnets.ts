@@ -1,14 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 
-/** Docker's default pools lie elsewhere (172.17.0.0/12, 192.168.0.0/16), and few sites use this one. */
+/** Outside of Docker's default pools (172.17.0.0/12, 192.168.0.0/16), and used by few sites. */
 export const defaultEgressPool = '10.213.0.0/16';
 
-/** A bridge, a container, and no room for a third party. */
+/** 8 addresses: enough for the bridge and one container. */
 const subnetBits = 29;
 
 export type SubnetPool = {
-  /** A subnet of the pool by chance, as in `10.213.4.8/29`: many workers on one engine need no common book. */
+  /** A random subnet of the pool, as in `10.213.4.8/29`: so several workers on one engine need no shared list of those in use. */
   pick(): string;
 };
 

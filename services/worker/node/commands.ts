@@ -5,7 +5,6 @@ import type { WorkerCommand, WorkerStore } from '../../../shared/stores/workers.
 import type { Engine } from '../engine/engine.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
 import type { DetachedExec } from '../services/detached-exec.ts';
-import type { ServiceExec } from '../services/exec.ts';
 import type { ServiceManager } from '../services/manager.ts';
 import type { ServiceRequests } from '../services/requests.ts';
 
@@ -22,7 +21,7 @@ export function createCommands(options: {
   images: ImageProvider;
   imagesChanged: () => void;
   services: Pick<ServiceManager, 'poke'>;
-  exec: ServiceExec;
+  serviceRuns: { run(runId: string, service: string, detached?: boolean): Promise<void> };
   detached: Pick<DetachedExec, 'look'>;
   requests: ServiceRequests;
   drain: () => void;
@@ -52,7 +51,7 @@ export function createCommands(options: {
       case 'service':
         return options.services.poke(command.service);
       case 'exec':
-        return options.exec.run(command.run, command.service, command.detached);
+        return options.serviceRuns.run(command.run, command.service, command.detached);
       case 'service-execs':
         return report(command.operation, async () => {
           await options.detached.look(command.service);

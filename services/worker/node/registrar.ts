@@ -3,7 +3,7 @@ import type { HostFacts } from '../../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../../shared/contracts/worker.ts';
 import type { Log } from '../../../shared/log.ts';
 import { heartbeatMs, type WorkerStore } from '../../../shared/stores/workers.ts';
-import type { Engine, EngineInfo } from '../engine/engine.ts';
+import type { DiskQuotas, Engine, EngineInfo } from '../engine/engine.ts';
 import type { ImageSummary } from '../engine/images.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -39,6 +39,7 @@ export function createRegistrar(options: {
   const { engine, workers, log } = options;
   const startedAt = new Date().toISOString();
   let info: EngineInfo | undefined;
+  let quotas: DiskQuotas | undefined;
   let engineAnswers = false;
   let images: ImageSummary[] = [];
   let host: HostFacts | null | undefined;
@@ -49,8 +50,10 @@ export function createRegistrar(options: {
   async function lookAtEngine(): Promise<void> {
     try {
       const isBack = info !== undefined && !engineAnswers;
-      if (info === undefined || !engineAnswers) info = await engine.info();
-      else await engine.ping();
+      if (info === undefined || !engineAnswers) {
+        info = await engine.info();
+        quotas = await engine.diskQuotas({ again: isBack });
+      } else await engine.ping();
       if (isBack) options.onEngineBack();
       if (!engineAnswers) log.info({ engine: info.version }, 'engine answers');
       engineAnswers = true;
@@ -112,6 +115,7 @@ export function createRegistrar(options: {
       disk: disk ? { totalBytes: disk.blocks * disk.bsize, freeBytes: disk.bavail * disk.bsize } : null,
       host: host ?? null,
       disksSeen: options.disksSeen,
+      diskQuotas: quotas,
       startedAt,
       lastSeenAt: new Date().toISOString(),
     };

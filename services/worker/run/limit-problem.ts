@@ -35,7 +35,7 @@ export function limitProblem(
     case 'memory':
       if (uncounted)
         return new Problem(
-          'memory_limit',
+          'kernel_memory_limit',
           `${step} had the kernel hold more for it, beside limits.memoryBytes, than any run may (messages and connections that it did not take from its sockets, datagrams that it did not finish, connections that were just closed, file locks, terminals) and was stopped: let the program take them, or close and release them.`,
         );
       return new Problem(

@@ -28,6 +28,8 @@ export type SandboxSpec = {
   network: RunRequest['network'];
   /** Whether the image's own folders can be written to. */
   writable: boolean;
+  /** What may be written there, as far as a driver can hold it to that; `null`: nothing can be. */
+  rootBytes: number | null;
   hostname: string;
   workdir: string;
   /** In memory, empty, the user's own. */
@@ -76,6 +78,7 @@ export function sandboxSpecFor(
     isolation,
     network,
     writable,
+    rootBytes: writable ? limits.diskBytes : null,
     // Docker's default is the container's id, which is no program's business.
     hostname: sandboxHostname,
     workdir,
@@ -96,7 +99,7 @@ export function sandboxLimits({ memoryBytes, pids, cpus }: RunRequest['limits'])
 
 function rlimitsFor(diskBytes: number, writable: boolean): Rlimit[] {
   const rlimits: Rlimit[] = [{ name: 'nofile', soft: openFiles, hard: openFiles }, noCore];
-  // One file only; the sum on the root file system is for the disk watch.
+  // One file only; the sum is the quota's (rootBytes), or the watch's.
   if (writable) rlimits.push({ name: 'fsize', soft: diskBytes, hard: diskBytes });
   return rlimits;
 }

@@ -11,17 +11,17 @@ import type { ContainerState } from '../engine/containers.ts';
 import type { Engine } from '../engine/engine.ts';
 import { serviceName } from '../labels.ts';
 
-/** An engine forgets what has ended, Docker after five minutes. */
+/** An engine forgets how a program ended (Docker after five minutes): it is looked at well before that. */
 const lookMs = 5_000;
 
 export type DetachedExec = ReturnType<typeof createDetachedExec>;
 
 /**
  * Programs that are started inside a service and left to themselves: the engine's own, so that they outlive the worker. They end with their
- * container, and what they write is nobody's.
+ * container, and nobody keeps what they write.
  */
 export function createDetachedExec(options: {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'local'>;
   execs: ServiceExecStore;
   /** Whether a run of this worker's is under way. */
   isUnderWay: (runId: string) => boolean;
@@ -84,7 +84,7 @@ export function createDetachedExec(options: {
       watched.add(service);
     },
 
-    /** Looks how those of a service are, notes it, and forgets the oldest that have ended. */
+    /** Looks how the programs of a service are, writes it down, and forgets those that ended longest ago. */
     async look(service: string): Promise<ServiceExecRecord[]> {
       const container = await engine.containers.inspect(serviceName(service));
       const known = await execs.list(service);
@@ -93,7 +93,7 @@ export function createDetachedExec(options: {
       for (const exec of known) {
         const here = await now(exec, container);
         if (here !== exec) await execs.put(service, here);
-        // One that goes with its run went with its worker, too.
+        // A program that is not detached ends with its run, and so with the worker that had it.
         const isOver = !exec.detached && !options.isUnderWay(exec.id);
         if (isOver) gone.push(exec.id);
         else seen.push(here);
@@ -116,7 +116,7 @@ export function createDetachedExec(options: {
   };
 }
 
-/** Its number for those inside; null where this machine's /proc does not show the engine's processes. */
+/** Its process id as seen in the container; null where this machine's /proc does not show the engine's processes. */
 async function pidInside(pid: number, container: string): Promise<number | null> {
   try {
     const [cgroup, status] = await Promise.all([

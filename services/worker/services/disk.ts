@@ -4,24 +4,41 @@ import type { DiskLimits } from '../disk/places.ts';
 import type { DiskOver, DiskWatch } from '../disk/watch.ts';
 import type { ContainerState } from '../engine/containers.ts';
 
-type Wanted = Pick<ServiceRequest, 'limits' | 'volumes'>;
+type Bounds = Pick<ServiceRequest, 'limits' | 'volumes'>;
 
-/** What a service may hold on the disk; of volumes, each that is named in the request. */
-export function diskLimits({ limits, volumes }: Wanted): DiskLimits {
+/** What a service may have on the disk: in its root, and in each volume that its request names. */
+export function diskLimits({ limits, volumes }: Bounds): DiskLimits {
   return {
     rootBytes: limits.diskBytes,
     volumes: volumes.map(({ path, sizeBytes }) => ({ path, bytes: sizeBytes ?? defaultVolumeBytes })),
   };
 }
 
-/** The largest file that it can have at all, wherever that lies. */
-export function maxFileBytes(request: Wanted): number {
+/** The largest file that it may have anywhere. */
+export function maxFileBytes(request: Bounds): number {
   const { rootBytes, volumes } = diskLimits(request);
   return Math.max(rootBytes, ...volumes.map(({ bytes }) => bytes));
 }
 
-/** Why a service was stopped that held more than it may, and what to do. Pure. */
-export function diskProblem({ volume }: DiskOver, request: Wanted): Problem {
+/**
+ * Throws where a volume that is there has a quota below what is asked for: it is fixed when the volume is made, and the larger size would be
+ * had in name only. Who names no size has what there is. Pure.
+ */
+export function checkVolumeFits(
+  index: number,
+  name: string,
+  sizeBytes: number | undefined,
+  quota: number | null,
+): void {
+  if (quota === null || sizeBytes === undefined || sizeBytes <= quota) return;
+  throw new Problem(
+    'conflict',
+    `The volume "${name}" was made for ${quota} bytes, and cannot be made larger where the disk’s own quotas hold it to them: volumes[${index}].sizeBytes is ${sizeBytes}. Ask for ${quota} or less; or name a new volume, and copy into it what is in this one.`,
+  );
+}
+
+/** Why a service that has more on the disk than it may was killed, and what to do. Pure. */
+export function diskProblem({ volume }: DiskOver, request: Bounds): Problem {
   const index = request.volumes.findIndex(({ path }) => path === volume);
   const named = request.volumes[index];
   if (named === undefined)
@@ -35,19 +52,19 @@ export function diskProblem({ volume }: DiskOver, request: Wanted): Problem {
   );
 }
 
-/** Watches what the running container of one service writes; what is over its limit is killed at once. */
+/** Watches what the running container of one service writes, and kills it at once when it is over its limit. */
 export function createServiceDisk(options: {
   disk: Pick<DiskWatch, 'watch'>;
-  request: Wanted;
+  request: Bounds;
   kill: (container: string) => Promise<void>;
-  /** Something is to be done about it. */
+  /** It was killed: the keeper is to act on it. */
   onOver: () => void;
 }) {
   let watched = '';
   let over: Problem | undefined;
   let leave = () => {};
   return {
-    /** Of each start of a container anew. */
+    /** To be called for each start of a container. */
     watch({ id, startedAt }: Pick<ContainerState, 'id' | 'startedAt'>): void {
       const start = `${id} ${startedAt}`;
       if (watched === start) return;
@@ -55,14 +72,14 @@ export function createServiceDisk(options: {
       watched = start;
       leave = options.disk.watch(id, diskLimits(options.request), (what) => {
         over = diskProblem(what, options.request);
-        // Where that fails its removal follows.
+        // If that fails, its removal, which follows, ends it.
         options.kill(id).catch(() => {});
         options.onOver();
       });
     },
-    /** Why it was killed, until that is dealt with. */
+    /** Why it was killed, until `leave` is called. */
     over: () => over,
-    /** Nothing of it runs any more. */
+    /** It does not run any more. */
     leave(): void {
       leave();
       watched = '';

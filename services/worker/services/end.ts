@@ -9,7 +9,7 @@ export function ranMs({ startedAt, finishedAt }: ContainerState): number {
   return Math.max(0, Date.parse(finishedAt ?? '') - Date.parse(startedAt ?? '')) || 0;
 }
 
-/** What is told of an end; null of one in good order, after which nothing comes. */
+/** What the user is told of an end; null where the program ended with exit code 0 and is not started again. */
 export function endProblem(
   container: ContainerState,
   { limits }: Pick<ServiceRequest, 'limits'>,

@@ -17,10 +17,9 @@ const MiB = 1024 * 1024;
 export const filesVolume = (id: string) => `runlet-files-${id}`;
 
 /**
- * Puts the request's files into a volume on the work folder, which begins as what the image has there. A container of the init's writes
- * them, by its protocol: the engine's own way of bringing files in has run code as root of the host (CVE-2026-41567). They belong to the
- * image's user, and so does the work folder where the image has none.
- * Answers the mounts that follow.
+ * Writes the request's files into a volume on the work folder, which begins with what the image has there. The init writes them, in a
+ * container of its own: the engine's archive upload has run code as root of the host (CVE-2026-41567). They belong to the image's user,
+ * and so does the work folder where the image has none. Answers the volumes to mount.
  */
 export async function bringFiles(options: {
   engine: Engine;
@@ -36,16 +35,17 @@ export async function bringFiles(options: {
   const { id, tenant } = record.head;
   const path = checkWorkdir(workdirFor(request.workdir, image.workdir));
   const volume = filesVolume(id);
-  await engine.volumes.create(volume, { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume });
+  const labelled = { 'dev.runlet.tenant': tenant, 'dev.runlet.volume': volume };
+  await engine.volumes.create(volume, labelled, request.limits.diskBytes);
   const { init } = options.initVolume;
   const name = filesContainer(id);
-  await removeStale(engine, name, options.labels);
+  await removeStale(engine.containers, name, options.labels);
   const sandbox = await createContainerSandbox(engine, {
     name,
     labels: options.labels,
     image: image.id,
     entrypoint: [init.path],
-    // Root's hands, the user's files: the folder may be somebody else's.
+    // Written as root, owned by the user: the folder may not be the user's.
     command: ['files', image.user === '' ? '0' : image.user],
     env: {},
     workdir: '/',
@@ -55,6 +55,7 @@ export async function bringFiles(options: {
     network: 'none',
     dns: [],
     readOnlyRoot: true,
+    rootBytes: null,
     tmpfs: [],
     volumes: [init.volume, { name: volume, path, readOnly: false, copy: true }],
     files: [],
@@ -72,7 +73,7 @@ export async function bringFiles(options: {
     await sandbox.start();
     await sandbox.session.ready;
     await sandbox.session.prepare(path, request.files.map(planFile));
-    // One that could not be written fails what is asked next.
+    // A file that could not be written fails the next request.
     await sandbox.session.list(0);
   } catch (error) {
     throw startFailure(error) ?? error;

@@ -7,16 +7,17 @@ import type { DiskWatch } from '../disk/watch.ts';
 import type { ServiceNetworks } from '../network/service-networks.ts';
 import type { Ledger } from '../node/ledger.ts';
 import type { ServiceContainers } from './containers.ts';
+import { decideKeeping } from './decide.ts';
 import { createServiceKeeper, type ServiceKeeper } from './keeper.ts';
 
-/** Records are looked through so often; a command brings news at once. */
+/** How often all records are read; a command tells of a change at once. */
 const scanMs = 2_000;
-/** Another tool may have flushed the firewall: what guards the services is put back so often. */
+/** Another tool may have flushed the firewall: its rules are put back this often. */
 const guardMs = 60_000;
 
 export type ServiceManager = ReturnType<typeof createServiceManager>;
 
-/** The services that are this worker's: each has a keeper. Those of a dead worker on the same engine are adopted as they are. */
+/** This worker's services: each has a keeper. Services of a dead worker on the same engine are adopted as they are. */
 export function createServiceManager(options: {
   workerId: string;
   /** The engine's own id: a worker that is started anew finds its services by it. */
@@ -46,8 +47,7 @@ export function createServiceManager(options: {
   }
 
   async function adopt(record: ServiceRecord): Promise<void> {
-    if (record.engine !== engineId || record.worker === null) return;
-    if (await workers.alive(record.worker)) return;
+    if (record.worker === null || (await workers.alive(record.worker))) return;
     if (!(await store.assign(record, workerId, engineId))) return;
     log.info({ service: record.head.id, from: record.worker }, 'service adopted');
     const mine = await store.read(record.head.id);
@@ -59,7 +59,7 @@ export function createServiceManager(options: {
       if (stopped) return;
       if (keepers.has(id)) continue;
       await look(id).catch((error: Error) => {
-        // One that cannot be read keeps no other from being kept.
+        // A record that cannot be read must not stop the others from being kept.
         log.warn({ service: id, reason: error.message }, 'a service could not be looked at');
       });
     }
@@ -67,11 +67,13 @@ export function createServiceManager(options: {
 
   async function look(id: string): Promise<void> {
     const record = await store.read(id);
-    if (record?.worker === workerId) keep(record);
-    else if (record !== undefined) await adopt(record);
+    if (record === undefined) return;
+    const whose = decideKeeping(record, { workerId, engineId });
+    if (whose === 'keep') keep(record);
+    if (whose === 'adopt-if-dead') await adopt(record);
   }
 
-  async function guardOnce(): Promise<void> {
+  async function ensureFirewall(): Promise<void> {
     if (keepers.size === 0) return;
     const reason = await options.networks.unavailable();
     if (reason !== null) log.error({ reason }, 'the networks of services are not guarded');
@@ -90,10 +92,10 @@ export function createServiceManager(options: {
     start(): void {
       void scanOnce();
       timer = setInterval(scanOnce, scanMs);
-      guard = setInterval(guardOnce, guardMs);
+      guard = setInterval(ensureFirewall, guardMs);
     },
 
-    /** Something is wanted of it. */
+    /** Something else is wanted of it now. */
     async poke(id: string): Promise<void> {
       const keeper = keepers.get(id);
       if (keeper !== undefined) return keeper.wake();
@@ -101,7 +103,7 @@ export function createServiceManager(options: {
       if (record?.worker === workerId) keep(record);
     },
 
-    /** What is here of it is nobody's: the service is gone, or another engine's by now. */
+    /** What this engine has of it belongs to nobody: the service is gone, or on another engine by now. */
     async isOrphan(id: string): Promise<boolean> {
       if (keepers.has(id)) return false;
       const record = await store.read(id);

@@ -2,14 +2,14 @@ import type { Problem } from '../../../shared/problems.ts';
 import { StartFailed } from '../sandbox/init/session.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
 
-/** What the init ends with when there is nothing to execute; a program may end so, too. */
+/** The exit codes of an init that could not execute the program; a program may end with these, too. */
 export const mayBeNotExecuted = (exitCode: number) => exitCode === 126 || exitCode === 127;
 
 /**
- * The init's own last word on a program that it could not execute, as the user's problem (infra/sandbox-init/attend.c). A program that
- * writes such a line and ends so fools nobody but its owner.
+ * The user's problem where the init could not execute the program: its last line says so (infra/sandbox-init/attend.c). A program can write
+ * the same line and end with the same code: that misleads only its owner.
  *
- * @param line the last one of its log
+ * @param line the last line of the container's log
  */
 export function notExecuted(line: string): Problem | undefined {
   const [, name, number] = /^runlet-init: cannot execute (.*): error (\d+)\n?$/.exec(line) ?? [];

@@ -13,7 +13,7 @@ import { serviceSeccompProfile } from '../sandbox/seccomp.ts';
 import { createServiceContainers } from './containers.ts';
 import { createServiceManager } from './manager.ts';
 
-/** The services of this worker's engine, wired together. */
+/** Wires together what keeps the services of this worker's engine. */
 export async function openServices(options: {
   engine: Engine;
   info: EngineInfo;
@@ -27,7 +27,7 @@ export async function openServices(options: {
   initVolume: InitVolume;
   disk: Pick<DiskWatch, 'watch'>;
   ledger: Ledger;
-  /** It is kept by this worker from now on. */
+  /** Called when this worker begins to keep a service. */
   onKept: (id: string) => void;
   log: Log;
 }) {

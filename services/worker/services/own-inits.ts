@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 
 /**
- * Programs that are an init themselves: started by these words, an image is left as it is. Those of the first list insist on being PID 1,
+ * Programs that are an init themselves: an image that starts one of them gets none of ours. Those of the first list insist on being PID 1,
  * and would not start below ours; those of the second do what ours does.
  */
 const insisting = [
@@ -44,12 +44,12 @@ const likeOurs = [
 
 const known = new Set([...insisting, ...likeOurs]);
 
-/** Whether what is executed brings an init of its own; told by its first word. */
+/** Whether the image brings an init of its own, by the first word of what is executed. */
 export function bringsItsInit(argv: readonly string[]): boolean {
   const [program = ''] = argv;
   if (!program.includes('/')) return known.has(program);
   const path = posix.normalize(program);
   const name = posix.basename(path);
-  // Many things are called init; only where an init lies is it one.
+  // Many programs are called init: one is taken for an init only at an init's usual path.
   return (path.startsWith('/') && known.has(path)) || (name !== 'init' && known.has(name));
 }

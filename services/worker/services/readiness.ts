@@ -1,18 +1,40 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlainService } from '../../../shared/stores/service-record.ts';
 
-/** What tells that a service is ready. */
-export type Probe = { port: number; path: string | undefined };
+/** Where a service is asked whether it is ready. */
+type Probe = { port: number; path: string | undefined };
 
-/** The first looks come quickly: most services are up long before the usual interval is over. */
+/** The first tries come quickly: most services are ready long before the first interval is over. */
 const firstWaitMs = 10;
 const tryMs = 5_000;
+/** A service without a port is ready when it runs. One that cannot be executed, or ends at once, has ended by then. */
+const beginsMs = 200;
 
 /**
- * Resolves when the service is ready; with the reason of the last failure when the time is over, or `undefined` when the signal came.
+ * Resolves when the service is ready; with the reason of the last failure when its time is over, or `undefined` when the signal came.
+ *
+ * @param since its time (`health.timeoutMs`) is counted from here
  */
-export async function untilReady(
+export async function untilServiceReady(
+  address: string,
+  { port: ownPort, tcpPorts, health }: Pick<PlainService, 'port' | 'tcpPorts' | 'health'>,
+  { since, signal }: { since: number; signal: AbortSignal },
+): Promise<'ready' | { failed: string } | undefined> {
+  const port = ownPort ?? tcpPorts[0];
+  if (port === undefined) return stillRuns(signal);
+  const timeoutMs = Math.max(1, since + health.timeoutMs - Date.now());
+  const { intervalMs, path } = health;
+  return untilReady(address, { port, path }, { intervalMs, timeoutMs, signal });
+}
+
+async function stillRuns(signal: AbortSignal): Promise<'ready' | undefined> {
+  await sleep(beginsMs, undefined, { signal }).catch(() => {});
+  return signal.aborted ? undefined : 'ready';
+}
+
+async function untilReady(
   address: string,
   probe: Probe,
   { intervalMs, timeoutMs, signal }: { intervalMs: number; timeoutMs: number; signal: AbortSignal },
@@ -23,7 +45,7 @@ export async function untilReady(
     if (signal.aborted) return undefined;
     const left = until - performance.now();
     const fault = await look(address, probe, Math.max(1, Math.min(tryMs, left)), signal).catch(
-      // A path that cannot be sent, of a service that an earlier version took: it will not be ready, and says why.
+      // A path that cannot be sent (an earlier version accepted it): the service is not ready, and this is why.
       (error: Error) => error.message,
     );
     if (fault === undefined) return 'ready';

@@ -11,12 +11,12 @@ import { noCore } from '../sandbox/spec.ts';
 import { maxFileBytes } from './disk.ts';
 import { bringsItsInit } from './own-inits.ts';
 
-/** What the entrypoints of official images need to hand their folders to their own user, and become it; and no more. */
+/** What the entrypoints of official images need to give their folders to their own user and to become that user; no more. */
 const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'NET_BIND_SERVICE', 'KILL'];
 const MiB = 1024 * 1024;
 const log = { maxBytes: 10 * MiB, files: 2 };
 
-/** Where the service starts, and what runs inside of it: as the image says; with files where they are. */
+/** The work folder of a service, and of what runs inside of it: the image's; with files, where these are. */
 export function serviceWorkdir(
   workdir: string | undefined,
   hasFiles: boolean,
@@ -26,7 +26,7 @@ export function serviceWorkdir(
   return checkWorkdir(workdir ?? (image.workdir || '/'));
 }
 
-/** A service's container: the image as its maker meant it, within the same walls as a run. Pure. */
+/** A service's container: it runs the image as its maker meant it, as isolated as a run. Pure. */
 export function serviceSpecFor(options: {
   head: ServiceHead;
   request: ServiceRequest;
@@ -41,8 +41,8 @@ export function serviceSpecFor(options: {
   const { request, image, network } = options;
   const { limits } = request;
   const program = resolveCommand(request, image, request.image);
-  // A service that was stored before there was such a field says nothing.
   const fileBytes = maxFileBytes(request);
+  // A service that was stored before there was `init` has no such field, and gets one.
   const hasInit = request.init !== false && !bringsItsInit([...program.entrypoint, ...program.command]);
   return {
     ...options.identity,
@@ -57,6 +57,7 @@ export function serviceSpecFor(options: {
     network: network.name,
     dns: network.dns,
     readOnlyRoot: false,
+    rootBytes: request.isolation === 'gvisor' ? null : limits.diskBytes,
     tmpfs: [],
     volumes: [
       options.init.volume,
@@ -69,20 +70,20 @@ export function serviceSpecFor(options: {
     ],
     files: [],
     memoryBytes: limits.memoryBytes,
-    // The init is a process, too.
+    // The init is a process as well.
     pids: limits.pids + (hasInit ? 1 : 0),
     cpus: limits.cpus,
     shmBytes: 64 * MiB,
-    // Open files: as many as the engine gives, since databases want more than a run does.
+    // Open files: the engine's own limit, since databases need more than a run does.
     rlimits: [
       noCore,
-      // No file is larger than all of them together may be: so much is held without anybody who looks.
+      // No file may be larger than the disk limit: the kernel holds to this even where the disk watch cannot look.
       { name: 'fsize', soft: fileBytes, hard: fileBytes },
     ],
     capabilities,
     seccompProfile: options.seccompProfile,
     runtime: request.isolation === 'gvisor' ? gvisorRuntime : null,
-    // Before the engine and the worker, after runs: somebody waits for it to be there.
+    // The kernel kills runs first, then services, then the worker and the engine: others depend on a service.
     oomScoreAdj: 300,
     service: { publish: options.publish, log },
   };

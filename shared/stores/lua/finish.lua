@@ -1,4 +1,5 @@
 -- A run ends, once. What loses the race is dropped. Deliveries that are due are recorded in this same step.
+-- Stands behind due.lua and free-bytes.lua.
 -- KEYS run, spec, events, open, tenantOpen, finished, stats, attach, outbox, listeners, tenantBytes, then the sets of endpoints that want
 --      to hear of it
 -- ARGV id, attempt, worker, status, state, exitEvent, now, keptBytes, wakeChannel, durationMs, bucket,
@@ -28,14 +29,7 @@ redis.call('HDEL', KEYS[1], 'secrets')
 redis.call('DEL', KEYS[2], KEYS[8])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
--- As in give-back.lua.
-local bytes = redis.call('HGET', KEYS[11], ARGV[1])
-if bytes then
-  redis.call('HDEL', KEYS[11], ARGV[1])
-  redis.call('HINCRBY', KEYS[11], 'total', '-' .. bytes)
-  if redis.call('HLEN', KEYS[11]) == 1 then redis.call('DEL', KEYS[11]) end
-  redis.call('HINCRBY', KEYS[7], 'openBytes', '-' .. bytes)
-end
+freeBytes(KEYS[11], KEYS[7], ARGV[1])
 redis.call('ZADD', KEYS[6], ARGV[7], ARGV[1])
 redis.call('HINCRBY', KEYS[7], 'retainedBytes', stored)
 redis.call('HINCRBY', KEYS[7], 'runs:' .. ARGV[4], 1)
@@ -43,12 +37,10 @@ redis.call('HINCRBY', KEYS[7], 'duration:count', 1)
 redis.call('HINCRBY', KEYS[7], 'duration:sum', ARGV[10])
 redis.call('HINCRBY', KEYS[7], 'duration:le:' .. ARGV[11], 1)
 if string.find(ARGV[5], '"startedWarm":true', 1, true) then redis.call('HINCRBY', KEYS[7], 'warm', 1) end
--- What is due now stays due, whatever becomes of subscriptions: the outbox keeps the run until its deliveries are made.
-local due = redis.call('SUNION', unpack(KEYS, 12))
-if redis.call('HEXISTS', KEYS[1], 'hook') == 1 then due[#due + 1] = 'own' end
-if redis.call('EXISTS', KEYS[10]) == 1 then due[#due + 1] = 'stream' end
-if #due > 0 then
-  redis.call('HSET', KEYS[1], 'due', table.concat(due, ' '))
+-- The outbox keeps the run until its deliveries are made.
+local to = due({ unpack(KEYS, 12) }, redis.call('HEXISTS', KEYS[1], 'hook') == 1, KEYS[10])
+if #to > 0 then
+  redis.call('HSET', KEYS[1], 'due', table.concat(to, ' '))
   redis.call('ZADD', KEYS[9], ARGV[7], ARGV[1])
   redis.call('PUBLISH', ARGV[12], ARGV[1])
 end

@@ -1,4 +1,4 @@
--- Nothing of a service is left: its record goes, and its name is free.
+-- Nothing of a service is left: its record goes, and its name is free. Stands behind free-bytes.lua.
 -- KEYS service, services, tenantServices, serviceNames, serviceExecs, tenantBytes, stats
 -- ARGV id, name, worker ('' for a janitor, whose worker is dead), generation, wakeChannel
 local record = redis.call('HMGET', KEYS[1], 'worker', 'generation')
@@ -8,13 +8,6 @@ redis.call('DEL', KEYS[1], KEYS[5])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 if redis.call('HGET', KEYS[4], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[4], ARGV[2]) end
--- As in give-back.lua.
-local bytes = redis.call('HGET', KEYS[6], ARGV[1])
-if bytes then
-  redis.call('HDEL', KEYS[6], ARGV[1])
-  redis.call('HINCRBY', KEYS[6], 'total', '-' .. bytes)
-  if redis.call('HLEN', KEYS[6]) == 1 then redis.call('DEL', KEYS[6]) end
-  redis.call('HINCRBY', KEYS[7], 'openBytes', '-' .. bytes)
-end
+freeBytes(KEYS[6], KEYS[7], ARGV[1])
 redis.call('PUBLISH', ARGV[5], 'gone')
 return 'removed'

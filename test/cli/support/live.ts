@@ -1,4 +1,3 @@
-import { docker } from '../../support/docker.ts';
 import type { Lab } from '../../support/lab.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { freePort } from '../../support/ports.ts';
@@ -8,7 +7,7 @@ import { type CliOptions, cleanUp, runCli, startCli } from './cli.ts';
 
 /** A whole Runlet with an engine, and the CLI as its user calls it. */
 export async function startLive(lab: Lab, images: string[]) {
-  const added = await ensureImages(lab, images);
+  await ensureImages(lab, images);
   // Addresses that the CLI prints are to be those that it is reached at.
   const port = await freePort();
   const runlet = await startRunlet(lab, {
@@ -35,7 +34,6 @@ export async function startLive(lab: Lab, images: string[]) {
       cleanUp();
       await api.removeAll('?volumes=true');
       await runlet.stop();
-      if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
     },
   };
 }

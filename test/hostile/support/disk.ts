@@ -1,5 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import type { Worker } from '../../../shared/contracts/worker.ts';
+import type { Runlet } from '../../support/runlet.ts';
 
 export const MiB = 1024 * 1024;
 
@@ -83,6 +85,28 @@ for i in range(most // 32):
     fcntl.ioctl(f, 0x4030582a, struct.pack("hhqqiI4i", 0, 0, 0, 32 << 20, 0, 0, 0, 0, 0, 0))
     said(32)
 ${wait}`,
+  // What is written there would be in nobody's quota.
+  'a folder that its owner takes out of its project, by flags': `${begin}
+import fcntl, struct
+os.mkdir(where + "/out")
+d = os.open(where + "/out", os.O_RDONLY | os.O_DIRECTORY)
+flags, = struct.unpack("q", fcntl.ioctl(d, 0x80086601, struct.pack("q", 0)))
+fcntl.ioctl(d, 0x40086602, struct.pack("q", flags & ~0x20000000))
+where += "/out"
+for i in range(most // 32):
+    f = opened(i); fill(f, 32); os.close(f)
+    said(32)
+${wait}`,
+  'a folder that its owner takes out of its project, by attributes': `${begin}
+import fcntl, struct
+os.mkdir(where + "/out")
+d = os.open(where + "/out", os.O_RDONLY | os.O_DIRECTORY)
+fcntl.ioctl(d, 0x401c5820, struct.pack("IIIII8x", 0, 0, 0, 0, 0))
+where += "/out"
+for i in range(most // 32):
+    f = opened(i); fill(f, 32); os.close(f)
+    said(32)
+${wait}`,
   'a tree as deep as can be, and a file at its end': `${begin}
 os.chdir(where)
 for i in range(8000):
@@ -109,6 +133,20 @@ ${wait}`,
 } as const;
 
 export type Filler = keyof typeof fillers;
+
+/** What a program is not given at all, whatever its disk: the call is refused. */
+export const isRefused = (filler: Filler): boolean => /^(?:room taken|a folder that its owner)/.test(filler);
+
+/** What no quota of blocks holds: the watch does. */
+export const isOfInodes = (filler: Filler): boolean => filler === 'empty files';
+
+/** Which limits the engine's disk itself holds, as a worker says it to `doctor`: what is tested differs by it. */
+export async function quotasOf(runlet: Runlet): Promise<{ roots: boolean; volumes: boolean }> {
+  const { data } = (await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] };
+  const [quotas] = data.map(({ diskQuotas }) => diskQuotas);
+  if (quotas === undefined) throw new Error('the worker does not say whether its engine has quotas');
+  return quotas;
+}
 
 /** The number that a filler said last. */
 export function saidMiB(output: string): number {

@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { startProxied } from '../../gateway/proxy/support.ts';
 
 /** What came back on one connection: all bytes, and whether the other side ended it. */
 export type Spoken = { text: string; ended: boolean };
@@ -89,6 +90,23 @@ export async function startSayer() {
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+export type Sayer = Awaited<ReturnType<typeof startProxiedSayer>>;
+
+/** A gateway with its proxy, and one public service, whose container is a sayer. */
+export async function startProxiedSayer() {
+  const sayer = await startSayer();
+  const on = await startProxied();
+  const { host, id } = await on.service({ at: sayer.port });
+  return {
+    ...on,
+    ...{ sayer, host, id },
+    async stop() {
+      await on.stop();
+      await sayer.stop();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ApiKey } from '../../../shared/contracts/key.ts';
 import { type Proxied, startProxied } from '../../gateway/proxy/support.ts';
+import { actAsWorker } from '../../gateway/worker.ts';
 
 export type Made = ApiKey & { key: string };
 
@@ -17,6 +18,13 @@ export async function startTwoGateways() {
       const response = await one.call('POST', '/v1/keys', { name: 'test', role: 'admin', ...more });
       if (response.status !== 201) throw new Error(await response.text());
       return (await response.json()) as Made;
+    },
+    /** A run that a worker has begun. */
+    async startRun(more: object = {}) {
+      const response = await one.call('POST', '/v1/runs', { image: 'hello-world', ...more });
+      const run = (await response.json()) as { id: string };
+      const worker = actAsWorker(one);
+      return { run, worker, holder: await worker.start(run.id) };
     },
     revoke: (id: string): Promise<Response> => one.call('DELETE', `/v1/keys/${id}`),
     /** Nobody is to deliver what those who watched were to be told. */
@@ -44,6 +52,13 @@ export const ask = (
     ...init,
     headers: { ...bearer(key), 'content-type': 'application/json', ...init.headers },
   });
+
+/** How a stream ended. */
+export const readToEnd = (stream: Response): Promise<'whole' | 'broken off'> =>
+  stream.text().then(
+    () => 'whole',
+    () => 'broken off',
+  );
 
 /** How long something took, in ms. */
 export async function timed<T>(act: Promise<T>): Promise<{ ms: number; value: T }> {

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { docker } from '../../support/docker.ts';
+import type { Lab } from '../../support/lab.ts';
+import { startRunlet } from '../../support/runlet.ts';
 
 /** An image of pile.c alone; `remove` it at the end. */
-export async function pileImage(dockerHost: string): Promise<{ reference: string; remove(): Promise<void> }> {
+async function pileImage(dockerHost: string): Promise<{ reference: string; remove(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'runlet-pile-'));
   const reference = `runlet-test-pile:${process.pid}`;
   try {
@@ -42,6 +44,26 @@ export async function pileImage(dockerHost: string): Promise<{ reference: string
       await docker(dockerHost, 'rmi', '-f', reference);
     },
   };
+}
+
+export type WithPile = Awaited<ReturnType<typeof startWithPile>>;
+
+/** A whole Runlet, and the image for it. */
+export async function startWithPile(lab: Lab) {
+  const pile = await pileImage(lab.dockerHost);
+  try {
+    const runlet = await startRunlet(lab);
+    return {
+      ...{ runlet, pile },
+      async stop() {
+        await runlet.stop();
+        await pile.remove();
+      },
+    };
+  } catch (error) {
+    await pile.remove();
+    throw error;
+  }
 }
 
 /** Whether this machine counts memory by cgroup v1, where sockets' buffers have a limit of their own. */

@@ -32,8 +32,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const look = (maxBytes = 2 ** 40, pid = 0) =>
-  helper.look(pid, [{ maxBytes, places: [{ path: folder, inside: '/' }] }], ms);
+const look = (maxBytes = 2 ** 40, pid = 0, leastBytes = block) =>
+  helper.look(pid, [{ maxBytes, leastBytes, places: [{ path: folder, inside: '/' }] }], ms);
 const du = () => Number(execFileSync('du', ['-s', '-B1', folder], { encoding: 'utf8' }).split('\t')[0]);
 
 test('blocks count, not sizes; one with two names once; no link is followed', async () => {
@@ -48,6 +48,8 @@ test('blocks count, not sizes; one with two names once; no link is followed', as
   expect((await look()).bytes).toEqual([du() + block]);
   writeFileSync(join(folder, 'empty'), '');
   expect((await look()).bytes).toEqual([du() + 2 * block]);
+  // Where a quota counts the blocks, an inode is what is left to count.
+  expect((await look(2 ** 40, 0, 512)).bytes).toEqual([du() + 2 * 512]);
 });
 
 test('a tree that is too deep for any path, with names that are no UTF-8, counts to its end', async () => {
@@ -74,8 +76,8 @@ test('a deleted file counts as long as a process has it open, and for the place 
   const file = openSync(join(folder, 'a'), 'r');
   unlinkSync(join(folder, 'a'));
   const groups = [
-    { maxBytes: 2 ** 40, places: [] },
-    { maxBytes: 2 ** 40, places: [{ path: folder, inside: folder }] },
+    { maxBytes: 2 ** 40, leastBytes: block, places: [] },
+    { maxBytes: 2 ** 40, leastBytes: block, places: [{ path: folder, inside: folder }] },
   ];
   const held = await helper.look(process.pid, groups, ms);
   expect(held.bytes[1]).toBeGreaterThanOrEqual(1_000_000);
@@ -84,6 +86,6 @@ test('a deleted file counts as long as a process has it open, and for the place 
 });
 
 test('a place that is gone is told', async () => {
-  const groups = [{ maxBytes: 1, places: [{ path: join(folder, 'none'), inside: '/' }] }];
+  const groups = [{ maxBytes: 1, leastBytes: block, places: [{ path: join(folder, 'none'), inside: '/' }] }];
   expect(await helper.look(0, groups, ms)).toMatchObject({ bytes: [0], complete: false });
 });

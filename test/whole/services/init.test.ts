@@ -13,17 +13,15 @@ const redis = 'redis:7';
 const traits = `${lab.registry}/runlet-test/traits:1`;
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, ['nginx:1.22', node, redis]);
+  await ensureImages(lab, ['nginx:1.22', node, redis]);
   runlet = await startRunlet(lab);
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
   await api.removeAll('?volumes=true');
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const sh = (script: string, more: Record<string, unknown> = {}) => ({

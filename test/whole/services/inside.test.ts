@@ -9,17 +9,15 @@ import { servicesOf } from './support.ts';
 const lab = inject('lab');
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, ['nginx:1.22']);
+  await ensureImages(lab, ['nginx:1.22']);
   runlet = await startRunlet(lab);
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
   await api.removeAll();
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const idle = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'];

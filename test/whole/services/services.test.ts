@@ -16,17 +16,15 @@ const lab = inject('lab');
 const execute = promisify(execFile);
 let runlet: Runlet;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 beforeAll(async () => {
-  added = await ensureImages(lab, ['nginx:1.22', 'mariadb:10.11', 'node:24-bookworm-slim']);
+  await ensureImages(lab, ['nginx:1.22', 'mariadb:10.11', 'node:24-bookworm-slim']);
   runlet = await startRunlet(lab, { env: { RUNLET_MAX_MEMORY_BYTES: String(2 ** 31) } });
   api = servicesOf(runlet, lab.dockerHost);
 }, 600_000);
 afterAll(async () => {
   await api.removeAll('?volumes=true');
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 const sh = (script: string, more: Record<string, unknown> = {}) => ({

@@ -3,7 +3,6 @@ import type { Service } from '../../../shared/contracts/service.ts';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
 import { payload } from '../../../shared/contracts/webhook-payload.ts';
 import { newWebhookSecret } from '../../../shared/webhooks/signature.ts';
-import { docker } from '../../support/docker.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { type Received, type Receiver, startReceiver, verified } from '../../support/receiver.ts';
 import { type Runlet, startRunlet } from '../../support/runlet.ts';
@@ -13,13 +12,12 @@ const lab = inject('lab');
 let runlet: Runlet;
 let receiver: Receiver;
 let api: ReturnType<typeof servicesOf>;
-let added: string[] = [];
 
 /** By the path that is called. */
 const secrets = new Map<string, string>();
 
 beforeAll(async () => {
-  added = await ensureImages(lab, ['nginx:1.22']);
+  await ensureImages(lab, ['nginx:1.22']);
   receiver = await startReceiver();
   runlet = await startRunlet(lab, {
     env: {
@@ -54,7 +52,6 @@ afterAll(async () => {
   await api.removeAll();
   await receiver.stop();
   await runlet.stop();
-  if (added.length > 0) await docker(lab.dockerHost, 'rmi', '--force', ...added);
 });
 
 type Told = {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { isWorthALook } from '../../../services/worker/disk/free.ts';
+import { shouldMeasure } from '../../../services/worker/disk/free.ts';
 import { createHiddenBytes } from '../../../services/worker/disk/hidden.ts';
-import { groupsOf, upperOf } from '../../../services/worker/disk/places.ts';
-import { diskProblem, maxFileBytes } from '../../../services/worker/services/disk.ts';
+import { groupsOf, heldTo, upperOf } from '../../../services/worker/disk/places.ts';
+import { checkVolumeFits, diskProblem, maxFileBytes } from '../../../services/worker/services/disk.ts';
 
 test('the folder that an overlay writes to is read from its mounts', () => {
   const overlay = (target: string, options: string) =>
@@ -25,30 +25,72 @@ test('a volume that is named has its own limit, any other counts as the root', a
   const found = {
     pid: 1,
     root: '/upper',
+    rootQuota: null,
     files: [{ source: '/c/hosts', path: '/etc/hosts' }],
     volumes: [
-      { folder: '/v/data', path: '/data' },
-      { folder: '/v/1f2e', path: '/var/cache' },
+      { folder: '/v/data', path: '/data', quota: null },
+      { folder: '/v/1f2e', path: '/var/cache', quota: null },
     ],
   };
   expect(await groupsOf(found, { rootBytes: 10, volumes: [{ path: '/data/', bytes: 20 }] })).toEqual([
     {
       maxBytes: 10,
+      leastBytes: 4096,
       places: [
         { path: '/upper', inside: '/' },
         { path: '/c/hosts', inside: '/etc/hosts' },
         { path: '/v/1f2e', inside: '/var/cache' },
       ],
     },
-    { maxBytes: 20, places: [{ path: '/v/data', inside: '/data' }] },
+    { maxBytes: 20, leastBytes: 4096, places: [{ path: '/v/data', inside: '/data' }] },
   ]);
+  const MiB = 1024 * 1024;
+  const limits = { rootBytes: 64 * MiB, volumes: [{ path: '/data', bytes: 96 * MiB }] };
+  const held = await groupsOf(
+    {
+      ...found,
+      rootQuota: 64 * MiB,
+      volumes: [{ folder: '/v/data', path: '/data/', quota: 96 * MiB }],
+    },
+    limits,
+  );
+  expect(held?.map(({ maxBytes, leastBytes }) => [maxBytes / MiB, leastBytes])).toEqual([
+    [72, 512],
+    [108, 512],
+  ]);
+});
+
+test('what a quota holds at its limit the watch leaves alone; a larger quota, or none, is no help', () => {
+  const MiB = 1024 * 1024;
+  expect(heldTo(64 * MiB, 64 * MiB)).toEqual({ maxBytes: 72 * MiB, leastBytes: 512 });
+  expect(heldTo(MiB, MiB)).toEqual({ maxBytes: 2 * MiB, leastBytes: 512 });
+  // It was made smaller, and asked to be larger, without saying how large.
+  expect(heldTo(64 * MiB, 32 * MiB)).toMatchObject({ leastBytes: 512 });
+  for (const quota of [null, 64 * MiB + 1])
+    expect(heldTo(64 * MiB, quota)).toEqual({ maxBytes: 64 * MiB, leastBytes: 4096 });
+});
+
+test('a volume that its quota holds to less than is asked for is refused, with what to do', () => {
+  expect(() => checkVolumeFits(1, 'data', 200, 100)).toThrow(
+    expect.objectContaining({
+      code: 'conflict',
+      message: expect.stringMatching(/"data" was made for 100 bytes.*volumes\[1\]\.sizeBytes is 200/),
+    }),
+  );
+  for (const [asked, quota] of [
+    [200, null],
+    [100, 100],
+    [50, 100],
+    [undefined, 100],
+  ] as const)
+    expect(() => checkVolumeFits(0, 'data', asked, quota)).not.toThrow();
 });
 
 test('a container is measured when what went from the disk could have been half of what it had left', () => {
   const MiB = 1024 * 1024;
   const last = { at: 1000, tookMs: 10, roomBytes: 100 * MiB, free: new Map([[1, 1000 * MiB]]) };
   const at = (now: number, free: number | undefined, more = {}) =>
-    isWorthALook({ ...last, ...more }, new Map(free === undefined ? [] : [[1, free * MiB]]), now);
+    shouldMeasure({ ...last, ...more }, new Map(free === undefined ? [] : [[1, free * MiB]]), now);
   expect([at(1050, 960), at(1050, 940), at(1005, 940)]).toEqual([false, true, false]);
   // Near its limit noise alone is no reason yet.
   expect([at(1050, 999.5, { roomBytes: 0 }), at(1050, 998, { roomBytes: 0 })]).toEqual([false, true]);
@@ -66,8 +108,8 @@ test('a container is measured when what went from the disk could have been half 
 
 test('hidden is what was written and is gone from the disk, as long as something is on its way', () => {
   const hidden = createHiddenBytes();
-  const look = (onTheirWay: number, bytes: number, writtenBytes: number) => ({
-    onTheirWay,
+  const look = (queuedDescriptors: number, bytes: number, writtenBytes: number) => ({
+    queuedDescriptors,
     bytes: [bytes],
     writtenBytes,
     complete: true,

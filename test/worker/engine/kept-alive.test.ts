@@ -105,8 +105,8 @@ describe('the image’s own', () => {
   it('files fill a new volume where that is wanted, and what is written there outlives the container', async () => {
     const name = `runlet-test-volume-${process.pid}`;
     const labels = { 'dev.runlet.test': name };
-    await engine.volumes.create(name, labels);
-    await engine.volumes.create(name, { ...labels, other: 'label' });
+    await engine.volumes.create(name, labels, 2 ** 30);
+    await engine.volumes.create(name, { ...labels, other: 'label' }, 2 ** 31);
     expect(await engine.volumes.list({ 'dev.runlet.test': name })).toEqual([
       { name, labels, folder: expect.stringContaining(name) },
     ]);

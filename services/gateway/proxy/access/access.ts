@@ -28,10 +28,8 @@ const forEver = () => () => {};
 
 /**
  * Lets in whoever may call the service: anybody, if it is public; else who has an API key of its tenant or a token of a signed URL for
- * it, in the query or as a cookie. Throws what is to be answered otherwise, which says nothing of the service: neither that there is one,
- * nor that there is none.
- *
- * @param head undefined: there is no such service
+ * it, in the query or as a cookie. What is to be answered otherwise says nothing of the service: neither that there is one, nor that there
+ * is none; nor does the time that it takes, for the same is done either way.
  */
 export function accessTo(keys: KnownKeys, secretKey: string) {
   /** The first of these tokens that is good, and whose key is. */
@@ -40,48 +38,70 @@ export function accessTo(keys: KnownKeys, secretKey: string) {
     tokens: readonly string[],
   ): Living | undefined | Promise<Living | undefined> {
     const [token, ...others] = tokens;
-    if (head === undefined || token === undefined) return undefined;
-    const found = verifyServiceToken(secretKey, head.id, token);
-    if (found === undefined) return living(head, others);
+    if (token === undefined) return undefined;
+    const found = verifyServiceToken(secretKey, head?.id ?? '', token);
+    if (head === undefined || found === undefined) return living(head, others);
     const { until, keyId } = found;
     if (keyId === undefined) return { token, until, by: undefined };
     return after(keys.byId(keyId), (by) => (by === undefined ? living(head, others) : { token, until, by }));
   }
 
-  return (head: ServiceHead | undefined, request: Requested): Pass | Promise<Pass> => {
-    const { authorization, authorizations, tokens } = request.fields;
-    // Which of two would count is a matter of taste, and the other would go on to the container.
-    if (authorizations > 1)
-      throw new Problem('validation_failed', 'Authorization stands twice (RFC 9110 §5.3).');
-    const bearer = authorization === undefined ? undefined : bearerOf(authorization);
-    const { token } = tokenInQuery(request.target);
-    // Of a public service too: whatever it says of itself, a key that opens Runlet is not for it.
-    return after(bearer === undefined ? undefined : keys.byToken(bearer), (identity) =>
-      after(token === undefined ? undefined : living(head, [token]), (query) =>
+  return {
+    /** Whose key a request has, whatever it is for. */
+    whose({
+      authorization,
+      authorizations,
+    }: RequestFields): Identity | undefined | Promise<Identity | undefined> {
+      // Which of two would count is a matter of taste, and the other would go on to the container.
+      if (authorizations > 1)
+        throw new Problem('validation_failed', 'Authorization stands twice (RFC 9110 §5.3).');
+      const bearer = authorization === undefined ? undefined : bearerOf(authorization);
+      // For a public service too: whatever it says of itself, a key that opens Runlet is not for it.
+      return bearer === undefined ? undefined : keys.byToken(bearer);
+    },
+
+    /**
+     * `undefined`: it is refused.
+     *
+     * @param head undefined: there is no such service
+     */
+    admit(
+      head: ServiceHead | undefined,
+      request: Requested,
+      identity: Identity | undefined,
+    ): Pass | undefined | Promise<Pass | undefined> {
+      const { tokens } = request.fields;
+      const { token } = tokenInQuery(request.target);
+      return after(token === undefined ? undefined : living(head, [token]), (query) =>
         after(needsCookie(head, identity, query) ? living(head, tokens) : undefined, (cookie) => {
-          const { by, ...pass } = admit(head, request, { identity, query, cookie });
+          const admitted = admit(head, request, { identity, query, cookie });
+          if (admitted === undefined) return undefined;
+          const { by, ...pass } = admitted;
           return { ...pass, hold: by === undefined ? forEver : (whenOver) => keys.hold(by, whenOver) };
         }),
-      ),
-    );
+      );
+    },
   };
 }
 
-export type Admit = ReturnType<typeof accessTo>;
+export type Access = ReturnType<typeof accessTo>;
 
 const needsCookie = (
   head: ServiceHead | undefined,
   identity: Identity | undefined,
   query: Living | undefined,
-) => !head?.request.public && query === undefined && identity?.tenant !== head?.tenant;
+) =>
+  !head?.request.public &&
+  query === undefined &&
+  (identity === undefined || identity.tenant !== head?.tenant);
 
 function admit(
   head: ServiceHead | undefined,
-  { method, host, target, fields }: Requested,
+  { method, host, fields }: Requested,
   { identity, query, cookie }: Credentials,
-): Omit<Pass, 'hold'> & { by: Identity | undefined } {
+): (Omit<Pass, 'hold'> & { by: Identity | undefined }) | undefined {
   const { authorization = '', mode, wantsHtml } = fields;
-  if (head === undefined) throw refusal(identity, target, fields);
+  if (head === undefined) return undefined;
   const navigates = method === 'GET' && (mode === undefined ? wantsHtml : mode === 'navigate');
   const pass = {
     passAuthorization: identity === undefined && !isRunletKey(authorization),
@@ -91,11 +111,14 @@ function admit(
   if (identity?.tenant === head.tenant) return { ...pass, by: identity };
   if (query !== undefined) return { ...pass, by: query.by };
   if (cookie !== undefined && !isStrange(method, host, fields)) return { ...pass, by: cookie.by };
-  throw refusal(identity, target, fields);
+  return undefined;
 }
 
-/** It depends on what the request brings, and on nothing else. */
-function refusal(identity: Identity | undefined, target: string, { tokens }: RequestFields): Problem {
+/** What is answered to who may not go on. It depends on what the request brings, and on nothing else. */
+export function refusal(
+  identity: Identity | undefined,
+  { target, fields: { tokens } }: Pick<Requested, 'target' | 'fields'>,
+): Problem {
   if (identity !== undefined)
     return new Problem('not_found', 'There is no service of yours here: see GET /v1/services.');
   return new Problem(

@@ -3,6 +3,10 @@
  * machine, or addresses, so it goes to the worker's log and no further.
  */
 const causes: [RegExp, string][] = [
+  [
+    /no quota support/i,
+    'a volume of it has a limit that its disk keeps no longer: mount that with project quotas again',
+  ],
   [/no space left on device|disk quota exceeded/i, 'its disk is full'],
   [/cannot allocate memory|out of memory|not enough memory/i, 'its machine is short of memory'],
   [

@@ -1,4 +1,5 @@
 import type { ContainerSpec, PortBinding, ServiceParts, UpdatableLimits } from '../containers.ts';
+import { quotaOption } from './quota-options.ts';
 
 /**
  * The Engine API's body for a create. Whatever a spec does not say is at its strictest here. `sysctls`: of its network namespace; a runtime
@@ -33,6 +34,7 @@ export function containerBody(spec: ContainerSpec, sysctls: Record<string, strin
       // Where the only resolver is the container's own loopback there mostly is none: that shall not take 10 s to find out.
       ...(isOwnLoopback(spec.dns) && { DnsOptions: ['timeout:1', 'attempts:1'] }),
       ReadonlyRootfs: spec.readOnlyRoot,
+      ...(spec.rootBytes !== null && { StorageOpt: quotaOption(spec.rootBytes) }),
       Tmpfs: Object.fromEntries(
         spec.tmpfs.map(({ path, sizeBytes, inodes, uid, gid }) => [
           path,

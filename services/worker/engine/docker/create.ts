@@ -88,6 +88,8 @@ async function recover(
   throw cause;
 }
 
+const isFull = /no space left on device|disk quota exceeded/i;
+
 function refused(error: unknown, spec: ContainerSpec): unknown {
   if (!(error instanceof EngineRefusal)) return error;
   const said = oneLine(error.message);
@@ -96,6 +98,12 @@ function refused(error: unknown, spec: ContainerSpec): unknown {
     return new Problem('image_not_present', `The image ${spec.image} is not on the worker any more.`, more);
   if (error.status === 409)
     return new Problem('conflict', `A container has the name ${spec.name} already. Remove it.`, more);
+  if (isFull.test(said) && spec.volumes.some(({ copy }) => copy))
+    return new Problem(
+      'start_failed',
+      'What the image has where a volume is mounted does not fit into it, or the engine’s disk is full. Give the volume a higher "sizeBytes", or mount it elsewhere; a volume that is there already keeps its size.',
+      more,
+    );
   if (/cannot mkdir|not a directory/i.test(said))
     return new Problem(
       'start_failed',

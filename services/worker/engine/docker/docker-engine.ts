@@ -1,4 +1,5 @@
 import type { Log } from '../../../../shared/log.ts';
+import type { ContainerId, ContainerSpec } from '../containers.ts';
 import type { Engine } from '../engine.ts';
 import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
@@ -20,6 +21,8 @@ import { containerPid, containerSize, diskPlaces, inspectContainer } from './ins
 import { containerLogs } from './logs.ts';
 import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
+import { saysNoQuotas } from './quota-options.ts';
+import { createQuotas, isWithoutQuotas } from './quotas.ts';
 import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
 import { networkSysctls } from './sysctls.ts';
@@ -37,11 +40,12 @@ export function createDockerEngine(
   log?: Pick<Log, 'debug' | 'warn'>,
 ): Engine {
   const client = createClient(options, (asked, said, status) => {
-    // What is not there, or there already, is what was asked for more often than not.
-    const level = status === 404 || status === 409 ? 'debug' : 'warn';
+    // What is not there, or there already, is what was asked for more often than not; quotas are tried.
+    const level = status === 404 || status === 409 || saysNoQuotas(said) ? 'debug' : 'warn';
     log?.[level]({ asked, said, status }, 'the engine refused');
   });
   const sockets = socketLimit(client.local, (id) => containerPid(client, id));
+  const quotas = createQuotas(client);
   let known: Promise<string> | undefined;
   /** Of the Engine's machine: asked once. */
   const kernel = () => {
@@ -51,10 +55,13 @@ export function createDockerEngine(
     });
     return known;
   };
+  const create = async (spec: ContainerSpec, signal?: AbortSignal): Promise<ContainerId> =>
+    createContainer(client, spec, networkSysctls(await kernel()), signal);
   return {
     local: client.local,
     ping: (signal) => ping(client, signal),
     info: (signal) => readInfo(client, signal),
+    diskQuotas: ({ again } = { again: false }) => (again ? quotas.again() : quotas.tried()),
     images: {
       inspect: (reference, signal) => inspectImage(client, reference, signal),
       pull: (reference, how = {}) => pullImage(client, reference, how),
@@ -62,7 +69,16 @@ export function createDockerEngine(
       remove: (reference, signal) => removeImage(client, reference, signal),
     },
     containers: {
-      create: async (spec, signal) => createContainer(client, spec, networkSysctls(await kernel()), signal),
+      create: async (spec, signal) => {
+        if (spec.rootBytes === null) return create(spec, signal);
+        const without = { ...spec, rootBytes: null };
+        if (!(await quotas.tried()).roots) return create(without, signal);
+        return create(spec, signal).catch(async (error) => {
+          if (!isWithoutQuotas(error)) throw error;
+          await quotas.again();
+          return create(without, signal);
+        });
+      },
       attach: (id, how) => attach(client, id, how),
       exit: (id, signal) => waitForExit(client, id, signal),
       start: async (id, signal) => {
@@ -88,7 +104,14 @@ export function createDockerEngine(
     },
     volumes: {
       provide: (spec, signal) => provideVolume(client, spec, signal),
-      create: (name, labels, signal) => createVolume(client, name, labels, signal),
+      create: async (name, labels, maxBytes, signal) => {
+        if (!(await quotas.tried()).volumes) return createVolume(client, name, labels, null, signal);
+        return createVolume(client, name, labels, maxBytes, signal).catch(async (error) => {
+          if (!isWithoutQuotas(error)) throw error;
+          await quotas.again();
+          return createVolume(client, name, labels, null, signal);
+        });
+      },
       remove: (name, signal) => removeVolume(client, name, signal),
       list: (labels, signal) => listVolumes(client, labels, signal),
     },

@@ -2,6 +2,8 @@ import type { ContainerId, ContainerState, DiskPlaces } from '../containers.ts';
 import type { Labels } from '../label-set.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
+import { quotaIn } from './quota-options.ts';
+import { volumeQuota } from './volume-quota.ts';
 
 type InspectAnswer = {
   Id: string;
@@ -12,7 +14,8 @@ type InspectAnswer = {
   HostnamePath?: string;
   HostsPath?: string;
   ResolvConfPath?: string;
-  Mounts?: { Type: string; Source: string; Destination: string; RW: boolean }[];
+  Mounts?: { Type: string; Name?: string; Source: string; Destination: string; RW: boolean }[];
+  HostConfig?: { StorageOpt?: Record<string, string> | null };
   State: {
     Pid: number;
     Status: ContainerState['status'];
@@ -82,15 +85,20 @@ export async function diskPlaces(
     [answer.HostsPath, '/etc/hosts'],
     [answer.ResolvConfPath, '/etc/resolv.conf'],
   ];
-  const written = mounts.filter((one) => one.RW);
+  const written = mounts.filter(({ RW, Type }) => RW && Type === 'volume');
   return {
     pid: answer.State.Pid,
     root: driver?.Data?.UpperDir ?? null,
+    rootQuota: quotaIn(answer.HostConfig?.StorageOpt),
     // Without a network a container has none of them, and the engine may name what is not there.
     files: own.flatMap(([source, path]) => (source ? [{ source, path }] : [])),
-    volumes: written
-      .filter(({ Type }) => Type === 'volume')
-      .map(({ Source, Destination }) => ({ folder: Source, path: Destination })),
+    volumes: await Promise.all(
+      written.map(async ({ Name, Source, Destination }) => ({
+        folder: Source,
+        path: Destination,
+        quota: Name === undefined ? null : await volumeQuota(client, Name, signal),
+      })),
+    ),
   };
 }
 

@@ -7,6 +7,7 @@ import type { DockerClient } from './client.ts';
 import { labelFilter, removeContainer } from './containers.ts';
 import { isRefusal, unexpected } from './errors.ts';
 import { removeImage } from './images.ts';
+import { quotaIn, quotaOption } from './quota-options.ts';
 
 const folder = '/volume';
 
@@ -53,10 +54,12 @@ export async function createVolume(
   client: DockerClient,
   name: string,
   labels: Labels,
+  maxBytes: number | null,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<number | null> {
   try {
-    await postVolume(client, name, labels, signal);
+    const volume = await postVolume(client, name, labels, signal, maxBytes);
+    return quotaIn(volume.Options);
   } catch (error) {
     throw unexpected(error, `create the volume ${name}`);
   }
@@ -68,8 +71,13 @@ function postVolume(
   name: string,
   labels: Labels,
   signal?: AbortSignal,
-): Promise<{ Mountpoint: string }> {
-  const body = { Name: name, Labels: labels };
+  maxBytes: number | null = null,
+): Promise<{ Mountpoint: string; Options?: Record<string, string> | null }> {
+  const body = {
+    Name: name,
+    Labels: labels,
+    ...(maxBytes !== null && { DriverOpts: quotaOption(maxBytes) }),
+  };
   return client.call({ method: 'POST', path: '/volumes/create', body, signal });
 }
 

@@ -220,6 +220,7 @@ function neverStarted(
     network: 'none',
     dns: [],
     readOnlyRoot: true,
+    rootBytes: null,
     // One on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
     tmpfs: writableFolders(image.volumes, '/', MiB, user),
     volumes: [],

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { Problem } from '../../../../shared/problems.ts';
 import { StartFailed } from '../init/session.ts';
 
-const { EACCES, ENOENT, ENOEXEC, ENOTDIR, ENOSPC, EISDIR, E2BIG, EAGAIN, ELOOP } = constants.errno;
+const { EACCES, ENOENT, ENOEXEC, ENOTDIR, ENOSPC, EDQUOT, EISDIR, E2BIG, EAGAIN, ELOOP } = constants.errno;
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** What the init could not do, as the user's problem; `undefined` for any other error. */
@@ -17,7 +17,7 @@ export function startFailure(error: unknown): Problem | undefined {
         `The program cannot start in ${text}: it is missing or closed to the run’s user (${why}). Give another "workdir", as in "/work".`,
       );
     case 'file':
-      return errno === ENOSPC
+      return errno === ENOSPC || errno === EDQUOT
         ? new Problem(
             'disk_limit',
             `The files do not fit into limits.diskBytes (${text}). Raise it, or send less.`,

@@ -44,6 +44,7 @@ export function containerSpecFor(
     network: network?.name ?? 'none',
     dns: network?.dns ?? [],
     readOnlyRoot: !spec.writable,
+    rootBytes: inGvisor ? null : spec.rootBytes,
     tmpfs: spec.folders,
     volumes: [init.volume],
     files: [...(network === undefined ? [init.hosts] : []), ...files],

@@ -2,8 +2,8 @@ import { expect, inject, test } from 'vitest';
 import { createEgress } from '../../../../../services/worker/network/egress.ts';
 import { defaultEgressPool, subnetPool } from '../../../../../services/worker/network/subnets.ts';
 import { begin } from '../../../../infra/sandbox-init/support.ts';
-import { answered, internet, metadata, resolver, site, tries } from '../../../engine/internet.ts';
 import { bench, owner, request, sandboxOf } from '../../../engine/support.ts';
+import { answered, internet, metadata, resolver, site, tries } from '../../../network/internet.ts';
 import { open } from './open.ts';
 
 const { firewall } = internet();

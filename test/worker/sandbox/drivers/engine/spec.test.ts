@@ -228,6 +228,20 @@ describe('the container that is asked for', () => {
     });
   });
 
+  it('has a writable root of a size, and none where it is not written to, or gVisor’s', () => {
+    const sizeOf = (fields: object) => {
+      const asked = request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields });
+      const { HostConfig } = containerBody(containerOf(sandboxOf(asked, image, owner), init)) as {
+        HostConfig: { StorageOpt?: object };
+      };
+      return HostConfig.StorageOpt;
+    };
+    expect(sizeOf({ writable: true })).toEqual({ size: '67108864' });
+    expect(sizeOf({})).toBeUndefined();
+    // gVisor maps what is written to a root, where a full disk is no error of a write: the watch has it.
+    expect(sizeOf({ writable: true, isolation: 'gvisor' })).toBeUndefined();
+  });
+
   it('starts with the init, which comes in a volume that cannot be written to', () => {
     const asked = request({ command: ['x'], limits: { pids: 7 } });
     const spec = containerOf(sandboxOf(asked, image, owner), init);

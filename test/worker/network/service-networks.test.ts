@@ -13,6 +13,7 @@ import {
   type ServiceNetworks,
 } from '../../../services/worker/network/service-networks.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
+import { bench, collect, containerSpecFor, docker, owner, request, sh } from '../engine/support.ts';
 import {
   answered,
   forbidden,
@@ -30,7 +31,6 @@ import {
   site,
   tries,
 } from './internet.ts';
-import { bench, collect, containerSpecFor, docker, owner, request, sh } from './support.ts';
 
 const { firewall } = internet();
 const { engine, image, service, runSpec } = bench();

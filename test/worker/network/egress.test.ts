@@ -5,6 +5,7 @@ import { interfaceFor } from '../../../services/worker/network/bridges.ts';
 import { createEgress, type Egress } from '../../../services/worker/network/egress.ts';
 import { createFirewall } from '../../../services/worker/network/firewall.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
+import { bench, containerSpecFor, owner, request, sh } from '../engine/support.ts';
 import {
   answered,
   forbidden,
@@ -22,7 +23,6 @@ import {
   site,
   tries,
 } from './internet.ts';
-import { bench, containerSpecFor, owner, request, sh } from './support.ts';
 
 const { firewall } = internet();
 const { engine, image, runSpec } = bench();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createFirewall } from '../../../services/worker/network/firewall.ts';
-import { sh } from './support.ts';
+import { sh } from '../engine/support.ts';
 
 /**
  * "The internet" is a network namespace behind a veth pair, with global addresses that a route of this machine leads

@@ -1,0 +1,40 @@
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A lock whose file names no process is one that is just being written, or whose writer was killed before it could. */
+const writingMs = 2_000;
+
+/** Only one process of this machine at a time does the work that this lock file stands for; the others wait for their turn. */
+export async function oneAtATime<T>(lock: string, work: () => Promise<T>): Promise<T> {
+  mkdirSync(dirname(lock), { recursive: true });
+  while (!take(lock)) await sleep(100);
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function take(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (isLeftOver(lock)) rmSync(lock, { force: true });
+    return false;
+  }
+}
+
+/** Its process was killed: nobody else would take the lock away. */
+function isLeftOver(lock: string): boolean {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    if (pid === 0) return Date.now() - statSync(lock).mtimeMs > writingMs;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
