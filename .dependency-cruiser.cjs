@@ -91,6 +91,30 @@ module.exports = {
       to: { path: 'node_modules/(hono|@hono)' },
     },
     {
+      name: 'sandbox-knows-no-run',
+      comment: 'Whoever wants a sandbox knows it; it knows nobody who does.',
+      severity: 'error',
+      from: { path: '^services/worker/sandbox/' },
+      to: { path: '^services/worker/(run|intake|node|services)/' },
+    },
+    {
+      name: 'what-sandboxes-stand-on-knows-none',
+      severity: 'error',
+      from: { path: '^services/worker/(engine|network|images|disk)/' },
+      to: { path: '^services/worker/(sandbox|run|intake|node|services)/' },
+    },
+    {
+      name: 'drivers-stand-behind-their-port',
+      comment:
+        'The way of a run, the pool and the reaper know sandbox/driver.ts. Services are containers of the engine’s, and say so.',
+      severity: 'error',
+      from: {
+        path: '^services/worker/',
+        pathNot: '^services/worker/(main\\.ts|services/|sandbox/(open-sandboxes\\.ts|drivers/))',
+      },
+      to: { path: '^services/worker/sandbox/drivers/engine/' },
+    },
+    {
       name: 'notifier-serves-nobody',
       comment: 'It calls others; nobody calls it, and it knows no engine.',
       severity: 'error',

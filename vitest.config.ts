@@ -10,8 +10,8 @@ const patience = { testTimeout: 120_000, hookTimeout: 600_000 };
 const together = [
   'test/shared/**/*.test.ts',
   'test/worker/{disk,intake,node,run,services}/*.test.ts',
-  'test/worker/images/!(image-archive).test.ts',
-  'test/worker/sandbox/{users,warm}/*.test.ts',
+  'test/worker/images/*.test.ts',
+  'test/worker/sandbox/{image,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
   // (differential.test.ts mocks a module.)
   'test/gateway/proxy/!(memory|differential).test.ts',
@@ -21,7 +21,9 @@ const together = [
 /** These start no container either. They run beside all others. */
 const light = [
   'test/gateway/proxy/differential.test.ts',
-  'test/worker/engine/{demux,log-lines,spec,texts}.test.ts',
+  'test/worker/engine/{demux,log-lines,texts}.test.ts',
+  'test/worker/sandbox/drivers/choose.test.ts',
+  'test/worker/sandbox/drivers/engine/spec.test.ts',
   'test/hostile/cli-*.test.ts',
   'test/hostile/registry-{guard,tags}.test.ts',
   'test/faults/answers-lost.test.ts',
@@ -40,9 +42,11 @@ const light = [
  */
 const alone = [
   // They flush chains of the firewall.
-  'test/worker/engine/{egress,service-networks}.test.ts',
+  'test/worker/network/*.test.ts',
+  'test/worker/sandbox/drivers/engine/egress.test.ts',
   // They count all volumes, or remove them.
-  'test/worker/engine/{lifecycle,posture}.test.ts',
+  'test/worker/engine/lifecycle.test.ts',
+  'test/worker/sandbox/driver.*.test.ts',
   'test/faults/volumes-pruned.test.ts',
   'test/hostile/disk-services.test.ts',
   'test/whole/{image-files,main-job}.test.ts',

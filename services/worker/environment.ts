@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
-import { parseUser } from './sandbox/users/user.ts';
+import { parseUser } from './sandbox/users/run-users.ts';
 
 const MiB = 1024 * 1024;
 

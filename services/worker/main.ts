@@ -31,9 +31,8 @@ import { createActiveRuns } from './run/active-runs.ts';
 import { artifactCollector } from './run/artifacts.ts';
 import { attachInputFrom } from './run/attach-input.ts';
 import { initVolume } from './sandbox/drivers/engine/init-volume.ts';
-import { createSandboxes } from './sandbox/sandboxes.ts';
-import { createRunUsers } from './sandbox/users/run-users.ts';
-import { userText } from './sandbox/users/user.ts';
+import { openSandboxes } from './sandbox/open-sandboxes.ts';
+import { createRunUsers, userText } from './sandbox/users/run-users.ts';
 import { memoryWatch } from './sandbox/warm/memory-watch.ts';
 import { languageWarmer } from './sandbox/warm/warm-languages.ts';
 import { createDetachedExec } from './services/detached-exec.ts';
@@ -79,6 +78,7 @@ const registrar = createRegistrar({
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
+  isolations: () => drivers.isolations(),
   disksSeen: disk.sees,
   registries: (info) => guard.entries(info.registries),
   warm: () => sandboxes.pool.picture(),
@@ -100,12 +100,11 @@ const userBlock =
       })
     : undefined;
 const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
-const sandboxes = await createSandboxes({
+const { drivers, looks, sandboxes } = await openSandboxes({
   engine,
   info: registrar.info,
   env,
-  workerId,
-  instance,
+  worker: { worker: workerId, instance },
   egress,
   initVolume: initVolumeOnEngine,
   users,
@@ -225,12 +224,11 @@ const commands = createCommands({
 });
 const reaper = createReaper({
   workerId,
-  instance,
-  engine,
+  left: () => drivers.left(instance),
   workers,
   active,
   warm: sandboxes.pool,
-  looks: sandboxes.looks,
+  looks,
   services,
   log,
 });
@@ -261,8 +259,9 @@ const stop = stopOnce({
   registrar,
   watches: [stopWatching, () => detached.stop()],
   queue,
-  looks: sandboxes.looks,
+  looks,
   pool: sandboxes.pool,
+  drivers,
   services,
   reaper,
   userBlock,

@@ -16,6 +16,7 @@ export type Parts = {
   queue: { close(): Promise<void> };
   looks: Stops;
   pool: Stops;
+  drivers: { close(): Promise<void> };
   services: Stops;
   reaper: Stops;
   userBlock: { leave(): Promise<void> } | undefined;
@@ -51,6 +52,7 @@ async function stop(parts: Parts): Promise<void> {
   const looked = parts.looks.stop();
   await parts.pool.stop();
   await within(shutdownWaitMs, looked);
+  await within(shutdownWaitMs, parts.drivers.close());
   await within(shutdownWaitMs, commandsEnded);
   await within(shutdownWaitMs, parts.services.stop());
   await within(shutdownWaitMs, parts.reaper.stop());

@@ -95,7 +95,7 @@ test.each(['/proc/self/fd/7', '/work/../proc/1', '/dev', '//sys'])(
     });
     const shape = { limits: {}, isolation: 'container', writable: false, workdir: undefined } as never;
     const made = { id: 'x', workdir, volumes: [] } as never;
-    expect(() => sandboxSpecFor(shape, made, {} as never, {} as never, {} as never)).toThrow(told);
+    expect(() => sandboxSpecFor(shape, made, {} as never, '')).toThrow(told);
     expect(() => serviceWorkdir(undefined, false, { workdir })).toThrow(told);
     expect(() => serviceWorkdir(undefined, true, { workdir })).toThrow(told);
     expect(serviceWorkdir('/work', false, { workdir })).toBe('/work');

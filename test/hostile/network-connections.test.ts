@@ -4,7 +4,7 @@ import { createEgress, type Egress } from '../../services/worker/network/egress.
 import { createFirewall } from '../../services/worker/network/firewall.ts';
 import { egressPrefix } from '../../services/worker/network/firewall-rules.ts';
 import { defaultEgressPool, subnetPool } from '../../services/worker/network/subnets.ts';
-import { bench, containerSpecFor, owner, policy, probeImage, request } from '../worker/engine/support.ts';
+import { bench, containerSpecFor, owner, probeImage, request } from '../worker/engine/support.ts';
 import {
   get,
   internet,
@@ -57,7 +57,7 @@ async function flood(kind: string, target: string, by = egress) {
     network: 'egress',
   });
   const id = await engine.containers.create(
-    containerSpecFor(asked, await image(probe.reference), who, policy, network),
+    containerSpecFor(asked, await image(probe.reference), who, network),
   );
   try {
     const { output } = await engine.containers.attach(id, { stdin: false });
@@ -84,7 +84,7 @@ async function reaches(target: string): Promise<string> {
   const who = owner();
   const network = await egress.open(who);
   const asked = request({ command: ['sh', '-c', get(target)], network: 'egress' });
-  const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, policy, network));
+  const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, network));
   await egress.close(who);
   return stdout;
 }

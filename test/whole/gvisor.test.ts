@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
@@ -11,10 +10,9 @@ import type { Worker } from '../../shared/contracts/worker.ts';
 import { containersOf, gone } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { webSocket } from '../support/web-socket.ts';
+import { holdsForRuns } from './any-isolation.ts';
 
 const lab = inject('lab');
-const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
 const MiB = 1024 * 1024;
 
 async function workersOf(runlet: Runlet): Promise<Worker[]> {
@@ -43,6 +41,8 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     }
   }
 
+  holdsForRuns('gvisor', () => runlet, { input: 300_000, output: 2_000_000 });
+
   test('a worker says that it has it', async () => {
     const workers = await workersOf(runlet);
     expect(workers.map(({ isolations }) => isolations)).toEqual([['container', 'gvisor']]);
@@ -57,50 +57,6 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     const none = '0000000000000000';
     expect(rest).toEqual([...['Inh', 'Prm', 'Eff', 'Bnd'].map((set) => `Cap${set}:\t${none}`), '/work', '']);
     expect(run.stderr).toMatch(/\/x: (Permission denied|Read-only file system)/);
-  });
-
-  test('output, exit code, signal and usage are told apart', async () => {
-    expect(await sh('echo out; echo err >&2; exit 3')).toMatchObject({
-      status: 'failed',
-      exitCode: 3,
-      signal: null,
-      stdout: 'out\n',
-      stderr: 'err\n',
-    });
-    expect(await sh('kill -SEGV $$')).toMatchObject({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
-    const busy = await sh('i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done');
-    expect(busy.status).toBe('succeeded');
-    expect(busy.usage.cpuMs).toBeGreaterThan(0);
-    expect(busy.usage.maxMemoryBytes).toBeGreaterThan(0);
-  });
-
-  test('stdin, files and artifacts pass bit for bit', async () => {
-    const [input, file] = [randomBytes(300_000), randomBytes(300_000)];
-    const run = await sh(
-      'sha256sum; sha256sum < deep/in.bin; stat -c "%a %U" deep/in.bin run.sh; ./run.sh; mkdir -p out; head -c 2000000 /dev/urandom > out/big; chmod 400 out/big; sha256sum < out/big; echo again > /dev/stderr',
-      {
-        stdin: input.toString('base64'),
-        stdinEncoding: 'base64',
-        files: [
-          { path: 'deep/in.bin', content: file.toString('base64'), encoding: 'base64', mode: '0400' },
-          { path: 'run.sh', content: '#!/bin/sh\necho "I am $0"\n', mode: '0755' },
-        ],
-        artifacts: ['out/**'],
-      },
-    );
-    expect(run.status, run.stderr).toBe('succeeded');
-    const lines = run.stdout.trim().split('\n');
-    expect(lines.slice(0, 5)).toEqual([
-      `${sha256(input)}  -`,
-      `${sha256(file)}  -`,
-      '400 runlet',
-      '755 runlet',
-      'I am ./run.sh',
-    ]);
-    expect(run.stderr).toBe('again\n');
-    const answer = await runlet.call('GET', `/v1/runs/${run.id}/artifacts/out/big`);
-    const big = Buffer.from(await answer.arrayBuffer());
-    expect([big.length, `${sha256(big)}  -`]).toEqual([2_000_000, lines[5]]);
   });
 
   test('code in a language runs', async () => {
@@ -135,20 +91,6 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     );
   });
 
-  test('what a step leaves behind dies with it', async () => {
-    const script =
-      'if [ $0 = first ]; then (setsid sleep 600 &); sleep 0.2; fi; ps -o user,comm; touch /tmp/$0; ls /tmp';
-    const run = await inGvisor({
-      image: 'busybox',
-      command: ['sh', '-c', script],
-      inputs: [{ args: ['first'] }, { args: ['second'] }],
-    });
-    expect(run.status, run.stderr).toBe('succeeded');
-    expect(run.steps[0]?.stdout).toMatch(/runlet\s+sleep/);
-    expect(run.steps[1]?.stdout).not.toContain('sleep');
-    expect(run.steps[1]?.stdout).toMatch(/first\nsecond\n$/);
-  });
-
   test('a cancel ends it, and its container is gone', async () => {
     const created = (await (
       await runlet.call('POST', '/v1/runs', {
@@ -164,21 +106,6 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     await gone(lab.dockerHost, [created.id]);
   });
 
-  test('neither forged frames nor a killed pid 1 change anything but the program’s own output', async () => {
-    const forged = Buffer.concat([
-      Buffer.from([0x78, 37, 0, 0, 0]),
-      Buffer.alloc(37),
-      Buffer.from([0x6f, 2, 0, 0, 0, 0x68, 0x69]),
-    ]);
-    const run = await sh(
-      'cat forged; cat forged >&2; for fd in 0 1 2; do cat forged > /proc/1/fd/$fd && echo reached; head -c 1 /proc/1/fd/$fd && echo reached; done; ' +
-        'for signal in 9 15 17 19 1; do kill -$signal 1 && echo sent; done; kill -9 -1; cat /proc/1/mem && echo reached; echo end; exit 7',
-      { files: [{ path: 'forged', content: forged.toString('base64'), encoding: 'base64' }] },
-    );
-    expect(run).toMatchObject({ status: 'failed', exitCode: 7, outputEncoding: 'utf8', error: null });
-    expect(run.stdout).toBe(`${forged.toString()}end\n`);
-  });
-
   test('a sandbox made ahead serves one run, and only one with its limits', async () => {
     const first = await warm('echo mine > /tmp/mine; echo mine > /work/mine; ls /tmp /work');
     expect(first.stdout).toContain('mine');
@@ -187,32 +114,6 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     const limits = { memoryBytes: 512 * MiB, cpus: 0.5, pids: 32 };
     expect(await sh('echo other', { limits })).toMatchObject({ status: 'succeeded', stdout: 'other\n' });
     expect(await warm('echo other', { limits })).toMatchObject({ status: 'succeeded', stdout: 'other\n' });
-  });
-
-  test('a program may have a terminal', async () => {
-    const created = (await (
-      await runlet.call('POST', '/v1/runs', {
-        image: 'busybox',
-        isolation: 'gvisor',
-        interactive: true,
-        tty: true,
-        command: ['sh', '-c', 'stty size; read line; echo "read $line"; stty size; exit 5'],
-      })
-    ).json()) as Run;
-    const socket = webSocket(runlet, `/v1/runs/${created.id}/attach`);
-    let seen = '';
-    socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as { type: string; data?: string };
-      if (message.type === 'stdout') seen += message.data;
-      if (!seen.includes('24 80') || seen.includes('(sent)')) return;
-      seen += '(sent)';
-      socket.send(JSON.stringify({ type: 'resize', cols: 100, rows: 30 }));
-      socket.send(JSON.stringify({ type: 'stdin', data: 'hello\n' }));
-    });
-    const ended = await runlet.ended(created.id);
-    socket.close();
-    expect(ended).toMatchObject({ status: 'failed', exitCode: 5 });
-    expect(ended.stdout.replaceAll('\r', '')).toContain('read hello\n30 100\n');
   });
 });
 

@@ -4,7 +4,7 @@ import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { docker, warmContainers } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { webSocket } from '../support/web-socket.ts';
+import { holdsForRuns } from './any-isolation.ts';
 
 const lab = inject('lab');
 let runlet: Runlet;
@@ -35,37 +35,7 @@ async function warmRun(script: string, more: Record<string, unknown> = {}): Prom
   }
 }
 
-test('files go in and artifacts come out, bit for bit', async () => {
-  const data = randomBytes(1_000_000);
-  const run = await sh(
-    'sha256sum < deep/er/in.bin; stat -c %a deep/er/in.bin run.sh; ./run.sh; mkdir -p out/a; head -c 10000000 /dev/urandom > out/a/big; sha256sum < out/a/big; : > out/empty; ln -s /etc/passwd out/link',
-    {
-      workdir: '/work',
-      files: [
-        { path: 'deep/er/in.bin', content: data.toString('base64'), encoding: 'base64', mode: '0400' },
-        { path: 'run.sh', content: '#!/bin/sh\necho "I am $0"\n', mode: '0755' },
-      ],
-      artifacts: ['out/**'],
-    },
-  );
-  const [input, modeOfInput, modeOfScript, said, output] = run.stdout.split('\n');
-  expect(run.status, run.stderr).toBe('succeeded');
-  expect([input, modeOfInput, modeOfScript, said]).toEqual([
-    `${sha256(data)}  -`,
-    '400',
-    '755',
-    'I am ./run.sh',
-  ]);
-  expect(run.artifacts.map(({ path, sizeBytes }) => [path, sizeBytes])).toEqual([
-    ['out/a/big', 10_000_000],
-    ['out/empty', 0],
-  ]);
-  const answer = await runlet.call('GET', `/v1/runs/${run.id}/artifacts/out/a/big`);
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  expect(`${sha256(bytes)}  -`).toBe(output);
-  expect(run.artifacts[0]?.sha256).toBe(sha256(bytes));
-  expect((await runlet.call('GET', `/v1/runs/${run.id}/artifacts/out/link`)).status).toBe(404);
-});
+holdsForRuns('container', () => runlet, { input: 1_000_000, output: 10_000_000 });
 
 test('what it calls localhost, or by its own name, is itself', async () => {
   const get = (host: string) => `wget -qO- http://${host}:8080/`;
@@ -113,49 +83,6 @@ test('one run for each input: each its own step, limits and output; a failure st
     error: null,
   });
   for (const step of run.steps) expect(step.maxMemoryBytes).toBeGreaterThan(0);
-});
-
-test('what a step leaves behind dies with it', async () => {
-  const daemon = '(setsid sh -c "while :; do sleep 1; echo ghost >> /tmp/ghost; done" &) ; sleep 0.2';
-  const run = await sh('', {
-    command: [
-      'sh',
-      '-c',
-      `if [ "$0" = first ]; then ${daemon}; else sleep 2; ps -o comm; cat /tmp/ghost; fi; echo ok`,
-    ],
-    inputs: [{ args: ['first'] }, { args: ['second'] }],
-  });
-  expect(run.steps[1]?.stdout).toContain('ok\n');
-  expect(run.steps[1]?.stdout.split('\n')).toEqual(['COMMAND', 'init', 'sh', 'ps', 'ok', '']);
-});
-
-test('a limit on CPU time counts all processes, and is not the wall clock', async () => {
-  const spin = 'while :; do :; done';
-  const run = await sh(`(${spin}) & (${spin}) & wait`, {
-    limits: { cpuTimeMs: 500, timeoutMs: 30_000, cpus: 2 },
-  });
-  expect(run).toMatchObject({
-    status: 'timed_out',
-    steps: [{ limit: 'cpu' }],
-    error: { code: 'cpu_limit', detail: expect.stringContaining('limits.cpuTimeMs (500 ms') },
-  });
-  expect(run.usage.cpuMs).toBeGreaterThanOrEqual(400);
-  expect(run.timings.runMs).toBeLessThan(20_000);
-  expect(await sh('sleep 1', { limits: { cpuTimeMs: 500 } })).toMatchObject({ status: 'succeeded' });
-});
-
-test('forged frames, a killed pid 1 and closed descriptors change nothing but the program’s own output', async () => {
-  const forged = Buffer.concat([
-    Buffer.from([0x78, 37, 0, 0, 0]),
-    Buffer.alloc(37),
-    Buffer.from([0x6f, 2, 0, 0, 0, 0x68, 0x69]),
-  ]);
-  const run = await sh(
-    'cat forged; cat forged >&2; for fd in 0 1 2; do cat forged > /proc/1/fd/$fd && echo reached; done; kill -9 1; kill -15 1; echo 0 > /proc/1/oom_score_adj; cat /proc/1/environ; exec 0<&- 2>&-; echo end; exit 7',
-    { workdir: '/work', files: [{ path: 'forged', content: forged.toString('base64'), encoding: 'base64' }] },
-  );
-  expect(run).toMatchObject({ status: 'failed', exitCode: 7, outputEncoding: 'utf8' });
-  expect(run.stdout).toBe(`${forged.toString()}end\n`);
 });
 
 test('a program finds what it can have, and no more', async () => {
@@ -220,31 +147,6 @@ test('a run whose warm sandbox has just gone starts in another', async () => {
     const run = await sh('echo there');
     expect(run).toMatchObject({ status: 'succeeded', attempt: 1, stdout: 'there\n' });
   }
-});
-
-test('an interactive run reads what attached clients send, on pipes and on a terminal', async () => {
-  const created = (await (
-    await runlet.call('POST', '/v1/runs', {
-      image: 'busybox',
-      interactive: true,
-      tty: true,
-      command: ['sh', '-c', 'stty size; read line; echo "read $line"; stty size; exit 5'],
-    })
-  ).json()) as Run;
-  const socket = webSocket(runlet, `/v1/runs/${created.id}/attach`);
-  let seen = '';
-  socket.on('message', (data: Buffer) => {
-    const message = JSON.parse(data.toString()) as { type: string; data?: string };
-    if (message.type === 'stdout') seen += message.data;
-    if (!seen.includes('24 80') || seen.includes('(sent)')) return;
-    seen += '(sent)';
-    socket.send(JSON.stringify({ type: 'resize', cols: 100, rows: 30 }));
-    socket.send(JSON.stringify({ type: 'stdin', data: 'hello\n' }));
-  });
-  const ended = await runlet.ended(created.id);
-  socket.close();
-  expect(ended).toMatchObject({ status: 'failed', exitCode: 5 });
-  expect(ended.stdout.replaceAll('\r', '')).toContain('read hello\n30 100\n');
 });
 
 test('nothing of the pool outlives its worker', async () => {

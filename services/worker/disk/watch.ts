@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
-import type { ContainerId } from '../engine/containers.ts';
+import type { ContainerId, DiskPlaces } from '../engine/containers.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type FreeBytes, freeOf, type Measured, shouldMeasure } from './free.ts';
 import { createHiddenBytes } from './hidden.ts';
@@ -21,9 +21,25 @@ const againMs = 500;
 /** Over the limit of the root (`null`), or of the volume at this path of the container. */
 export type DiskOver = { volume: string | null };
 
+/** What a container has written, as whoever keeps it tells. */
+export type ContainerDisk = {
+  id: ContainerId;
+  /** Where it ends up on this machine; `null` when the container is gone. */
+  places(): Promise<DiskPlaces | null>;
+  /** How much it is, where nobody can look at that; `null` when the container is gone. */
+  size(): Promise<number | null>;
+};
+
+/** The same of a container that runs on the engine. */
+export const containerDisk = (engine: Pick<Engine, 'containers'>, id: ContainerId): ContainerDisk => ({
+  id,
+  places: () => engine.containers.diskPlaces(id),
+  size: () => engine.containers.size(id),
+});
+
 type Seen = { groups: DiskGroup[]; filesystems: Map<number, string>; pid: number };
 type Watched = {
-  id: ContainerId;
+  container: ContainerDisk;
   limits: DiskLimits;
   onOver: (over: DiskOver) => void;
   /** `null`: its files are not visible from here, and the engine is asked. */
@@ -59,7 +75,7 @@ export function createDiskWatch(options: {
 
   async function see(one: Watched): Promise<Seen | null> {
     if (!sees) return null;
-    const found = await engine.containers.diskPlaces(one.id);
+    const found = await one.container.places();
     if (found === null || found.pid === 0) throw new Error('the container does not run');
     const groups = await groupsOf(found, one.limits);
     if (groups === null) return null;
@@ -88,7 +104,7 @@ export function createDiskWatch(options: {
     const free = await freeOf(one.seen?.filesystems ?? new Map());
     let roomBytes = 0;
     if (one.seen === null) {
-      const bytes = (await engine.containers.size(one.id)) ?? 0;
+      const bytes = (await one.container.size()) ?? 0;
       if (bytes > one.limits.rootBytes) return tell(one, 0);
     } else {
       const { groups, pid } = one.seen;
@@ -107,7 +123,7 @@ export function createDiskWatch(options: {
   }
 
   function warn(one: Watched, message: string, reason?: string): void {
-    if (!one.warned) log.warn({ container: one.id, ...(reason && { reason }) }, message);
+    if (!one.warned) log.warn({ container: one.container.id, ...(reason && { reason }) }, message);
     one.warned = true;
   }
 
@@ -151,25 +167,32 @@ export function createDiskWatch(options: {
     timer = undefined;
   }
 
+  /** `onOver` is called once at most. */
+  function watch(container: ContainerDisk, limits: DiskLimits, onOver: (over: DiskOver) => void): () => void {
+    const one: Watched = {
+      container,
+      limits,
+      onOver,
+      lookMs,
+      hidden: createHiddenBytes(),
+      looking: false,
+      isLeft: false,
+      warned: false,
+    };
+    watched.add(one);
+    timer ??= setInterval(tick, tickMs);
+    return () => leave(one);
+  }
+
   return {
     /** Whether it sees all that containers write, or can only ask the engine for the size of their roots. */
     sees,
-    /** For a container that runs. `onOver` is called at most once. Returns a function that ends the watch. */
-    watch(id: ContainerId, limits: DiskLimits, onOver: (over: DiskOver) => void): () => void {
-      const one: Watched = {
-        id,
-        limits,
-        onOver,
-        lookMs,
-        hidden: createHiddenBytes(),
-        looking: false,
-        isLeft: false,
-        warned: false,
-      };
-      watched.add(one);
-      timer ??= setInterval(tick, tickMs);
-      return () => leave(one);
-    },
+    /** Of a sandbox, whose root has this limit. Answers what ends the watch. */
+    watchSandbox: (container: ContainerDisk, rootBytes: number, onOver: () => void) =>
+      watch(container, { rootBytes, volumes: [] }, onOver),
+    /** Of a container of the engine's that runs. Answers what ends the watch. */
+    watch: (id: ContainerId, limits: DiskLimits, onOver: (over: DiskOver) => void) =>
+      watch(containerDisk(engine, id), limits, onOver),
     close(): void {
       for (const one of [...watched]) leave(one);
       helpers.close();

@@ -203,20 +203,3 @@ export function restoreScript(set: RuleSet, listing: string[]): string {
     '',
   ].join('\n');
 }
-
-/** Input for `iptables-restore --noflush` that removes all our rules and chains. */
-export function removeScript(listing: string[]): string {
-  const target = new RegExp(` -j (?:${ownChains.join('|')})$`);
-  const present = ownChains.filter((chain) => listing.includes(`-N ${chain}`));
-  return [
-    '*filter',
-    ...present.map((chain) => `:${chain} - [0:0]`),
-    // The rules in our own chains are gone with the line above.
-    ...listing
-      .filter((line) => target.test(line) && !line.startsWith(`-A ${forwardChain}`))
-      .map((line) => line.replace('-A', '-D')),
-    ...present.map((chain) => `-X ${chain}`),
-    'COMMIT',
-    '',
-  ].join('\n');
-}

@@ -9,7 +9,6 @@ import {
   ipv6Rules,
   isInPlace,
   type RuleSet,
-  removeScript,
   restoreScript,
 } from './firewall-rules.ts';
 import { trackedConnections } from './tracked-connections.ts';
@@ -21,8 +20,6 @@ export type Firewall = {
    * flush rules. Throws an Error that says why it is not possible: then no egress may be given.
    */
   ensure(): Promise<void>;
-  /** Removes them. Only to be called when no worker on this machine has a sandbox left. */
-  remove(): Promise<void>;
   /** The bounds that are in force, which may be fewer than were wanted; `undefined` before the first `ensure`. */
   bounds(): Bounds | undefined;
   /** How many networks with egress there may be on this machine at a time, so that they do not fill its connection table; `null`: no bound. */
@@ -88,7 +85,6 @@ export function createFirewall(
   };
   return {
     ensure: () => each(ensureOne),
-    remove: () => each(remove),
     bounds: () => inForce,
     egressAtOnce: () => {
       const max = tracked();
@@ -131,10 +127,6 @@ async function ensure(family: Family): Promise<Bounds> {
     );
   }
   throw refused;
-}
-
-async function remove(family: Family): Promise<void> {
-  await restore(family, removeScript(await list(family)));
 }
 
 async function list({ name }: Family): Promise<string[]> {

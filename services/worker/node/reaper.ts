@@ -1,20 +1,19 @@
 import type { Log } from '../../../shared/log.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
-import type { Engine } from '../engine/engine.ts';
-import { labelNames, type Owner, ownerFrom } from '../labels.ts';
+import type { Owner } from '../labels.ts';
+import type { Leftover } from '../sandbox/driver.ts';
 import { reaperVerdict } from './reaper-verdict.ts';
 
 /** With a worker's life of 8 s (stores/workers.ts) nothing outlives its owner by more than about 10 s: promise G3. */
 const sweepMs = 2_000;
 
 /**
- * Removes containers and networks that nobody looks after any more; reaper-verdict.ts decides which those are. Only what carries all
- * of this Runlet's labels and our name is touched: image labels are merged into a container's, so a label alone proves nothing.
+ * Removes sandboxes, containers and networks that nobody looks after any more; reaper-verdict.ts decides which those are.
  */
 export function createReaper(options: {
   workerId: string;
-  instance: string;
-  engine: Engine;
+  /** What there is of this Runlet where sandboxes are made. */
+  left: () => Promise<Leftover[]>;
   workers: WorkerStore;
   /** Runs that are under way. */
   active: { holds(run: string, attempt: number): boolean };
@@ -25,7 +24,7 @@ export function createReaper(options: {
   services: { isOrphan(id: string): Promise<boolean> };
   log: Log;
 }) {
-  const { engine, log } = options;
+  const { log } = options;
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> | undefined;
   /** What of this worker's own nobody held at the last look. */
@@ -48,18 +47,7 @@ export function createReaper(options: {
   }
 
   async function sweep(): Promise<void> {
-    const mine = { [labelNames.instance]: options.instance };
-    const [containers, networks] = await Promise.all([
-      engine.containers.list(mine),
-      engine.networks.list(mine),
-    ]);
-    const found = [
-      ...containers.map((one) => ({ ...one, remove: () => engine.containers.remove(one.id) })),
-      ...networks.map((one) => ({ ...one, remove: () => engine.networks.remove(one.id) })),
-    ].flatMap((thing) => {
-      const owner = ownerFrom(thing.name, thing.labels);
-      return owner === null ? [] : [{ ...thing, owner }];
-    });
+    const found = await options.left();
     const alive = new Map<string, boolean>();
     for (const id of new Set(found.map((thing) => thing.owner.owner.worker))) {
       if (id !== options.workerId) alive.set(id, await options.workers.alive(id));

@@ -22,6 +22,8 @@ export function createRegistrar(options: {
   runUser: string | null;
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
+  /** Those of its sandboxes. */
+  isolations: () => Worker['isolations'];
   disksSeen: boolean;
   /** The registries that it may pull from beside public ones, with an engine that is set up so. */
   registries: (engine: EngineInfo) => string[];
@@ -68,7 +70,7 @@ export function createRegistrar(options: {
       status: !watch.answers() ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
       version: options.version,
       engine: engineFacts(info),
-      isolations: info.runtimes.includes('runsc') ? ['container', 'gvisor'] : ['container'],
+      isolations: options.isolations(),
       egress: options.egress,
       capacity: options.ledger.capacity,
       inUse: options.ledger.inUse(),

@@ -33,7 +33,7 @@ export type Execution = {
   /** What a run may leave in Redis, however many steps it has. */
   maxOutputBytes: number;
   attachInput: AttachInput;
-  disk: Pick<DiskWatch, 'watch'>;
+  disk: Pick<DiskWatch, 'watchSandbox'>;
   log: Log;
 };
 

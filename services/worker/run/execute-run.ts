@@ -52,14 +52,14 @@ export async function executeRun(
       progress.sandboxReady(opened.warm, firstStepOf(request));
       await moveOrStop(runs, holder, 'running', progress.current(), stop);
     }
-    const { userName } = opened.sandbox;
-    const plan = planRun(request, image, opened.folders, userName);
+    const { own } = opened;
+    const plan = planRun(request, image, own?.folders ?? null, own?.userName);
     const verdict = await carryOut(underWay, opened, plan, began);
     if (output.fault() !== undefined) throw output.fault();
     if (stop.cause() === 'lock_lost') return 'lost';
     const outcome = await finish(underWay, verdict);
     const [first] = plan.steps;
-    if (first !== undefined) sandboxes.learn(request, image, userName, stepSpecOf(first));
+    if (first !== undefined && own !== null) sandboxes.learn(request, image, own.userName, stepSpecOf(first));
     return outcome;
   } catch (error) {
     return await endFailed(underWay, error);
@@ -75,17 +75,16 @@ export async function executeRun(
 /** Files in, steps, artifacts out. */
 async function carryOut(
   { execution, attempt, progress, output }: UnderWay,
-  { sandbox }: Opened,
+  { sandbox, own }: Opened,
   plan: Plan,
   began: number,
 ): Promise<StepsVerdict> {
   const { request, stop, holder } = attempt;
   let startedAt: number | undefined;
-  const leaveDisk = request.writable
-    ? execution.disk.watch(sandbox.containerId, { rootBytes: request.limits.diskBytes, volumes: [] }, () =>
-        stop.stop('disk_limit'),
-      )
-    : undefined;
+  const leaveDisk =
+    request.writable && own !== null
+      ? execution.disk.watchSandbox(own.disk, request.limits.diskBytes, () => stop.stop('disk_limit'))
+      : undefined;
   try {
     await sandbox.session.prepare(plan.workdir, plan.files);
     for (const step of plan.steps)

@@ -5,10 +5,10 @@ import type { Engine } from '../engine/engine.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import type { Labels } from '../engine/label-set.ts';
 import { filesContainer } from '../labels.ts';
+import { createContainerSandbox } from '../sandbox/drivers/engine/container-sandbox.ts';
 import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
 import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
-import { createSandbox } from '../sandbox/sandbox.ts';
 import { removeStale } from './stale.ts';
 
 const MiB = 1024 * 1024;
@@ -40,7 +40,7 @@ export async function bringFiles(options: {
   const { init } = options.initVolume;
   const name = filesContainer(id);
   await removeStale(engine.containers, name, options.labels);
-  const sandbox = await createSandbox(engine, {
+  const sandbox = await createContainerSandbox(engine, {
     name,
     labels: options.labels,
     image: image.id,

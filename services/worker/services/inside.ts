@@ -71,7 +71,7 @@ export function createServiceInside(options: {
       await execs.put(service, note).catch(() => {});
       return {
         sandbox,
-        folders: null,
+        own: null,
         warm: false,
         release: async () => {
           clearInterval(touching);

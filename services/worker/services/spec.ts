@@ -4,10 +4,10 @@ import type { ContainerSpec, PortBinding } from '../engine/containers.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import type { Labels } from '../engine/label-set.ts';
 import type { SandboxNetwork } from '../network/network.ts';
-import { gvisorRuntime } from '../sandbox/gvisor.ts';
+import { gvisorRuntime, type SandboxInit } from '../sandbox/drivers/engine/container-spec.ts';
 import { resolveCommand } from '../sandbox/program/command.ts';
 import { checkWorkdir, workdirFor } from '../sandbox/program/folders.ts';
-import { noCore, type SandboxInit } from '../sandbox/spec.ts';
+import { noCore } from '../sandbox/spec.ts';
 import { maxFileBytes } from './disk.ts';
 import { bringsItsInit } from './own-inits.ts';
 

@@ -8,12 +8,15 @@ import { createDockerEngine } from '../../../services/worker/engine/docker/docke
 import type { Engine } from '../../../services/worker/engine/engine.ts';
 import type { ImageInfo } from '../../../services/worker/engine/images.ts';
 import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
-import { labelNames, labelsFor, type SandboxOwner, sandboxName } from '../../../services/worker/labels.ts';
+import { labelNames, type SandboxOwner } from '../../../services/worker/labels.ts';
 import type { SandboxNetwork } from '../../../services/worker/network/network.ts';
+import { containerSpecFor as containerOf } from '../../../services/worker/sandbox/drivers/engine/container-spec.ts';
 import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
 import { programEnvironment } from '../../../services/worker/sandbox/program/environment.ts';
 import { runSeccompProfile } from '../../../services/worker/sandbox/seccomp.ts';
-import { type SandboxPolicy, sandboxSpecFor } from '../../../services/worker/sandbox/spec.ts';
+import { sandboxSpecFor } from '../../../services/worker/sandbox/spec.ts';
+import { usualUser } from '../../../services/worker/sandbox/users/accounts.ts';
+import type { Lease, RunUser } from '../../../services/worker/sandbox/users/run-users.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
 import '../../support/lab.ts';
@@ -29,16 +32,28 @@ const most = {
 };
 const schema = runRequestSchema({ limits: most, allowWritable: true, allowEgress: true, registries: [] });
 
-export const policy: SandboxPolicy = {
-  user: { uid: 1000, gid: 1000 },
-  seccompProfile: await runSeccompProfile(),
-  gvisorRuntime: 'runsc',
-};
+export const seccompProfile = await runSeccompProfile();
+
+/** A user that is nobody's to give back. */
+export const leaseOf = (user: RunUser = { uid: 1000, gid: 1000 }): Lease => ({
+  user,
+  batch: [user],
+  end: (remove) => remove(),
+});
 
 /** A request as the gateway would hand it on, with every default. */
 export function request(fields: Record<string, unknown>): RunRequest {
   return schema.parse({ image: 'busybox', ...fields });
 }
+
+/** A sandbox of this run, whose user has no name of its own. */
+export const sandboxOf = (asked: RunRequest, image: ImageInfo, who: SandboxOwner, user?: RunUser) =>
+  sandboxSpecFor(
+    asked,
+    image,
+    { owner: { of: 'run', owner: who }, lease: leaseOf(user), userName: usualUser, files: () => [] },
+    seccompProfile,
+  );
 
 const noInit = {
   volume: { name: 'none', path: '/.runlet', readOnly: true },
@@ -51,11 +66,9 @@ export function containerSpecFor(
   asked: RunRequest,
   image: ImageInfo,
   who: SandboxOwner,
-  how: SandboxPolicy,
   network?: SandboxNetwork,
 ): ContainerSpec {
-  const identity = { name: sandboxName(who), labels: labelsFor(who) };
-  const spec = sandboxSpecFor(asked, image, identity, how, noInit, network);
+  const spec = containerOf(sandboxOf(asked, image, who), noInit, network);
   return {
     ...spec,
     ...resolveCommand(asked, image, image.id),
@@ -85,7 +98,7 @@ export function serviceSpecFor(
 ): ContainerSpec {
   const who = owner();
   return {
-    ...containerSpecFor(request({ command }), image, who, policy),
+    ...containerSpecFor(request({ command }), image, who),
     user: '',
     workdir: '',
     readOnlyRoot: false,
@@ -126,7 +139,7 @@ export function bench(): Bench {
   };
   const spec = async (fields: Record<string, unknown>) => {
     const asked = request(fields);
-    return containerSpecFor(asked, await image(asked.image), owner(), policy);
+    return containerSpecFor(asked, await image(asked.image), owner());
   };
   const runSpec = async (made: ContainerSpec, stdin?: string): Promise<Finished> => {
     const id = await engine.containers.create(made);

@@ -5,7 +5,7 @@ import { interfaceFor } from '../../../services/worker/network/bridges.ts';
 import { createEgress, type Egress } from '../../../services/worker/network/egress.ts';
 import { createFirewall } from '../../../services/worker/network/firewall.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
-import { bench, containerSpecFor, owner, policy, request, sh } from '../engine/support.ts';
+import { bench, containerSpecFor, owner, request, sh } from '../engine/support.ts';
 import {
   answered,
   forbidden,
@@ -42,13 +42,7 @@ async function reached(targets: string[], who: SandboxOwner = owner()): Promise<
   const command = ['sh', '-c', tries(targets)];
   const network = await egress.open(who);
   try {
-    const spec = containerSpecFor(
-      request({ command, network: 'egress' }),
-      await image(),
-      who,
-      policy,
-      network,
-    );
+    const spec = containerSpecFor(request({ command, network: 'egress' }), await image(), who, network);
     const { stdout } = await runSpec(spec);
     return answered(stdout);
   } finally {
@@ -72,7 +66,6 @@ describe('a sandbox with egress', () => {
       request({ command: ['sh', '-c', script], network: 'egress' }),
       await image(),
       who,
-      policy,
       network,
     );
     const { stdout } = await runSpec(spec);
@@ -91,9 +84,7 @@ describe('a sandbox with egress', () => {
     const own = get('$(hostname -i):8080');
     const web = `echo -n reached > /work/index.html; httpd -p 8080 -h /work; until ${own} | grep reached; do sleep 0.1; done; sleep 600`;
     const asked = request({ command: ['sh', '-c', web], network: 'egress' });
-    const id = await engine.containers.create(
-      containerSpecFor(asked, await image(), one, policy, networks[0]),
-    );
+    const id = await engine.containers.create(containerSpecFor(asked, await image(), one, networks[0]));
     const { output, close } = await engine.containers.attach(id, { stdin: false });
     await engine.containers.start(id);
     await new Promise((resolve) => output.once('data', resolve));
@@ -106,7 +97,7 @@ describe('a sandbox with egress', () => {
         command: ['sh', '-c', `${get(`${address}:8080`)}; true`],
         network: 'egress',
       });
-      const other = containerSpecFor(asking, await image(), two, policy, networks[1]);
+      const other = containerSpecFor(asking, await image(), two, networks[1]);
       expect((await runSpec(other)).stdout).toBe('');
       // From "the internet", as someone on the worker's own network segment might try.
       ip('-n', namespace, 'route', 'add', `${address}/32`, 'via', ownAddress);

@@ -13,7 +13,7 @@ import {
   type ServiceNetworks,
 } from '../../../services/worker/network/service-networks.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
-import { bench, collect, containerSpecFor, docker, owner, policy, request, sh } from '../engine/support.ts';
+import { bench, collect, containerSpecFor, docker, owner, request, sh } from '../engine/support.ts';
 import {
   answered,
   forbidden,
@@ -125,7 +125,7 @@ describe.each([
     const network = await egress.open(who);
     onTestFinished(() => egress.close(who));
     const asked = request({ command: ['sh', '-c', tries(targets)], network: 'egress' });
-    const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, policy, network));
+    const { stdout } = await runSpec(containerSpecFor(asked, await image(), who, network));
     expect(answered(stdout)).toEqual([`${site}:80`]);
   });
 

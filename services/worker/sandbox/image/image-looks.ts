@@ -2,16 +2,14 @@ import { addAbortSignal } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../../shared/log.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import type { FileMount } from '../../engine/containers.ts';
+import type { ContainerSpec } from '../../engine/containers.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { ImageInfo } from '../../engine/images.ts';
 import { lookLabelsFor, lookName } from '../../labels.ts';
-import { homeFor, imageFolders, isInside, workFolder } from '../program/folders.ts';
-import { type SandboxInit, type SandboxPolicy, sandboxSpecFor } from '../spec.ts';
-import { createAccountFiles } from '../users/account-files.ts';
+import { homeFor, imageFolders, isInside, workFolder, writableFolders } from '../program/folders.ts';
+import type { SandboxFile } from '../spec.ts';
 import { usualUser } from '../users/accounts.ts';
-import type { Lease } from '../users/run-users.ts';
-import type { RunUser } from '../users/user.ts';
+import { type RunUser, userText } from '../users/run-users.ts';
 import { type UserFiles, userFilesOf } from '../users/user-files.ts';
 import { readAccounts } from './image-accounts.ts';
 import { type ImageContent, readContent } from './image-content.ts';
@@ -23,11 +21,8 @@ const MiB = 1024 * 1024;
 export type ImageLook = {
   /** What the run's user is called there. */
   userName: string;
-  /**
-   * What lies over the image's own files in a sandbox with this user. With `anew` it is brought to the engine once more, where somebody has
-   * removed it.
-   */
-  filesFor(lease: Pick<Lease, 'user' | 'batch'>, anew?: boolean): Promise<FileMount[]>;
+  /** What lies over the image's own files in a sandbox with this user. */
+  filesFor(user: RunUser): SandboxFile[];
   /** `null`: the image has nothing where a run has folders of its own. */
   content: ImageContent | null;
 };
@@ -40,19 +35,10 @@ const lookMs = 300_000;
 
 const spoolGraceMs = 120_000;
 
-/** The limits of a container that never runs. */
-const limits = {
-  memoryBytes: 64 * MiB,
-  diskBytes: MiB,
-  cpus: 1,
-  pids: 1,
-  timeoutMs: 1,
-  cpuTimeMs: null,
-  outputBytes: 1,
-};
-
 /** What the engine itself puts over an image's files. */
 const engines = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.runlet'];
+
+export type ImageLooks = ReturnType<typeof createImageLooks>;
 
 /**
  * Looks into images, once each: a container of the image is made, never started, read by the engine's archive download, and removed. (The
@@ -60,18 +46,16 @@ const engines = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.runlet'];
  */
 export function createImageLooks(options: {
   engine: Engine;
-  policy: Omit<SandboxPolicy, 'user'>;
+  seccompProfile: string;
   /** One that a sandbox may have. */
   exampleUser(): RunUser;
-  init: SandboxInit;
   worker: { worker: string; instance: string };
   newId(): string;
   /** Where what images hold is kept. */
   folder: string;
   log: Log;
 }) {
-  const { engine, policy, log } = options;
-  const accountFiles = createAccountFiles(engine, log);
+  const { engine, log } = options;
   const known = new LRUCache<string, ImageLook>({
     max: maxKnown,
     maxSize: maxSpooledBytes,
@@ -92,19 +76,10 @@ export function createImageLooks(options: {
   async function withContainer<T>(image: ImageInfo, use: (id: string) => Promise<T>): Promise<T> {
     const look = options.newId();
     const identity = { name: lookName(look), labels: lookLabelsFor({ look, ...options.worker }) };
-    const shape = { limits, isolation: 'container', writable: false, workdir: '/' } as const;
-    const spec = sandboxSpecFor(
-      shape,
-      image,
-      identity,
-      { ...policy, user: options.exampleUser() },
-      options.init,
-    );
+    const spec = neverStarted(image, identity, options.exampleUser(), options.seccompProfile);
     held.add(look);
     try {
-      // The tmpfs on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
-      const never = { ...spec, labels: identity.labels, volumes: [], files: [] };
-      return await use(await engine.containers.create(never));
+      return await use(await engine.containers.create(spec));
     } finally {
       // Nobody waits for that.
       const removal = engine.containers
@@ -125,7 +100,7 @@ export function createImageLooks(options: {
       image.env,
       imageFolders(image.volumes).map((path) => ({ path })),
     );
-    return userFilesOf(accounts, home, options.exampleUser(), accountFiles.provide);
+    return userFilesOf(accounts, home, options.exampleUser());
   }
 
   /** A run can do without a name, but not without its image's files. */
@@ -166,8 +141,7 @@ export function createImageLooks(options: {
       if (leftOut > 0) log.warn({ image: image.id, leftOut }, 'some of an image’s files cannot be in a run');
       return {
         userName: userFiles?.userName ?? usualUser,
-        filesFor: async (lease, anew) =>
-          (await userFiles?.mountsFor(lease, anew).catch(nameless(image))) ?? [],
+        filesFor: (user) => userFiles?.filesFor(user) ?? [],
         content,
       };
     });
@@ -213,6 +187,43 @@ export function createImageLooks(options: {
       await Promise.allSettled(underWay.values());
       await Promise.allSettled(removals);
     },
+  };
+}
+
+/** Throws a Problem `start_failed` for an image whose VOLUMEs no sandbox can have. */
+function neverStarted(
+  image: ImageInfo,
+  identity: Pick<ContainerSpec, 'name' | 'labels'>,
+  user: RunUser,
+  seccompProfile: string,
+): ContainerSpec {
+  return {
+    ...identity,
+    image: image.id,
+    entrypoint: ['/never'],
+    command: [],
+    env: {},
+    workdir: '/',
+    user: userText(user),
+    hostname: '',
+    stdin: false,
+    network: 'none',
+    dns: [],
+    readOnlyRoot: true,
+    rootBytes: null,
+    // One on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
+    tmpfs: writableFolders(image.volumes, '/', MiB, user),
+    volumes: [],
+    files: [],
+    memoryBytes: 64 * MiB,
+    pids: 1,
+    cpus: 1,
+    shmBytes: MiB,
+    rlimits: [],
+    capabilities: [],
+    seccompProfile,
+    runtime: null,
+    oomScoreAdj: 0,
   };
 }
 

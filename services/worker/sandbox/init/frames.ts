@@ -41,12 +41,12 @@ export type StepEnd = {
 };
 
 const headerBytes = 5;
-const frameMost = 64 * 1024;
+const maxFrameBytes = 64 * 1024;
 /** What EXEC and HOLD may have instead: what is longer ends the sandbox (EXEC_MAX in infra/sandbox-init/wire.h). */
-const orderMost = 4 * 1024 * 1024;
+const maxOrderBytes = 4 * 1024 * 1024;
 /** The longest path that an init names. */
-const pathMost = 4096;
-const whats: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
+const maxPathBytes = 4096;
+const failedSteps: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
 const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed', 'uncounted'];
 
 /**
@@ -59,7 +59,7 @@ export function createFrameParser(onFrame: (frame: InitFrame) => void): (chunk: 
     let input = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     while (input.length >= headerBytes) {
       const length = input.readUInt32LE(1);
-      if (length > frameMost) throw new ProtocolViolation(`a frame of ${length} bytes`);
+      if (length > maxFrameBytes) throw new ProtocolViolation(`a frame of ${length} bytes`);
       if (input.length < headerBytes + length) break;
       onFrame(parse(input[0] as number, input.subarray(headerBytes, headerBytes + length)));
       input = input.subarray(headerBytes + length);
@@ -90,7 +90,7 @@ function parse(type: number, payload: Buffer): InitFrame {
       return { type: 'held', held: payload.readUInt8(0) === 1 };
     case 'n': {
       atLeast(5);
-      const what = whats[payload.readUInt8(0) - 1];
+      const what = failedSteps[payload.readUInt8(0) - 1];
       if (what === undefined) throw new ProtocolViolation('a failure of nothing known');
       return { type: 'failed', what, errno: payload.readUInt32LE(1), text: payload.toString('utf8', 5) };
     }
@@ -108,7 +108,7 @@ function parse(type: number, payload: Buffer): InitFrame {
       return { type: 'exit', end: parseEnd(payload) };
     case 'l': {
       atLeast(13);
-      if (payload.length > 12 + pathMost) throw new ProtocolViolation('a path beyond all bounds');
+      if (payload.length > 12 + maxPathBytes) throw new ProtocolViolation('a path beyond all bounds');
       const bytes = payload.subarray(12);
       return {
         type: 'entry',
@@ -173,11 +173,12 @@ export function frame(type: string, ...parts: Buffer[]): Buffer {
 }
 
 /** Of an EXEC or HOLD: the strings in it are the caller's, and may be any number. No other frame can be too long. */
-export const canBeSent = (order: Buffer): boolean => order.length - headerBytes <= orderMost;
+export const canBeSent = (order: Buffer): boolean => order.length - headerBytes <= maxOrderBytes;
 
 /** Data in as many frames of this type as it takes. */
 export function* dataFrames(type: string, data: Buffer): Generator<Buffer> {
-  for (let at = 0; at < data.length; at += frameMost) yield frame(type, data.subarray(at, at + frameMost));
+  for (let at = 0; at < data.length; at += maxFrameBytes)
+    yield frame(type, data.subarray(at, at + maxFrameBytes));
 }
 
 /** In the mode of a FILE: what is there by its name, and is no folder, goes first. */

@@ -18,8 +18,8 @@ export type StepSpec = {
   outputBytes: number;
 };
 
-const theHeld = 8;
-const withStack = 16;
+const heldFlag = 8;
+const stackFlag = 16;
 const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
 
 /** What a program is given as it starts, and cannot be given anew. */
@@ -39,7 +39,7 @@ export const isSameStart = (a: Start, b: Start) =>
   a.flags === b.flags && a.argc === b.argc && a.envc === b.envc && a.strings.equals(b.strings);
 
 export const execOrder = (start: Start, step: StepSpec, isHeld: boolean): Buffer =>
-  orderFrame('E', isHeld ? { ...start, flags: start.flags | theHeld } : start, step);
+  orderFrame('E', isHeld ? { ...start, flags: start.flags | heldFlag } : start, step);
 
 /** It goes on to its first system call that is given `until`. */
 export const holdOrder = (start: Start, stackBytes: number | undefined, until: string): Buffer =>
@@ -59,7 +59,7 @@ function orderFrame(
 ): Buffer {
   return frame(
     type,
-    u32(stackBytes === undefined ? flags : flags | withStack),
+    u32(stackBytes === undefined ? flags : flags | stackFlag),
     u32(wallMs),
     u32(cpuMs ?? 0),
     u64(outputBytes),

@@ -1,9 +1,11 @@
 import type { RunRequest } from '../../../../shared/contracts/run-request.ts';
 import type { Tmpfs } from '../../engine/containers.ts';
 import type { ImageInfo } from '../../engine/images.ts';
-import { sandboxHostname } from '../spec.ts';
 import { usualUser } from '../users/accounts.ts';
 import { homeFor } from './folders.ts';
+
+/** What a sandbox calls itself. */
+export const sandboxHostname = 'runlet';
 
 /** Docker's own, for images that name none. */
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { kernelFolder } from '../../../../shared/kernel-folders.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import type { Tmpfs } from '../../engine/containers.ts';
-import type { RunUser } from '../users/user.ts';
+import type { RunUser } from '../users/run-users.ts';
 
 export const workFolder = '/work';
 

@@ -1,4 +1,4 @@
-import type { RunUser } from './user.ts';
+import type { RunUser } from './run-users.ts';
 
 /** A file of an image: its bytes; absent; or what cannot be taken for a file of this kind (a folder, too large, binary). */
 export type Found = Buffer | 'absent' | 'unusable';

@@ -2,8 +2,6 @@
 const maxDelayMs = 500;
 /** The worker counts as quiet when nothing has been going on for so long. */
 const quietMs = 20;
-/** The engine does not get faster with more of them at a time. */
-const maxAtOnce = 4;
 /** With so many waiting they go whatever else there is to do. */
 const maxWaiting = 64;
 const lookMs = 10;
@@ -11,10 +9,15 @@ const lookMs = 10;
 type Waiting = { since: number; go: () => void };
 
 /**
- * Removes used sandboxes when the worker has nothing better to do. To remove one takes the engine longer than a warm run
+ * Removes used sandboxes when the worker has nothing better to do. To remove one takes longer than a warm run
  * takes altogether: on a small node the next run would wait for it. What is waiting here has no program running in it.
  */
-export function createDisposer(options: { busy(): boolean; wanted(): boolean }) {
+export function createDisposer(options: {
+  busy(): boolean;
+  wanted(): boolean;
+  /** How many are removed at a time. */
+  maxAtOnce: number;
+}) {
   const waiting: Waiting[] = [];
   let underWay = 0;
   let busyAt = Number.NEGATIVE_INFINITY;
@@ -26,7 +29,7 @@ export function createDisposer(options: { busy(): boolean; wanted(): boolean }) 
   function look(): void {
     const at = now();
     if (options.busy()) busyAt = at;
-    while (waiting.length > 0 && underWay < maxAtOnce) {
+    while (waiting.length > 0 && underWay < options.maxAtOnce) {
       const [first] = waiting;
       const due =
         stopped ||

@@ -1,23 +1,25 @@
 import type { Log } from '../../../../shared/log.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import type { Sandbox } from '../sandbox.ts';
+import type { OwnSandbox } from '../driver.ts';
+import { createDemand, type Demand } from './demand.ts';
 
-/** What sandboxes made ahead are alike in: image, isolation, network, and what cannot be changed once they are made. */
+/** What sandboxes made ahead are alike in: image, isolation, and what cannot be changed once they are made. None has a network. */
 export type WarmProfile = {
   key: string;
   image: string;
   isolation: string;
-  network: string;
   /** Makes one, started and ready for its first step. */
-  make(id: string): Promise<Sandbox>;
+  make(id: string): Promise<OwnSandbox>;
   /** Has one do a first time what every run does, before anybody asks for it; left out where somebody waits. */
-  warmUp(sandbox: Sandbox): Promise<void>;
+  warmUp(sandbox: OwnSandbox): Promise<void>;
 };
 
 export type WarmPoolOptions = {
   newId(): string;
   /** Idle and in the making, all profiles together: each costs the memory of an init and of its runtime's shim. */
-  most: number;
+  max: number;
+  /** How many are made at a time while there is nothing else to do. */
+  maxMaking: number;
   /** Whether the engine has better things to do: then the pool grows by one a second at the most. */
   busy(): boolean;
   /** Whether a sandbox is being made for a run that found none here. */
@@ -27,7 +29,7 @@ export type WarmPoolOptions = {
   log: Log;
 };
 
-type Entry = { id: string; sandbox: Sandbox; since: number };
+type Entry = { id: string; sandbox: OwnSandbox; since: number };
 
 export type Taken = Pick<Entry, 'id' | 'sandbox'>;
 
@@ -39,32 +41,18 @@ type Shelf = {
   making: number;
   /** Runs that wait for one in the making, first come first served; never more than there are. */
   waiting: ((taken: Taken | undefined) => void)[];
-  /** Demand a second, decaying: see `rateMs`. */
-  rate: number;
-  /** The most that were wanted within a second, decaying: see `burstMs`. */
-  burst: number;
-  /** Wanted in the second that began at `secondAt`. */
-  inSecond: number;
-  secondAt: number;
-  seenAt: number;
+  demand: Demand;
   makeMs: number;
   notBefore: number;
   /** One after another. */
   failures: number;
 };
 
-/** Time constants of the demand: the rate follows ten seconds, a burst is remembered for minutes. */
-const rateMs = 10_000;
-const burstMs = 120_000;
-/** Nobody asked for so long: nothing is kept. */
-const idleMs = 600_000;
 const tickMs = 50;
 /** The pool grows at this pace while the engine is busy, and not sooner: a few runs in a row end without a start beside them. */
 const trickleMs = 1_000;
 /** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
 const giveWayMs = 5_000;
-/** So many are made at a time while the engine has nothing else to do. */
-const maxMaking = 2;
 /**
  * After the first failure; twice that after the next, and so on. After so many in a row a kind is given up: what has failed for five minutes
  * fails because of what it is, until something changes (see `reconsider`) or nobody asks for ten minutes, and then somebody does.
@@ -75,8 +63,7 @@ const maxShelves = 256;
 
 /**
  * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
- * follows the demand: its rate × the time to make one (with half as much again), or the latest burst, whichever is more;
- * within `most` for all together, see `shares`.
+ * follows the demand (demand.ts), within `max` for all together, see `shares`.
  */
 export function createWarmPool(options: WarmPoolOptions) {
   const { log } = options;
@@ -96,18 +83,13 @@ export function createWarmPool(options: WarmPoolOptions) {
   function shelfFor(profile: WarmProfile): Shelf {
     let shelf = shelves.get(profile.key);
     if (shelf === undefined) {
-      const at = now();
       shelf = {
         profile,
         pinned: false,
         idle: [],
         making: 0,
         waiting: [],
-        rate: 0,
-        burst: 0,
-        inSecond: 0,
-        secondAt: at,
-        seenAt: at,
+        demand: createDemand(now),
         makeMs: 300,
         notBefore: 0,
         failures: 0,
@@ -119,33 +101,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     return shelf;
   }
 
-  function decay(shelf: Shelf, at: number): void {
-    const elapsed = at - shelf.seenAt;
-    shelf.rate *= Math.exp(-elapsed / rateMs);
-    shelf.burst *= Math.exp(-elapsed / burstMs);
-    shelf.seenAt = at;
-  }
-
-  function note(shelf: Shelf): void {
-    const at = now();
-    decay(shelf, at);
-    shelf.rate += 1000 / rateMs;
-    if (at - shelf.secondAt >= 1000) {
-      shelf.secondAt = at;
-      shelf.inSecond = 0;
-    }
-    shelf.inSecond += 1;
-    shelf.burst = Math.max(shelf.burst, shelf.inSecond);
-  }
-
-  function target(shelf: Shelf): number {
-    const least = shelf.pinned ? 1 : 0;
-    const elapsed = now() - shelf.seenAt;
-    if (shelf.rate === 0 || elapsed > idleMs) return least;
-    const rate = shelf.rate * Math.exp(-elapsed / rateMs);
-    const burst = shelf.burst * Math.exp(-elapsed / burstMs);
-    return Math.max(1, Math.ceil((rate * shelf.makeMs * 1.5) / 1000), Math.ceil(burst));
-  }
+  const target = ({ pinned, demand, makeMs }: Shelf) => Math.max(pinned ? 1 : 0, demand.wanted(makeMs));
 
   /**
    * How many of each there shall be. Where all that is wanted is more than the pool may hold, nobody is cut who wants no
@@ -153,12 +109,12 @@ export function createWarmPool(options: WarmPoolOptions) {
    * ago leave room to those of now.
    */
   function shares(): Map<Shelf, number> {
-    let left = options.most;
+    let left = options.max;
     const wanted = [...shelves.values()]
       .map((shelf) => ({ shelf, count: target(shelf) }))
       .filter(({ count }) => count > 0)
       // Where there is not one for each, it is for those that were wanted last.
-      .sort((a, b) => b.shelf.seenAt - a.shelf.seenAt)
+      .sort((a, b) => b.shelf.demand.seenAt() - a.shelf.demand.seenAt())
       .slice(0, left)
       .sort((a, b) => a.count - b.count);
     return new Map(
@@ -266,19 +222,19 @@ export function createWarmPool(options: WarmPoolOptions) {
       return;
     }
     const share = shares();
-    shed(options.most, (shelf) => share.get(shelf) ?? 0);
+    shed(options.max, (shelf) => share.get(shelf) ?? 0);
     const at = now();
     const busy = options.busy();
     if (!busy) quietAt = at;
     const wait = options.opening() ? giveWayMs : trickleMs;
     if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
-    while (making < (busy ? 1 : maxMaking)) {
+    while (making < (busy ? 1 : options.maxMaking)) {
       const next = [...shelves.values()]
         .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
         // The emptiest first, then the one that lacks most.
         .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
-      if (next === undefined || idleCount() + making >= options.most) return;
+      if (next === undefined || idleCount() + making >= options.max) return;
       const done = make(next.shelf).finally(() => {
         underWay.delete(done);
         tick();
@@ -297,7 +253,7 @@ export function createWarmPool(options: WarmPoolOptions) {
       if (stopped) return undefined;
       if (!shelves.has(profile.key) && shelves.size >= maxShelves) return undefined;
       const shelf = shelfFor(profile);
-      note(shelf);
+      shelf.demand.note();
       // The newest: its pages are the likeliest to be in memory still.
       return shelf.idle.pop();
     },
@@ -343,10 +299,10 @@ export function createWarmPool(options: WarmPoolOptions) {
     picture(): { image: string; isolation: string; network: string; count: number }[] {
       return [...shelves.values()]
         .filter(({ idle }) => idle.length > 0)
-        .map(({ profile: { image, isolation, network }, idle }) => ({
+        .map(({ profile: { image, isolation }, idle }) => ({
           image,
           isolation,
-          network,
+          network: 'none',
           count: idle.length,
         }));
     },

@@ -7,8 +7,8 @@ import {
   hostUsers,
   type Lease,
   namespaceUsers,
+  parseUser,
 } from '../../../../services/worker/sandbox/users/run-users.ts';
-import { parseUser } from '../../../../services/worker/sandbox/users/user.ts';
 
 const removed = async () => {};
 const uids = (leases: (Lease | undefined)[]) => leases.map((lease) => lease?.user.uid);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { AccountFiles } from '../../../../services/worker/sandbox/users/account-files.ts';
+import type { AccountFiles } from '../../../../services/worker/sandbox/drivers/engine/account-files.ts';
+import { mountsOf } from '../../../../services/worker/sandbox/drivers/engine/account-mounts.ts';
 import type { Found } from '../../../../services/worker/sandbox/users/accounts.ts';
-import { batchOf } from '../../../../services/worker/sandbox/users/run-users.ts';
+import { batchOf, type Lease } from '../../../../services/worker/sandbox/users/run-users.ts';
 import { userFilesOf } from '../../../../services/worker/sandbox/users/user-files.ts';
 
 const block = { first: 1_900_000_000, size: 4_000 };
@@ -20,7 +21,10 @@ function filesOf(passwd: Found, group: Found = 'absent', example = user(0)) {
     asked.push(wanted);
     return `/volumes/${wanted.digest}`;
   };
-  return { files: userFilesOf(accounts, '/work', example, provide), asked };
+  const files = userFilesOf(accounts, '/work', example);
+  const mountsFor = (lease: Pick<Lease, 'user' | 'batch'>) =>
+    mountsOf({ files: files.filesFor, lease }, provide);
+  return { files: { ...files, mountsFor }, asked };
 }
 
 describe('the files that name a sandbox’s user', () => {

@@ -1,10 +1,10 @@
 import { onTestFinished, vi } from 'vitest';
-import type { Sandbox } from '../../../../services/worker/sandbox/sandbox.ts';
+import type { OwnSandbox } from '../../../../services/worker/sandbox/driver.ts';
 import { createWarmPool, type WarmProfile } from '../../../../services/worker/sandbox/warm/warm-pool.ts';
 import { createLog } from '../../../../shared/log.ts';
 
 /** A pool over sandboxes that are made when the test says so, and no other time than its own. */
-export function bench(options: { most?: number } = {}) {
+export function bench(options: { max?: number } = {}) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const state = { busy: false, opening: false, pressed: false };
@@ -14,7 +14,8 @@ export function bench(options: { most?: number } = {}) {
   let ids = 0;
   const pool = createWarmPool({
     newId: () => `wrm_${++ids}`,
-    most: options.most ?? 8,
+    max: options.max ?? 8,
+    maxMaking: 2,
     busy: () => state.busy,
     opening: () => state.opening,
     pressed: () => state.pressed,
@@ -24,12 +25,11 @@ export function bench(options: { most?: number } = {}) {
     key: image,
     image,
     isolation: 'container',
-    network: 'none',
     make: (id) =>
       new Promise((resolve, reject) => {
         const remove = async () => void removed.push(id);
         const closed = new Promise<undefined>(() => {});
-        const sandbox = { session: { closed }, remove } as unknown as Sandbox;
+        const sandbox = { session: { closed }, remove } as unknown as OwnSandbox;
         making.push({ id, done: () => resolve(sandbox), fail: () => reject(new Error('no')) });
       }),
     warmUp: async () => {},

@@ -47,7 +47,7 @@ function machine(...references: string[]) {
 }
 
 function machineOf(allowed: typeof policy, ...references: string[]) {
-  const pool = bench({ most: 32 });
+  const pool = bench({ max: 32 });
   const images = new Map(references.map((reference) => [reference, { ...anImage, id: reference }]));
   const broken = new Set<string>();
   const asked: string[] = [];

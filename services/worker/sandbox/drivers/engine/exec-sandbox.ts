@@ -63,14 +63,6 @@ export async function openExecSandbox(
   }
   return {
     session,
-    containerId,
-    // None of its own: it shares the service's.
-    limits: { memoryBytes: 0, cpus: 0, pids: 0 },
-    // Its programs' environment is the service's.
-    userName: '',
-    start: async () => {},
-    update: async () => {},
-    rename: async () => {},
     kill: async () => session.close(),
     async lostBy() {
       const now = await settled();

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { posix } from 'node:path';
 import type { Engine } from '../../../engine/engine.ts';
-import { type SandboxInit, sandboxHostname } from '../../spec.ts';
+import { sandboxHostname } from '../../program/environment.ts';
+import { initPath } from '../../spec.ts';
+import type { SandboxInit } from './container-spec.ts';
 import { provideVolume } from './provide-volume.ts';
 
 const label = 'dev.runlet.init';
-const folder = '/.runlet';
-const file = 'init';
+const { dir: folder, base: file } = posix.parse(initPath);
 const hostsFile = 'hosts';
 
 /** The engine makes none for a sandbox without a network. `localhost` and the sandbox's own name lead to its loopback. */
@@ -46,7 +48,7 @@ export async function initVolume(engine: Engine, architecture: string, program: 
   const onEngine = await provide();
   const init = {
     volume: { name, path: folder, readOnly: true },
-    path: `${folder}/${file}`,
+    path: initPath,
     hosts: { source: `${onEngine}/${hostsFile}`, path: '/etc/hosts' },
   };
   return { init, provide };

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { ContainerId, ContainerSpec } from '../../../services/worker/engine/containers.ts';
-import { openExecSandbox } from '../../../services/worker/sandbox/drivers/engine/exec-sandbox.ts';
-import { type InitVolume, initVolume } from '../../../services/worker/sandbox/drivers/engine/init-volume.ts';
-import { SandboxLost, StartFailed } from '../../../services/worker/sandbox/init/session.ts';
-import type { Sandbox } from '../../../services/worker/sandbox/sandbox.ts';
-import { begin, run, sh, wellEnded } from '../../infra/sandbox-init/support.ts';
-import { bench, collect } from './support.ts';
+import type { ContainerId, ContainerSpec } from '../../../../../services/worker/engine/containers.ts';
+import { openExecSandbox } from '../../../../../services/worker/sandbox/drivers/engine/exec-sandbox.ts';
+import {
+  type InitVolume,
+  initVolume,
+} from '../../../../../services/worker/sandbox/drivers/engine/init-volume.ts';
+import { SandboxLost, StartFailed } from '../../../../../services/worker/sandbox/init/session.ts';
+import type { Sandbox } from '../../../../../services/worker/sandbox/sandbox.ts';
+import { begin, run, sh, wellEnded } from '../../../../infra/sandbox-init/support.ts';
+import { bench, collect } from '../../../engine/support.ts';
 
 const MiB = 1024 * 1024;
 const { engine, service } = bench();
@@ -15,7 +18,7 @@ const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code
 
 let init: InitVolume;
 beforeAll(async () => {
-  const program = fileURLToPath(new URL('../../../infra/sandbox-init/build/init', import.meta.url));
+  const program = fileURLToPath(new URL('../../../../../infra/sandbox-init/build/init', import.meta.url));
   init = await initVolume(engine, (await engine.info()).architecture, program);
 });
 

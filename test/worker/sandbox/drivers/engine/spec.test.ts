@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { containerBody } from '../../../services/worker/engine/docker/container-body.ts';
-import type { ImageInfo } from '../../../services/worker/engine/images.ts';
+import { containerBody } from '../../../../../services/worker/engine/docker/container-body.ts';
+import type { ImageInfo } from '../../../../../services/worker/engine/images.ts';
 import {
   labelsFor,
   lookLabelsFor,
@@ -12,13 +12,13 @@ import {
   serviceName,
   warmLabelsFor,
   warmName,
-} from '../../../services/worker/labels.ts';
-import { subnetPool } from '../../../services/worker/network/subnets.ts';
-import { resolveCommand } from '../../../services/worker/sandbox/program/command.ts';
-import { judgeExit, signalName } from '../../../services/worker/sandbox/program/exit.ts';
-import { sandboxSpecFor } from '../../../services/worker/sandbox/spec.ts';
-import { parseUser } from '../../../services/worker/sandbox/users/user.ts';
-import { containerSpecFor, policy, request } from './support.ts';
+} from '../../../../../services/worker/labels.ts';
+import { subnetPool } from '../../../../../services/worker/network/subnets.ts';
+import { containerSpecFor as containerOf } from '../../../../../services/worker/sandbox/drivers/engine/container-spec.ts';
+import { resolveCommand } from '../../../../../services/worker/sandbox/program/command.ts';
+import { judgeExit, signalName } from '../../../../../services/worker/sandbox/program/exit.ts';
+import { parseUser } from '../../../../../services/worker/sandbox/users/run-users.ts';
+import { containerSpecFor, request, sandboxOf, seccompProfile } from '../../../engine/support.ts';
 
 const owner = { run: 'run_1', tenant: 't', attempt: 2, worker: 'w', instance: 'i' };
 const image: ImageInfo = {
@@ -38,7 +38,7 @@ const image: ImageInfo = {
 };
 const code = (wanted: string) => expect.objectContaining({ name: 'Problem', code: wanted });
 const specOf = (fields: object = {}, of: Partial<ImageInfo> = {}) =>
-  containerSpecFor(request({ command: ['x'], ...fields }), { ...image, ...of }, owner, policy);
+  containerSpecFor(request({ command: ['x'], ...fields }), { ...image, ...of }, owner);
 const folders = (fields: object, of: Partial<ImageInfo>) => specOf(fields, of).tmpfs.map(({ path }) => path);
 
 describe('what is executed', () => {
@@ -129,7 +129,7 @@ describe('the container that is asked for', () => {
         LogConfig: { Type: 'none' },
         Init: false,
         ReadonlyRootfs: false,
-        SecurityOpt: ['no-new-privileges:true', `seccomp=${policy.seccompProfile}`],
+        SecurityOpt: ['no-new-privileges:true', `seccomp=${seccompProfile}`],
       },
     });
     for (const never of [
@@ -149,8 +149,8 @@ describe('the container that is asked for', () => {
 
   it('is as hard under gVisor, but for the init: root of that kernel, to be out of its programs’ reach', () => {
     const asked = request({ isolation: 'gvisor' });
-    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
-    const plain = sandboxSpecFor(request({}), image, { name: 'n', labels: {} }, policy, init);
+    const spec = containerOf(sandboxOf(asked, image, owner), init);
+    const plain = containerOf(sandboxOf(request({}), image, owner), init);
     expect(spec).toEqual({
       ...plain,
       command: ['1000:1000'],
@@ -230,14 +230,10 @@ describe('the container that is asked for', () => {
 
   it('has a writable root of a size, and none where it is not written to, or gVisor’s', () => {
     const sizeOf = (fields: object) => {
-      const spec = sandboxSpecFor(
-        request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields }),
-        image,
-        { name: 'n', labels: {} },
-        policy,
-        init,
-      );
-      const { HostConfig } = containerBody(spec) as { HostConfig: { StorageOpt?: object } };
+      const asked = request({ command: ['x'], limits: { diskBytes: 64 * 1024 * 1024 }, ...fields });
+      const { HostConfig } = containerBody(containerOf(sandboxOf(asked, image, owner), init)) as {
+        HostConfig: { StorageOpt?: object };
+      };
       return HostConfig.StorageOpt;
     };
     expect(sizeOf({ writable: true })).toEqual({ size: '67108864' });
@@ -248,7 +244,7 @@ describe('the container that is asked for', () => {
 
   it('starts with the init, which comes in a volume that cannot be written to', () => {
     const asked = request({ command: ['x'], limits: { pids: 7 } });
-    const spec = sandboxSpecFor(asked, image, { name: 'n', labels: {} }, policy, init);
+    const spec = containerOf(sandboxOf(asked, image, owner), init);
     expect(containerBody(spec)).toMatchObject({
       Entrypoint: ['/.runlet/init'],
       Cmd: [],
@@ -267,9 +263,8 @@ describe('the container that is asked for', () => {
 
   it('has what goes over the image’s files, read-only, with a network and without', () => {
     const own = { source: '/volumes/accounts/passwd', path: '/etc/passwd' };
-    const identity = { name: 'n', labels: {} };
     for (const network of [undefined, { name: 'net', dns: [] }]) {
-      const spec = sandboxSpecFor(request({}), image, identity, policy, init, network, [own]);
+      const spec = containerOf(sandboxOf(request({}), image, owner), init, network, [own]);
       expect(containerBody(spec)).toMatchObject({
         HostConfig: {
           Mounts: expect.arrayContaining([
@@ -282,9 +277,8 @@ describe('the container that is asked for', () => {
 
   it('without a network has none of the engine’s; with one it has the engine’s hosts file', () => {
     const asked = request({ network: 'egress' });
-    const identity = { name: 'n', labels: {} };
     const body = containerBody(
-      sandboxSpecFor(asked, image, identity, policy, init, { name: 'net', dns: ['192.0.2.1'] }),
+      containerOf(sandboxOf(asked, image, owner), init, { name: 'net', dns: ['192.0.2.1'] }),
     );
     expect(body).toMatchObject({
       NetworkDisabled: false,

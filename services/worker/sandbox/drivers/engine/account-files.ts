@@ -1,7 +1,7 @@
-import type { Log } from '../../../../shared/log.ts';
-import type { Engine } from '../../engine/engine.ts';
-import type { VolumeSpec } from '../../engine/volumes.ts';
-import { provideVolume } from '../drivers/engine/provide-volume.ts';
+import type { Log } from '../../../../../shared/log.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import type { VolumeSpec } from '../../../engine/volumes.ts';
+import { provideVolume } from './provide-volume.ts';
 
 const label = 'dev.runlet.accounts';
 

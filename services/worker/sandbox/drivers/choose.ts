@@ -1,0 +1,30 @@
+import type { Problem } from '../../../../shared/problems.ts';
+import type { DriverShape, Isolation, Leftover, SandboxDriver } from '../driver.ts';
+
+export type SandboxDrivers = ReturnType<typeof createDrivers>;
+
+/** The drivers of a worker, the one that it likes best first. */
+export function createDrivers(first: SandboxDriver, ...others: SandboxDriver[]) {
+  const all = [first, ...others];
+  return {
+    /** The first that makes a sandbox of this shape, or why the last of them does not. */
+    choose(shape: DriverShape): SandboxDriver | Problem {
+      let refusal = first.refuses(shape);
+      if (refusal === null) return first;
+      for (const driver of others) {
+        const another = driver.refuses(shape);
+        if (another === null) return driver;
+        refusal = another;
+      }
+      return refusal;
+    },
+    /** How many may be made and removed at a time: the first makes nearly all of them. */
+    pace: first.pace,
+    isolations: (): Isolation[] => [...new Set(all.flatMap((driver) => driver.isolations()))],
+    left: async (instance: string): Promise<Leftover[]> =>
+      (await Promise.all(all.map((driver) => driver.left(instance)))).flat(),
+    async close(): Promise<void> {
+      await Promise.all(all.map((driver) => driver.close()));
+    },
+  };
+}

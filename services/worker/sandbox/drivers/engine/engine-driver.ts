@@ -1,0 +1,146 @@
+import type { Log } from '../../../../../shared/log.ts';
+import { Problem, type ProblemCode } from '../../../../../shared/problems.ts';
+import type { FileMount } from '../../../engine/containers.ts';
+import type { Engine, EngineInfo } from '../../../engine/engine.ts';
+import { labelNames, ownerFrom, type SandboxOwner } from '../../../labels.ts';
+import type { Egress } from '../../../network/egress.ts';
+import type { SandboxNetwork } from '../../../network/network.ts';
+import type { Leftover, SandboxDriver } from '../../driver.ts';
+import type { SandboxSpec } from '../../spec.ts';
+import { createAccountFiles } from './account-files.ts';
+import { mountsOf } from './account-mounts.ts';
+import { type ContainerSandbox, createContainerSandbox } from './container-sandbox.ts';
+import { containerSpecFor, gvisorRuntime, identityOf } from './container-spec.ts';
+import type { InitVolume } from './init-volume.ts';
+
+/** Sandboxes that are containers of the engine's. */
+export function createEngineDriver(options: {
+  engine: Engine;
+  info: () => Pick<EngineInfo, 'runtimes'>;
+  initVolume: InitVolume;
+  egress: Pick<Egress, 'open' | 'close'>;
+  log: Log;
+}): SandboxDriver {
+  const { engine, initVolume, egress, log } = options;
+  const accountFiles = createAccountFiles(engine, log);
+  /** Removals that nobody waits for. */
+  const removals = new Set<Promise<void>>();
+
+  const hasGvisor = () => options.info().runtimes.includes(gvisorRuntime);
+
+  /** A sandbox can do without a name for its user. */
+  const filesFor = (spec: SandboxSpec, anew: boolean): Promise<FileMount[]> =>
+    mountsOf(spec, accountFiles.provide, anew).catch((error: Error) => {
+      if (error instanceof Problem && error.code !== 'internal') throw error;
+      log.warn({ image: spec.image, reason: error.message }, 'an image’s runs have no name');
+      return [];
+    });
+
+  /** Someone may have pruned the engine's volumes: then the init, and the files that name the user, are brought anew, once. */
+  async function makeStarted(
+    spec: SandboxSpec,
+    network: SandboxNetwork | undefined,
+  ): Promise<ContainerSandbox> {
+    let missing = false;
+    const attempt = async (anew: boolean) => {
+      const files = await filesFor(spec, anew);
+      const note = (code: ProblemCode) => (error: unknown) => {
+        const isFile = files.some(({ source }) => String((error as Error).cause).includes(source));
+        missing = error instanceof Problem && (error.code === code || isFile);
+        throw error;
+      };
+      // A create refuses a file that is not there; it makes a volume that is not there, empty: then there is no init.
+      const container = containerSpecFor(spec, initVolume.init, network, files);
+      const sandbox = await createContainerSandbox(engine, container).catch(note('start_failed'));
+      try {
+        await sandbox.start().catch(note('command_not_found'));
+        return sandbox;
+      } catch (error) {
+        await sandbox.remove().catch(() => {});
+        throw error;
+      }
+    };
+    return await attempt(false).catch(async (error) => {
+      if (!missing) throw error;
+      log.warn(
+        { volume: initVolume.init.volume.name },
+        'the sandbox init is missing on the engine; bringing it anew',
+      );
+      await initVolume.provide();
+      return attempt(true);
+    });
+  }
+
+  function removeUnawaited(spec: SandboxSpec): void {
+    const removal = spec.lease
+      .end(() => engine.containers.remove(identityOf(spec.owner).name))
+      .catch(() => {})
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+  }
+
+  return {
+    name: 'engine',
+    // Measured: the engine does not get faster with more of them at a time.
+    pace: { making: 2, removing: 4 },
+
+    isolations: () => (hasGvisor() ? ['container', 'gvisor'] : ['container']),
+
+    refuses: ({ isolation }) =>
+      isolation !== 'gvisor' || hasGvisor()
+        ? null
+        : new Problem(
+            'isolation_unavailable',
+            'This worker’s engine has no runsc runtime: use isolation "container", or have gVisor installed.',
+          ),
+
+    async make(spec) {
+      let network: SandboxNetwork | undefined;
+      const closeNetwork = async () => {
+        if (network !== undefined) await egress.close(ownerOfRun(spec));
+      };
+      try {
+        if (spec.network === 'egress') network = await egress.open(ownerOfRun(spec));
+        const sandbox = await makeStarted(spec, network);
+        const remove = async () => {
+          try {
+            await spec.lease.end(sandbox.remove);
+          } finally {
+            await closeNetwork();
+          }
+        };
+        return { ...sandbox, userName: spec.userName, remove };
+      } catch (error) {
+        // The container may be there all the same: an answer was lost, or it could not be removed.
+        removeUnawaited(spec);
+        await closeNetwork();
+        throw error;
+      }
+    },
+
+    async left(instance) {
+      const ours = { [labelNames.instance]: instance };
+      const [containers, networks] = await Promise.all([
+        engine.containers.list(ours),
+        engine.networks.list(ours),
+      ]);
+      return [
+        ...containers.map((one) => ({ ...one, remove: () => engine.containers.remove(one.id) })),
+        ...networks.map((one) => ({ ...one, remove: () => engine.networks.remove(one.id) })),
+      ].flatMap(({ id, name, labels, remove }): Leftover[] => {
+        // An image's labels are its containers' too: a label alone proves nothing.
+        const owner = ownerFrom(name, labels);
+        return owner === null ? [] : [{ id, name, owner, remove }];
+      });
+    },
+
+    async close() {
+      await Promise.all(removals);
+    },
+  };
+}
+
+function ownerOfRun({ owner }: SandboxSpec): SandboxOwner {
+  if (owner.of === 'run') return owner.owner;
+  throw new Error('a network is made for a run, not for a sandbox that is made ahead');
+}

@@ -1,2 +1,0 @@
-/** The engine's OCI runtime for isolation "gvisor". */
-export const gvisorRuntime = 'runsc';

@@ -1,0 +1,135 @@
+import type { Writable } from 'node:stream';
+import type { Attachment, OutputChunk } from '../../engine/streams.ts';
+import { SandboxLost, StartFailed } from './errors.ts';
+import { createFrameParser, frame, type InitFrame, ProtocolViolation, u32 } from './frames.ts';
+
+const version = 1;
+/** What is kept of a container's own stderr, where a runtime says why it could not go on. */
+const maxComplaint = 4096;
+
+/** Takes the frames that answer what was asked. */
+export type Handler = {
+  onFrame(frame: InitFrame): void | Promise<void>;
+  onLost(error: Error): void;
+};
+
+export type Exchange = ReturnType<typeof createExchange>;
+
+/** Frames to an init and from it, over a container's attached streams: one question at a time. */
+export function createExchange(attachment: Attachment) {
+  const { output } = attachment;
+  const input = attachment.stdin as Writable;
+  const ready = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<Error | undefined>();
+  ready.promise.catch(() => {});
+  let isReady = false;
+  let lost: Error | undefined;
+  let waiting: Handler | undefined;
+  /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
+  let failure: StartFailed | undefined;
+  let complaint = '';
+  /** What came before READY: an engine's word on why there is no init. */
+  let opening = '';
+  let drained = Promise.withResolvers<void>();
+
+  const lose = (why: string, cause?: unknown) => {
+    if (lost !== undefined) return;
+    const said = `${isReady ? '' : opening}${complaint}`.trim();
+    lost = new SandboxLost(said === '' ? why : `${why}: ${said}`, { cause });
+    ready.reject(lost);
+    waiting?.onLost(lost);
+    waiting = undefined;
+    drained.resolve();
+    attachment.close();
+    closed.resolve(cause instanceof Error ? cause : lost);
+  };
+
+  const take = (one: InitFrame): void | Promise<void> => {
+    if (!isReady) {
+      if (one.type !== 'ready' || one.version !== version)
+        throw new ProtocolViolation('the first frame is not READY of this version');
+      isReady = true;
+      return ready.resolve();
+    }
+    if (one.type === 'ready') throw new ProtocolViolation('READY twice');
+    if (one.type === 'broken') throw new ProtocolViolation(`the init gave up: ${one.text}`);
+    if (one.type === 'failed' && (one.what === 'workdir' || one.what === 'file')) {
+      failure ??= new StartFailed(one.what, one.errno, one.text);
+      return;
+    }
+    // What was taken of a stdin may be said after the step's end.
+    if (waiting === undefined) {
+      if (one.type === 'taken') return;
+      throw new ProtocolViolation(`${one.type} while nothing was asked`);
+    }
+    return waiting.onFrame(one);
+  };
+
+  const read = async () => {
+    // Frames are taken in order; one that has to wait keeps the rest, and the container's output, waiting.
+    const queue: InitFrame[] = [];
+    const parse = createFrameParser((one) => queue.push(one));
+    for await (const chunk of output as AsyncIterable<OutputChunk>) {
+      if (chunk.stream === 'stderr') {
+        if (complaint.length < maxComplaint) complaint += chunk.data.toString('utf8', 0, maxComplaint);
+        continue;
+      }
+      if (!isReady && opening.length < maxComplaint) opening += chunk.data.toString('utf8', 0, maxComplaint);
+      parse(chunk.data);
+      for (const one of queue.splice(0)) {
+        const done = take(one);
+        if (done !== undefined) await done;
+      }
+    }
+  };
+  read().then(
+    () => lose('the sandbox ended'),
+    (error) => lose('the sandbox was lost', error),
+  );
+  input.on('drain', () => {
+    drained.resolve();
+    drained = Promise.withResolvers();
+  });
+  input.on('error', (error) => lose('the sandbox takes no more input', error));
+
+  return {
+    ready: ready.promise,
+    closed: closed.promise,
+    lose,
+    isLost: () => lost !== undefined,
+    send(data: Buffer): void {
+      if (lost === undefined) input.write(data);
+    },
+    /** All that is sent until no promise has anything more to do leaves in one write. */
+    gather(): void {
+      input.cork();
+      queueMicrotask(() => process.nextTick(() => input.uncork()));
+    },
+    /** What is sent in quantity waits for this: a sandbox that reads nothing shall not fill our memory. */
+    async room(): Promise<void> {
+      while (lost === undefined && input.writableNeedDrain) await drained.promise;
+    },
+    /** From now on the handler has what comes, until `done`. */
+    begin(handler: Handler): void {
+      if (lost !== undefined) handler.onLost(lost);
+      else if (waiting !== undefined) throw new Error('an init does one thing at a time');
+      else waiting = handler;
+    },
+    isWaiting: (handler: Handler) => waiting === handler,
+    done(handler: Handler): void {
+      if (waiting === handler) waiting = undefined;
+    },
+    /** Why a WORKDIR or FILE before this one failed; told once. */
+    takeFailure(): StartFailed | undefined {
+      const found = failure;
+      failure = undefined;
+      return found;
+    },
+  };
+}
+
+/**
+ * Sent in the place of what cannot be: a LIST of nothing. By its answer all has been heard that failed before; and who
+ * waits for a sandbox that is lost hears of that.
+ */
+export const nothing = frame('L', u32(0));
