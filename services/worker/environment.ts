@@ -12,6 +12,11 @@ export const workerEnvironment = sharedEnvironment.extend({
     .string()
     .default('unix:///var/run/docker.sock')
     .describe('unix://, tcp:// (with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH) or ssh://'),
+  DOCKER_TLS_VERIFY: z
+    .string()
+    .optional()
+    .describe('not empty: TLS to the engine, as for the docker command'),
+  DOCKER_CERT_PATH: z.string().optional().describe('a folder with ca.pem, cert.pem and key.pem'),
   RUNLET_WORKER_NAME: z.string().min(1).max(128).default(hostname()),
   RUNLET_WORKER_MEMORY_BYTES: wholeNumber(64 * MiB, 2 ** 50, 0)
     .or(z.literal(0))

@@ -49,7 +49,14 @@ const workerId = newId('wrk');
 await mkdir(env.RUNLET_DATA_DIR, { recursive: true });
 const stores = await connectStores(env, log);
 const { redis, keys, instance, runs, workers, operations } = stores;
-const engine = createDockerEngine({ dockerHost: env.DOCKER_HOST }, log);
+const engine = createDockerEngine(
+  {
+    dockerHost: env.DOCKER_HOST,
+    tlsVerify: Boolean(env.DOCKER_TLS_VERIFY),
+    certPath: env.DOCKER_CERT_PATH || undefined,
+  },
+  log,
+);
 const engineInfo = await engine.info();
 const ledger = createLedger(capacityOf(env, engineInfo));
 const active = createActiveRuns();

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import { createDockerEngine } from '../../../services/worker/engine/docker/docker-engine.ts';
 import { transportFor } from '../../../services/worker/engine/docker/host.ts';
 import type { Engine } from '../../../services/worker/engine/engine.ts';
+import { startRunlet } from '../../support/runlet.ts';
 import { bench, collect, sh } from './support.ts';
 
 const { engine: direct, spec, service } = bench();
@@ -221,6 +222,23 @@ describe('an engine by TLS', () => {
     const engine = engineAt({ dockerHost, tlsVerify: true, certPath: certs });
     expect(await echo(engine, long)).toEqual({ stdout: long, exitCode: 7 });
     expect((await echoInside(engine, long)) === long).toBe(true);
+  });
+
+  it('is the one of a worker that has DOCKER_TLS_VERIFY and DOCKER_CERT_PATH', async () => {
+    const runlet = await startRunlet(inject('lab'), {
+      env: {
+        DOCKER_HOST: `tcp://127.0.0.1:${await listen()}`,
+        DOCKER_TLS_VERIFY: '1',
+        DOCKER_CERT_PATH: certs,
+      },
+    });
+    try {
+      const answer = await runlet.call('POST', '/v1/runs', { image: 'busybox', command: ['echo', 'by TLS'] });
+      const run = await runlet.ended(((await answer.json()) as { id: string }).id);
+      expect(run).toMatchObject({ status: 'succeeded', stdout: 'by TLS\n' });
+    } finally {
+      await runlet.stop();
+    }
   });
 
   it('is not trusted, and does not trust, without them', async () => {
