@@ -76,7 +76,14 @@ test.each<Row>([
     'memory_limit',
     'interrupted',
   ],
-  ['uncounted memory', { end: killed('uncounted') }, 'next', 'out_of_memory', 'memory_limit', 'interrupted'],
+  [
+    'uncounted memory',
+    { end: killed('uncounted') },
+    'next',
+    'out_of_memory',
+    'kernel_memory_limit',
+    'interrupted',
+  ],
   [
     'a compiler’s success',
     { step: { name: 'compile', wallMs: 1 } },
