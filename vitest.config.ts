@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 /** Real engines and registries, and images that another file's tests may be building: a test may take its time, none may hang for ever. */
@@ -45,7 +46,7 @@ const alone = [
   'test/worker/network/*.test.ts',
   'test/worker/sandbox/drivers/engine/egress.test.ts',
   // They count all volumes, or remove them.
-  'test/worker/engine/lifecycle.test.ts',
+  'test/worker/engine/{lifecycle,quotas}.test.ts',
   'test/worker/sandbox/driver.*.test.ts',
   'test/faults/volumes-pruned.test.ts',
   'test/hostile/disk-services.test.ts',
@@ -67,6 +68,10 @@ const languages = ['test/languages/*.test.ts'];
 
 /** The same, by themselves: one measures, and waits until nothing moves in the Engine; the other one's images are built there. */
 const last = ['test/docs/bench.test.ts', 'test/infra/compose.test.ts'];
+
+// A file that moved would silently run elsewhere: each pattern still has its file.
+for (const pattern of [...together, ...light, ...alone, ...languages, ...last])
+  if (globSync(pattern).length === 0) throw new Error(`vitest.config.ts: no test file matches ${pattern}`);
 
 // `npm test` (main.ts) runs the first two beside the others: in each lane one project after the other.
 export default defineConfig({
