@@ -538,17 +538,25 @@ int main(int argc, char **argv) {
   setrlimit(RLIMIT_NOFILE, &files);
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (strcmp(kinds[i].name, argv[1])) continue;
+    int done[2];
+    if (pipe(done) < 0) return 64;
     for (who = 0; who < processes; who++) {
       pid_t pid = fork();
       if (pid != 0) continue;
+      close(done[0]);
       long made = 0;
       while (made < most && kinds[i].make() >= 0) made++;
       int error = made < most ? errno : 0;
       printf("%s: %ld, then %s\n", argv[1], made, strerror(error));
       fflush(stdout);
+      close(done[1]);
       if (atoi(argv[4]) > 0) pause();
       _exit(0);
     }
+    close(done[1]);
+    // It is held from when all of them have what they get; one that waits for ever holds what it has by then.
+    struct pollfd all_done = {.fd = done[0]};
+    poll(&all_done, 1, 15000);
     if (atoi(argv[4]) > 0) sleep(atoi(argv[4]));
     else while (wait(NULL) > 0) {}
     printf("held\n");
