@@ -16,7 +16,7 @@ export type Context = {
   api: ApiClient;
   out: Sink;
   err: Sink;
-  /** Of what goes to stdout. */
+  /** The colours for stdout. */
   colors: Colors;
   json: boolean;
   quiet: boolean;
@@ -26,11 +26,11 @@ export type Context = {
   printProblem: (problem: ShownProblem | ProblemBody) => Promise<void>;
 };
 
-/** Both streams, made once: each `Sink` listens on its stream. */
+/** Both streams. They are made only once, because each `Sink` adds a listener to its stream. */
 export type Streams = {
   out: Sink;
   err: Sink;
-  /** Whether errors go out as JSON; a guess until the command line is parsed. */
+  /** Whether errors are printed as JSON. It is a guess until the command line is parsed. */
   json: boolean;
 };
 

@@ -1,9 +1,9 @@
 import type { ProblemBody } from '../../shared/contracts/problem.ts';
 
-/** A problem as the CLI shows it. Those that never reached the server have no HTTP status. */
+/** A problem as the CLI shows it. A problem that did not come from the server has no HTTP status. */
 export type ShownProblem = Omit<ProblemBody, 'status'> & { status?: number };
 
-/** The command line itself is wrong: exit code 2, as the shell's own tools do. */
+/** The command line itself is wrong. The exit code is 2, as with the shell's own tools. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -12,7 +12,7 @@ export class UsageError extends Error {
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly problem: ShownProblem;
-  /** What `Retry-After` asked for, if it was there. */
+  /** The wait that `Retry-After` asked for, if the header was there. */
   readonly retryAfterMs: number | undefined;
 
   constructor(problem: ShownProblem, retryAfterMs?: number) {
@@ -22,7 +22,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer, or one that broke off: whether the server acted on the request is not known. */
+/** There was no answer, or it broke off. It is not known whether the server acted on the request. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
 }
@@ -43,7 +43,7 @@ export function toProblem(error: unknown): ShownProblem {
   return ownProblem('cli_failed', 'The command failed', detail);
 }
 
-/** A problem that the server did not tell of. */
+/** A problem of the CLI's own, not from the server. */
 export function ownProblem(code: string, title: string, detail: string): ShownProblem {
   return { type: `https://runlet.dev/problems/${code}`, title, detail, code };
 }

@@ -17,7 +17,8 @@ const streams = {
 const name = namedCommand(argv);
 
 process.exitCode = await main();
-// Pipes are written behind our back, and a stdin that nobody closes must not hold us.
+// Node writes to pipes in the background, so both streams are flushed. A stdin that stays open must not keep the
+// process alive.
 await Promise.all([streams.out.flush(), streams.err.flush()]);
 process.exit();
 
@@ -30,7 +31,7 @@ async function main(): Promise<number> {
     .configureOutput({
       writeOut: (text) => void streams.out.write(text),
       writeErr: (text) => void streams.err.write(text),
-      // Errors are printed below, in the one shape that all of them have.
+      // Errors are printed below, all in the same shape.
       outputError: () => {},
     })
     .addHelpText('after', '\nStart with:\n  $ runlet doctor\n  $ runlet run hello-world');
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  // Only the command that is named is loaded: the start is most of the time that a short run takes.
+  // Only the named command is loaded, because the start takes most of the time of a short run.
   for (const load of name === undefined ? Object.values(commands) : [commands[name]])
     (await load()).add(program, streams, finish);
   try {
@@ -51,7 +52,8 @@ async function main(): Promise<number> {
 }
 
 async function report(error: unknown): Promise<number> {
-  // Help and version come as "errors" that are none; help that nobody asked for is one.
+  // Commander reports help and version as "errors", although they are none. Help that was not asked for is a real
+  // error.
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof CommanderError && error.code === 'commander.help') return 2;
   const usage = error instanceof CommanderError ? usageError(error) : error;
@@ -60,7 +62,7 @@ async function report(error: unknown): Promise<number> {
   else await printProblem(problem, streams.err, colorsFor(streams.err, process.env));
   if (process.env.RUNLET_DEBUG && error instanceof Error) await streams.err.line(error.stack ?? '');
   if (usage instanceof UsageError) return 2;
-  // What is not the program's own code is to be told from it.
+  // Our own failures must have another exit code than the program's.
   return name === 'run' || name === 'exec' ? exitOwnFailure : 1;
 }
 

@@ -12,21 +12,24 @@ type Message = { type: string; id?: string; problem?: ProblemBody };
 
 export type AttachOptions = {
   note: (text: string) => void;
-  /** The connection stands, or stands no longer. */
+  /** Called with `true` when the connection opens and with `false` when it is lost. */
   onConnected: (connected: boolean) => void;
-  /** Of the terminal here, where the run has one too: it goes with each connection. */
+  /** The size of our own terminal, for a run that has a terminal too. It is sent with each new connection. */
   size?: () => Size | undefined;
   waitsMs?: readonly number[];
 };
 
 const defaultWaitsMs = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
-/** The server pings each 15 s; three missed ones mean that nobody is there any more. */
+/** The server pings every 15 s. After three missed pings the connection counts as dead. */
 const silenceMs = 45_000;
-/** So much may wait here for the network before stdin is read no further. */
+/** When this many bytes wait for the network, stdin is not read any further. */
 const maxBuffered = 256 * 1024;
 const known: ReadonlySet<string> = new Set(['status', 'pull', 'stdout', 'stderr', 'exit']);
 
-/** A run that is talked to: its events down, input up, over a WebSocket that is taken up again when it is lost. */
+/**
+ * A connection to an interactive run over a WebSocket: events come down, input goes up. A lost connection is opened
+ * again.
+ */
 export class Attachment {
   readonly #api: ApiClient;
   readonly #runId: string;
@@ -49,12 +52,12 @@ export class Attachment {
     if (socket.bufferedAmount > maxBuffered) await sent;
   }
 
-  /** Sends if there is a connection; for what is out of date when there is one again. */
+  /** Sends only if there is a connection now. For input that would be out of date after a reconnect. */
   trySend(input: AttachInput): void {
     this.#socket?.send(JSON.stringify(input), () => {});
   }
 
-  /** Every event of the run, in order, once, up to its `exit`. */
+  /** Every event of the run, in order and only once, up to its `exit`. */
   async *events(): AsyncGenerator<RunEvent> {
     const waitsMs = this.#options.waitsMs ?? defaultWaitsMs;
     for (let tries = 0; ; tries += 1) {
@@ -74,7 +77,7 @@ export class Attachment {
     }
   }
 
-  /** The events of one connection; ends when it does. Throws what another connection would not mend. */
+  /** The events of one connection. Ends when the connection ends. Throws errors that a new connection would not fix. */
   async *#connection(): AsyncGenerator<RunEvent> {
     const { note, onConnected, size } = this.#options;
     const query = new URLSearchParams({ ...(this.#lastId !== undefined && { after: this.#lastId }) });
@@ -102,7 +105,7 @@ export class Attachment {
     socket.on('message', (data: Buffer) => {
       heard();
       inbox.push(JSON.parse(data.toString('utf8')) as Message);
-      // A slow reader of our stdout holds back the program, not our memory.
+      // When our stdout is read slowly, the program has to wait. The data do not pile up in our memory.
       socket.pause();
       wake();
     });
@@ -114,7 +117,7 @@ export class Attachment {
         socket.terminate();
       });
     });
-    // Every error is followed by a close.
+    // Nothing to do here: every error is followed by a close.
     socket.on('error', () => {});
     socket.on('close', () => {
       closed = true;
@@ -150,14 +153,17 @@ export class Attachment {
   }
 }
 
-/** An answer that is no upgrade: a problem of ours that stays, or a server that is busy or away and may come back. */
+/**
+ * Handles an answer that is not an upgrade. Returns the error if it is permanent; returns `undefined` if the server is
+ * only busy or away.
+ */
 function refused(status: number, body: string, url: string): Error | undefined {
   if (status === 429 || status >= 500) return undefined;
   try {
     const problem = JSON.parse(body) as ProblemBody;
     if (typeof problem.code === 'string') return new ApiError(problem);
   } catch {
-    // Not ours.
+    // The body is not a problem document of Runlet's.
   }
   return new ConnectionError(
     `${url} does not let WebSockets through (HTTP ${status}): look at the proxy between, or leave out -i and -t.`,

@@ -10,7 +10,7 @@ import { RawTerminal, sizeOf, watchSize } from './terminal.ts';
 
 const pieceBytes = 64 * 1024;
 
-/** `runlet run -i`, `-it`: our stdin is the program's, until it ends. */
+/** `runlet run -i` and `-it`: our stdin is the program's stdin until the program ends. */
 export async function converse(
   context: Context,
   runId: string,
@@ -20,7 +20,7 @@ export async function converse(
   const terminal = tty ? new RawTerminal(process.stdin as ReadStream) : undefined;
   let running = false;
   let connected = false;
-  // Without a connection, and before the program is there, Ctrl-C is ours: nobody else would hear it.
+  // Without a connection, and before the program has started, we handle Ctrl-C ourselves: nobody else would receive it.
   const settle = () => (running && connected ? terminal?.take() : terminal?.release());
   let stopSize = () => {};
   const attachment = new Attachment(context.api, runId, {
@@ -51,7 +51,9 @@ export async function converse(
   }
 }
 
-/** Our stdin to the program, no faster than it goes; its end is the program's, too. */
+/**
+ * Sends our stdin to the program, as fast as the program reads it. When our stdin ends, the program's stdin ends too.
+ */
 async function feed(stdin: NodeJS.ReadStream, attachment: Attachment): Promise<void> {
   for await (const chunk of stdin) {
     const data = Buffer.from(chunk as Buffer);

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 
 /**
- * The user's terminal while a program on the other side has it. In raw mode every key goes to the program, Ctrl-C
- * too; what the terminal was before comes back on every way out of this process that leaves us a word.
+ * The user's terminal while a remote program uses it. In raw mode every key goes to the program, Ctrl-C too. The
+ * earlier mode is restored whenever this process ends in a way that still lets it run code.
  */
 export class RawTerminal {
   readonly #stdin: ReadStream;
@@ -24,8 +24,8 @@ export class RawTerminal {
     process.on('exit', this.#restore);
     process.once('SIGQUIT', this.#quit);
     this.#stdin.setRawMode(true);
-    // Node leaves output processing on, which would make the program's "cursor down" the start of the next line.
-    // Without stty (Windows) there is none. What was before comes back with the mode.
+    // Node leaves output processing on. Then the program's "cursor down" would also move to the start of the line.
+    // Without stty (on Windows) there is no such processing. It is restored together with the mode.
     spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   }
 
@@ -40,12 +40,12 @@ export class RawTerminal {
 
 export type Size = { cols: number; rows: number };
 
-/** `undefined`: it is no terminal, or does not know. */
+/** `undefined` if the stream is not a terminal, or if its size is not known. */
 export function sizeOf({ columns: cols, rows }: NodeJS.WriteStream): Size | undefined {
   return cols > 0 && rows > 0 ? { cols, rows } : undefined;
 }
 
-/** Calls back with the terminal's size, now and whenever it changes (SIGWINCH); the answer ends it. */
+/** Calls back with the terminal's size, now and whenever it changes (SIGWINCH). Call the returned function to stop. */
 export function watchSize(stdout: NodeJS.WriteStream, changed: (size: Size) => void): () => void {
   const tell = () => {
     const size = sizeOf(stdout);

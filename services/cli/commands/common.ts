@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** On the program and on each command, so that they may stand on either side of its name. */
+/** Added to the program and to each command, so that these options may stand before or after the command's name. */
 export function addCommonOptions(command: Command): Command {
   return command
     .option(

@@ -48,5 +48,5 @@ async function printEnvironment(context: Context): Promise<void> {
   await context.out.line(`export RUNLET_URL=${quoted(url)}${key}`);
 }
 
-/** For a POSIX shell: within single quotes nothing means anything but the quote itself. */
+/** Quotes for a POSIX shell: within single quotes only the quote itself has a meaning. */
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

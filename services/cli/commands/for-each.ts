@@ -4,8 +4,8 @@ import { ApiError, type ShownProblem } from '../errors.ts';
 type Outcome = { id: string; problem: ShownProblem | null };
 
 /**
- * Does one thing to several: each that succeeds is printed by its id (as `docker rm` does), each that the server
- * refuses is told, and the others are done all the same. Exit code 1 if any was refused.
+ * Does the same to several things. Prints the id of each that succeeds (as `docker rm` does) and an error for each that
+ * the server refuses. A refusal does not stop the others. The exit code is 1 if any was refused.
  */
 export async function forEach(
   context: Context,
@@ -19,7 +19,7 @@ export async function forEach(
       outcomes.push({ id, problem: null });
       if (!context.json) await context.out.line(id);
     } catch (error) {
-      // Without a server the rest would fail alike.
+      // If the server cannot be reached, the others would fail in the same way.
       if (!(error instanceof ApiError)) throw error;
       outcomes.push({ id, problem: error.problem });
       await context.printProblem({ ...error.problem, title: `${id}: ${error.problem.title}` });

@@ -27,5 +27,5 @@ export function add(program: Command, streams: Streams): void {
   });
 }
 
-/** As `docker images` has it; enough to name an image by. */
+/** The short form that `docker images` shows. It is long enough to name an image by. */
 const shortOf = (digest: string) => digest.replace(/^sha256:/, '').slice(0, 12);

@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import type { Streams } from '../context.ts';
 
 export type CommandModule = {
-  /** Adds the command; its action hands its exit code to `finish`. */
+  /** Adds the command to the program. The command's action passes its exit code to `finish`. */
   add: (program: Command, streams: Streams, finish: (exitCode: number) => void) => void;
 };
 
-/** Every command, in the order of the help, loaded when it is needed. */
+/** Every command, in the order of the help. Each is loaded only when it is needed. */
 export const commands = {
   run: () => import('./run.ts'),
   ps: () => import('./ps.ts'),
@@ -38,7 +38,7 @@ export const commands = {
   version: () => import('./version.ts'),
 } satisfies Record<string, () => Promise<CommandModule>>;
 
-/** The command that the arguments name; `undefined` for help, a typo, or nothing. */
+/** The command that the arguments name. `undefined` for help, for a typo and for no arguments. */
 export function namedCommand(argv: readonly string[]): keyof typeof commands | undefined {
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? '';

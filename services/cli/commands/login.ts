@@ -43,7 +43,7 @@ export function add(program: Command, streams: Streams): void {
   });
 }
 
-/** Throws where the server does not take the key. */
+/** Throws if the server does not accept the key. */
 async function roleOf(api: ApiClient): Promise<'admin' | 'member'> {
   await api.json({ path: '/v1/runs?limit=1' });
   try {
@@ -55,7 +55,7 @@ async function roleOf(api: ApiClient): Promise<'admin' | 'member'> {
   }
 }
 
-/** As the server's own document says it. */
+/** The version from the server's own API document. */
 async function versionOf(api: ApiClient): Promise<string | undefined> {
   try {
     const { info } = await api.json<{ info?: { version?: string } }>({ path: '/openapi.json' });

@@ -27,11 +27,11 @@ export function add(program: Command, streams: Streams): void {
     });
     if (context.json) return context.printJson(signed);
     await context.out.line(printable(signed.url));
-    // Whatever answered: only a page is opened, and no program of another scheme.
+    // Whatever the server answered, we open only web pages, never a program of another URL scheme.
     if (options.print === true || !process.stdout.isTTY || !/^https?:\/\//i.test(signed.url)) return;
     const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
     const { RUNLET_API_KEY: _, ...withoutKey } = process.env;
-    // Without a browser the printed URL is what there is.
+    // If there is no browser, the user still has the printed URL.
     spawn(opener, [signed.url], { stdio: 'ignore', detached: true, env: withoutKey })
       .on('error', () => {})
       .unref();

@@ -1,6 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 
-/** Makes a parser an option's: what it throws becomes commander's "argument is invalid", with our reason. */
+/**
+ * Makes an option's parser from a plain parser. Errors that it throws become commander's "argument is invalid" with our
+ * reason.
+ */
 export function as<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

@@ -29,7 +29,7 @@ function addLogin(registry: Command, streams: Streams): void {
     );
   addCommonOptions(login).action(async (host: string, options: LoginOptions) => {
     const context = openContext(login, streams);
-    // On the command line it would stay in the shell's history and be seen in the list of processes.
+    // A password on the command line would stay in the shell's history and be visible in the process list.
     if (!options.passwordStdin) throw new UsageError('Give the password on stdin, with --password-stdin.');
     const password = await secretFromStdin();
     if (password === '') throw new UsageError('The password on stdin is empty.');

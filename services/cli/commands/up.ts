@@ -68,8 +68,8 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
 const keepOf = (text: string) => (text === 'forever' ? text : parseDuration(text));
 
 /**
- * Options may follow the image, too: the program is mostly the image's own, so nothing else would be meant. From the first
- * other word on, or after "--", all is the program's.
+ * Options may also follow the image: the program mostly comes from the image, so they are almost always meant for us.
+ * From the first other word on, or after "--", everything belongs to the program.
  */
 function takeOptions(command: Command, words: string[]): string[] {
   const { operands, unknown } = command.parseOptions(words);

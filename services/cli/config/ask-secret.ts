@@ -5,12 +5,12 @@ import type { Sink } from '../output/sink.ts';
 
 const enough = 4096;
 
-/** What stands on stdin, without the end of its line. */
+/** Reads the secret from stdin, without the line end. */
 export async function secretFromStdin(): Promise<string> {
   return (await readAll(process.stdin)).replace(/\r?\n$/, '');
 }
 
-/** Asks on the terminal; what is typed is not shown. Throws where there is none. */
+/** Asks on the terminal, without showing what is typed. Throws if there is no terminal. */
 export async function askSecret(question: string, err: Sink): Promise<string> {
   const stdin = process.stdin as ReadStream;
   if (!stdin.isTTY)

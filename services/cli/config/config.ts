@@ -14,7 +14,10 @@ export type Config = {
 
 const defaultUrl = 'http://127.0.0.1:8080';
 
-/** Flags win over the environment, that over the user's file, that over the default; each value on its own. */
+/**
+ * Flags come before the environment, the environment before the user's file, the file before the default. Each value is
+ * decided on its own.
+ */
 export function loadConfig(
   flags: { url?: string; apiKey?: string },
   env: EnvironmentSource = process.env,
@@ -43,11 +46,11 @@ export function checkUrl(text: string, from: Source): string {
     );
   if (url.username !== '' || url.password !== '')
     throw new UsageError('The server’s address must not hold a password: give the key with RUNLET_API_KEY.');
-  // A Runlet may live under a path of a larger site; requests are appended to it.
+  // Runlet may be served under a path of a larger site. The paths of requests are appended to it.
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
-/** Enough of the key to tell two apart, never enough to use it. */
+/** Shows enough of the key to tell two keys apart, but never enough to use it. */
 export function maskKey(key: string): string {
   return key.length < 16 ? '****' : `${key.slice(0, 4)}…${key.slice(-4)}`;
 }

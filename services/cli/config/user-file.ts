@@ -9,7 +9,7 @@ export type UserFile = {
   found: boolean;
   url: string | undefined;
   apiKey: string | undefined;
-  /** Whether others than its owner may read it; the key in it is as good as a password. */
+  /** Whether other users may read the file. The key in it is as good as a password. */
   exposed: boolean;
 };
 
@@ -18,7 +18,7 @@ export function userFilePath(env: EnvironmentSource): string {
   return join(folder, 'config.json');
 }
 
-/** A container's made-up user may have neither HOME nor an entry in passwd, and `homedir` throws. */
+/** A container's user may have neither HOME nor an entry in passwd. Then `homedir` throws. */
 function home(): string {
   try {
     return homedir();
@@ -42,7 +42,7 @@ export function readUserFile(path: string): UserFile {
     );
   }
   const { url, apiKey } = parse(path, text);
-  // Windows has no such bits: there the profile folder's own protection counts.
+  // Windows has no such permission bits. There the profile folder's own protection counts.
   const exposed = apiKey !== undefined && process.platform !== 'win32' && (mode & 0o077) !== 0;
   return { path, found: true, url, apiKey, exposed };
 }

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Changes the user's file and leaves what else it says. It is never there in part, and never readable by others. */
+/**
+ * Changes these values in the user's file and keeps the others. The file is never half written and never readable by
+ * other users.
+ */
 export function writeUserFile(path: string, values: { url: string; apiKey: string }): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = target(path);
@@ -17,7 +20,7 @@ export function writeUserFile(path: string, values: { url: string; apiKey: strin
   }
 }
 
-/** One who keeps it elsewhere, behind a link, finds it there. */
+/** If the file is a link to another place, the file at that place is written. */
 function target(path: string): string {
   try {
     return realpathSync(path);

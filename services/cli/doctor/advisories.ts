@@ -3,23 +3,23 @@ import { compareVersions, hasFix, parseVersion, type Version } from './versions.
 
 export type Component = 'docker' | 'runc';
 
-/** One entry of advisories.json; `fixed` names the first good version of each branch that got the fix. */
+/** One entry of advisories.json. `fixed` names the first fixed version of each branch. */
 type Advisory = {
   component: string;
   ids: string[];
   introduced?: string;
   fixed: string[];
-  /** Whether a program that Runlet runs can reach it; else it matters to other uses of the same engine. */
+  /** Whether a program that Runlet runs can reach it. If not, it matters only for other uses of the same engine. */
   reachable: boolean;
   effect: string;
   remedy: string;
-  /** Where the facts are from, for whoever brings this file up to date. */
+  /** The source of these facts, for whoever updates this file. */
   source: string;
 };
 
 export type Finding = { advisory: Advisory; packaged: boolean };
 
-/** What is publicly known against a version; `undefined` if it cannot be read as one. */
+/** What is publicly known against a version. `undefined` if the version cannot be parsed. */
 export function findingsFor(component: Component, version: string): Finding[] | undefined {
   const parsed = parseVersion(version);
   if (parsed === undefined) return undefined;

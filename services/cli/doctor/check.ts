@@ -1,6 +1,6 @@
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 
-/** One thing looked at; what is not ok says what to do. */
+/** The result of one check. If it is not ok, `remedy` says what to do. */
 export type Check = { name: string; status: CheckStatus; detail: string; remedy: string | null };
 
 export function ok(name: string, detail: string): Check {
@@ -15,7 +15,7 @@ export function failed(name: string, detail: string, remedy: string): Check {
   return { name, status: 'failed', detail, remedy };
 }
 
-/** Not looked at, because something before it failed. */
+/** A check that was not made because an earlier one failed. */
 export function skipped(name: string, detail: string): Check {
   return { name, status: 'skipped', detail, remedy: null };
 }

@@ -7,7 +7,7 @@ import { checkConfig } from './config-checks.ts';
 import { checkKey, checkReachable, checkReady } from './server-checks.ts';
 import { checkWorkers } from './worker-checks.ts';
 
-/** All checks, in the order in which one depends on another. */
+/** All checks. A check comes after those that it depends on. */
 export async function examine({ api, config }: Context): Promise<Check[]> {
   const checks = checkConfig(config);
   const { checks: server, reachable } = await checkReachable(api);
@@ -35,7 +35,7 @@ export async function examine({ api, config }: Context): Promise<Check[]> {
   return checks;
 }
 
-/** A check that cannot be made has failed; the others are made all the same. */
+/** A check that throws counts as failed. The other checks are still made. */
 async function guarded(name: string, look: () => Promise<Check[]>): Promise<Check[]> {
   try {
     return await look();

@@ -4,12 +4,12 @@ import { sandboxesWithEgress } from '../../../shared/egress-share.ts';
 import { hasSentDataSettingEach } from '../../../shared/sent-data.ts';
 import { type Check, ok, skipped, warning } from './check.ts';
 
-/** Fewer runs and services with egress at a time soon wait for one another. */
+/** If fewer runs and services with egress fit at a time, they soon have to wait for one another. */
 const fewWithEgress = 16;
-/** Processes that sixteen runs have which were given the most that may be asked for by default (RUNLET_MAX_PIDS). */
+/** The number of processes in sixteen runs, if each has the most that may be asked for by default (RUNLET_MAX_PIDS). */
 const fewPids = 16 * 4096;
 
-/** What a worker's machine leaves open to what runs on it, a line each. */
+/** Checks what a worker's machine does not protect from the programs that run on it. One line for each finding. */
 export function checkHost(name: string, { host, engine, egress }: Worker): Check[] {
   const cgroups = checkCgroups(`${name}: cgroups`, engine.cgroupVersion, host !== null);
   if (host === null)
@@ -104,7 +104,7 @@ function checkUserNamespaces(name: string, who: HostFacts['userNamespaces']): Ch
   );
 }
 
-/** `networkSysctls` of the worker does it for each sandbox, where the kernel can. */
+/** Where the kernel can, the worker sets this for each sandbox (its `networkSysctls`). */
 function checkSentData(name: string, kernel: string, returned: boolean | null): Check {
   if (hasSentDataSettingEach(kernel)) return ok(name, 'Each sandbox has a setting of its own');
   if (returned !== true) return ok(name, 'No program is sent back what it has sent');

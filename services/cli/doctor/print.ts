@@ -3,7 +3,7 @@ import type { Colors } from '../output/colors.ts';
 import { printable } from '../output/harmless.ts';
 import type { Check, CheckStatus } from './check.ts';
 
-/** The worst of all. */
+/** The worst status of all checks. */
 export function summarise(checks: readonly Check[]): 'ok' | 'warning' | 'failed' {
   if (checks.some(({ status }) => status === 'failed')) return 'failed';
   return checks.some(({ status }) => status === 'warning') ? 'warning' : 'ok';

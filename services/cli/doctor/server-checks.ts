@@ -6,7 +6,7 @@ import { parseVersion } from './versions.ts';
 type Readiness = { status?: string; redis?: { version?: string } | null; workers?: number };
 
 const patienceMs = 5000;
-// HTTP dates have whole seconds, and the answer takes its time: less than this cannot be told from nothing.
+// HTTP dates have whole seconds, and the answer takes some time. A smaller difference than this cannot be measured.
 const skewLimitMs = 5000;
 
 /** Whether a server answers, and whether its clock and ours agree. */
@@ -33,7 +33,7 @@ export async function checkReachable(api: ApiClient): Promise<{ checks: Check[];
 function checkClock(date: string | null, now: number): Check {
   const at = Date.parse(date ?? '');
   if (Number.isNaN(at)) return skipped('clock', 'The server does not say its time');
-  // The header's time is cut to a second: the middle of that second is the best guess.
+  // The header's time is cut to whole seconds, so the middle of that second is the best guess.
   const skewMs = at + 500 - now;
   if (Math.abs(skewMs) <= skewLimitMs) return ok('clock', 'This machine and the server agree');
   const seconds = Math.round(Math.abs(skewMs) / 1000);
@@ -45,7 +45,7 @@ function checkClock(date: string | null, now: number): Check {
   );
 }
 
-/** Whether the server can take runs now, and what it says of its Redis. */
+/** Whether the server can take runs now, and what it reports about its Redis. */
 export async function checkReady(api: ApiClient): Promise<Check[]> {
   const response = await api.send({ path: '/readyz', signal: AbortSignal.timeout(patienceMs) });
   if (!response.ok) {

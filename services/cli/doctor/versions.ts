@@ -1,11 +1,11 @@
-/** A component's version in its parts. `24.0.7`, `v1.4.0-rc.3`, `20.10.24+dfsg1`, `1.1.5+ds1-1+deb12u1`. */
+/** The parts of a component's version. Examples: `24.0.7`, `v1.4.0-rc.3`, `20.10.24+dfsg1`, `1.1.5+ds1-1+deb12u1`. */
 export type Version = {
   major: number;
   minor: number;
   patch: number;
-  /** The number of a release candidate; infinite for the release itself, which comes after all of them. */
+  /** The number of the release candidate. Infinite for the release itself, which comes after all candidates. */
   candidate: number;
-  /** Whether something behind the number says that a distribution packaged it, perhaps with fixes of its own. */
+  /** Whether a suffix shows that a distribution packaged it, perhaps with its own fixes. */
   packaged: boolean;
 };
 
@@ -33,7 +33,10 @@ export function compareVersions(a: Version, b: Version): number {
   return a.candidate === b.candidate ? 0 : a.candidate - b.candidate;
 }
 
-/** Whether a fix that was released on several branches is in this version: on its branch, or after all of them. */
+/**
+ * Whether this version has a fix that was released on several branches. It has if its own branch got the fix before, or
+ * if it is newer than all of them.
+ */
 export function hasFix(version: Version, fixed: readonly Version[]): boolean {
   const later = fixed.filter((fix) => compareVersions(version, fix) >= 0);
   return (

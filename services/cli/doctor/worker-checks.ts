@@ -55,12 +55,13 @@ function checkEngine(name: string, { status, engine, lastSeenAt, id }: Worker, n
   }
 }
 
-/** A worker of an earlier version says nothing of it, and has one user for all. */
+/** An older worker does not report this. It has one user for all sandboxes. */
 function checkRunUser(
   name: string,
   { runUser, engine }: { runUser?: Worker['runUser']; engine: Worker['engine'] },
 ): Check {
-  // Seen on Linux 6.18: in flight, pipes and locked memory are apart there, all else is charged to whoever made the namespace, too.
+  // Seen on Linux 6.18 in a user namespace: descriptors in flight, pipes and locked memory are counted for each user.
+  // Everything else is charged to the creator of the namespace as well.
   if (runUser === null && engine.userNamespace)
     return warning(
       name,
@@ -91,7 +92,7 @@ function checkDisk(name: string, disk: Worker['disk']): Check {
 const quotaRemedy =
   'with Docker’s data-root on XFS that is mounted with pquota, and its storage driver overlay2, a write past a limit fails instead';
 
-/** An older worker says nothing of it. */
+/** An older worker does not report this. */
 function checkDiskLimits(
   name: string,
   { disksSeen, diskQuotas = { roots: false, volumes: false } }: Worker,
@@ -117,7 +118,7 @@ function checkDiskLimits(
   ];
 }
 
-/** The advisories for Docker Engine say nothing of another engine that speaks its API, such as Podman. */
+/** The advisories for Docker Engine do not apply to other engines with the same API, such as Podman. */
 function checkComponent(name: string, { engine }: Worker): Check[] {
   if (engine.version === '') return [];
   if (!/docker|moby/i.test(engine.name))
@@ -138,7 +139,7 @@ function report(name: string, component: Component, label: string, version: stri
 
 function toCheck(name: string, version: string, { advisory, packaged }: Finding): Check {
   const detail = `${version}: ${advisory.ids.join(', ')}. ${advisory.effect}`;
-  // A distribution puts fixes into the old version that it ships; only its own tracker knows which.
+  // A distribution adds fixes to the old version that it ships. Only the distribution's own tracker knows which.
   if (packaged)
     return warning(
       name,

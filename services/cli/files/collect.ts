@@ -6,11 +6,11 @@ import { UsageError } from '../errors.ts';
 /** One of the request's `files`. */
 export type SentFile = { path: string; content: string; encoding?: 'base64'; mode?: string };
 
-/** What one run may carry, as the server has it where its operator says nothing. */
+/** The server's default for the most files that one run may have. */
 const maxFiles = 1000;
 const maxBytes = 8 * 1024 * 1024;
 
-/** Gathers files for a request; says in time, and by name, when they are too many. */
+/** Collects files for a request. Reports early, and with the file's name, when there are too many. */
 export class FileCollection {
   readonly files: SentFile[] = [];
   readonly #note: (text: string) => void;
@@ -20,14 +20,14 @@ export class FileCollection {
     this.#note = note;
   }
 
-  /** `--file LOCAL[:PATH]`: a file, or a folder with all that is in it. */
+  /** `--file LOCAL[:PATH]`: a file, or a folder with everything in it. */
   addOption(text: string): void {
     const { local, path } = splitOption(text);
     if (statOf(local).isDirectory()) this.#addFolder(local, path ?? nameOf(local));
     else this.addFile(local, path ?? nameOf(local));
   }
 
-  /** The program's own files: the first gives the folder that the others are named from. */
+  /** The program's own files. The paths of the others are relative to the folder of the first. */
   addProgram(first: string, others: readonly string[]): void {
     const folder = dirname(first);
     for (const local of [first, ...others]) {
@@ -62,17 +62,17 @@ export class FileCollection {
       const facts = lstatSync(from);
       if (facts.isDirectory()) this.#addFolder(from, to);
       else if (facts.isFile()) this.addFile(from, to);
-      // A link may lead anywhere: what it names is not sent unasked.
+      // A link may lead anywhere. Its target is not sent unless the user names it.
       else this.#note(`${from} is no regular file: it is not sent.`);
     }
   }
 }
 
-/** The part after the last colon is the path in the run, unless all of it is a file here. */
+/** The part after the last colon is the path in the run, unless the whole text is the name of a local file. */
 function splitOption(text: string): { local: string; path: string | undefined } {
   const at = text.lastIndexOf(':');
   if (at <= 0 || exists(text)) return { local: text, path: undefined };
-  // `--file src:.` puts what is in the folder into the work folder itself.
+  // `--file src:.` puts the content of the folder directly into the work folder.
   const path = text
     .slice(at + 1)
     .replace(/^(?:\.\/)+/, '')

@@ -9,8 +9,8 @@ import { printable } from '../output/harmless.ts';
 type Artifact = Run['artifacts'][number];
 
 /**
- * Fetches a run's artifacts into a folder. Their names were chosen by the program that ran: none may lead out of the
- * folder, by `..` or by a link that is there already, and a file stands under its name only when it is whole.
+ * Downloads a run's artifacts into a folder. Their names come from the program that ran, so they are not trusted: none
+ * may lead out of the folder, by `..` or by an existing link. A file gets its final name only when it is complete.
  */
 export async function downloadArtifacts(
   api: ApiClient,
@@ -29,7 +29,7 @@ export async function downloadArtifacts(
   return written;
 }
 
-/** The names of a path that stays below where it is put, on any system; throws for every other. */
+/** Splits a path into names. Throws unless the path stays inside its folder on every operating system. */
 export function safeParts(path: string): string[] {
   const parts = path.split('/');
   const safe = parts.every(
@@ -47,7 +47,7 @@ export function safeParts(path: string): string[] {
 
 const onWindows = process.platform === 'win32';
 
-/** One folder after another, so that a link on the way is seen. */
+/** Makes one folder after another, so that a link on the way is noticed. */
 async function makeFolders(folder: string, names: string[]): Promise<string> {
   let path = folder;
   for (const name of names) {
@@ -84,7 +84,7 @@ async function fetchInto(
     }
     if (hash.digest('hex') !== artifact.sha256)
       throw new Error(`The artifact ${printable(artifact.path)} did not arrive whole: fetch it again.`);
-    // Takes the place of what is there, a link itself and never what it leads to.
+    // Replaces what is there. If that is a link, the link is replaced and not its target.
     await rename(draft, target);
   } catch (error) {
     await rm(draft, { force: true });

@@ -8,18 +8,18 @@ export type ApiRequest = {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   body?: unknown;
-  /** In the place of a JSON body. */
+  /** Sent instead of a JSON body. */
   bytes?: Uint8Array;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 };
 
-// Ordinary answers come at once; a minute leaves room for a busy server and still ends a dead connection.
+// Ordinary answers come at once. A minute is enough for a busy server, and it still ends a dead connection.
 const answerTimeoutMs = 60_000;
 
 /**
- * The one place that speaks HTTP. Answers are typed by the contract's zod schemas but not run through them: zod
- * would cost as much as the rest of the start together, and the server validates what it sends.
+ * The only place that speaks HTTP. Answers have the types of the contract's zod schemas but are not parsed by them:
+ * loading zod would take as long as the rest of the start together, and the server validates what it sends.
  */
 export class ApiClient {
   readonly url: string;
@@ -32,7 +32,7 @@ export class ApiClient {
     this.#note = note;
   }
 
-  /** One exchange, no retry; the answer's body is the caller's. Anything but a 2xx is thrown. */
+  /** One exchange without retries. The caller reads the answer's body. Throws for any status but 2xx. */
   async open(request: ApiRequest): Promise<Response> {
     if (this.#apiKey === undefined) throw noKey();
     const response = await this.send(request);
@@ -40,7 +40,7 @@ export class ApiClient {
     throw await problemFrom(response, this.url);
   }
 
-  /** A JSON answer (`undefined` for 204), retried where that is safe. */
+  /** Returns a JSON answer (`undefined` for 204). Retries where that is safe. */
   async json<T>(request: ApiRequest, retry: RetryOptions = {}): Promise<T> {
     const exchange = async (): Promise<T> => {
       const timeout = AbortSignal.timeout(answerTimeoutMs);
@@ -48,11 +48,11 @@ export class ApiClient {
       const response = await this.open({ ...request, signal });
       return (await readJson(response, this.url)) as T;
     };
-    // A second DELETE after a lost answer would find nothing and call a success a failure.
+    // A DELETE that is repeated after a lost answer would find nothing and report a success as a failure.
     return withRetry(exchange, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
   }
 
-  /** Where a WebSocket is opened, and what goes with its request. */
+  /** The address of a WebSocket, and the headers of its request. */
   webSocket(path: string): { url: string; headers: Record<string, string> } {
     if (this.#apiKey === undefined) throw noKey();
     return {
@@ -61,12 +61,12 @@ export class ApiClient {
     };
   }
 
-  /** The bare exchange, for checks that want to see any status. */
+  /** One exchange that returns any status, for checks that want to see it. */
   async send({ method = 'GET', path, body, bytes, headers = {}, signal }: ApiRequest): Promise<Response> {
     try {
       return await fetch(`${this.url}${path}`, {
         method,
-        // A redirect would carry the key, or turn a POST into a GET: the address is to be right.
+        // A redirect would pass the key on, or turn a POST into a GET. The user must give the right address instead.
         redirect: 'manual',
         headers: {
           accept: 'application/json',

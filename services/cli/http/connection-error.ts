@@ -1,6 +1,6 @@
 import { ConnectionError } from '../errors.ts';
 
-/** Says in the user's words what `fetch` only calls "fetch failed". */
+/** Explains in the user's words what `fetch` only calls "fetch failed". */
 export function connectionError(error: unknown, url: string): ConnectionError {
   return new ConnectionError(explain(error, url), { cause: error });
 }
@@ -27,11 +27,11 @@ function explain(error: unknown, url: string): string {
   }
 }
 
-/** What is at the bottom of an error of `fetch`; `ABORT_ERR` for every kind of time limit. */
+/** The innermost cause of an error of `fetch`. `ABORT_ERR` for every kind of timeout. */
 export function rootCause(error: unknown): { code: string; text: string } {
   let current = error;
   while (current instanceof Error && current.cause !== undefined) current = current.cause;
-  // A host with several addresses fails with one error for each.
+  // For a host with several addresses there is one error for each address.
   if (current instanceof AggregateError) current = current.errors[0] ?? current;
   if (!(current instanceof Error)) return { code: '', text: String(current) };
   const code = (current as NodeJS.ErrnoException).code;

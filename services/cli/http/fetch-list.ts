@@ -2,10 +2,13 @@ import type { ApiClient } from './api-client.ts';
 
 export type Page<T> = { data: T[]; nextCursor: string | null };
 
-// The most that one answer may hold, by the contract.
+// The contract's limit for the entries of one answer.
 const pageSize = 100;
 
-/** Follows `nextCursor` until there are `limit` entries or no more; answers in the shape of the API's own lists. */
+/**
+ * Follows `nextCursor` until there are `limit` entries or no more pages. Returns them in the shape of the API's own
+ * lists.
+ */
 export async function fetchList<T>(
   api: ApiClient,
   path: string,

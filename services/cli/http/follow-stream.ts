@@ -7,23 +7,25 @@ import { isLoss } from './with-retry.ts';
 
 export type StreamOptions = {
   note: (text: string) => void;
-  /** Waits before each new connection since the last event; as many tries as there are waits. */
+  /** The waits before each new connection, counted from the last event. There are as many tries as waits. */
   waitsMs?: readonly number[] | undefined;
   signal?: AbortSignal | undefined;
-  /** What to throw when no wait is left. Without it the last wait is taken again and again. */
+  /** Makes the error to throw when no wait is left. Without it, the last wait is repeated for ever. */
   gaveUp?: () => Error;
-  /** A connection that is open already, to begin with. */
+  /** A connection that is open already. It is used first. */
   first?: Response;
-  /** A connection that held for so long was a good one, although nothing came. */
+  /** A connection that stayed open this long counts as good, even if no event came. */
   steadyMs?: number;
 };
 
-// A minute and a half in all: a gateway's restart or a change of network passes, a gone server is told.
+// A minute and a half in all. A restart of the gateway or a change of network is over by then; a server that is gone is
+// reported.
 const defaultWaitsMs = [100, 250, 500, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000];
 
 /**
- * Every event of a stream, in order, once, for as long as somebody takes them. A lost connection is taken up again
- * after the last position that came (`Last-Event-ID`): what has come is passed on before the loss is seen.
+ * Every event of a stream, in order and only once, for as long as the caller reads. After a lost connection, the next
+ * one continues after the last position that came (`Last-Event-ID`). Events that have arrived are passed on before the
+ * loss is handled.
  */
 export async function* followStream(
   api: ApiClient,
@@ -59,7 +61,7 @@ export async function* followStream(
     if (performance.now() - openedAt >= steadyMs) tries = 0;
     const waitMs = waitsMs[tries] ?? (gaveUp === undefined ? waitsMs.at(-1) : undefined);
     if (waitMs === undefined) throw gaveUp?.();
-    // One lost connection is no news to anybody; a server that stays away is.
+    // One lost connection is not worth a note. A server that stays away is.
     if (tries === 1) {
       note('The connection to the server is lost; trying to take it up again.');
       noted = true;
@@ -80,14 +82,14 @@ export function openStream(
   return api.open({ path, headers, ...(signal && { signal }) });
 }
 
-/** Reading again harms nobody, so every trouble of the server's own is worth another try. */
+/** Reading again has no side effects, so every error on the server's side is worth another try. */
 function mayPass(error: unknown): boolean {
   if (!(error instanceof ApiError)) return isLoss(error);
   const status = error.problem.status ?? 0;
   return status === 429 || status >= 500;
 }
 
-/** The data of an event, which is JSON in every stream of Runlet. */
+/** Parses the data of an event. They are JSON in every stream of Runlet. */
 export function parseData({ event, data }: EventSourceMessage): unknown {
   try {
     return JSON.parse(data);

@@ -1,4 +1,4 @@
-/** The fields that have a value: what was not given is left out of a request, and is the server's to decide. */
+/** Only the fields that have a value. A field that was not given is left out of the request, and the server decides. */
 export function given(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
@@ -8,6 +8,6 @@ export function unlessEmpty<T extends object>(fields: T): T | undefined {
   return Object.keys(fields).length > 0 ? fields : undefined;
 }
 
-/** `--entrypoint ""` takes the image's away, as with Docker. */
+/** `--entrypoint ""` removes the image's entrypoint, as with Docker. */
 export const entrypointOf = (option: string | undefined): string[] | undefined =>
   option === undefined ? undefined : option === '' ? [] : [option];

@@ -1,4 +1,4 @@
-/** The path of one thing in the API: its id or name, and what is asked of it (`/cancel`). */
+/** The path of one thing in the API: its id or name, then the action on it (such as `/cancel`). */
 const pathIn =
   (collection: string) =>
   (id: string, rest = ''): string =>

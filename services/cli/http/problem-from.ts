@@ -1,7 +1,7 @@
 import { ApiError, type ShownProblem } from '../errors.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
-/** The problem in an answer (RFC 9457), or one made of its status where something else than Runlet answered. */
+/** The problem in an answer (RFC 9457). If something other than Runlet answered, a problem is made from the status. */
 export async function problemFrom(response: Response, url: string): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
@@ -27,7 +27,7 @@ function parse(text: string): ShownProblem | undefined {
   };
 }
 
-/** A proxy's error page, a redirect, or a wrong address. */
+/** The answer came from something else: a proxy's error page, a redirect, or a wrong address. */
 function foreign(response: Response, url: string): ShownProblem {
   return {
     type: 'about:blank',

@@ -2,18 +2,18 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ConnectionError } from '../errors.ts';
 import { connectionError } from './connection-error.ts';
 
-/** Heartbeats come each 15 s; three missed ones mean that nobody is there any more. */
+/** Heartbeats come every 15 s. After three missed ones the connection counts as dead. */
 const heartbeatLimitMs = 45_000;
 
 export type ReadOptions = {
   silenceMs?: number;
-  /** Told of each position in the stream, that of an event and that of none, before the event is. */
+  /** Called with each position in the stream, before its event is passed on. A position may come without an event. */
   onId?: (id: string) => void;
 };
 
 /**
- * The events of one server-sent event stream, until it ends. Only the wait for bytes is timed, never the time that the
- * consumer takes: a slow reader of our stdout is not a dead server.
+ * The events of one server-sent event stream, until it ends. The time limit applies only to the wait for bytes, not to
+ * the consumer: if our stdout is read slowly, the server is not dead.
  */
 export async function* readEvents(
   response: Response,
@@ -35,7 +35,7 @@ export async function* readEvents(
   } catch (error) {
     throw error instanceof ConnectionError ? error : connectionError(error, url);
   } finally {
-    // Not awaited: on a dead connection it would wait for ever.
+    // Not awaited: on a dead connection it would never resolve.
     reader.cancel().catch(() => {});
   }
 }

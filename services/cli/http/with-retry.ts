@@ -3,20 +3,20 @@ import { ApiError, ConnectionError, InterruptedError } from '../errors.ts';
 
 export type RetryOptions = {
   note?: (text: string) => void;
-  /** Whether to try again after a lost connection, when the server may have acted already. */
+  /** Whether to try again after a lost connection. The server may have acted on the request already. */
   onLoss?: boolean;
-  /** Waits between the tries after a lost connection; as many tries as there are waits. */
+  /** The waits between the tries after a lost connection. There are as many tries as waits. */
   lossWaitsMs?: readonly number[];
-  /** Ends a wait between two tries; an exchange under way is let be, its outcome matters. */
+  /** Ends the wait between two tries. A request that is under way is not aborted, because its outcome matters. */
   interrupt?: AbortSignal;
 };
 
-// Long enough for a gateway that restarts, short enough for someone who forgot to start one.
+// Long enough for a restart of the gateway. Short enough for a user who forgot to start one.
 const defaultLossWaitsMs = [200, 600, 1200];
 const overloadTries = 5;
 const longestWaitMs = 60_000;
 
-/** Tries again what is worth it: lost connections, and 429/503 for as long as the server asked. */
+/** Repeats a request after a lost connection, and after 429/503 as long as the server asks for it. */
 export async function withRetry<T>(exchange: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { note = () => {}, onLoss = true, lossWaitsMs = defaultLossWaitsMs } = options;
   let losses = 0;
@@ -43,17 +43,17 @@ export async function withRetry<T>(exchange: () => Promise<T>, options: RetryOpt
   }
 }
 
-/** A connection that failed, or a proxy that says the server behind it is gone. */
+/** The connection failed, or a proxy reports that the server behind it is gone. */
 export function isLoss(error: unknown): boolean {
   if (error instanceof ConnectionError) return true;
   return error instanceof ApiError && /^http_50[234]$/.test(error.problem.code);
 }
 
-/** How long the server asks to wait, if it asks for patience at all. */
+/** How long the server asks us to wait. `undefined` if it does not ask. */
 function refusedFor(error: unknown): number | undefined {
   if (!(error instanceof ApiError)) return undefined;
   const { status, code } = error.problem;
-  // Our own first try, whose answer was lost, is still under way.
+  // Our own first try, whose answer was lost, is still being handled.
   if (code === 'idempotency_in_progress') return error.retryAfterMs ?? 500;
   return status === 429 || status === 503 ? error.retryAfterMs : undefined;
 }

@@ -15,7 +15,7 @@ type PullDone = {
 };
 type Progress = (picture: PullEvent & { worker?: string }) => Promise<void>;
 
-// Pulling again is harmless: layers that are there are not fetched twice.
+// It is harmless to pull again: layers that are present are not downloaded twice.
 const lossWaitsMs = [500, 2000, 5000];
 
 /** Exit code 0 when every worker has the image. */
@@ -24,7 +24,7 @@ export async function executePull(context: Context, image: string): Promise<numb
   const workers = new Set<string>();
   const progress: Progress = async (picture) => {
     if (picture.worker !== undefined) workers.add(picture.worker);
-    // One worker needs no name in front of each layer.
+    // With only one worker, its name is not needed in front of each layer.
     await view.show(picture, workers.size > 1 ? picture.worker : undefined);
   };
   let done: PullDone;

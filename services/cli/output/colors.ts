@@ -3,7 +3,7 @@ import type { Sink } from './sink.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
-/** Colours only where a person looks, and never against NO_COLOR (https://no-color.org). */
+/** Colours only on a terminal, and never if NO_COLOR is set (https://no-color.org). */
 export function colorsFor(sink: Sink, env: Readonly<Record<string, string | undefined>>): Colors {
   return picocolors.createColors(sink.isTTY && !env.NO_COLOR && env.TERM !== 'dumb');
 }

@@ -4,7 +4,7 @@ import type { Sink } from './sink.ts';
 
 export type Fact = [name: string, value: string | undefined];
 
-/** One thing and what is known of it, a line each; what is not known has none. */
+/** Prints one line for each known fact. Unknown facts are left out. */
 export async function printFacts(
   { out, colors }: { out: Sink; colors: Colors },
   facts: readonly Fact[],
@@ -13,7 +13,7 @@ export async function printFacts(
     value === undefined ? [] : [[oneLine(name), value]],
   );
   const width = Math.max(...known.map(([name]) => name.length));
-  // A second line of a value stands below it, and not where a name would.
+  // Further lines of a value are indented, so that they stand below the value and not below the name.
   const indent = `\n${' '.repeat(width + 2)}`;
   for (const [name, value] of known)
     await out.line(`${colors.dim(name.padEnd(width))}  ${printable(value).replace(/\n/g, indent)}`);

@@ -19,14 +19,14 @@ const steps: readonly [limitMs: number, unitMs: number, unit: string][] = [
   [Number.POSITIVE_INFINITY, 86_400_000, 'd'],
 ];
 
-/** How long ago a time was, in one unit: `12s`, `5m`, `3h`, `8d`. */
+/** The age of a time in one unit: `12s`, `5m`, `3h`, `8d`. */
 export function formatAge(time: string, now: number): string {
   const age = Math.max(0, now - Date.parse(time));
   const [, unitMs, unit] = steps.find(([limit]) => age < limit) ?? [0, 1, '?'];
   return unit === '?' ? '-' : `${Math.floor(age / unitMs)}${unit}`;
 }
 
-/** As parseDuration takes it: `1m30s`, `2h`. */
+/** In the format that parseDuration reads: `1m30s`, `2h`. */
 export function formatDuration(ms: number): string {
   let left = ms;
   let text = '';

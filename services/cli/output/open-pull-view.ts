@@ -3,7 +3,10 @@ import type { Sink } from './sink.ts';
 
 const silent: PullView = { show: async () => {}, stop: async () => {} };
 
-/** Bars for a person, a few plain lines for a log, nothing with `--quiet`; loaded when there is something to show. */
+/**
+ * Bars on a terminal, a few plain lines in a log, nothing with `--quiet`. The code is loaded only when there is
+ * something to show.
+ */
 export function openPullView(sink: Sink, { quiet, json }: { quiet: boolean; json: boolean }): PullView {
   if (quiet || (json && !sink.isTTY)) return silent;
   let view: PullView | undefined;

@@ -12,7 +12,7 @@ export async function printProblem(problem: ShownProblem, sink: Sink, colors: Co
   await sink.line(lines.join('\n'));
 }
 
-/** The server's detail is its first error already, as a rule. */
+/** Mostly the server's detail already contains the first error. Then that error is left out. */
 function unsaid({ detail, errors = [] }: ShownProblem) {
   const [first] = errors;
   return first !== undefined && detail.includes(first.message) ? errors.slice(1) : errors;

@@ -10,7 +10,7 @@ type Line = { key: string; name: string; status: PullLayer['status']; current: n
 
 const barWidth = 24;
 
-/** One bar a layer; one for the whole image when there are more layers than the terminal has lines. */
+/** One bar for each layer. If there are more layers than the terminal has lines, one bar for the whole image. */
 export class PullBars implements PullView {
   readonly #sink: Sink;
   readonly #bars = new Map<string, cliProgress.SingleBar>();
@@ -41,18 +41,19 @@ export class PullBars implements PullView {
     return new cliProgress.MultiBar({
       stream: this.#sink.stream,
       format: formatBar,
-      // The cursor stays and signals stay ours: leaving at once on a second Ctrl-C then leaves a sane terminal.
+      // The cursor stays visible and we handle signals ourselves. So the terminal is fine even if a second Ctrl-C ends
+      // us at once.
       hideCursor: null,
       gracefulExit: false,
       emptyOnZero: true,
-      // Cut to the terminal's width instead of switching its wrapping off.
+      // Lines are cut to the terminal's width, so the terminal's wrapping need not be switched off.
       linewrap: true,
     });
   }
 
   #draw(multi: cliProgress.MultiBar, line: Line): void {
     const facts: BarFacts = { name: line.name, status: line.status };
-    // An unknown total shows as an empty bar until it is done.
+    // If the total is unknown, the bar stays empty until the layer is done.
     const total = Math.max(line.total, 1);
     const current = line.status === 'done' ? total : Math.min(line.current, total);
     const bar = this.#bars.get(line.key);

@@ -4,7 +4,7 @@ import { printable } from './harmless.ts';
 import type { PullView } from './pull-view.ts';
 import type { Sink } from './sink.ts';
 
-/** For logs: one line at the start, one at each quarter, one at the end; of each worker. */
+/** For logs: for each worker one line at the start, one at each quarter and one at the end. */
 export class PullLines implements PullView {
   readonly #sink: Sink;
   readonly #quarters = new Map<string, number>();

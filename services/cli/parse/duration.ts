@@ -8,8 +8,8 @@ export const durationUnits: Record<string, number> = {
 };
 
 /**
- * `500ms`, `10s`, `1m30s`, `1.5h` in milliseconds. A bare number is refused: people who come from `docker stop -t`
- * would mean seconds, readers of the API milliseconds, and a thousandfold mistake should not pass in silence.
+ * Parses `500ms`, `10s`, `1m30s`, `1.5h` to milliseconds. A number without a unit is refused: users of `docker stop -t`
+ * would mean seconds, readers of the API milliseconds. A mistake by a factor of a thousand should not go unnoticed.
  */
 export function parseDuration(text: string): number {
   if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(text))
@@ -17,7 +17,7 @@ export function parseDuration(text: string): number {
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
     total += Number(amount) * (durationUnits[unit ?? ''] ?? Number.NaN);
-  // 1.1s is 1100.0000000000002 in floating point; anything finer than a microsecond off is the user's.
+  // 1.1s is 1100.0000000000002 in floating point. A difference of more than a microsecond was typed by the user.
   const whole = Math.round(total);
   if (Math.abs(total - whole) > 1e-3 || !Number.isSafeInteger(whole))
     throw new Error('Give a time that is a whole number of milliseconds.');

@@ -1,10 +1,10 @@
-/** A whole number from 0 on. Its upper bound is the operator's, so the server says it. */
+/** A whole number from 0 on. The operator sets the upper bound, so the server checks it. */
 export function parseWhole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new Error('Give a whole number.');
   return Number(text);
 }
 
-/** Like `parseWhole`, for what makes no sense as nothing at all. */
+/** Like `parseWhole`, for values that make no sense as 0. */
 export function parseCount(text: string): number {
   const count = parseWhole(text);
   if (count === 0) throw new Error('Give a whole number from 1 on.');

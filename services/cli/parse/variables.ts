@@ -3,8 +3,8 @@ import { UsageError } from '../errors.ts';
 import { collectEnvironment, parseEnvFile } from './env.ts';
 
 /**
- * The variables that `--env-file` and `-e` name, for a run, a service or a program in one. A variable that is to be handed on
- * (`-e NAME`) and is not set here is left out, and a note says so.
+ * The variables from `--env-file` and `-e`, for a run, a service or a program in a service. If a variable is to be
+ * passed on (`-e NAME`) but is not set here, it is left out with a note.
  */
 export function readVariables(
   receiver: 'run' | 'service' | 'program',

@@ -1,6 +1,6 @@
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 
-/** One line for an end that the program's own output does not explain. */
+/** One line about an end that the program's own output does not explain. */
 export function endNote(end: ExitEvent): string | undefined {
   switch (end.status) {
     case 'timed_out':
@@ -18,7 +18,7 @@ export function endNote(end: ExitEvent): string | undefined {
   }
 }
 
-/** An older server does not say which of the two it was. */
+/** An older server does not say which of the two time limits it was. */
 function timeNote(code: string | undefined): string {
   switch (code) {
     case 'wall_limit':
@@ -30,15 +30,15 @@ function timeNote(code: string | undefined): string {
   }
 }
 
-/** An older server calls both by one code. */
+/** An older server uses one code for both. */
 function memoryNote(code: string | undefined): string {
   return code === 'kernel_memory_limit'
     ? 'The run had the kernel hold too much for it, which no option sets, and was stopped; let it read what its sockets get, and close or release connections, locks and terminals.'
     : 'The run needed more memory than its limit and was killed; --memory sets it.';
 }
 
-/** Problems that `endNote` says in a line, by the name of the option. */
+/** Problems that `endNote` already tells in its line. */
 const noted = new Set(['wall_limit', 'cpu_limit', 'output_limit', 'memory_limit', 'kernel_memory_limit']);
 
-/** What went wrong beside that, if anything. */
+/** Any other problem that the event reports. */
 export const problemOf = ({ error }: ExitEvent) => (error !== null && !noted.has(error.code) ? error : null);

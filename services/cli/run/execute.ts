@@ -21,10 +21,10 @@ import { stepNote } from './step-note.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { tellMadeSecret, webhookOf } from './webhook.ts';
 
-// What a program ended by SIGPIPE gives, so that `set -o pipefail` sees no difference.
+// The exit code of a program that SIGPIPE ended, so that `set -o pipefail` sees no difference.
 const exitPipe = 141;
 
-/** `runlet run`, from the options to the exit code. */
+/** `runlet run`, from its options to its exit code. */
 export async function executeRun(
   context: Context,
   words: readonly string[],
@@ -40,7 +40,7 @@ export async function executeRun(
   );
   return interruptible(context.note, async (interrupts) => {
     const run = await submit(context, request, interrupts.signal);
-    // With both, the answer itself is printed, and the secret in it.
+    // With --detach and --json the whole answer is printed, with the secret in it.
     if (webhook !== undefined && !(options.detach && context.json))
       await tellMadeSecret(context, run, webhook);
     if (options.detach) return printDetached(context, run);
@@ -57,7 +57,7 @@ function checkOptions({ interactive, tty, detach, outputDir, artifact, stdin }: 
     throw new UsageError('--output-dir waits for the end: later, `runlet artifacts` fetches them.');
 }
 
-/** Reads stdin where it is the run's, or the program itself. */
+/** Reads stdin if it is the run's input or the program itself. */
 async function withStdin<T>(
   context: Context,
   target: Target,
@@ -76,12 +76,12 @@ async function withStdin<T>(
   }
   const piped = options.stdin !== false && !options.interactive && inputs.length === 0 && stdinIsPiped();
   const stdin = piped ? await readStdin(process.stdin, context.note, options.stdin === true) : undefined;
-  // One that is left open must not keep the process.
+  // A stdin that stays open must not keep the process alive.
   if (piped) process.stdin.destroy();
   return build(target, stdin);
 }
 
-/** One key for all tries: a run that was accepted while its answer got lost is not started again. */
+/** All tries use the same idempotency key. So a run whose answer was lost is not started a second time. */
 async function submit(context: Context, body: unknown, interrupt: AbortSignal): Promise<Run> {
   const headers = { 'idempotency-key': randomUUID() };
   const run = await context.api.json<Run | undefined>(
@@ -100,7 +100,7 @@ async function printDetached(context: Context, run: Run): Promise<number> {
   return 0;
 }
 
-/** Shows a run to its end, and cancels it at the first Ctrl-C. Answers the exit code. */
+/** Shows a run to its end, and cancels it at the first Ctrl-C. Returns the exit code. */
 export async function attendRun(
   context: Context,
   run: Run,
@@ -127,7 +127,7 @@ export async function attendRun(
 
 async function watch(context: Context, runId: string, onClosed: () => void): Promise<ExitEvent | undefined> {
   const { api, note } = context;
-  // With --json the output is in the run that is printed at the end.
+  // With --json the output is part of the run, which is printed at the end.
   const output = context.json ? {} : { out: context.out, err: context.err };
   const pull = openPullView(context.err, context);
   return showRun(followRun(api, runId, { note }), { ...output, pull, note, onClosed });
@@ -156,7 +156,7 @@ async function finish(context: Context, runId: string, end: ExitEvent, options: 
   return exitCodeOf(end);
 }
 
-/** What the events do not say: the record, what became of each input, the files that were kept. */
+/** Prints what the events do not contain: the record, the result of each input, the artifacts. */
 async function printResults(context: Context, runId: string, options: RunOptions): Promise<void> {
   const inputs = options.input !== undefined;
   if (!context.json && !inputs && options.artifact === undefined) return;
@@ -176,7 +176,7 @@ async function cancelRun(context: Context, runId: string): Promise<void> {
   try {
     await context.api.json({ method: 'POST', path: runPath(runId, '/cancel') });
   } catch (error) {
-    // It ended by itself in the meantime: its end comes over the events.
+    // The run ended by itself in the meantime. Its end comes with the events.
     if (error instanceof ApiError && [404, 409].includes(error.problem.status ?? 0)) return;
     context.note(
       `The run could not be cancelled: ${(error as Error).message} Try \`runlet cancel ${runId}\`.`,

@@ -3,10 +3,10 @@ import type { RunStatus } from '../../../shared/run-states.ts';
 
 export type RunEnd = { status: RunStatus; exitCode: number | null; signal: string | null };
 
-/** The system could not run it: what `docker run` uses for its own failures too. */
+/** The run could not be executed. `docker run` uses the same code for its own failures. */
 export const exitOwnFailure = 125;
 
-/** What the shell is told: the program's own code, or one that names how it was ended (as coreutils' timeout does). */
+/** The exit code for the shell: the program's own, or one that says how it was ended (as coreutils' timeout does). */
 export function exitCodeOf({ status, exitCode, signal }: RunEnd): number {
   switch (status) {
     case 'succeeded':
@@ -33,7 +33,7 @@ export function exitCodeOf({ status, exitCode, signal }: RunEnd): number {
   }
 }
 
-/** A newer server may know more ways to end than this CLI. */
+/** A newer server may have more statuses than this CLI knows. */
 function unknownStatus(status: never): number {
   throw new Error(`The run ended as "${status}", which this version of the CLI does not know: update it.`);
 }

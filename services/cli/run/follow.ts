@@ -23,14 +23,14 @@ export type RunEvent = {
 
 export type FollowOptions = {
   note: (text: string) => void;
-  /** Waits before each new connection since the last event; as many tries as there are waits. */
+  /** The waits before each new connection, counted from the last event. There are as many tries as waits. */
   waitsMs?: readonly number[];
   signal?: AbortSignal;
 };
 
 const knownTypes: ReadonlySet<string> = new Set<RunEventType>(['status', 'pull', 'stdout', 'stderr', 'exit']);
 
-/** Every event of a run, in order, once, up to its `exit`, whatever becomes of connections. */
+/** Every event of a run, in order and only once, up to its `exit`, even if connections are lost. */
 export async function* followRun(
   api: ApiClient,
   runId: string,
@@ -39,7 +39,7 @@ export async function* followRun(
   const path = runPath(runId, '/events');
   const options = { note, waitsMs, signal, gaveUp: () => gaveUp(api.url, runId) };
   for await (const message of followStream(api, path, options)) {
-    // What a newer server sends besides is not for this version.
+    // Event types of a newer server are ignored.
     if (message.event === undefined || !knownTypes.has(message.event)) continue;
     const event = { type: message.event, data: parseData(message), id: message.id } as RunEvent;
     yield event;

@@ -3,8 +3,9 @@ import { InterruptedError } from '../errors.ts';
 const asking = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Ctrl-C, in two steps: the first asks (`signal` aborts; the run is cancelled and its end awaited), the second leaves.
- * SIGTERM and a closed terminal ask as well: whoever stops the CLI does not want its run to go on unseen.
+ * Ctrl-C works in two steps. The first asks the run to end (`signal` aborts, the run is cancelled and its end awaited).
+ * The second leaves at once. SIGTERM and a closed terminal ask as well: whoever stops the CLI does not want the run to
+ * continue unseen.
  */
 export class Interrupts {
   readonly #asked = new AbortController();
@@ -22,7 +23,7 @@ export class Interrupts {
     return this.#asked.signal;
   }
 
-  /** Calls back at the first interrupt, also when that has come already. */
+  /** Calls back at the first interrupt, even if that has happened already. */
   onFirst(callback: () => void): void {
     if (this.signal.aborted) callback();
     else this.signal.addEventListener('abort', callback, { once: true });
@@ -33,10 +34,12 @@ export class Interrupts {
   }
 }
 
-/** What the shell is told of Ctrl-C: 128 and the number of SIGINT. */
+/** The exit code for Ctrl-C: 128 and the number of SIGINT. */
 const exitInterrupted = 130;
 
-/** Acts while Ctrl-C is ours. One that came before the server had the request is noted, and ends with 130. */
+/**
+ * Runs `act` while we handle Ctrl-C. An interrupt before the server had the request is noted, and the exit code is 130.
+ */
 export async function interruptible(
   note: (text: string) => void,
   act: (interrupts: Interrupts) => Promise<number>,

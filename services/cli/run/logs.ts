@@ -9,12 +9,12 @@ import { followRun, type RunEvent } from './follow.ts';
 import { observe } from './observe.ts';
 import { showRun } from './show-run.ts';
 
-// A running program's stream does not say where its past ends: half a second without anything is taken for it.
+// A running program's stream does not say where the past output ends. Half a second without an event counts as the end.
 const quietMs = 500;
 // The first event may have to wait for a connection.
 const firstMs = 5000;
 
-/** The output so far, or with `follow` to the end. */
+/** Shows the output so far, or with `follow` all of it to the end. */
 export async function showLogs(context: Context, runId: string, follow: boolean): Promise<void> {
   const { api, note } = context;
   const path = runPath(runId);
@@ -37,20 +37,24 @@ export async function showLogs(context: Context, runId: string, follow: boolean)
     pull: follow ? openPullView(err, context) : quietPull,
     onClosed: () => past.abort(),
   });
-  // Events are kept for less time than the run's record: what is left is in the record, no longer in order.
+  // Events are kept for less time than the run's record. Without them the output comes from the record, where the order
+  // of stdout and stderr is lost.
   if (!shown && end !== undefined && isTerminal(run.status)) {
     await out.write(Buffer.from(run.stdout, run.outputEncoding));
     await err.write(Buffer.from(run.stderr, run.outputEncoding));
   }
 }
 
-/** One event a line, as they come. */
+/** One line for each event, as they come. */
 async function printJsonLines({ out }: Context, events: AsyncIterable<RunEvent>): Promise<void> {
   for await (const { type, data } of events)
     if (type === 'stdout' || type === 'stderr') await out.line(jsonText({ type, ...data }));
 }
 
-/** Stops at the first pause; and at what happened after we asked, or a talkative program would have no past. */
+/**
+ * Stops at the first pause, and at the first event that happened after we asked. Otherwise a program that writes all
+ * the time would never let us stop.
+ */
 async function* pastOf(
   events: AsyncGenerator<RunEvent>,
   past: AbortController,
@@ -74,13 +78,16 @@ async function* pastOf(
   }
 }
 
-/** By the server's clock, which the events' times come from; its header has whole seconds only. */
+/** The time by the server's clock, which the events' times also come from. The header has only whole seconds. */
 function serverTime(answer: Response): number {
   const at = Date.parse(answer.headers.get('date') ?? '');
   return Number.isNaN(at) ? Number.POSITIVE_INFINITY : at + 1000;
 }
 
-/** Ids are those of a Redis stream, `<ms>-<n>`; any other kind is never too new. */
+/**
+ * The time in an event's id, which is the id of a Redis stream, `<ms>-<n>`. An id of another kind never counts as too
+ * new.
+ */
 function eventTime(id: string | undefined): number {
   const ms = /^(\d+)-\d+$/.exec(id ?? '')?.[1];
   return ms === undefined ? 0 : Number(ms);

@@ -43,7 +43,7 @@ type TerminalOptions = {
   detach?: boolean | undefined;
 };
 
-/** Whether `-t` can be done: it takes `-i`, and a terminal on our side unless the run is left to itself. */
+/** Checks that `-t` is possible. It needs `-i`, and a terminal on our side unless the run is detached. */
 export function checkTerminal({ interactive, tty, detach }: TerminalOptions): void {
   if (tty && !interactive) throw new UsageError('-t needs -i: a terminal wants somebody who types.');
   if (tty && !detach && !process.stdin.isTTY)

@@ -5,7 +5,7 @@ import type { Stdin } from './stdin.ts';
 import type { Target } from './target.ts';
 import type { RunWebhook } from './webhook.ts';
 
-/** The body of `POST /v1/runs`. Only what was given is sent: every default is the server's. */
+/** The body of `POST /v1/runs`. Only given values are sent: every default is decided by the server. */
 export function buildRequest(
   target: Exclude<Target, { kind: 'stdin' }>,
   options: RunOptions,

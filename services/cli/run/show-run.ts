@@ -4,16 +4,16 @@ import type { Sink } from '../output/sink.ts';
 import { outputBytes, type RunEvent } from './follow.ts';
 
 export type Screen = {
-  /** Where the program's output goes; nowhere if left out. */
+  /** Where the program's output goes. Without it the output is dropped. */
   out?: Sink;
   err?: Sink;
   pull: PullView;
   note: (text: string) => void;
-  /** Called once when a reader of the output has left. */
+  /** Called once, when a reader of the output has left. */
   onClosed?: () => void;
 };
 
-/** Shows a run's events as they come; returns its end, or `undefined` if the events stopped before it. */
+/** Shows a run's events as they come. Returns the end event, or `undefined` if the events stopped before it. */
 export async function showRun(
   events: AsyncIterable<RunEvent>,
   screen: Screen,
@@ -39,10 +39,10 @@ export async function showRun(
         case 'stderr':
           if (event.data.step !== step) {
             step = event.data.step;
-            // Of several inputs, whose output this is; in a pipe it comes as it is.
+            // If there are several inputs, the note says whose output follows. In a pipe the output stays unchanged.
             if (step?.startsWith('run[')) screen.note(`${step}:`);
           }
-          // A compiler's words are never the program's output.
+          // The compiler's output is never shown as the program's output.
           await (event.type === 'stdout' && step !== 'compile' ? screen.out : screen.err)?.write(
             outputBytes(event.data),
           );

@@ -6,12 +6,12 @@ export type Stdin = { stdin: string; stdinEncoding: 'utf8' | 'base64' };
 
 const capBytes = 8 * 1024 * 1024;
 /**
- * A pipe that nobody writes to and nobody closes (cron, CI, a program that started us) says nothing of itself: after so
- * long without a first byte the run goes on without stdin, and says so. --stdin waits.
+ * A pipe that nobody writes to and nobody closes (cron, CI, a program that started us) looks like one whose data are
+ * still to come. If no byte comes within this time, the run goes on without stdin and says so. With --stdin it waits.
  */
 const patienceMs = 3000;
 
-/** Whether something was piped or redirected to us; a terminal, `/dev/null` and a closed stdin are not that. */
+/** Whether something was piped or redirected to us. A terminal, `/dev/null` and a closed stdin do not count. */
 export function stdinIsPiped(): boolean {
   try {
     const facts = fstatSync(0);
@@ -22,8 +22,8 @@ export function stdinIsPiped(): boolean {
 }
 
 /**
- * All of stdin. It goes with the request, so it has a cap, and the run starts when it has ended. `undefined` when it is
- * empty, or when nothing came for a while and nobody asked to `wait`.
+ * Reads all of stdin. It is sent with the request, so its size is limited, and the run starts only after it has ended.
+ * Returns `undefined` when it is empty, or when nothing came for a while and `wait` is not set.
  */
 export async function readStdin(
   source: AsyncIterable<Uint8Array>,
@@ -57,7 +57,7 @@ async function firstChunk<T>(first: Promise<T>, wait: boolean): Promise<T | unde
   return Promise.race([first, silence]).finally(() => clearTimeout(timer));
 }
 
-/** Text travels as it is; what is not UTF-8 as base64, so that every byte arrives. */
+/** UTF-8 text is sent as it is. Anything else is sent as base64, so that every byte arrives. */
 export function encodeStdin(data: Buffer): Stdin {
   if (isUtf8(data)) return { stdin: data.toString('utf8'), stdinEncoding: 'utf8' };
   return { stdin: data.toString('base64'), stdinEncoding: 'base64' };

@@ -4,7 +4,7 @@ import { FileCollection, type SentFile } from '../files/collect.ts';
 import { withoutDashes } from '../parse/words.ts';
 import type { RunOptions } from './options.ts';
 
-/** What `runlet run` is to run: an image as it is, or a program of ours in a language. */
+/** What `runlet run` is to run: an image as it is, or a program of the user's in a language. */
 export type Target =
   | { kind: 'image'; image: string; command: string[]; files: SentFile[] }
   | { kind: 'code'; language: string; code: string; args: string[] }
@@ -12,7 +12,7 @@ export type Target =
   /** The program comes on stdin. */
   | { kind: 'stdin'; language: string; args: string[] };
 
-/** The language of a file by its name; `undefined`: of none that is known. */
+/** The language of a file, from its name. `undefined` if no known language fits. */
 export type LanguageOf = (name: string) => Promise<string | undefined>;
 
 /**

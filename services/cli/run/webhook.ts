@@ -6,7 +6,10 @@ import type { RunOptions } from './options.ts';
 
 export type RunWebhook = { url: string; secret?: string };
 
-/** Whom the run calls when it has ended. The secret is better in the environment: not in the shell's history. */
+/**
+ * The webhook that is called when the run has ended. The secret is better given in the environment, because the command
+ * line stays in the shell's history.
+ */
 export function webhookOf(
   { webhook, webhookSecret }: Pick<RunOptions, 'webhook' | 'webhookSecret'>,
   env: EnvironmentSource,
@@ -20,12 +23,12 @@ export function webhookOf(
   return { url: webhook, ...(secret !== undefined && { secret }) };
 }
 
-/** Says the secret that the server made because none was given: only the answer to the request holds it. */
+/** Prints the secret that the server made because none was given. Only the answer to this request contains it. */
 export async function tellMadeSecret(context: Context, run: Run, webhook: RunWebhook): Promise<void> {
   if (webhook.secret !== undefined) return;
   const made = (run.request.webhook as Partial<RunWebhook> | undefined)?.secret;
   const lost = made === undefined || !made.startsWith('whsec_');
-  // No note, which --quiet would swallow: nobody else will ever say it.
+  // Not printed as a note, because --quiet would hide it and it cannot be shown again.
   await context.err.line(
     lost
       ? 'runlet: The webhook’s secret was lost with a connection, and is not shown again: give one in RUNLET_WEBHOOK_SECRET if the receiver verifies.'

@@ -10,7 +10,7 @@ import { servicePath } from '../http/paths.ts';
 
 type Remote = { name: string; path: string };
 
-/** `NAME:/PATH`; anything else is a path here. */
+/** `NAME:/PATH` is a path in a service. Anything else is a local path. */
 function remoteOf(text: string): Remote | undefined {
   const [, name, path] = /^([a-z0-9][a-z0-9_-]*):\/+(.+)$/.exec(text) ?? [];
   return name === undefined || path === undefined ? undefined : { name, path };
@@ -19,7 +19,7 @@ function remoteOf(text: string): Remote | undefined {
 const pathOf = ({ name, path }: Remote) =>
   servicePath(name, `/files/${path.split('/').map(encodeURIComponent).join('/')}`);
 
-/** One file, one way. */
+/** Copies one file in one direction. */
 export async function copyFile(context: Context, from: string, to: string): Promise<void> {
   const [source, target] = [remoteOf(from), remoteOf(to)];
   if ((source === undefined) === (target === undefined))
@@ -48,10 +48,10 @@ async function download(context: Context, from: Remote, to: string): Promise<voi
   if (context.json) await context.printJson({ service: from.name, path });
 }
 
-/** A file stands under its name only when it is whole, and what was there before stays until then. */
+/** A file gets its final name only when it is complete. Until then the old file stays. */
 async function save(body: Readable, path: string): Promise<void> {
   const there = statSync(path, { throwIfNoEntry: false });
-  // A device or a pipe cannot be exchanged for a file.
+  // A device or a pipe cannot be replaced by a file, so it is written to directly.
   if (there !== undefined && !there.isFile()) return pipeline(body, writeTo(path));
   const target = there === undefined ? path : realpathSync(path);
   const draft = join(dirname(target), `.runlet-${randomBytes(6).toString('hex')}`);

@@ -11,7 +11,9 @@ import { withoutDashes } from '../parse/words.ts';
 import { exitCodeOf } from '../run/exit-code.ts';
 import type { ExecOptions } from './exec.ts';
 
-/** `runlet exec -d`: 0 once it has been started, whose id is printed; else why not. */
+/**
+ * `runlet exec -d`: prints the id and returns 0 once the program has started. If it cannot start, the error says why.
+ */
 export async function detachIn(
   context: Context,
   name: string,

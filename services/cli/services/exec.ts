@@ -22,7 +22,7 @@ export type ExecOptions = {
 
 const noStdin = 'Nothing came on stdin: the program goes without. -i passes it on as it comes.';
 
-/** `runlet exec`: a run inside a service, shown as `runlet run` shows its own. */
+/** `runlet exec`: a run inside a service. It is shown in the same way as `runlet run` shows its runs. */
 export async function executeIn(
   context: Context,
   name: string,
@@ -43,7 +43,7 @@ export async function executeIn(
     ...(interactive && { interactive, tty }),
     ...(tty && sizeOf(process.stdout)),
     limits: given({
-      // A shell that somebody types in has an hour, as an interactive run has.
+      // An interactive shell has an hour, like an interactive run.
       timeoutMs: options.timeout ?? (interactive ? 3_600_000 : undefined),
       cpuTimeMs: options.cpuTime,
       outputBytes: options.outputLimit,

@@ -2,7 +2,7 @@ import type { Service } from '../../../shared/contracts/service.ts';
 import type { Fact } from '../output/facts.ts';
 import { formatDuration } from '../output/format.ts';
 
-/** What a person wants to know of a service. */
+/** The facts about a service that are shown to a person. */
 export function factsOf(service: Service): Fact[] {
   return [
     ['name', service.name],

@@ -7,7 +7,7 @@ import { jsonText } from '../output/harmless.ts';
 
 type Line = { data: string; encoding: 'utf8' | 'base64'; at: string };
 
-/** What a service wrote, and with `follow` what it writes, until its container ends or Ctrl-C. */
+/** Shows what a service has written. With `follow` it also shows new output, until the container ends or Ctrl-C. */
 export async function showServiceLogs(
   context: Context,
   name: string,

@@ -30,7 +30,7 @@ export type UpOptions = {
   detach?: boolean;
 };
 
-/** The body of `POST /v1/services`; what was not given is left to the server. */
+/** The body of `POST /v1/services`. Values that were not given are left to the server. */
 export function serviceRequest(context: Context, image: string, command: string[], options: UpOptions) {
   const collection = new FileCollection(context.note);
   for (const file of options.file ?? []) collection.addOption(file);

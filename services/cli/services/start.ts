@@ -6,7 +6,10 @@ import { waitFor } from './wait-for.ts';
 
 const maxWaitMs = 60_000;
 
-/** Starts it and waits until it is ready; throws why it is not. One that ends by itself in good order has done what it was to do. */
+/**
+ * Starts a service and waits until it is ready. Throws the reason if it is not. A service that ends by itself with exit
+ * code 0 counts as a success.
+ */
 export async function startService(context: Context, name: string): Promise<void> {
   const begun = await context.api.json<Service>({
     method: 'POST',

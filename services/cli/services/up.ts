@@ -6,7 +6,7 @@ import { factsOf } from './facts.ts';
 import { serviceRequest, type UpOptions } from './request.ts';
 import { waitFor } from './wait-for.ts';
 
-/** `runlet up`: 0 when it is ready (or was left to itself), 1 when it is not. */
+/** `runlet up`: 0 when the service is ready (or with --detach), 1 when it is not. */
 export async function bringUp(
   context: Context,
   image: string,
@@ -31,7 +31,7 @@ export async function bringUp(
 function whereToLook({ name, status, startedAt }: Service): string {
   if (status === 'starting')
     return `It is not ready yet, and goes on starting: \`runlet services ${name}\` shows how it is, \`runlet logs ${name}\` what it wrote.`;
-  // What never ran has written nothing.
+  // A service that never ran has no output.
   if (startedAt === null) return `It cannot start: \`runlet rm ${name}\` frees its name.`;
   return `It is not ready: \`runlet logs ${name}\` shows what it wrote.`;
 }

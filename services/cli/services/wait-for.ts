@@ -2,11 +2,11 @@ import type { Service } from '../../../shared/contracts/service.ts';
 import type { Context } from '../context.ts';
 import { servicePath } from '../http/paths.ts';
 
-/** One answer waits for so long; then it is asked again. */
+/** The longest wait of one request. Then the server is asked again. */
 const maxWaitSeconds = 30;
 const down = new Set(['failed', 'stopped', 'crash_looping', 'removed']);
 
-/** Until it is ready, or will not be by itself, or the time is over. */
+/** Waits until the service is ready, or cannot become ready by itself, or the time is over. */
 export async function waitFor({ api }: Context, service: Service, ms: number): Promise<Service> {
   const until = Date.now() + ms;
   let now = service;

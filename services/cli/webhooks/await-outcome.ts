@@ -6,8 +6,8 @@ import { deliveryPath } from '../http/paths.ts';
 const pollMs = 200;
 
 /**
- * Waits until a delivery has ended, or until it is clear that it will not within `waitMs`: the schedule goes on for
- * days. Each try is told as it comes.
+ * Waits until a delivery has ended, or until it is clear that it will not end within `waitMs`: the schedule of retries
+ * lasts for days. Each try is reported as it comes.
  */
 export async function awaitOutcome(
   api: ApiClient,
@@ -29,7 +29,7 @@ export async function awaitOutcome(
   }
 }
 
-/** How long the next try is after the last one, by the server's clock alone. */
+/** The time from the last try to the next one. Both times are from the server's clock. */
 function restMs({ attempts, nextAttemptAt }: Delivery): number {
   const last = attempts.at(-1);
   if (last === undefined || nextAttemptAt === null) return 0;

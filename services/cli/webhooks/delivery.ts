@@ -34,13 +34,13 @@ export function deliveryFacts(delivery: Delivery): Fact[] {
   ];
 }
 
-/** The endpoint, or the run whose own webhook it is. */
+/** The endpoint, or the run that has its own webhook. */
 const receiverOf = ({ endpoint, run }: Delivery) => endpoint ?? `${run ?? 'a run'} (its own)`;
 
-/** The status that came, or why none did. */
+/** The status of the answer, or the reason why there was none. */
 const answerOf = ({ statusCode, error }: DeliveryAttempt) => String(statusCode ?? error?.code ?? '-');
 
-/** One try, with what the receiver said where it did not take it. */
+/** One try, with the receiver's answer if it did not accept the delivery. */
 export function tryLines(number: number, attempt: DeliveryAttempt): string {
   const { at, durationMs, error, response } = attempt;
   const why = error === null ? '' : `  ${error.message}`;

@@ -2,10 +2,10 @@ import type { Webhook } from '../../../shared/contracts/webhook.ts';
 import type { Context } from '../context.ts';
 import { printFacts } from '../output/facts.ts';
 
-/** An endpoint; its secret is there in the answer that made it, and never again. */
+/** An endpoint. Only the answer that creates it contains the secret. */
 export type Endpoint = Webhook & { secret?: string };
 
-/** `enabled`, or why it is not: `disabled (gone)`. */
+/** `enabled`, or the reason why it is not: `disabled (gone)`. */
 export function endpointState({ enabled, disabledReason }: Webhook): string {
   if (enabled) return 'enabled';
   return disabledReason === null ? 'disabled' : `disabled (${disabledReason})`;
@@ -27,6 +27,6 @@ export async function printEndpoint(context: Context, endpoint: Endpoint): Promi
     context.note(`Until ${endpoint.secretExpiresAt} deliveries are signed with the old secret, too.`);
 }
 
-/** What `--event` says of itself in the help. */
+/** The help text of `--event`. */
 export const eventPatternsHelp =
   'an event’s name, a family like run.*, or * for all (repeatable; default run.finished)';

@@ -3,10 +3,10 @@ import { UsageError } from '../errors.ts';
 import { rootCause } from '../http/connection-error.ts';
 import { version } from '../version.ts';
 
-/** What became of an event that was passed on: a status came, or `error` says why none did. */
+/** The result of a forwarded event: the status of the answer, or in `error` the reason why there was none. */
 export type Forwarded = { statusCode: number | null; durationMs: number; error: string | null };
 
-/** As long as Runlet itself gives a receiver, where nothing else is set. */
+/** The same time limit that Runlet gives a receiver by default. */
 const defaultLimitMs = 15_000;
 
 /** POSTs an event as a delivery would: same body, same headers, signed now. */
@@ -59,7 +59,7 @@ function whyNot(error: unknown, limitMs: number): string {
   }
 }
 
-/** The address to pass events on to: any of http or https, this machine's own above all. */
+/** Checks the address to forward events to: any http or https address. Mostly it is one on this machine. */
 export function checkForwardUrl(text: string): string {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined)

@@ -14,7 +14,7 @@ export type ListenOptions = { forward?: string; event?: string[]; secret?: strin
 
 type Receiver = { url: string; secret: string };
 
-/** Shows events, and passes them on, until Ctrl-C. */
+/** Shows events and forwards them, until Ctrl-C. */
 export async function listen(context: Context, options: ListenOptions): Promise<number> {
   const { api, note, out } = context;
   const receiver = await openReceiver(context, options);
@@ -54,7 +54,7 @@ async function openReceiver(context: Context, options: ListenOptions): Promise<R
       'The secret must be whsec_ and 24 to 64 bytes in base64: leave it out and one is made, or take `echo "whsec_$(openssl rand -base64 32)"`.',
     );
   const secret = given ?? newWebhookSecret();
-  // No note, which --quiet would swallow: nobody else will ever say it.
+  // Not printed as a note, because --quiet would hide it and it cannot be shown again.
   if (given === undefined) await context.err.line(`Signing with ${secret}: give it to your receiver.`);
   return { url, secret };
 }

@@ -2,10 +2,12 @@ import type { ApiClient } from '../http/api-client.ts';
 
 type Redelivered = { count: number; complete: boolean };
 
-// A server that never comes to the end must not keep us for ever.
+// If a server never reports the end, the loop must still stop.
 const maxCalls = 100;
 
-/** Delivers again all that failed since a time, call by call: one looks at so many only. */
+/**
+ * Redelivers everything that failed since a time. It takes several calls, because one call looks at a limited number.
+ */
 export async function redeliverFailed(
   api: ApiClient,
   wanted: { since: string; endpoint?: string },
@@ -19,7 +21,7 @@ export async function redeliverFailed(
     });
     count += part.count;
     if (part.complete) return { count, complete: true };
-    // It looked at the same ones again.
+    // The call looked at the same deliveries again.
     if (part.count === 0) break;
   }
   return { count, complete: false };

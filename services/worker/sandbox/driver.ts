@@ -5,52 +5,58 @@ import type { Sandbox } from './sandbox.ts';
 import type { SandboxLimits, SandboxSpec } from './spec.ts';
 
 /**
- * What makes sandboxes: the port between the way of a run and whatever starts its programs. The way of a run, the pool and the reaper
- * know no more than this; drivers/ has the implementations, and one suite of tests holds for each.
+ * Makes sandboxes. This is the interface between the execution of runs and whatever starts their programs: run
+ * execution, the pool and the reaper know only this. The implementations are in drivers/, and one test suite applies to
+ * all of them.
  */
 export interface SandboxDriver {
   readonly name: string;
-  /** How many sandboxes it makes, and removes, at a time: with more at once none of them is done sooner. */
+  /** How many sandboxes it makes and removes at a time. With more at once, none would be finished sooner. */
   readonly pace: { making: number; removing: number };
-  /** Which isolations it offers now. */
+  /** The isolations that it offers now. */
   isolations(): Isolation[];
-  /** Why it makes no sandbox of this shape; `null` when it does. Answers at once: it is asked on the way of each run. */
+  /**
+   * Why it cannot make a sandbox of this shape; `null` when it can. Answers at once, because it is asked for each run.
+   */
   refuses(shape: DriverShape): Problem | null;
   /**
-   * Makes a sandbox and starts it. Its session takes frames from then on; whether the init is there, `session.ready` says. The lease of
-   * the spec is the driver's from the call on: it gives the user back when nothing of the sandbox is there any more. Rejects with a Problem, and
-   * then nothing is left but what `left` tells of.
+   * Makes a sandbox and starts it. Its session accepts frames from then on; `session.ready` resolves when the init has
+   * started. From this call on, the driver is responsible for the spec's lease: it gives the user back when nothing of
+   * the sandbox is left. Rejects with a Problem. Then nothing is left except what `left` reports.
    */
   make(spec: SandboxSpec): Promise<OwnSandbox>;
-  /** What there is of this Runlet (`instance`) where the driver makes its sandboxes, of this worker and of others, living or dead. */
+  /**
+   * What exists of this Runlet (`instance`) where the driver makes its sandboxes. It may be of this worker or of
+   * others, which may run or not.
+   */
   left(instance: string): Promise<Leftover[]>;
-  /** Resolves when no work of its own is under way. Sandboxes that are there stay. */
+  /** Resolves when none of its own work is under way. Existing sandboxes stay. */
   close(): Promise<void>;
 }
 
 export type Isolation = SandboxSpec['isolation'];
 
-/** What decides whether a driver can make a sandbox. */
+/** The properties that decide whether a driver can make a sandbox. */
 export type DriverShape = Pick<SandboxSpec, 'isolation' | 'network' | 'writable'>;
 
-/** A sandbox that a driver made. It is one run's, and nobody's after that. */
+/** A sandbox that a driver made. It is used for one run and never again. */
 export type OwnSandbox = Sandbox & {
-  /** As its driver names it. */
+  /** The driver's id for it. */
   id: string;
-  /** What its user is called in it. */
+  /** The name of its user inside it. */
   userName: string;
-  /** What it was made with. */
+  /** The limits that it was made with. */
   limits: SandboxLimits;
   update(limits: SandboxLimits): Promise<void>;
-  /** Says whose it is from now on, where whoever looks at the machine finds it. Nothing depends on that. */
+  /** Records the owner from now on, for people who look at the machine. Nothing depends on it. */
   claim(owner: Pick<SandboxOwner, 'run' | 'attempt'>): Promise<void>;
-  /** What it has written, for the disk watch. */
+  /** What it has written to disk, for the disk watch. */
   disk: ContainerDisk;
 };
 
-/** A sandbox, or what was made beside it, that may be an orphan. */
+/** A sandbox, or something made for it, that may be an orphan. */
 export type Leftover = {
-  /** The same at the next look; no other's. */
+  /** Stays the same at the next look, and nothing else has it. */
   id: string;
   name: string;
   owner: Owner;

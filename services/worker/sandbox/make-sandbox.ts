@@ -18,8 +18,8 @@ export type Making = {
 };
 
 /**
- * Makes a sandbox that has in its folders what its image has there. The lease is given back when nothing of it is there any more, also
- * where it cannot be made. Rejects with the signal's reason, or a Problem.
+ * Makes a sandbox, and copies what the image has in the sandbox's folders. The lease is given back when nothing of the
+ * sandbox is left, also if it cannot be made. Rejects with the signal's reason, or a Problem.
  */
 export async function makeSandbox(
   driver: SandboxDriver,

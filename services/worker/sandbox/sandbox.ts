@@ -1,12 +1,12 @@
 import type { InitSession } from './init/session.ts';
 
-/** Where a run's programs are started: what the way of a run needs of it, and no more. */
+/** Where a run's programs are started. It has only what the execution of a run needs. */
 export type Sandbox = {
-  /** The init's side of it. */
+  /** The connection to its init. */
   session: InitSession;
   /** Kills all programs in it at once. */
   kill(): Promise<void>;
-  /** Why the session broke off: `memory` when the kernel killed something in it for want of memory. */
+  /** Why the session broke off: `memory` when the kernel killed something in it because memory ran out. */
   lostBy(): Promise<'memory' | 'unknown'>;
   ranOutOfMemory(): Promise<boolean>;
   /** Destroys it; it is never used again. Idempotent. */

@@ -16,37 +16,37 @@ import { createDisposer } from './warm/disposer.ts';
 import { createWarmPool, type Taken } from './warm/warm-pool.ts';
 import { createWarmProfiles, foldersOf, type WarmShape } from './warm/warm-profile.ts';
 
-/** A sandbox for one attempt. `release` destroys it and what was made beside it. */
+/** A sandbox for one attempt. `release` destroys it and everything that was made for it. */
 export type Opened = {
   sandbox: Sandbox;
-  /** What one of its own has; `null`: it is within a container that somebody else made. */
+  /** What only a sandbox of our own has. `null`: this one is within a container that somebody else made. */
   own: { folders: { path: string }[]; userName: string; disk: ContainerDisk } | null;
-  /** It was ready before the run came. */
+  /** Whether it was ready before the run came. */
   warm: boolean;
   release: () => Promise<void>;
 };
 
-/** One that was made ahead. */
+/** A sandbox that was made ahead. */
 export type WarmOpened = Opened & {
-  /** It is this attempt's now; resolves when it has that run's limits. */
+  /** Gives it to this attempt. Resolves when it has that run's limits. */
   adopt(holder: Pick<Holder, 'runId' | 'attempt'>): Promise<void>;
 };
 
-/** Whose a sandbox is to be. */
+/** The future owner of a sandbox. */
 type Holder = { runId: string; tenant: string; attempt: number };
 
-/** What a sandbox is wanted for. */
+/** What a sandbox is needed for. */
 type Asked = { request: WarmShape; holder: Holder; stop: { signal: AbortSignal } };
 
-/** What a sandbox is kept at hand for: an image, and the limits that it is made with. */
+/** What a sandbox is kept ready for: an image, and the limits that it is made with. */
 export type Pin = { shape: WarmShape; image: ImageInfo; reference: string };
 
 export type Sandboxes = ReturnType<typeof createSandboxes>;
 
-/** Short runs are over before their sandbox's name could be of use to anybody. */
+/** A sandbox is labelled with its run only after this time: before that, short runs are already over. */
 const claimAfterMs = 1_000;
 
-/** Gives attempts their sandboxes: a warm one where one is ready, else one that is made for it. */
+/** Gives attempts their sandboxes: a warm one if one is ready, else one that is made for the attempt. */
 export function createSandboxes(options: {
   drivers: SandboxDrivers;
   looks: ImageLooks;
@@ -54,7 +54,7 @@ export function createSandboxes(options: {
   seccompProfile: string;
   worker: Omit<WarmOwner, 'warm'>;
   maxWarm: number;
-  /** Whether a program runs, or is about to. */
+  /** Whether a program runs or is about to run. */
   busy: () => boolean;
   /** Whether somebody waits for room. */
   wanted: () => boolean;
@@ -86,7 +86,7 @@ export function createSandboxes(options: {
     disk,
   });
 
-  /** One of the pool's, in the hands of a run with these limits. */
+  /** Takes one from the pool for a run with these limits. */
   function fromPool(
     { id, sandbox }: Taken,
     limits: SandboxLimits,
@@ -115,7 +115,7 @@ export function createSandboxes(options: {
     };
   }
 
-  /** One that is in the making, or just became ready; `undefined` when there is none to wait for. */
+  /** A sandbox that is being made or just became ready. `undefined` when there is none to wait for. */
   async function openNext({ request, holder }: Asked, image: ImageInfo): Promise<Opened | undefined> {
     const wanted = profiles.profileFor(request, image, '');
     const taken = wanted && (await pool.next(wanted.profile.key));
@@ -153,9 +153,9 @@ export function createSandboxes(options: {
     /** Used sandboxes are removed at once from now on. */
     hurry: disposer.hurry,
 
-    /** One that was made ahead, if there is one for this request; whoever takes it releases it. */
+    /** A sandbox that was made ahead, if there is one for this request. Whoever takes it must release it. */
     takeWarm(shape: WarmShape, image: ImageInfo, reference: string): WarmOpened | undefined {
-      // Of one that nobody has looked into yet it is not known whether there shall be any.
+      // Before the image was looked into, it is not known whether warm sandboxes are possible for it.
       if (image.volumes.length > 0 && looks.known(image.id) === undefined) return undefined;
       const wanted = profiles.profileFor(shape, image, reference);
       if (wanted === undefined) return undefined;
@@ -169,7 +169,7 @@ export function createSandboxes(options: {
       return wanted !== undefined && pool.has(wanted.profile.key);
     },
 
-    /** One for a run that none was ready for. */
+    /** Opens a sandbox for a run that found none ready. */
     async open(asked: Asked, image: ImageInfo): Promise<Opened> {
       const { request, stop } = asked;
       const driver = drivers.choose(request);
@@ -189,10 +189,10 @@ export function createSandboxes(options: {
       }
     },
 
-    /** Tells what a run starts: the next one of its language is likely to be alike. */
+    /** Records what a run starts, because the next run of the same language is likely to start the same. */
     learn: profiles.learn,
 
-    /** Keeps one sandbox at hand for each of these, and for no others without demand. */
+    /** Keeps one sandbox ready for each of these. For others only on demand. */
     pinOnly(pins: Pin[]): void {
       const wanted = pins.flatMap(
         ({ shape, image, reference }) => profiles.profileFor(shape, image, reference) ?? [],

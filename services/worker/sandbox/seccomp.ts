@@ -7,10 +7,13 @@ const folder = new URL('../../../infra/seccomp/', import.meta.url);
 const read = async <T>(name: string): Promise<T> =>
   JSON.parse(await readFile(new URL(name, folder), 'utf8')) as T;
 
-/** What programs of a run may ask of the kernel, as the engine takes it. */
+/** The system calls that a run's programs may use, in the engine's format. */
 export const runSeccompProfile = async (): Promise<string> => asSent(await read<Profile>('profile.json'));
 
-/** The same for services: beside what a run may, what infra/seccomp/services.json says, in the place of a run's rules for those calls. */
+/**
+ * The same for services: a run's profile, where infra/seccomp/services.json replaces the rules of the calls that it
+ * names.
+ */
 export async function serviceSeccompProfile(): Promise<string> {
   const [profile, rules] = await Promise.all([read<Profile>('profile.json'), read<Rule[]>('services.json')]);
   const replaced = new Set(rules.flatMap(({ names }) => names));
@@ -21,8 +24,8 @@ export async function serviceSeccompProfile(): Promise<string> {
 }
 
 /**
- * Without the comments and the white space, a third of the bytes: the engine keeps the text with each container, and writes and
- * parses it again at every change of its state.
+ * Removes the comments and the white space; a third of the bytes is left. The engine keeps the text with each
+ * container, and writes and parses it again at every change of its state.
  */
 function asSent(profile: Profile): string {
   return JSON.stringify({ ...profile, syscalls: profile.syscalls.map(({ comment: _, ...rule }) => rule) });

@@ -6,64 +6,65 @@ import { sandboxHostname } from './program/environment.ts';
 import { checkWorkdir, workdirFor, writableFolders } from './program/folders.ts';
 import type { Lease, RunUser } from './users/run-users.ts';
 
-/** Where every sandbox has the init that is its PID 1. */
+/** The path of the init, which is PID 1 in every sandbox. */
 export const initPath = '/.runlet/init';
 
-/** The limits that a sandbox can be given anew. */
+/** The limits of a sandbox that can be changed later. */
 export type SandboxLimits = UpdatableLimits;
 
-/** One sandbox, whichever driver makes it: everything that may happen in it is said here. */
+/** One sandbox, for any driver. It says everything that is allowed in it. */
 export type SandboxSpec = {
-  /** A run's, or made ahead. */
+  /** It belongs to a run, or it was made ahead. */
   owner: Extract<Owner, { of: 'run' | 'warm' }>;
-  /** The id of an image that is present. */
+  /** The id of an image that is present on the engine. */
   image: string;
-  /** Its user, until it is gone: never root, and no other sandbox's meanwhile. */
+  /** Its user, as long as it exists: never root, and never the user of another sandbox at the same time. */
   lease: Lease;
-  /** What its user is called in it. */
+  /** The name of its user inside it. */
   userName: string;
-  /** Files that lie over the image's own, read-only; as they are for this user. */
+  /** Read-only files that replace the image's own, made for this user. */
   files(user: RunUser): SandboxFile[];
   isolation: RunRequest['isolation'];
   network: RunRequest['network'];
   /** Whether the image's own folders can be written to. */
   writable: boolean;
-  /** What may be written there, as far as a driver can hold it to that; `null`: nothing can be. */
+  /** How much may be written there, as far as a driver can enforce it. `null`: nothing can be written. */
   rootBytes: number | null;
   hostname: string;
   workdir: string;
-  /** In memory, empty, the user's own. */
+  /** Folders in memory. They are empty at first and belong to the user. */
   folders: Tmpfs[];
   limits: SandboxLimits;
   shmBytes: number;
   rlimits: Rlimit[];
-  /** infra/seccomp/profile.json, as text. */
+  /** The text of infra/seccomp/profile.json. */
   seccompProfile: string;
   oomScoreAdj: number;
 };
 
-/** `name`: what it is called among the others of its sandbox, wherever they are kept. */
+/** `name`: unique among the files of its sandbox, wherever they are kept. */
 export type SandboxFile = { name: string; path: string; data: Buffer };
 
 const MiB = 1024 * 1024;
-/** Docker's own default; a larger one would let a run have memory-backed files beyond its disk limit. */
+/** Docker's default. With more, a run could have files in memory beyond its disk limit. */
 const maxShmBytes = 64 * MiB;
-/** Enough for any ordinary program, and one run cannot fill the system's file table. */
+/** Enough for any ordinary program. One run cannot fill the system's file table. */
 const openFiles = 4096;
 /**
- * No core file: it would have to be of one byte. And no call of the program that the host's core_pattern pipes to: with 0, which is of
- * files alone, the kernel makes that call; with 1 it does not (do_coredump in its fs/coredump.c). That nobody sets 0 is the seccomp profile's.
+ * No core file: it could have only one byte. And the host's core_pattern program is not called either: with 0, which
+ * limits only files, the kernel still calls it; with 1 it does not (do_coredump in its fs/coredump.c). The seccomp
+ * profile makes sure that nobody sets 0.
  */
 export const noCore: Rlimit = { name: 'core', soft: 1, hard: 1 };
-/** Under memory pressure of the machine itself a run goes before the engine, Redis and the worker. */
+/** If the machine itself is short of memory, the kernel kills a run before the engine, Redis and the worker. */
 const oomScoreAdj = 500;
 
-/** What of a request shapes its sandbox. All else is the program's: see program/. */
+/** The parts of a request that decide its sandbox. Everything else is about the program: see program/. */
 export type SandboxShape = Pick<RunRequest, 'limits' | 'isolation' | 'network' | 'writable' | 'workdir'>;
 
 /**
- * The sandbox that such a request asks for. Pure. Throws a Problem `start_failed` for an image whose VOLUMEs or WORKDIR no sandbox can
- * have.
+ * The sandbox for such a request. Pure. Throws a Problem `start_failed` for an image whose VOLUMEs or WORKDIR are not
+ * possible in a sandbox.
  */
 export function sandboxSpecFor(
   { limits, isolation, network, writable, workdir: requested }: SandboxShape,
@@ -79,7 +80,7 @@ export function sandboxSpecFor(
     network,
     writable,
     rootBytes: writable ? limits.diskBytes : null,
-    // Docker's default is the container's id, which is no program's business.
+    // Docker's default is the container's id, which programs should not see.
     hostname: sandboxHostname,
     workdir,
     folders: writableFolders(image.volumes, workdir, limits.diskBytes, whose.lease.user),
@@ -91,15 +92,15 @@ export function sandboxSpecFor(
   };
 }
 
-/** The limits that a sandbox made ahead is given when it is taken. */
+/** The limits that a sandbox made ahead gets when it is taken. */
 export function sandboxLimits({ memoryBytes, pids, cpus }: RunRequest['limits']): SandboxLimits {
-  // The init is a process, too.
+  // The init counts as a process, too.
   return { memoryBytes, pids: pids + 1, cpus };
 }
 
 function rlimitsFor(diskBytes: number, writable: boolean): Rlimit[] {
   const rlimits: Rlimit[] = [{ name: 'nofile', soft: openFiles, hard: openFiles }, noCore];
-  // One file only; the sum is the quota's (rootBytes), or the watch's.
+  // This limits each single file. The total is limited by the quota (rootBytes) or by the disk watch.
   if (writable) rlimits.push({ name: 'fsize', soft: diskBytes, hard: diskBytes });
   return rlimits;
 }

@@ -40,7 +40,8 @@ export function addAdd(keys: Command, streams: Streams): void {
       });
     let made = await make();
     if (made.key === undefined) {
-      // The first answer was lost with its connection, and the key with it, which the second no longer has: nobody knows it.
+      // The first answer was lost with its connection, and the retried request does not return the key again. Nobody
+      // knows this key, so it is deleted and a new one is made.
       await context.api.json({ method: 'DELETE', path: keyPath(made.id) });
       made = await make();
     }

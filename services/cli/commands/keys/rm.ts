@@ -24,7 +24,7 @@ export function addRm(keys: Command, streams: Streams, finish: (exitCode: number
   });
 }
 
-/** Looked up for each: one that takes away the key we use must not hide that from the next. */
+/** Looked up again for each name: if we remove the key that we use ourselves, the next lookup must show that. */
 async function idOf(context: Context, name: string): Promise<string> {
   if (/^key_[0-9a-f]{32}$/.test(name)) return name;
   const { data } = await fetchList<ApiKey>(context.api, '/v1/keys');

@@ -29,7 +29,7 @@ export function addAdd(webhooks: Command, streams: Streams): void {
       body: { url, ...(options.event && { events: options.event }) },
       headers: { 'idempotency-key': randomUUID() },
     });
-    // The first answer was lost with its connection, and the secret with it, which the second no longer has.
+    // The first answer was lost with its connection, and the retried request does not return the secret again.
     const endpoint =
       made.secret === undefined
         ? await api.json<Endpoint>({ method: 'POST', path: endpointPath(made.id, '/rotate') })

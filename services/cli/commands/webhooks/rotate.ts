@@ -12,7 +12,7 @@ export function addRotate(webhooks: Command, streams: Streams): void {
     .addHelpText('after', examples('runlet webhooks rotate whk_0197…'));
   addCommonOptions(command).action(async (id: string) => {
     const context = openContext(command, streams);
-    // Not twice, whatever became of the answer: the receiver knows the secret of now, which a second would end.
+    // Never repeated, even if the answer is lost: a second rotation would end the secret that the receiver uses now.
     const endpoint = await context.api.json<Endpoint>(
       { method: 'POST', path: endpointPath(id, '/rotate') },
       { onLoss: false },

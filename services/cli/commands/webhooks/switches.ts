@@ -4,7 +4,7 @@ import { endpointPath } from '../../http/paths.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { forEach } from '../for-each.ts';
 
-/** `enable` and `disable`. */
+/** The commands `enable` and `disable`. */
 export function addSwitches(webhooks: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const addSwitch = (name: string, description: string, enabled: boolean) => {
     const command = webhooks

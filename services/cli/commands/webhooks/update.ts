@@ -11,7 +11,7 @@ export function addUpdate(webhooks: Command, streams: Streams): void {
     .command('update')
     .description('change where an endpoint is, or what it gets; its secret stays')
     .argument('<endpoint>', 'the endpoint’s id')
-    // Not an option: --url is the server's address, as in every command.
+    // An argument and not an option: --url is the server's address in every command.
     .argument('[url]', 'its new address')
     .option(
       '--event <pattern>',

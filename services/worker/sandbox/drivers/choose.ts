@@ -3,11 +3,11 @@ import type { DriverShape, Isolation, Leftover, SandboxDriver } from '../driver.
 
 export type SandboxDrivers = ReturnType<typeof createDrivers>;
 
-/** The drivers of a worker, the one that it likes best first. */
+/** The drivers of a worker, the preferred one first. */
 export function createDrivers(first: SandboxDriver, ...others: SandboxDriver[]) {
   const all = [first, ...others];
   return {
-    /** The first that makes a sandbox of this shape, or why the last of them does not. */
+    /** The first driver that can make a sandbox of this shape, or the last driver's reason why it cannot. */
     choose(shape: DriverShape): SandboxDriver | Problem {
       let refusal = first.refuses(shape);
       if (refusal === null) return first;
@@ -18,7 +18,7 @@ export function createDrivers(first: SandboxDriver, ...others: SandboxDriver[]) 
       }
       return refusal;
     },
-    /** How many may be made and removed at a time: the first makes nearly all of them. */
+    /** How many may be made and removed at a time. The first driver's values, because it makes nearly all of them. */
     pace: first.pace,
     isolations: (): Isolation[] => [...new Set(all.flatMap((driver) => driver.isolations()))],
     left: async (instance: string): Promise<Leftover[]> =>

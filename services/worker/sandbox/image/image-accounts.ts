@@ -3,19 +3,19 @@ import { Problem } from '../../../../shared/problems.ts';
 import { type Found, maxAccountBytes } from '../users/accounts.ts';
 import { type ArchiveEntry, entriesAt } from './image-archive.ts';
 
-/** /etc of an ordinary image has a megabyte or two; past this its two files are asked for one by one. */
+/** /etc of an ordinary image has a megabyte or two. If it has more than this, the two files are read one by one. */
 const maxFolderBytes = 16 * 1024 * 1024;
 const maxFolderEntries = 20_000;
 
 type Read = (path: string) => Promise<Readable | null>;
 
-/** A file, and where it is: /etc/passwd, or what that leads to. */
+/** A file and its path: /etc/passwd, or the target of that link. */
 export type AccountFile = { found: Found; path: string };
 
 /**
- * /etc/passwd and /etc/group as an image has them. Both come with the whole of /etc: an engine starts a program of its own for each thing
- * that is asked of it (dockerd executes itself anew: 50 ms on two cores), and /etc is small. Throws a Problem `start_failed` where one
- * of them is a folder or the like.
+ * Reads /etc/passwd and /etc/group of an image. Both are read together with the whole of /etc: the engine starts a
+ * process for each request (dockerd executes itself anew: 50 ms on two cores), and /etc is small. Throws a Problem
+ * `start_failed` if one of them is a folder or the like.
  */
 export async function readAccounts(read: Read): Promise<{ passwd: AccountFile; group: AccountFile }> {
   const found = new Map<string, AccountFile>();
@@ -52,11 +52,11 @@ async function readOne(read: Read, path: string): Promise<AccountFile> {
     if (entry.type !== 'file') throw noFile(path);
     return { found: await contentOf(entry), path: entry.root };
   }
-  // A link that leads nowhere is no place for a mount.
+  // Nothing can be mounted on a link without a target.
   return { found: isThere ? 'unusable' : 'absent', path };
 }
 
-/** The engine reads both as it starts a container; to open a pipe it would wait for ever. */
+/** The engine reads both files when it starts a container. If one were a pipe, it would wait for ever. */
 function noFile(path: string): Problem {
   return new Problem(
     'start_failed',

@@ -2,28 +2,29 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { extract } from 'tar-stream';
 
-/** One thing that lies in an image. Its body is to be read before the next one is asked for, or not at all. */
+/** One file, folder or link of an image. Its body must be read before the next entry is asked for, or not at all. */
 export type ArchiveEntry = {
-  /** Where it was asked for, links followed. */
+  /** The path that was asked for, with links followed. */
   root: string;
-  /** Below the root; the root itself is empty. */
+  /** The path below the root. Empty for the root itself. */
   path: string;
   type: string;
   mode: number;
   sizeBytes: number;
   /** Seconds since 1970. */
   modifiedAt: number;
-  /** Of a link: what it says. Of a hard link: the path, below the root, of the file that it is. */
+  /** For a link: its text. For a hard link: the path, below the root, of its file. */
   target: string;
   body: AsyncIterable<Buffer>;
 };
 
-/** As the kernel, but for its 40. */
+/** The kernel does the same, but its limit is 40. */
 const maxLinks = 8;
 
 /**
- * What an engine's archive has at a path, the path itself first; nothing where nothing is. A link at its end is followed within the
- * image, since `read` never leaves it. Whatever it holds is an image's, and so may be anything: throws an Error on what is no archive.
+ * The entries of an engine's archive at a path, the path itself first. There are none if nothing is there. A link at
+ * the end of the path is followed within the image, since `read` never leaves it. The content comes from an image and
+ * is not trusted: throws an Error if it is not an archive.
  */
 export async function* entriesAt(
   read: (path: string) => Promise<Readable | null>,
@@ -67,7 +68,7 @@ export async function* entriesAt(
   }
 }
 
-/** An archive's names begin with the last part of the path that was asked for. */
+/** The names in an archive begin with the last part of the requested path. */
 function below(name: string): string {
   const end = name.endsWith('/') ? name.length - 1 : name.length;
   const slash = name.indexOf('/');

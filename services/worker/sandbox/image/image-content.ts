@@ -9,46 +9,49 @@ import type { Spool } from './spool.ts';
 const GiB = 1024 ** 3;
 const pageBytes = 4096;
 
-/** What of one image is brought into its sandboxes at the most. */
+/** The most bytes of one image that are copied into its sandboxes. */
 export const maxContentBytes = 2 * GiB;
 const maxEntries = 100_000;
-/** A path of the kernel's is shorter, and a frame has room for two. */
+/** The kernel's paths are shorter, and a frame has room for two. */
 const maxPathBytes = 4096;
-/** The kernel's own memory for each file and folder, and what init itself takes; measured with 10,000 small files. */
+/**
+ * The kernel's own memory for each file and folder, and the memory that the init needs. Measured with 10,000 small
+ * files.
+ */
 const entryMemoryBytes = 1536;
 const spareMemoryBytes = 4 * 1024 * 1024;
 
-/** What falls to one of a sandbox's folders, each of which is a tmpfs of `diskBytes`. */
+/** The part for one of a sandbox's folders. Each folder is a tmpfs of `diskBytes`. */
 type Share = { path: string; bytes: number; entries: number };
 
-/** What an image has in the folders over which a run has its own. */
+/** What an image has in the folders that a run replaces with its own. */
 export type ImageContent = {
   shares: Share[];
-  /** In whole pages, as a tmpfs counts. */
+  /** Counted in whole pages, as a tmpfs does. */
   bytes: number;
   entries: number;
-  /** Why it cannot be brought into any sandbox; then the rest says nothing. */
+  /** Why it cannot be copied into any sandbox. Then the other fields mean nothing. */
   over: string | null;
-  /** Frames for the init that make it what it is in the image. */
+  /** Frames for the init that make the same content in the sandbox. */
   frames: Spool;
 };
 
 export type ContentOptions = {
   read(path: string): Promise<Readable | null>;
-  /** Paths in the image, none inside of another. */
+  /** Paths in the image. None is inside another. */
   roots: string[];
-  /** Each a file system of its own in the sandbox. */
+  /** Each is a separate file system in the sandbox. */
   folders: string[];
   /** Paths at which something else will be mounted. */
   covered: Set<string>;
   openSpool(): Promise<Spool>;
-  /** Of what cannot be brought: sockets, devices, names that are no UTF-8. */
+  /** Called for what cannot be copied: sockets, devices, names that are not UTF-8. */
   onLeftOut(path: string): void;
 };
 
 /**
- * Reads what an image has in these folders; `null`: nothing. All of it is to belong to the run's user. A folder can be entered until it is
- * filled, whatever its mode.
+ * Reads what an image has in these folders. `null`: nothing. In the sandbox everything belongs to the run's user. A
+ * folder stays accessible until it is filled, whatever its mode.
  */
 export async function readContent(options: ContentOptions): Promise<ImageContent | null> {
   const deepestFirst = [...options.folders].sort((a, b) => b.length - a.length);
@@ -120,7 +123,7 @@ export async function readContent(options: ContentOptions): Promise<ImageContent
   try {
     for (const root of options.roots) if (over === null) await readRoot(root);
     if (over !== null) {
-      // What was read of it is of no use to anybody.
+      // The part that was read is of no use.
       await spool?.close();
       spool = await options.openSpool();
     }
@@ -135,7 +138,7 @@ export async function readContent(options: ContentOptions): Promise<ImageContent
 
 const nul = Buffer.alloc(1);
 
-/** Of a kind, and by a name, that can be made in a sandbox. */
+/** Whether its type and its name can be made in a sandbox. */
 function isPlain({ type, path, target }: ArchiveEntry): boolean {
   if (!['file', 'directory', 'symlink', 'link'].includes(type)) return false;
   if (type === 'symlink' && target === '') return false;
@@ -143,12 +146,15 @@ function isPlain({ type, path, target }: ArchiveEntry): boolean {
   return parts && [path, target].every(isText);
 }
 
-/** What is no UTF-8 has been read as replacement characters. */
+/** Names that are not UTF-8 were decoded with replacement characters. */
 function isText(text: string): boolean {
   return Buffer.byteLength(text) <= maxPathBytes && !text.includes('\0') && !text.includes('\ufffd');
 }
 
-/** Throws a Problem that names the limit and what it has to be, where the content does not fit into a run's folders. */
+/**
+ * Throws a Problem if the content does not fit into a run's folders. The Problem names the limit and the value that is
+ * needed.
+ */
 export function checkFits(
   content: ImageContent,
   limits: Pick<RunRequest['limits'], 'diskBytes' | 'memoryBytes'>,
@@ -185,7 +191,7 @@ export function fits(content: ImageContent, limits: Parameters<typeof checkFits>
 export const memoryFor = ({ bytes, entries }: ImageContent) =>
   bytes + entries * entryMemoryBytes + spareMemoryBytes;
 
-/** The least `diskBytes` of a tmpfs that holds it. Its own root is one of its files. */
+/** The smallest `diskBytes` of a tmpfs that holds it. The tmpfs's own root counts as one of its files. */
 function diskFor({ bytes, entries }: Share): number {
   const files = entries + 1;
   return Math.max(bytes, files > inodesFor(0) ? files * pageBytes : 0);

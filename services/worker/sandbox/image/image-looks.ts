@@ -17,41 +17,41 @@ import { createSpool } from './spool.ts';
 
 const MiB = 1024 * 1024;
 
-/** What lies in an image that each of its sandboxes is to have. */
+/** What was found in an image and is needed for each of its sandboxes. */
 export type ImageLook = {
-  /** What the run's user is called there. */
+  /** The name of the run's user there. */
   userName: string;
-  /** What lies over the image's own files in a sandbox with this user. */
+  /** The files that replace the image's own in a sandbox with this user. */
   filesFor(user: RunUser): SandboxFile[];
-  /** `null`: the image has nothing where a run has folders of its own. */
+  /** `null`: the image has nothing in the folders that a run replaces with its own. */
   content: ImageContent | null;
 };
 
-/** So many images are remembered, and of what they hold so many bytes on this worker's disk. */
+/** The most images that are remembered, and the most bytes of their content on this worker's disk. */
 const maxKnown = 512;
 const maxSpooledBytes = 4 * 1024 ** 3;
-/** For one image, however large; a run that waits for it can be cancelled. */
+/** The time limit for one image of any size. A run that waits for it can be cancelled. */
 const lookMs = 300_000;
 
 const spoolGraceMs = 120_000;
 
-/** What the engine itself puts over an image's files. */
+/** The files that the engine itself mounts over an image's files. */
 const engines = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.runlet'];
 
 export type ImageLooks = ReturnType<typeof createImageLooks>;
 
 /**
- * Looks into images, once each: a container of the image is made, never started, read by the engine's archive download, and removed. (The
- * engine's upload is not used: CVE-2026-41567.) What was found is remembered as long as the worker lives.
+ * Looks into images, once each. A container of the image is made, never started, read by the engine's archive download,
+ * and removed. (The engine's upload is not used: CVE-2026-41567.) The result is remembered as long as the worker lives.
  */
 export function createImageLooks(options: {
   engine: Engine;
   seccompProfile: string;
-  /** One that a sandbox may have. */
+  /** A user that a sandbox may have. */
   exampleUser(): RunUser;
   worker: { worker: string; instance: string };
   newId(): string;
-  /** Where what images hold is kept. */
+  /** The folder for the content of images. */
   folder: string;
   log: Log;
 }) {
@@ -59,10 +59,10 @@ export function createImageLooks(options: {
   const known = new LRUCache<string, ImageLook>({
     max: maxKnown,
     maxSize: maxSpooledBytes,
-    // One image is remembered however much it holds.
+    // The size is capped, so that a single image is always remembered, however much it holds.
     sizeCalculation: ({ content }) => Math.min(Math.max(1, content?.frames.bytes() ?? 0), maxSpooledBytes),
     dispose: ({ content }) => {
-      // A sandbox that is being made may be about to read it.
+      // The content is kept a while longer: a sandbox that is being made may be about to read it.
       if (content !== null) setTimeout(() => void content.frames.close(), spoolGraceMs).unref();
     },
   });
@@ -72,7 +72,7 @@ export function createImageLooks(options: {
   const removals = new Set<Promise<void>>();
   const stopping = new AbortController();
 
-  /** A container that is never started, for as long as `use` takes. */
+  /** Makes a container that is never started, and keeps it as long as `use` takes. */
   async function withContainer<T>(image: ImageInfo, use: (id: string) => Promise<T>): Promise<T> {
     const look = options.newId();
     const identity = { name: lookName(look), labels: lookLabelsFor({ look, ...options.worker }) };
@@ -81,7 +81,7 @@ export function createImageLooks(options: {
     try {
       return await use(await engine.containers.create(spec));
     } finally {
-      // Nobody waits for that.
+      // Nobody waits for the removal.
       const removal = engine.containers
         .remove(identity.name)
         .catch((error: Error) => log.warn({ look, reason: error.message }, 'not removed'))
@@ -103,7 +103,7 @@ export function createImageLooks(options: {
     return userFilesOf(accounts, home, options.exampleUser());
   }
 
-  /** A run can do without a name, but not without its image's files. */
+  /** Without a user name a run still works, but not without its image's files. */
   function nameless(image: ImageInfo) {
     return (error: Error) => {
       if (error instanceof Problem && error.code !== 'internal') throw error;
@@ -148,12 +148,12 @@ export function createImageLooks(options: {
   }
 
   return {
-    /** What was found before; `undefined`: it was not looked into yet, or too long ago. */
+    /** The earlier result. `undefined`: the image was not looked into yet, or too long ago. */
     known: (id: string): ImageLook | undefined => known.get(id),
 
     /**
-     * Looks, or joins the look that is under way. Rejects with the signal's reason when it aborts, while the look goes on. Problems: as of the
-     * engine's `create`.
+     * Looks into an image, or waits for the look that is under way. Rejects with the signal's reason when it aborts;
+     * the look itself goes on. Problems: the same as of the engine's `create`.
      */
     async look(image: ImageInfo, signal?: AbortSignal): Promise<ImageLook> {
       const before = known.get(image.id);
@@ -181,7 +181,7 @@ export function createImageLooks(options: {
 
     holds: (look: string) => held.has(look),
 
-    /** Ends what is under way. Resolves when no container of a look is there any more. */
+    /** Ends what is under way. Resolves when no container of a look is left. */
     async stop(): Promise<void> {
       stopping.abort(new Error('the worker stops'));
       await Promise.allSettled(underWay.values());
@@ -190,7 +190,7 @@ export function createImageLooks(options: {
   };
 }
 
-/** Throws a Problem `start_failed` for an image whose VOLUMEs no sandbox can have. */
+/** Throws a Problem `start_failed` for an image whose VOLUMEs are not possible in a sandbox. */
 function neverStarted(
   image: ImageInfo,
   identity: Pick<ContainerSpec, 'name' | 'labels'>,
@@ -211,7 +211,8 @@ function neverStarted(
     dns: [],
     readOnlyRoot: true,
     rootBytes: null,
-    // One on each VOLUME keeps the engine from copying it into a volume; it is not there before a start.
+    // A tmpfs on each VOLUME keeps the engine from copying the image's content into a volume. It is mounted only at a
+    // start.
     tmpfs: writableFolders(image.volumes, '/', MiB, user),
     volumes: [],
     files: [],
@@ -228,8 +229,9 @@ function neverStarted(
 }
 
 /**
- * Where an image may have what its runs would miss: its VOLUMEs, /work, and /tmp if its config speaks of it. (To look into /tmp takes the
- * engine half as long again, and what else lies there is what a build forgot.)
+ * The folders where an image may have files that its runs need: its VOLUMEs, /work, and /tmp if its config mentions it.
+ * (To look into /tmp as well takes the engine half as long again, and what else is there was only left over by a
+ * build.)
  */
 function rootsOf(image: ImageInfo, folders: string[]): string[] {
   const { entrypoint, cmd, env, workdir, volumes } = image;

@@ -4,18 +4,21 @@ import { join } from 'node:path';
 
 const pieceBytes = 256 * 1024;
 
-/** Bytes that are written once, and read from the beginning any number of times, also by several at once. */
+/**
+ * Bytes that are written once. They can be read from the beginning any number of times, also by several readers at
+ * once.
+ */
 export type Spool = {
   bytes(): number;
   write(data: Buffer): Promise<void>;
-  /** What was written last is in the file. */
+  /** Resolves when everything written so far is in the file. */
   flush(): Promise<void>;
   read(): AsyncGenerator<Buffer>;
-  /** Nobody will begin to read any more; who reads goes on to the end. Idempotent. */
+  /** No new reader may begin. Present readers go on to the end. Idempotent. */
   close(): Promise<void>;
 };
 
-/** A file that has no name any more: nothing is left of it, however the worker ends. */
+/** A file whose name is removed at once: nothing is left of it, however the worker ends. */
 export async function createSpool(folder: string): Promise<Spool> {
   const path = join(folder, `.spool-${randomBytes(8).toString('hex')}`);
   const file: FileHandle = await open(path, 'wx+', 0o600);
@@ -54,7 +57,7 @@ export async function createSpool(folder: string): Promise<Spool> {
       readers += 1;
       try {
         for (let at = 0; at < written; ) {
-          // Each a buffer of its own: it is on its way to a socket while the next one is read.
+          // A new buffer for each piece: it is still being sent to a socket while the next one is read.
           const piece = Buffer.allocUnsafe(Math.min(pieceBytes, written - at));
           const { bytesRead } = await file.read(piece, 0, piece.length, at);
           if (bytesRead === 0) throw new Error('a spool is shorter than what was written');

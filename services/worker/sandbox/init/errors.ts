@@ -1,11 +1,11 @@
 import type { FailedStep } from './frames.ts';
 
-/** The init could not do what it was told; the sandbox is as it was before. */
+/** The init could not do what it was told. The sandbox is unchanged. */
 export class StartFailed extends Error {
   override readonly name = 'StartFailed';
   readonly what: FailedStep;
   readonly errno: number;
-  /** The path or the command that it was about. */
+  /** The path or the command that failed. */
   readonly text: string;
   constructor(what: FailedStep, errno: number, text: string) {
     super(`${what}: error ${errno} (${text})`);
@@ -15,7 +15,7 @@ export class StartFailed extends Error {
   }
 }
 
-/** A file was to be read that has more bytes than are wanted. */
+/** A file has more bytes than the reader allows. */
 export class FileTooLarge extends Error {
   readonly sizeBytes: number;
   constructor(sizeBytes: number) {
@@ -24,7 +24,7 @@ export class FileTooLarge extends Error {
   }
 }
 
-/** The sandbox is gone, or not to be trusted any further: its cause says why, where that is known. */
+/** The sandbox is gone, or must not be trusted any more. The cause says why, if it is known. */
 export class SandboxLost extends Error {
   override readonly name = 'SandboxLost';
 }

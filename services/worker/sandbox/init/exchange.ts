@@ -4,10 +4,10 @@ import { SandboxLost, StartFailed } from './errors.ts';
 import { createFrameParser, frame, type InitFrame, ProtocolViolation, u32 } from './frames.ts';
 
 const version = 1;
-/** What is kept of a container's own stderr, where a runtime says why it could not go on. */
+/** How much of a container's own stderr is kept. A runtime may say there why it could not go on. */
 const maxComplaint = 4096;
 
-/** Takes the frames that answer what was asked. */
+/** Receives the frames that answer a request. */
 export type Handler = {
   onFrame(frame: InitFrame): void | Promise<void>;
   onLost(error: Error): void;
@@ -15,7 +15,7 @@ export type Handler = {
 
 export type Exchange = ReturnType<typeof createExchange>;
 
-/** Frames to an init and from it, over a container's attached streams: one question at a time. */
+/** Exchanges frames with an init over a container's attached streams. One request at a time. */
 export function createExchange(attachment: Attachment) {
   const { output } = attachment;
   const input = attachment.stdin as Writable;
@@ -25,10 +25,13 @@ export function createExchange(attachment: Attachment) {
   let isReady = false;
   let lost: Error | undefined;
   let waiting: Handler | undefined;
-  /** Of WORKDIR and FILE, which answer nothing when they succeed: the first failure fails what follows. */
+  /**
+   * A failure of WORKDIR or FILE, which send no answer when they succeed. The first failure makes the next request
+   * fail.
+   */
   let failure: StartFailed | undefined;
   let complaint = '';
-  /** What came before READY: an engine's word on why there is no init. */
+  /** The output before READY. The engine may say there why there is no init. */
   let opening = '';
   let drained = Promise.withResolvers<void>();
 
@@ -57,7 +60,7 @@ export function createExchange(attachment: Attachment) {
       failure ??= new StartFailed(one.what, one.errno, one.text);
       return;
     }
-    // What was taken of a stdin may be said after the step's end.
+    // The init may report after the step's end how much of a stdin was taken.
     if (waiting === undefined) {
       if (one.type === 'taken') return;
       throw new ProtocolViolation(`${one.type} while nothing was asked`);
@@ -66,7 +69,7 @@ export function createExchange(attachment: Attachment) {
   };
 
   const read = async () => {
-    // Frames are taken in order; one that has to wait keeps the rest, and the container's output, waiting.
+    // Frames are handled in order. While one has to wait, the following frames and the container's output wait too.
     const queue: InitFrame[] = [];
     const parse = createFrameParser((one) => queue.push(one));
     for await (const chunk of output as AsyncIterable<OutputChunk>) {
@@ -100,16 +103,16 @@ export function createExchange(attachment: Attachment) {
     send(data: Buffer): void {
       if (lost === undefined) input.write(data);
     },
-    /** All that is sent until no promise has anything more to do leaves in one write. */
+    /** Collects everything that is sent until all pending promises have run, and sends it in one write. */
     gather(): void {
       input.cork();
       queueMicrotask(() => process.nextTick(() => input.uncork()));
     },
-    /** What is sent in quantity waits for this: a sandbox that reads nothing shall not fill our memory. */
+    /** Large amounts of data wait for this, so that a sandbox that reads nothing cannot fill our memory. */
     async room(): Promise<void> {
       while (lost === undefined && input.writableNeedDrain) await drained.promise;
     },
-    /** From now on the handler has what comes, until `done`. */
+    /** From now on the handler receives the frames, until `done`. */
     begin(handler: Handler): void {
       if (lost !== undefined) handler.onLost(lost);
       else if (waiting !== undefined) throw new Error('an init does one thing at a time');
@@ -119,7 +122,7 @@ export function createExchange(attachment: Attachment) {
     done(handler: Handler): void {
       if (waiting === handler) waiting = undefined;
     },
-    /** Why a WORKDIR or FILE before this one failed; told once. */
+    /** Why an earlier WORKDIR or FILE failed. Returned only once. */
     takeFailure(): StartFailed | undefined {
       const found = failure;
       failure = undefined;
@@ -129,7 +132,7 @@ export function createExchange(attachment: Attachment) {
 }
 
 /**
- * Sent in the place of what cannot be: a LIST of nothing. By its answer all has been heard that failed before; and who
- * waits for a sandbox that is lost hears of that.
+ * A LIST of nothing. It is sent instead of an order that is too long to send. When its answer comes, all earlier
+ * failures are known. And if the sandbox is lost, the caller learns of it.
  */
 export const nothing = frame('L', u32(0));

@@ -4,12 +4,12 @@ import { frame, ProtocolViolation, u32 } from './frames.ts';
 
 export type Listing = {
   files: { path: string; sizeBytes: number; mode: number }[];
-  /** Those whose path is no UTF-8, which nobody could ask for: as it reads, and its bytes. */
+  /** Files whose path is not UTF-8, so nobody could ask for them: the path as decoded, and its bytes. */
   unnamed: { path: string; bytes: Buffer }[];
   truncated: boolean;
 };
 
-/** What lies in a sandbox: between steps. */
+/** Access to the files in a sandbox, between steps. */
 export function createFiles(exchange: Exchange) {
   return {
     /** The regular files below the work folder, at most `max` of them (folders count too). */
@@ -43,14 +43,14 @@ export function createFiles(exchange: Exchange) {
     },
 
     /**
-     * A file's bytes, read as fast as they are taken. Rejects with StartFailed when it cannot be read; with FileTooLarge when it has more than
-     * `max`, and then the session is over.
+     * A file's bytes, read no faster than the caller takes them. Rejects with StartFailed when the file cannot be read.
+     * Rejects with FileTooLarge when it has more than `max`; then the session is over.
      */
     async *read(path: string, max = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
       let left: number | undefined;
       const queue: Buffer[] = [];
       let error: Error | undefined;
-      /** Of what came before: the file that is there is not the one that was to be. */
+      /** An earlier WORKDIR or FILE failed, so this is not the file that was meant. */
       let failed: StartFailed | undefined;
       let news = Promise.withResolvers<void>();
       let taken = Promise.withResolvers<void>();
@@ -94,13 +94,14 @@ export function createFiles(exchange: Exchange) {
           if (left === 0) return;
         }
       } finally {
-        // Left before its end: what still comes would be taken for something else.
+        // The caller stopped before the end. The rest of the file would be taken for another answer, so the session
+        // ends.
         taken.resolve();
         if (exchange.isWaiting(handler)) exchange.lose('a file was not read to its end');
       }
     },
 
-    /** Removes a file, or a link and not what it leads to; no folder. Rejects with StartFailed. */
+    /** Removes a file or a link (not the link's target), but no folder. Rejects with StartFailed. */
     unlink(path: string): Promise<void> {
       return new Promise((resolve, reject) => {
         const handler: Handler = {
@@ -124,7 +125,7 @@ export function createFiles(exchange: Exchange) {
   };
 }
 
-/** Relative, without empty parts, `.` or `..`. */
+/** A relative path without empty parts, `.` or `..`. */
 function isPlainPath(path: string): boolean {
   return (
     path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') && !path.includes('\0')

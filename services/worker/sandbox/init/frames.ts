@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 
-/** The frames between worker and init, as infra/sandbox-init/README.md has them. Whatever comes from a container is hostile. */
+/**
+ * The frames between worker and init; see infra/sandbox-init/README.md. Nothing that comes from a container is trusted.
+ */
 
-/** An init (or what took its place) said what makes no sense: its sandbox is not to be trusted any further. */
+/** An init (or a program in its place) sent something invalid. Its sandbox must not be trusted any more. */
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
@@ -17,41 +19,41 @@ export type InitFrame =
   | { type: 'stdout' | 'stderr' | 'data'; data: Buffer }
   | { type: 'taken'; bytes: number }
   | { type: 'exit'; end: StepEnd }
-  /** `bytes`: of a path that is no UTF-8, so that `path` is not all of it. */
+  /** `bytes`: set if the path is not UTF-8, because then `path` is not exact. */
   | { type: 'entry'; path: string; bytes: Buffer | null; sizeBytes: number; mode: number }
   | { type: 'list_end'; truncated: boolean }
   | { type: 'content'; sizeBytes: number }
   | { type: 'unlinked' }
   | { type: 'broken'; text: string };
 
-/** How a step ended, and what it took. */
+/** How a step ended, and what it used. */
 export type StepEnd = {
-  /** `uncounted`: it held too much of the kernel's memory that the container's limit does not count. */
+  /** `uncounted`: it held too much kernel memory that the container's limit does not count. */
   cause: 'exited' | 'wall' | 'cpu' | 'output' | 'killed' | 'uncounted';
   /** `null`: it was ended by a signal. */
   exitCode: number | null;
   signal: number | null;
   wallMs: number;
-  /** Of all its processes. */
+  /** The CPU time of all its processes. */
   cpuMs: number;
   /** The largest resident size of any one of its processes. */
   maxMemoryBytes: number;
-  /** Processes killed by the kernel for the memory limit; `null` where that cannot be seen from inside. */
+  /** Processes that the kernel killed for the memory limit. `null` where that cannot be seen from inside. */
   oomKills: number | null;
 };
 
 const headerBytes = 5;
 const maxFrameBytes = 64 * 1024;
-/** What EXEC and HOLD may have instead: what is longer ends the sandbox (EXEC_MAX in infra/sandbox-init/wire.h). */
+/** The longest EXEC and HOLD. A longer one ends the sandbox (EXEC_MAX in infra/sandbox-init/wire.h). */
 const maxOrderBytes = 4 * 1024 * 1024;
-/** The longest path that an init names. */
+/** The longest path that an init sends. */
 const maxPathBytes = 4096;
 const failedSteps: FailedStep[] = ['workdir', 'file', 'exec', 'start', 'get', 'unlink'];
 const causes: StepEnd['cause'][] = ['exited', 'wall', 'cpu', 'output', 'killed', 'uncounted'];
 
 /**
- * Parses what an init sends, in whatever pieces it comes; holds no more than one frame. Throws ProtocolViolation.
- * Data of `stdout`, `stderr` and `data` is a view of what was given, where it lies in one piece.
+ * Parses what an init sends, in pieces of any size. Holds no more than one frame. Throws ProtocolViolation. The data of
+ * `stdout`, `stderr` and `data` are a view of the input if they are in one piece.
  */
 export function createFrameParser(onFrame: (frame: InitFrame) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
@@ -64,7 +66,7 @@ export function createFrameParser(onFrame: (frame: InitFrame) => void): (chunk: 
       onFrame(parse(input[0] as number, input.subarray(headerBytes, headerBytes + length)));
       input = input.subarray(headerBytes + length);
     }
-    // A copy, so that the whole chunk is not held for its tail.
+    // A copy, so that the whole chunk is not kept in memory for its last bytes.
     rest = input.length > 0 ? Buffer.from(input) : input;
   };
 }
@@ -113,7 +115,8 @@ function parse(type: number, payload: Buffer): InitFrame {
       return {
         type: 'entry',
         mode: payload.readUInt32LE(0) & 0o777,
-        // Any program can make a sparse file of a size beyond all bounds; it is too large for all that asks.
+        // Any program can make a sparse file of an enormous size. The size is capped, and is still too large for every
+        // reader.
         sizeBytes: Math.min(Number(payload.readBigUInt64LE(4)), Number.MAX_SAFE_INTEGER),
         path: bytes.toString('utf8'),
         bytes: isUtf8(bytes) ? null : Buffer.from(bytes),
@@ -147,7 +150,7 @@ function parseEnd(payload: Buffer): StepEnd {
   const code = payload.readInt32LE(1);
   const signal = payload.readInt32LE(5);
   const oomKills = payload.readInt32LE(33);
-  // Exactly one of the two: it exited with a code of a byte, or a signal ended it.
+  // Exactly one of the two is true: the step exited with a code of one byte, or a signal ended it.
   if (code === -1 ? signal < 1 || signal > 64 : code < 0 || code > 255 || signal !== 0)
     throw new ProtocolViolation(`an end with code ${code} and signal ${signal}`);
   return {
@@ -172,16 +175,16 @@ export function frame(type: string, ...parts: Buffer[]): Buffer {
   return Buffer.concat([header, ...parts]);
 }
 
-/** Of an EXEC or HOLD: the strings in it are the caller's, and may be any number. No other frame can be too long. */
+/** For an EXEC or HOLD: their strings come from the caller and may be of any length. No other frame can be too long. */
 export const canBeSent = (order: Buffer): boolean => order.length - headerBytes <= maxOrderBytes;
 
-/** Data in as many frames of this type as it takes. */
+/** Splits data into as many frames of this type as are needed. */
 export function* dataFrames(type: string, data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += maxFrameBytes)
     yield frame(type, data.subarray(at, at + maxFrameBytes));
 }
 
-/** In the mode of a FILE: what is there by its name, and is no folder, goes first. */
+/** A bit in the mode of a FILE: an existing file or link of that name is removed first, but not a folder. */
 export const fileReplaces = 1 << 16;
 
 export function u32(value: number): Buffer {

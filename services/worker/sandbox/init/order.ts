@@ -1,20 +1,23 @@
 import { frame, u16, u32, u64 } from './frames.ts';
 
-/** EXEC and HOLD, which say what is to be started (infra/sandbox-init/order.c reads them). */
+/** EXEC and HOLD, the orders to start a program (infra/sandbox-init/order.c reads them). */
 
 export type StepSpec = {
   argv: string[];
   env: Record<string, string>;
-  /** Beside that, what the init itself has: beside a service, the container's. */
+  /** Adds the init's own environment to `env`. Beside a service, that is the container's. */
   ownEnvironment?: boolean;
   tty?: { cols: number; rows: number };
-  /** Whether the program gets a stdin to read; else it reads /dev/null. */
+  /** Whether the program gets a stdin. If not, it reads /dev/null. */
   stdin: boolean;
-  /** How far its stack may grow; undefined: as the container has it, and so beside a service, whose init may be an older one. */
+  /**
+   * The limit of its stack. Undefined: as in the container. Always undefined beside a service, whose init may be an
+   * older one.
+   */
   stackBytes?: number | undefined;
   wallMs: number;
   cpuMs: number | null;
-  /** stdout and stderr together; a little more may come, and is the caller's to cut. */
+  /** For stdout and stderr together. A little more may come; the caller must cut it off. */
   outputBytes: number;
 };
 
@@ -22,7 +25,7 @@ const heldFlag = 8;
 const stackFlag = 16;
 const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
 
-/** What a program is given as it starts, and cannot be given anew. */
+/** What a program gets at its start and cannot be changed later. */
 export type Start = { flags: number; argc: number; envc: number; strings: Buffer };
 
 export function startOf(step: Omit<StepSpec, keyof typeof unlimited | 'stackBytes'>): Start {
@@ -41,7 +44,7 @@ export const isSameStart = (a: Start, b: Start) =>
 export const execOrder = (start: Start, step: StepSpec, isHeld: boolean): Buffer =>
   orderFrame('E', isHeld ? { ...start, flags: start.flags | heldFlag } : start, step);
 
-/** It goes on to its first system call that is given `until`. */
+/** The program runs until its first system call with the path `until`. */
 export const holdOrder = (start: Start, stackBytes: number | undefined, until: string): Buffer =>
   orderFrame('H', start, { ...unlimited, stackBytes }, until);
 
@@ -73,5 +76,5 @@ function orderFrame(
   );
 }
 
-/** Each ended by a NUL. */
+/** Each string ends with a NUL. */
 const ended = (strings: string[]) => Buffer.from(strings.map((text) => `${text}\0`).join(''));

@@ -13,25 +13,25 @@ export type { RunningStep } from './step.ts';
 export type InitSession = ReturnType<typeof createInitSession>;
 
 /**
- * The worker's side of a sandbox init, over a container's attached streams. One thing at a time: prepare, then steps,
- * lists and reads one after another. Output is read as fast as it is taken.
+ * The worker's side of a sandbox init, over a container's attached streams. It does one thing at a time: first prepare,
+ * then steps, lists and reads one after another. Output is read no faster than the caller takes it.
  */
 export function createInitSession(attachment: Attachment) {
   const exchange = createExchange(attachment);
   const files = createFiles(exchange);
-  /** The program that waits, started but for its work; and the folder it was started in. */
+  /** The program that is started and held before its work, and the folder it was started in. */
   let held: { start: Start; workdir: string } | undefined;
   let workdir = '';
   let hasContent = false;
 
   return {
-    /** Resolves when the init is there; rejects with SandboxLost. Need not be awaited before the first frames. */
+    /** Resolves when the init has started. Rejects with SandboxLost. The first frames may be sent before that. */
     ready: exchange.ready,
-    /** Resolves when the session is over, with what broke it. */
+    /** Resolves when the session is over, with the reason. */
     closed: exchange.closed,
     ...files,
 
-    /** Sets the work folder and brings files into it. What cannot be done fails what is asked next. */
+    /** Sets the work folder and copies files into it. If that fails, the next request fails. */
     async prepare(folder: string, bring: { path: string; data: Buffer; mode: number }[]): Promise<void> {
       workdir = folder;
       exchange.gather();
@@ -48,9 +48,10 @@ export function createInitSession(attachment: Attachment) {
     },
 
     /**
-     * Brings in what an image has in the sandbox's folders, as frames that were made of it. Only for an init of our own sandbox's: one beside a
-     * service may be older. Files that `prepare` brings afterwards go before it. Rejects with StartFailed; with the signal's reason
-     * when it aborts, and then the session is of no use any more.
+     * Copies in what an image has in the sandbox's folders, as prepared frames. Only for the init of our own sandbox:
+     * an init beside a service may be older. If `prepare` copies a file to the same path afterwards, that file replaces
+     * it. Rejects with StartFailed. Rejects with the signal's reason when it aborts; then the session cannot be used
+     * any more.
      */
     async bring(content: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void> {
       hasContent = true;
@@ -64,10 +65,10 @@ export function createInitSession(attachment: Attachment) {
     },
 
     /**
-     * Starts a program ahead of its step, and keeps it before its first system call that is given the path `until`. `exec` of
-     * the same program lets it go on; one of any other ends it first. So does the same one where it might have found something
-     * else on its way: in another folder, or with files whose path begins with a dot, where interpreters look for their
-     * user's own. Resolves to whether it is held.
+     * Starts a program ahead of its step, and stops it before its first system call with the path `until`. `exec` of
+     * the same program lets it continue; `exec` of any other program ends it first. The same program is also ended if
+     * it might have found something else on its way: in another folder, or with files whose path begins with a dot,
+     * where interpreters look for the user's own files. Resolves to whether it is held.
      */
     hold(step: Pick<StepSpec, 'argv' | 'env' | 'stdin' | 'stackBytes'>, until: string): Promise<boolean> {
       return new Promise((resolve, reject) => {
@@ -100,7 +101,7 @@ export function createInitSession(attachment: Attachment) {
       return running;
     },
 
-    /** Ends the session; the container is the caller's to remove. Idempotent. */
+    /** Ends the session. The caller removes the container. Idempotent. */
     close: () => exchange.lose('the session was closed'),
   };
 }

@@ -8,23 +8,23 @@ import { execOrder, type Start, type StepSpec } from './order.ts';
 export type RunningStep = {
   /** Resolves when the program has been executed; rejects with StartFailed or SandboxLost. */
   started: Promise<void>;
-  /** Resolves after the last byte of output was taken; rejects as `started`. */
+  /** Resolves after the last byte of output was taken. Rejects in the same cases as `started`. */
   ended: Promise<StepEnd>;
   stdin: {
-    /** Resolves when the init has room for more. What comes after the step's end is dropped. */
+    /** Resolves when the init has room for more. Data after the step's end are dropped. */
     write(data: Buffer): Promise<void>;
     end(): void;
   };
-  /** To the step's process group. */
+  /** Sends a signal to the step's process group. */
   signal(number: number): void;
   resize(cols: number, rows: number): void;
   kill(): void;
 };
 
-/** So much of stdin may be on its way before the init has said that it was taken (README.md). */
+/** The most bytes of stdin that may be sent before the init confirms that they were taken (README.md). */
 const stdinAhead = 256 * 1024;
 
-/** Starts a program, or lets one go on that is held. */
+/** Starts a program, or lets a held one continue. */
 export function execStep(
   exchange: Exchange,
   start: Start,
@@ -40,7 +40,9 @@ export function execStep(
   const isSent = canBeSent(order);
   let running = isSent;
   let hasStarted = false;
-  /** It runs without the files or the folder that it was to have, and is being killed: nobody hears of it. */
+  /**
+   * Set if the program runs without its files or its folder. It is being killed, and the caller gets only this error.
+   */
   let lacking: StartFailed | undefined;
   let ahead = 0;
   let taken = Promise.withResolvers<void>();
@@ -68,7 +70,7 @@ export function execStep(
           return exchange.send(frame('K'));
         case 'failed':
           if (hasStarted) throw new ProtocolViolation('a step failed to start after it had');
-          // That it lacks its files is the reason that counts.
+          // If its files are missing, that is the reason to report.
           return fail(exchange.takeFailure() ?? new StartFailed(one.what, one.errno, one.text));
         case 'stdout':
         case 'stderr':
@@ -88,7 +90,7 @@ export function execStep(
           return ended.resolve(one.end);
         case 'list_end':
           if (isSent) throw new ProtocolViolation('a list while a step runs');
-          // As the kernel would say it.
+          // The same error as the kernel's.
           return fail(
             exchange.takeFailure() ?? new StartFailed('exec', constants.errno.E2BIG, step.argv[0] ?? ''),
           );
@@ -110,7 +112,7 @@ export function execStep(
     stdin: {
       async write(data) {
         for (const piece of pieces(data)) {
-          // The container may be one that says TAKEN, and takes nothing.
+          // The container may be hostile: it may send TAKEN although it takes nothing.
           await exchange.room();
           while (running && ahead + piece.length > stdinAhead) await taken.promise;
           if (!running) return;

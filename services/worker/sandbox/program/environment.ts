@@ -4,19 +4,19 @@ import type { ImageInfo } from '../../engine/images.ts';
 import { usualUser } from '../users/accounts.ts';
 import { homeFor } from './folders.ts';
 
-/** What a sandbox calls itself. */
+/** The host name inside a sandbox. */
 export const sandboxHostname = 'runlet';
 
-/** Docker's own, for images that name none. */
+/** Docker's default, for images that set none. */
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What says which characters a program writes (locale(7)). */
+/** The variables that set a program's character encoding (locale(7)). */
 const localeNames = ['LANG', 'LC_ALL', 'LC_CTYPE'];
 
 /**
- * Without any of these a C library takes text for bytes: Bash counts them, Java writes `?` for what is not ASCII. glibc has
- * this one in every image of this decade, musl and static programs need none. What image or request say, and be it the empty
- * string, stands.
+ * Without any of these, a C library treats text as bytes: Bash counts bytes, Java writes `?` for what is not ASCII.
+ * glibc has this locale in every image of this decade; musl and static programs need none. A value from the image or
+ * the request is kept, even the empty string.
  */
 export const usualLocale = (...environments: Record<string, unknown>[]): Record<string, string> =>
   environments.some((env) => localeNames.some((name) => Object.hasOwn(env, name))) ? {} : { LANG: 'C.UTF-8' };
@@ -30,7 +30,7 @@ export const imageEnvironment = (image: Pick<ImageInfo, 'env'>): Record<string, 
     }),
   );
 
-/** A request that says nothing of it. */
+/** For a request that does not set these. */
 export const plain = { env: {}, tty: false };
 
 /** The environment of a run's programs: the image's, then what every sandbox has, then the request's. Pure. */
@@ -46,7 +46,7 @@ export function programEnvironment(
   Object.assign(env, imageEnvironment(image), ofLanguage, request.env);
   Object.assign(env, usualLocale(env));
   env.HOME = homeFor(request.env, image.env, folders);
-  // As login(1) sets both. One that is given says what the other is.
+  // As login(1) does, both are set. If only one is given, the other gets the same value.
   const name = env.USER ?? env.LOGNAME ?? userName;
   env.USER ??= name;
   env.LOGNAME ??= name;

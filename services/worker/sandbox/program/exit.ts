@@ -2,14 +2,14 @@ import { constants } from 'node:os';
 import type { StepLimit, TerminalStatus } from '../../../../shared/run-states.ts';
 import type { StepEnd } from '../init/frames.ts';
 
-/** Why the worker ended a step; the first cause wins, and what the program did on its way out is not asked. */
+/** Why the worker ended a step. The first cause counts, whatever the program did while it was ending. */
 export type KillCause = 'timeout' | 'output_limit' | 'cancelled' | 'lock_lost' | 'disk_limit';
 
 export type StepExit = {
-  /** As the init reports it: by itself, or by one of the step's own limits. */
+  /** The cause that the init reports: the step ended by itself, or by one of its own limits. */
   cause: StepEnd['cause'];
   exitCode: number | null;
-  /** Its number. */
+  /** The signal's number. */
   signal: number | null;
   /** Whether the kernel killed any process of it for the memory limit. */
   oomKilled: boolean;
@@ -19,17 +19,17 @@ export type StepExit = {
 
 export type ExitVerdict = {
   status: TerminalStatus;
-  /** 128 + n where signal n ended the program, as a shell has it. */
+  /** 128 + n if signal n ended the program, as in a shell. */
   exitCode: number;
-  /** As in `SIGKILL`. */
+  /** The name, such as `SIGKILL`. */
   signal: string | null;
-  /** Which of its limits ended it; null: none. */
+  /** The limit that ended it. null: none. */
   limit: StepLimit | null;
 };
 
 const signalNames = new Map(
   Object.entries(constants.signals)
-    // Of two names for one number the first is the usual: SIGABRT before SIGIOT, SIGIO before SIGPOLL.
+    // If a number has two names, the first is the usual one: SIGABRT before SIGIOT, SIGIO before SIGPOLL.
     .reverse()
     .map(([name, number]) => [number, name]),
 );

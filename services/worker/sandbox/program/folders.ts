@@ -6,21 +6,21 @@ import type { RunUser } from '../users/run-users.ts';
 
 export const workFolder = '/work';
 
-/** Every run can write here, whatever its image. */
+/** Every run can write here, in any image. */
 const always = [workFolder, '/tmp'];
 
-/** Each is one more mount; an image with more wants something else than to be run. */
+/** Each VOLUME is one more mount. An image with more than this was not made for such runs. */
 const maxVolumes = 64;
 
-/** A mount here would hide what the OCI runtime itself mounts, or the whole root. */
+/** A mount here would hide the OCI runtime's own mounts, or the whole root. */
 const reserved = /^\/$|^\/(?:proc|sys)(?:\/|$)|^\/dev$/;
 
-/** Where a run has a folder of its own, whatever it asks for: /work, /tmp and the image's VOLUMEs. */
+/** Where a run always has its own folder: /work, /tmp and the image's VOLUMEs. */
 export function imageFolders(volumes: string[], usual = always): string[] {
   return [...new Set([...usual, ...volumes.map(clean)])].sort();
 }
 
-/** The kernel's memory for inodes is not counted as file data: without a bound, empty files are free. */
+/** The kernel does not count inodes as file data. Without a limit, empty files would cost nothing. */
 export function inodesFor(sizeBytes: number): number {
   return Math.min(1_000_000, Math.max(1024, Math.ceil(sizeBytes / 4096)));
 }
@@ -35,9 +35,9 @@ export function isInside(folder: string, path: string): boolean {
 }
 
 /**
- * The run's writable folders: /work, /tmp, every VOLUME of the image (a tmpfs on its path keeps the engine from making
- * an anonymous volume there, which has no limit), and the folder it starts in where that lies inside of /work or
- * /tmp: the OCI runtime would make it there, owned by root and closed to the run's user.
+ * The run's writable folders: /work, /tmp and every VOLUME of the image. (A tmpfs on a VOLUME's path keeps the engine
+ * from making an anonymous volume there, which has no limit.) The folder that the program starts in is one too if it is
+ * inside /work or /tmp: otherwise the OCI runtime would make it there, owned by root and closed to the run's user.
  */
 export function runFolders(volumes: string[], workdir: string): string[] {
   if (volumes.length > maxVolumes)
@@ -56,7 +56,7 @@ export function runFolders(volumes: string[], workdir: string): string[] {
   return imageFolders([...volumes, ...own]);
 }
 
-/** The same, as they are mounted. */
+/** The same folders, in the form in which they are mounted. */
 export function writableFolders(
   volumes: string[],
   workdir: string,
@@ -67,14 +67,17 @@ export function writableFolders(
   return runFolders(volumes, workdir).map((path) => ({ path, sizeBytes: diskBytes, inodes, ...owner }));
 }
 
-/** Where the program starts. */
+/** The folder that the program starts in. */
 export function workdirFor(requested: string | undefined, ofImage: string): string {
   if (requested !== undefined) return clean(requested);
   const own = ofImage === '' ? '/' : clean(ofImage);
   return own === '/' ? workFolder : own;
 }
 
-/** The same, of a container that is about to be made: an image may name what no request may. */
+/**
+ * The same for a container that is about to be made. It is checked here because an image may name a folder that a
+ * request may not.
+ */
 export function checkWorkdir(workdir: string): string {
   if (kernelFolder(workdir) !== undefined)
     throw new Problem(
@@ -84,7 +87,10 @@ export function checkWorkdir(workdir: string): string {
   return workdir;
 }
 
-/** HOME as the request says; as the image says if a run can write there (few images' can: it is root's); else /work. */
+/**
+ * HOME from the request. Without it, HOME from the image if a run can write there (in few images, because it is mostly
+ * root's). Else /work.
+ */
 export function homeFor(
   requestEnv: Record<string, string>,
   imageEnv: string[],

@@ -5,7 +5,7 @@ import { StartFailed } from '../init/session.ts';
 const { EACCES, ENOENT, ENOEXEC, ENOTDIR, ENOSPC, EDQUOT, EISDIR, E2BIG, EAGAIN, ELOOP } = constants.errno;
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
-/** What the init could not do, as the user's problem; `undefined` for any other error. */
+/** Turns a failure of the init into a Problem for the user. `undefined` for any other error. */
 export function startFailure(error: unknown): Problem | undefined {
   if (!(error instanceof StartFailed)) return undefined;
   const { what, errno, text } = error;

@@ -1,28 +1,30 @@
 import type { RunUser } from './run-users.ts';
 
-/** A file of an image: its bytes; absent; or what cannot be taken for a file of this kind (a folder, too large, binary). */
+/**
+ * A file of an image: its bytes; absent; or something that is not usable as such a file (a folder, too large, binary).
+ */
 export type Found = Buffer | 'absent' | 'unusable';
 
 export type Accounts = {
-  /** What the run's user is called: USER and LOGNAME. */
+  /** The name of the run's user: USER and LOGNAME. */
   userName: string;
-  /** The whole file to be in the place of the image's; `null`: the image's own does, or cannot be replaced. */
+  /** The whole file that replaces the image's. `null`: the image's own is good, or cannot be replaced. */
   passwd: Buffer | null;
   group: Buffer | null;
 };
 
-/** Where the image has no name for the run's user. */
+/** The user name if the image has none for the run's user. */
 export const usualUser = 'runlet';
 
-/** An account file with more is no person's work, and is copied to the engine once for each of many users. */
+/** No person writes a larger account file. And the file is copied to the engine once for each of many users. */
 export const maxAccountBytes = 64 * 1024;
 
-/** Other names where an image has the usual one for somebody else. */
+/** Other names to try if the image uses the usual one for somebody else. */
 const maxNames = 100;
 
 /**
- * How the run's user is known in an image: by the image's own entry, or by one that is added to what the image has. An image may have
- * anything at /etc/passwd: what is no text of a bounded size is left as it is. Pure.
+ * The name of the run's user in an image: from the image's own entry, or from an entry that is added to the image's. An
+ * image may have anything at /etc/passwd: if it is not text, or too large, it is left as it is. Pure.
  * @param home as in HOME
  */
 export function accountsFor(
@@ -32,7 +34,7 @@ export function accountsFor(
 ): Accounts {
   const passwd = linesOf(image.passwd);
   const group = linesOf(image.group);
-  // As the C library reads them: a line with fewer fields is none.
+  // The C library reads them in the same way: it ignores a line with fewer fields.
   const user = passwd?.find((fields) => fields.length >= 7 && fields[2] === String(uid));
   const ofGroup = group?.some((fields) => fields.length >= 4 && fields[2] === String(gid));
   const name = user?.[0] ?? freeName(passwd);
@@ -46,11 +48,11 @@ export function accountsFor(
   };
 }
 
-/** `undefined`: it cannot be read as lines of fields. */
+/** `undefined`: the file cannot be read as lines of fields. */
 function linesOf(found: Found): string[][] | undefined {
   if (found === 'absent') return [];
   if (found === 'unusable' || found.length > maxAccountBytes || found.includes(0)) return undefined;
-  // Byte by byte: a name need not be UTF-8.
+  // Decoded byte by byte, because a name need not be UTF-8.
   return found
     .toString('latin1')
     .split('\n')
@@ -68,7 +70,7 @@ function freeName(lines: string[][] = []): string {
 
 const isPlain = (name: string) => /^[!-9;-~]{1,64}$/.test(name);
 
-/** A path that a field can hold. */
+/** The path, if a field of the file can hold it. */
 const homeField = (home: string) => (/^[^:\n\r\0]+$/.test(home) ? home : '/');
 
 function withLine(found: Found, line: string): Buffer {

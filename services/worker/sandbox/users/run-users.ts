@@ -1,9 +1,9 @@
 import { Problem } from '../../../../shared/problems.ts';
 
-/** Whom a sandbox's programs are executed as. */
+/** The user and group that a sandbox's programs run as. */
 export type RunUser = { uid: number; gid: number };
 
-/** runc's own; the kernel's is twice that. */
+/** The largest id that runc accepts. The kernel accepts twice that. */
 const maxId = 2 ** 31 - 2;
 
 /** Reads the operator's `uid:gid`. Throws an Error on anything but two numbers above 0. */
@@ -16,27 +16,35 @@ export function parseUser(text: string): RunUser {
   return { uid, gid };
 }
 
-/** As an engine, and the init, take it: names would be looked up in the image's own passwd file. */
+/**
+ * In the form that an engine and the init take. Numbers, because names would be looked up in the image's own passwd
+ * file.
+ */
 export const userText = ({ uid, gid }: RunUser) => `${uid}:${gid}`;
 
 /**
- * Much of what the kernel gives to programs it counts by user, not by cgroup: inotify's instances and watches, descriptors in flight,
- * pending signals and timers, the pages of pipes, message queues, locked shared memory, epoll's watches. Two sandboxes with one user
- * share all of that, and one of them can take it from the other; so each has a user of its own, from a block that is its worker's.
+ * The kernel counts many resources by user, not by cgroup: inotify's instances and watches, descriptors in flight,
+ * pending signals and timers, the pages of pipes, message queues, locked shared memory, epoll's watches. Two sandboxes
+ * with the same user share all of these, and one could take them from the other. So each sandbox has its own user, from
+ * a block that belongs to its worker.
  */
 export type UserBlock = { first: number; size: number };
 
-/** Blocks of users, side by side. */
+/** Several blocks of users, one after another. */
 export type UserRange = UserBlock & { blocks: number };
 
 /**
- * Numbers that belong to nobody: below 524,288 are people, packages and images; up to 1,879,048,191 those that shadow and systemd hand out to
- * containers (/etc/subuid ends at 600,100,000 where nobody changed it); from 2,147,352,576 on systemd's again. Two Runlets on one machine that know nothing
- * of each other begin at two of so many blocks.
+ * Numbers that nobody else uses. Below 524,288 are people, packages and images. Up to 1,879,048,191 are those that
+ * shadow and systemd hand out to containers (/etc/subuid ends at 600,100,000 if nobody changed it). From 2,147,352,576
+ * on they are systemd's again. There are many blocks, so two Runlets on one machine that do not know each other are
+ * unlikely to begin at the same one.
  */
 export const hostUsers: UserRange = { first: 1_900_000_000, size: 4_000, blocks: 60_000 };
 
-/** In the user namespace of an engine (rootless, or `userns-remap`) there mostly are 65,536 users; an image's are low, systemd's the highest. */
+/**
+ * In the user namespace of an engine (rootless, or `userns-remap`) there mostly are 65,536 users. Images use the low
+ * numbers, systemd the highest.
+ */
 export const namespaceUsers: UserRange = { first: 20_000, size: 1_000, blocks: 40 };
 
 export const blockAt = ({ first, size }: UserRange, index: number): UserBlock => ({
@@ -44,31 +52,34 @@ export const blockAt = ({ first, size }: UserRange, index: number): UserBlock =>
   size,
 });
 
-/** The files that name users are brought to the engine for so many at a time (drivers/engine/account-mounts.ts). */
+/**
+ * The files with the users' names are put on the engine for this many users at a time
+ * (drivers/engine/account-mounts.ts).
+ */
 const batchSize = 64;
 
-/** The users beside this one of a block, itself included. */
+/** The users in the same batch as this one, itself included. */
 export function batchOf({ first, size }: UserBlock, { uid }: RunUser): RunUser[] {
   const from = uid - ((uid - first) % batchSize);
   const count = Math.min(batchSize, first + size - from);
   return Array.from({ length: count }, (_, at) => ({ uid: from + at, gid: from + at }));
 }
 
-/** A sandbox's user, from before the sandbox is made until it is gone. */
+/** The use of a user by one sandbox, from before the sandbox is made until it is gone. */
 export type Lease = {
   user: RunUser;
-  /** All whose names come to the engine together with this one's. */
+  /** All users whose files are put on the engine together with this one's. */
   batch: RunUser[];
   /**
-   * Runs `remove`, which resolves when there is no container any more that has this user, and gives the user back then. Rejects as the
-   * first try does; it is tried again until it succeeds, and as long nobody else has the user.
+   * Runs `remove`, which resolves when no container has this user any more, and then gives the user back. Rejects if
+   * the first try fails. Then it is tried again until it succeeds, and until then nobody else gets the user.
    */
   end(remove: () => Promise<void>): Promise<void>;
 };
 
 export type RunUsers = ReturnType<typeof createRunUsers>;
 
-/** What is left for those that nobody waits for. */
+/** This share of the users is kept for runs. Sandboxes that nobody waits for cannot take them. */
 const keptForRuns = 1 / 8;
 const removeAgainMs = 5_000;
 const maxWaitMs = 60_000;
@@ -76,7 +87,7 @@ const maxWaitMs = 60_000;
 /**
  * Hands out users.
  *
- * @param fixed the operator's choice: every sandbox has that one
+ * @param fixed the operator's choice: every sandbox has this user
  */
 export function createRunUsers(
   fixed: RunUser | undefined,
@@ -85,10 +96,13 @@ export function createRunUsers(
   const again = options.removeAgainMs ?? removeAgainMs;
   const patience = options.maxWaitMs ?? maxWaitMs;
   let block: UserBlock = { first: 0, size: 0 };
-  /** By batch, so that few are in use; in each the one that has been free longest first: the kernel lets go of some things a little later. */
+  /**
+   * By batch, so that few batches are in use. In each batch the user that was free longest comes first, because the
+   * kernel releases some resources a little later.
+   */
   let free: RunUser[][] = [];
   let left = 0;
-  /** Runs, the first that came first. */
+  /** Runs that wait, the first one first. */
   const waiting = new Set<(lease: Lease) => void>();
 
   function leaseOf(user: RunUser, from: RunUser[], batch: RunUser[]): Lease {
@@ -98,7 +112,7 @@ export function createRunUsers(
       if (over) return;
       over = true;
       from.push(user);
-      // Another block was taken meanwhile: this one is somebody else's.
+      // The worker has another block by now, so this user is no longer its own.
       if (ofBlock !== block) return;
       left += 1;
       serve();
@@ -146,7 +160,7 @@ export function createRunUsers(
     );
 
   return {
-    /** From now on users are those of this block. */
+    /** From now on the users are those of this block. */
     use(one: UserBlock): void {
       block = one;
       free = [];
@@ -158,14 +172,14 @@ export function createRunUsers(
       serve();
     },
 
-    /** For a sandbox that nobody waits for; `undefined`: those that are left are for runs. */
+    /** For a sandbox that nobody waits for. `undefined`: the rest is kept for runs. */
     spare(): Lease | undefined {
       return fixed === undefined && left <= block.size * keptForRuns ? undefined : next();
     },
 
     /**
-     * For a run. Waits where all are in use: each comes back at its run's end. Rejects with the signal's reason, or after a minute with
-     * a Problem `overloaded`.
+     * For a run. Waits if all users are in use; a user comes back when its run ends. Rejects with the signal's reason,
+     * or after a minute with a Problem `overloaded`.
      */
     async take(signal?: AbortSignal): Promise<Lease> {
       signal?.throwIfAborted();
@@ -186,7 +200,7 @@ export function createRunUsers(
       });
     },
 
-    /** One of those that are handed out. */
+    /** One of the users that are handed out. */
     example: (): RunUser => fixed ?? { uid: block.first, gid: block.first },
 
     allFree: () => left === block.size,

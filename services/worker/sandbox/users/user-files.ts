@@ -3,19 +3,19 @@ import type { SandboxFile } from '../spec.ts';
 import { accountsFor } from './accounts.ts';
 import type { RunUser } from './run-users.ts';
 
-/** By which names a sandbox's user is known in one image. */
+/** The names that a sandbox's user has in one image. */
 export type UserFiles = {
   /** USER and LOGNAME. */
   userName: string;
-  /** The image's files that others lie over. */
+  /** The image's files that are replaced. */
   covered: string[];
-  /** These others. */
+  /** The files that replace them. */
   filesFor(user: RunUser): SandboxFile[];
 };
 
 /**
  * @param home as in HOME
- * @param example a user that a sandbox may have: all are called alike
+ * @param example any user that a sandbox may have: all of them get the same name
  */
 export function userFilesOf(
   { passwd, group }: Awaited<ReturnType<typeof readAccounts>>,

@@ -1,23 +1,23 @@
-/** Time constants of the demand: the rate follows ten seconds, a burst is remembered for minutes. */
+/** Time constants of the demand: the rate follows within ten seconds, a burst is remembered for minutes. */
 const rateMs = 10_000;
 const burstMs = 120_000;
-/** Nobody asked for so long: nothing is kept. */
+/** If nobody asked for this long, nothing is kept. */
 const idleMs = 600_000;
 
 export type Demand = ReturnType<typeof createDemand>;
 
-/** How much sandboxes of one kind are wanted. */
+/** Measures how many sandboxes of one kind are needed. */
 export function createDemand(now: () => number) {
-  /** A second, decaying. */
+  /** Requests in a second. It decays. */
   let rate = 0;
-  /** The most that were wanted within a second, decaying. */
+  /** The most requests within one second. It decays. */
   let burst = 0;
   let inSecond = 0;
   let secondAt = now();
   let seenAt = now();
 
   return {
-    /** One was wanted. */
+    /** Records that one was needed. */
     note(): void {
       const at = now();
       const elapsed = at - seenAt;
@@ -31,7 +31,10 @@ export function createDemand(now: () => number) {
       burst = Math.max(burst * Math.exp(-elapsed / burstMs), inSecond);
     },
 
-    /** How many it takes where one takes so long to make: its rate × that time with half as much again, or the latest burst, whichever is more. */
+    /**
+     * How many to keep if one takes this long to make: the rate × that time with half as much again, or the latest
+     * burst, whichever is more.
+     */
     wanted(makeMs: number): number {
       const elapsed = now() - seenAt;
       if (rate === 0 || elapsed > idleMs) return 0;
@@ -40,7 +43,7 @@ export function createDemand(now: () => number) {
       return Math.max(1, Math.ceil((rateNow * makeMs * 1.5) / 1000), Math.ceil(burstNow));
     },
 
-    /** When one was wanted last. */
+    /** The time of the latest request. */
     seenAt: () => seenAt,
   };
 }

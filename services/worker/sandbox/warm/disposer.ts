@@ -1,16 +1,19 @@
-/** Nobody waits for a used sandbox to be gone; but no longer than this (API.md promises 2 s after a cancel). */
+/**
+ * Nobody waits for a used sandbox to be removed, but it must not take longer than this (API.md promises 2 s after a
+ * cancel).
+ */
 const maxDelayMs = 500;
-/** The worker counts as quiet when nothing has been going on for so long. */
+/** The worker counts as quiet when nothing has happened for this long. */
 const quietMs = 20;
-/** With so many waiting they go whatever else there is to do. */
+/** When this many are waiting, they are removed even if the worker is busy. */
 const maxWaiting = 64;
 const lookMs = 10;
 
 type Waiting = { since: number; go: () => void };
 
 /**
- * Removes used sandboxes when the worker has nothing better to do. To remove one takes longer than a warm run
- * takes altogether: on a small node the next run would wait for it. What is waiting here has no program running in it.
+ * Removes used sandboxes when the worker has nothing more urgent to do. To remove one takes longer than a whole warm
+ * run, so on a small node the next run would have to wait. No program runs any more in the sandboxes that wait here.
  */
 export function createDisposer(options: {
   busy(): boolean;
@@ -54,10 +57,10 @@ export function createDisposer(options: {
   }
 
   return {
-    /** Whether nothing has been going on for a while, and nothing waits to be removed. */
+    /** Whether nothing has happened for a while and no sandbox waits to be removed. */
     quiet: () => waiting.length === 0 && underWay === 0 && now() - busyAt >= quietMs && !options.busy(),
 
-    /** Runs `remove` in its turn; settles as it does. */
+    /** Calls `remove` when its turn comes. Settles as `remove` does. */
     async dispose(remove: () => Promise<void>): Promise<void> {
       busyAt = now();
       await new Promise<void>((go) => {
@@ -72,7 +75,7 @@ export function createDisposer(options: {
       }
     },
 
-    /** From now on everything goes at once. */
+    /** From now on everything is removed at once. */
     hurry(): void {
       stopped = true;
       look();

@@ -6,21 +6,21 @@ import type { StepSpec } from '../init/session.ts';
 import { plain, programEnvironment } from '../program/environment.ts';
 import { workFolder } from '../program/folders.ts';
 
-/** A program that is started before its run comes, and held; see `hold` in init/session.ts. */
+/** A program that is started and held before its run comes; see `hold` in init/session.ts. */
 export type ExpectedProgram = UsualProgram & Pick<StepSpec, 'stdin' | 'stackBytes'>;
 
 type UsualProgram = Pick<StepSpec, 'argv' | 'env'> & { workdir: string; until: string };
 
 /**
- * What the next run of a language will start, told from the latest one: the sandboxes that are made ahead for it have that
- * program started already, and held.
+ * Predicts what the next run of a language will start, from the latest run. The sandboxes that are made ahead for this
+ * language start that program already and hold it.
  *
- * Such a sandbox may go to any tenant. So nothing of the program may be a tenant's: it is the language's own command line for a
- * file of its usual name, with the image's and the language's environment. Where the latest run had arguments, variables or
- * file names of its own, there is none.
+ * Such a sandbox may go to any tenant, so the program must contain nothing of a tenant's. It is the language's own
+ * command line for a file of its usual name, with the image's and the language's environment. If the latest run had its
+ * own arguments, variables or file names, nothing is predicted.
  */
 export function createExpectations() {
-  /** By the language's name, whether it had a stdin; `null`: it was not the usual program. */
+  /** By the language's name: whether the latest run had a stdin. `null`: it was not the usual program. */
   const latest = new Map<string, boolean | null>();
   return {
     learn(
@@ -36,7 +36,9 @@ export function createExpectations() {
       latest.set(language.name, isUsual ? stdin : null);
     },
 
-    /** `undefined`: nothing is to be started ahead. Of a language that was not seen yet: the usual program, without a stdin. */
+    /**
+     * `undefined`: nothing is started ahead. For a language without a run so far: the usual program, without a stdin.
+     */
     expect(
       language: Language,
       image: Pick<ImageInfo, 'env'>,
@@ -50,7 +52,7 @@ export function createExpectations() {
   };
 }
 
-/** What a run that gives its code and nothing else starts; `undefined`: it must not be held. */
+/** What a run starts that gives only its code. `undefined`: it must not be held. */
 function usualProgram(
   language: Language,
   image: Pick<ImageInfo, 'env'>,

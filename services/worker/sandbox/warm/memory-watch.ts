@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-/** Less than this share of the machine's memory available: what is only there to be quick goes. */
+/** If less than this share of the machine's memory is available, what is kept only for speed is removed. */
 const leastShare = 0.1;
 const everyMs = 500;
 
-/** Answers whether this machine is short of memory, by Linux's file; looks twice a second at most. */
+/** Tells whether this machine is short of memory, from Linux's file. It reads the file twice a second at most. */
 export function memoryWatch(file = '/proc/meminfo'): () => boolean {
   let at = Number.NEGATIVE_INFINITY;
   let short = false;
@@ -17,7 +17,7 @@ export function memoryWatch(file = '/proc/meminfo'): () => boolean {
   };
 }
 
-/** A machine that does not tell (another system, a kernel before 3.14) is not taken to be short of memory for ever. */
+/** If a machine does not report it (another system, a kernel before 3.14), it does not count as short of memory. */
 function isShort(file: string): boolean {
   let text: string;
   try {
@@ -26,6 +26,6 @@ function isShort(file: string): boolean {
     return false;
   }
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]);
-  // NaN, where one of them is missing, is less than nothing.
+  // If a value is missing it is NaN, and the comparison is false.
   return kilobytes('MemAvailable') < kilobytes('MemTotal') * leastShare;
 }

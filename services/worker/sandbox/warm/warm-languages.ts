@@ -8,21 +8,21 @@ import { checkPlatform } from '../../images/platform.ts';
 import type { Pin, Sandboxes } from '../sandboxes.ts';
 
 /**
- * Keeps a sandbox ready for each language whose image lies on the engine. The function that it answers looks at the images: to be
- * called at the start and whenever they changed; it resolves when they have been looked at since. No image is pulled for it: a
- * node has the languages that its users use.
+ * Keeps a sandbox ready for each language whose image is on the engine. Call the returned function at the start and
+ * whenever the images have changed: it looks at them, and resolves when they have been looked at since the call. No
+ * image is pulled for this: a node has only the languages that its users use.
  */
 export function languageWarmer(options: {
   images: Pick<Images, 'inspect'>;
   info: Pick<EngineInfo, 'os' | 'architecture'>;
   sandboxes: Pick<Sandboxes, 'pinOnly'>;
-  /** As the gateway has it: a sandbox with other limits than a run gets is never taken. */
+  /** The gateway's policy. A sandbox with other limits than a run gets would never be taken. */
   policy: RunPolicy;
   log: Log;
 }): () => Promise<void> {
   const { images, info, sandboxes, log } = options;
   const schema = runRequestSchema(options.policy);
-  /** By language, as they were pinned last. */
+  /** By language, the pins of the latest look. */
   let pins = new Map<string, Pin>();
   let underWay: Promise<void> | undefined;
   let following: Promise<void> | undefined;
@@ -31,14 +31,14 @@ export function languageWarmer(options: {
     const familiar = familiarName(reference);
     const image = await images.inspect(familiar);
     if (image === null || checkPlatform(image, info, familiar) !== null) return undefined;
-    // As in a request that says nothing of limits.
+    // The same as for a request that sets no limits.
     const shape = schema.safeParse({ language: name, code: ' ' });
-    // Its image is from a registry that no run may use.
+    // The language's image is from a registry that runs may not use.
     if (!shape.success) return undefined;
     return { shape: shape.data, image, reference: familiar };
   }
 
-  /** Takes a while: until all languages have been looked at, the pool keeps what it has. */
+  /** This takes a while. Until all languages have been looked at, the pool keeps what it has. */
   async function look(): Promise<void> {
     const found = new Map<string, Pin>();
     for (const { name, image: reference } of listLanguages()) {
@@ -46,7 +46,7 @@ export function languageWarmer(options: {
       try {
         pin = await pinFor(name, reference);
       } catch (error) {
-        // Which says nothing of the image: what is kept warm stays so.
+        // The error says nothing about the image, so what is kept warm stays.
         const reason = (error as Error).message;
         log.warn({ language: name, keptWarm: pin !== undefined, reason }, 'language could not be looked at');
       }
@@ -63,7 +63,8 @@ export function languageWarmer(options: {
       });
       return underWay;
     }
-    // What has just changed may have been looked at already: once more after that, for all who ask until then.
+    // The look under way may have missed the latest change. So there is one more after it, shared by all who ask until
+    // then.
     following ??= underWay.then(() => {
       following = undefined;
       return warmLanguages();

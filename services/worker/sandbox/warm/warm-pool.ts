@@ -3,28 +3,34 @@ import { Problem } from '../../../../shared/problems.ts';
 import type { OwnSandbox } from '../driver.ts';
 import { createDemand, type Demand } from './demand.ts';
 
-/** What sandboxes made ahead are alike in: image, isolation, and what cannot be changed once they are made. None has a network. */
+/**
+ * What sandboxes made ahead have in common: image, isolation, and everything that cannot be changed later. None has a
+ * network.
+ */
 export type WarmProfile = {
   key: string;
   image: string;
   isolation: string;
-  /** Makes one, started and ready for its first step. */
+  /** Makes a sandbox, started and ready for its first step. */
   make(id: string): Promise<OwnSandbox>;
-  /** Has one do a first time what every run does, before anybody asks for it; left out where somebody waits. */
+  /** Does once in the sandbox what every run does, before anybody asks for it. Left out if somebody waits. */
   warmUp(sandbox: OwnSandbox): Promise<void>;
 };
 
 export type WarmPoolOptions = {
   newId(): string;
-  /** Idle and in the making, all profiles together: each costs the memory of an init and of its runtime's shim. */
+  /**
+   * The most sandboxes that are idle or being made, of all profiles. Each costs the memory of an init and of its
+   * runtime's shim.
+   */
   max: number;
   /** How many are made at a time while there is nothing else to do. */
   maxMaking: number;
-  /** Whether the engine has better things to do: then the pool grows by one a second at the most. */
+  /** Whether the engine has more urgent work. Then the pool makes one a second at the most. */
   busy(): boolean;
   /** Whether a sandbox is being made for a run that found none here. */
   opening(): boolean;
-  /** Whether the machine is short of memory: then the pool gives its own back and does not grow. */
+  /** Whether the machine is short of memory. Then the pool removes its idle sandboxes and does not grow. */
   pressed(): boolean;
   log: Log;
 };
@@ -39,36 +45,43 @@ type Shelf = {
   pinned: boolean;
   idle: Entry[];
   making: number;
-  /** Runs that wait for one in the making, first come first served; never more than there are. */
+  /**
+   * Runs that wait for a sandbox that is being made, in the order they came. Never more than there are sandboxes being
+   * made.
+   */
   waiting: ((taken: Taken | undefined) => void)[];
   demand: Demand;
   makeMs: number;
   notBefore: number;
-  /** One after another. */
+  /** The failures since the last success. */
   failures: number;
 };
 
 const tickMs = 50;
-/** The pool grows at this pace while the engine is busy, and not sooner: a few runs in a row end without a start beside them. */
+/**
+ * The pool grows at this pace while the engine is busy. It does not start at once, so that a few runs in a row finish
+ * without a start at the same time.
+ */
 const trickleMs = 1_000;
-/** Two starts at a time slow each other down: the pool lets a run's go first, but not for ever. */
+/** Two starts at a time slow each other down. The pool lets a run's start go first, but not for ever. */
 const giveWayMs = 5_000;
 /**
- * After the first failure; twice that after the next, and so on. After so many in a row a kind is given up: what has failed for five minutes
- * fails because of what it is, until something changes (see `reconsider`) or nobody asks for ten minutes, and then somebody does.
+ * The wait after the first failure. It doubles after each further one. After `maxFailures` in a row a kind is given up:
+ * what has failed for five minutes will go on failing, until something changes (see `reconsider`), or until nobody has
+ * asked for ten minutes and then somebody does.
  */
 const afterFailureMs = 10_000;
 const maxFailures = 6;
 const maxShelves = 256;
 
 /**
- * Sandboxes made before anybody asks. Each is used once: what is taken never comes back. How many of a kind there are
- * follows the demand (demand.ts), within `max` for all together, see `shares`.
+ * Sandboxes that are made before anybody asks. Each is used once: a sandbox that was taken never comes back. How many
+ * there are of a kind depends on the demand (demand.ts), within `max` for all together; see `shares`.
  */
 export function createWarmPool(options: WarmPoolOptions) {
   const { log } = options;
   const shelves = new Map<string, Shelf>();
-  /** Ids that are idle, in the making or in use: their containers are no orphans. */
+  /** The ids of sandboxes that are idle, being made or in use. Their containers are no orphans. */
   const held = new Set<string>();
   let making = 0;
   let madeAt = 0;
@@ -96,7 +109,7 @@ export function createWarmPool(options: WarmPoolOptions) {
       };
       shelves.set(profile.key, shelf);
     }
-    // The newest knows the newest limits.
+    // The newest profile has the newest limits.
     shelf.profile = profile;
     return shelf;
   }
@@ -104,16 +117,16 @@ export function createWarmPool(options: WarmPoolOptions) {
   const target = ({ pinned, demand, makeMs }: Shelf) => Math.max(pinned ? 1 : 0, demand.wanted(makeMs));
 
   /**
-   * How many of each there shall be. Where all that is wanted is more than the pool may hold, nobody is cut who wants no
-   * more than an equal share, and what is left is shared equally by the others (max-min fairness): the images of a minute
-   * ago leave room to those of now.
+   * How many sandboxes each kind shall have. If the whole demand is more than the pool may hold, a kind that needs no
+   * more than an equal share gets all it needs, and the others share the rest equally (max-min fairness). So the images
+   * of a minute ago leave room for those that are used now.
    */
   function shares(): Map<Shelf, number> {
     let left = options.max;
     const wanted = [...shelves.values()]
       .map((shelf) => ({ shelf, count: target(shelf) }))
       .filter(({ count }) => count > 0)
-      // Where there is not one for each, it is for those that were wanted last.
+      // If there is not one for each kind, the kinds that were needed last get one.
       .sort((a, b) => b.shelf.demand.seenAt() - a.shelf.demand.seenAt())
       .slice(0, left)
       .sort((a, b) => a.count - b.count);
@@ -126,14 +139,14 @@ export function createWarmPool(options: WarmPoolOptions) {
     );
   }
 
-  /** In the making, and for nobody yet. */
+  /** Sandboxes that are being made and that no run waits for. */
   const unclaimed = (shelf: Shelf) => shelf.making - shelf.waiting.length;
 
   function destroy(entry: Entry): void {
     const removal = entry.sandbox
       .remove()
       .catch((error: Error) => log.warn({ warm: entry.id, reason: error.message }, 'not removed'))
-      // From here on what may be left of it is the reaper's.
+      // If anything is left of it after this, the reaper removes it.
       .finally(() => {
         held.delete(entry.id);
         underWay.delete(removal);
@@ -141,7 +154,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     underWay.add(removal);
   }
 
-  /** Takes the oldest idle ones of those that have more than `keep` says. */
+  /** Removes the oldest idle sandboxes of the kinds that have more than `keep` says. */
   function shed(count: number, keep: (shelf: Shelf) => number): void {
     const spare = [...shelves.values()].flatMap((shelf) =>
       shelf.idle.slice(0, Math.max(0, shelf.idle.length - keep(shelf))).map((entry) => ({ shelf, entry })),
@@ -174,14 +187,14 @@ export function createWarmPool(options: WarmPoolOptions) {
     } finally {
       making -= 1;
       shelf.making -= 1;
-      // After one that failed: the last to come makes its own.
+      // One failed, so one run too many waits. The last to come makes its own sandbox.
       while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
     }
   }
 
-  /** Said at the first failure and at the last one, and not in between. */
+  /** Logged at the first failure and at the last one, but not in between. */
   function putOff(shelf: Shelf, error: Error): void {
-    // An engine that is away says nothing of what it was to make.
+    // If the engine is away, the failure says nothing about this kind of sandbox.
     const isAway = error instanceof Problem && error.code === 'engine_unavailable';
     shelf.failures = Math.min(shelf.failures + 1, isAway ? maxFailures - 1 : maxFailures);
     const isGivenUp = shelf.failures === maxFailures;
@@ -194,7 +207,7 @@ export function createWarmPool(options: WarmPoolOptions) {
     else if (shelf.failures === 1) log.warn(told, 'sandbox could not be made ahead');
   }
 
-  /** To the run that has waited longest, or to whoever comes. */
+  /** Gives a sandbox to the run that has waited longest. If none waits, the sandbox is kept. */
   function hand(shelf: Shelf, entry: Entry): void {
     const waiter = shelf.waiting.shift();
     if (waiter !== undefined) waiter(entry);
@@ -232,7 +245,7 @@ export function createWarmPool(options: WarmPoolOptions) {
       const next = [...shelves.values()]
         .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
-        // The emptiest first, then the one that lacks most.
+        // The kind with the fewest idle ones first, then the kind that lacks most.
         .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
       if (next === undefined || idleCount() + making >= options.max) return;
       const done = make(next.shelf).finally(() => {
@@ -248,21 +261,24 @@ export function createWarmPool(options: WarmPoolOptions) {
       timer = setInterval(tick, tickMs);
     },
 
-    /** One that is ready, or none; notes that one was wanted. Whoever takes it removes it and then calls `forget`. */
+    /**
+     * A sandbox that is ready, or none. Records that one was needed. Whoever takes it removes it and then calls
+     * `forget`.
+     */
     take(profile: WarmProfile): Taken | undefined {
       if (stopped) return undefined;
       if (!shelves.has(profile.key) && shelves.size >= maxShelves) return undefined;
       const shelf = shelfFor(profile);
       shelf.demand.note();
-      // The newest: its pages are the likeliest to be in memory still.
+      // The newest, because its pages are the most likely to be still in memory.
       return shelf.idle.pop();
     },
 
     has: (key: string) => !stopped && (shelves.get(key)?.idle.length ?? 0) > 0,
 
     /**
-     * For a run that `take` had none for: the next one that becomes ready, which is sooner than one of its own, and spares
-     * the engine a start beside it. None where none is in the making, or it fails.
+     * For a run for which `take` had none: the next sandbox that becomes ready. That is sooner than a new one, and it
+     * saves the engine a second start at the same time. Returns none if none is being made, or if it fails.
      */
     async next(key: string): Promise<(Taken & { waited: boolean }) | undefined> {
       const shelf = shelves.get(key);
@@ -275,15 +291,18 @@ export function createWarmPool(options: WarmPoolOptions) {
     },
 
     /**
-     * Keeps at least one of each of these, asked for or not, and none of others without demand. All of them in one step: a tick
-     * that found some of them unpinned would take their sandboxes down.
+     * Keeps at least one of each of these, even without demand, and none of the others without demand. All are set in
+     * one step: if a tick found some of them unpinned, it would remove their sandboxes.
      */
     pinOnly(profiles: WarmProfile[]): void {
       for (const shelf of shelves.values()) shelf.pinned = false;
       for (const profile of profiles) shelfFor(profile).pinned = true;
     },
 
-    /** Images, runtimes or the engine have changed, or one of this kind was made for a run: what failed may not fail now. */
+    /**
+     * Images, runtimes or the engine have changed, or one of this kind was made for a run. What failed before may work
+     * now.
+     */
     reconsider(key?: string): void {
       const some = key === undefined ? shelves.values() : [shelves.get(key)];
       for (const shelf of some)
@@ -307,7 +326,7 @@ export function createWarmPool(options: WarmPoolOptions) {
         }));
     },
 
-    /** Removes what is idle and waits for what is in the making. */
+    /** Removes what is idle and waits for what is being made. */
     async stop(): Promise<void> {
       stopped = true;
       clearInterval(timer);

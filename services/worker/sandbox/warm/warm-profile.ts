@@ -17,13 +17,13 @@ import { createExpectations, type ExpectedProgram } from './expected-program.ts'
 import type { WarmProfile } from './warm-pool.ts';
 import { warmUp } from './warm-up.ts';
 
-/** What of a request says whether a sandbox made ahead can serve it, and what is started in it ahead. */
+/** The parts of a request that decide whether a sandbox made ahead can serve it, and what is started in it ahead. */
 export type WarmShape = SandboxShape & Pick<RunRequest, 'language'>;
 
-/** Of an image's files, in a sandbox that waits: a pool of 32 such takes half a gibibyte. */
+/** The most bytes of an image's files in a sandbox that waits. A pool of 32 of them takes half a gibibyte. */
 const maxWarmContentBytes = 16 * 1024 * 1024;
 
-/** Which sandboxes are made ahead, and how. */
+/** Decides which sandboxes are made ahead, and how. */
 export function createWarmProfiles(options: {
   drivers: SandboxDrivers;
   looks: ImageLooks;
@@ -62,14 +62,14 @@ export function createWarmProfiles(options: {
 
   function expectedFor(shape: WarmShape, image: ImageInfo, userName: string): ExpectedProgram | undefined {
     const language = languageOf(shape);
-    // Debian's runsc does not tell a tracer of the calls of what it traces.
+    // Debian's runsc does not report the system calls of a traced program to its tracer.
     if (language === undefined || shape.isolation === 'gvisor') return undefined;
     const program = expectations.expect(language, image, usualFolders(image), userName);
     return program && { ...program, stackBytes: stackOf(shape.limits) };
   }
 
   return {
-    /** What a warm sandbox for this request would be like; `undefined` when none can serve it. */
+    /** The profile of a warm sandbox for this request. `undefined` when none can serve it. */
     profileFor(
       shape: WarmShape,
       image: ImageInfo,
@@ -83,10 +83,11 @@ export function createWarmProfiles(options: {
       if (driver instanceof Problem || !startsInUsualFolder(shape, image)) return undefined;
       const { isolation, limits } = shape;
       const own = sandboxLimits(limits);
-      // runsc cannot change the limits of a container that runs (google/gvisor#9554): there they are made with it.
+      // runsc cannot change the limits of a running container (google/gvisor#9554), so there a sandbox is made with
+      // them.
       const fixed = isolation === 'gvisor' ? ` ${JSON.stringify(own)}` : '';
       const key = `${driver.name} ${image.id} ${isolation} ${limits.diskBytes}${fixed}`;
-      // The folder is set with each run.
+      // The work folder is set with each run.
       const made = { limits, isolation, network: 'none', writable: false, workdir: undefined } as const;
       const profile: WarmProfile = {
         key,
@@ -99,7 +100,7 @@ export function createWarmProfiles(options: {
       return { profile, limits: own };
     },
 
-    /** Tells what a run starts: the next one of its language is likely to be alike. */
+    /** Records what a run starts, because the next run of the same language is likely to start the same. */
     learn(shape: WarmShape, image: ImageInfo, userName: string, first: StepSpec): void {
       const language = languageOf(shape);
       if (language !== undefined) expectations.learn(language, image, usualFolders(image), first, userName);
@@ -112,12 +113,12 @@ export const foldersOf = (shape: Pick<SandboxShape, 'workdir'>, image: ImageInfo
 
 const usualFolders = (image: ImageInfo) => foldersOf({ workdir: workFolder }, image);
 
-/** A folder elsewhere is made with the container, or not at all. */
+/** A work folder elsewhere can only be made together with the container. */
 function startsInUsualFolder(shape: Pick<SandboxShape, 'workdir'>, image: ImageInfo): boolean {
   const workdir = workdirFor(shape.workdir, image.workdir);
   if (workdir === workdirFor(undefined, image.workdir)) return true;
   return [workFolder, '/tmp'].some((folder) => folder === workdir || isInside(folder, workdir));
 }
 
-/** Whether sandboxes may be kept ready that hold this: it is the node's memory that they hold it in. */
+/** Whether sandboxes with this content may be kept ready. The content takes the node's memory. */
 const isSmall = (content: ImageContent) => memoryFor(content) <= maxWarmContentBytes;

@@ -5,7 +5,7 @@ import { type InitSession, StartFailed } from '../init/session.ts';
 import { plain, programEnvironment } from '../program/environment.ts';
 import type { ExpectedProgram } from './expected-program.ts';
 
-/** One that takes longer is ended, and no harm done: a run may have come that waits for the sandbox. */
+/** If it takes longer it is ended, which does no harm. A run that came meanwhile may be waiting for the sandbox. */
 const wallMs = 500;
 const outputBytes = 4_096;
 
@@ -16,17 +16,17 @@ for (const language of listLanguages()) {
 }
 
 /**
- * The first program of a sandbox takes longer than a second one: its init has never forked, and every path is looked up for
- * the first time in a root filesystem that was made a moment ago. So a sandbox that is made ahead runs what does nothing: a
- * program of our own (the init, which ends at once where it is not PID 1), or in a language's image its interpreter. Measured
+ * The first program of a sandbox takes longer than the second: the init has never forked, and every path is looked up
+ * for the first time in a new root filesystem. So a sandbox that is made ahead first runs a program that does nothing:
+ * our own program (the init, which ends at once if it is not PID 1), or in a language's image its interpreter. Measured
  * on two cores, the p50 of 96 runs from request to answer, without and with it, in turn:
  *
  *   sh in busybox 6.3 → 5.6 ms   hello-world 5.6 → 5.0   bash 7.2 → 6.6   python 17.2 → 15.7
  *
- * Where it is known what the next run will start, that is started and held instead, which has the same effects.
+ * If it is known what the next run will start, that program is started and held instead, which has the same effect.
  *
- * Nothing comes of it but caches of the kernel: a step leaves no process, and these programs write no file. The pool leaves it out
- * where a run waits already.
+ * It changes nothing but caches of the kernel: a step leaves no process, and these programs write no file. The pool
+ * leaves it out if a run waits already.
  * Rejects when the sandbox is lost.
  */
 export async function warmUp(
@@ -48,7 +48,7 @@ export async function warmUp(
   for (const { argv, env: ofLanguage } of programs) {
     const env = programEnvironment(plain, image, [], ofLanguage);
     const step = { argv, env, stdin: false, wallMs, cpuMs: null, outputBytes };
-    // Any image may be called by that name: one without the interpreter is as good as ever.
+    // Any image may have that name. One without the interpreter can still be used.
     await session.exec(step, () => {}).ended.catch(unlessNotStarted);
   }
 }

@@ -5,25 +5,29 @@ import { provideVolume } from './provide-volume.ts';
 
 const label = 'dev.runlet.accounts';
 
-/** Of this worker's images, and as many again of others' (workers that share the engine; what a former one left). */
+/**
+ * This many for this worker's images, and as many again for others (workers that share the engine, or an earlier one).
+ */
 const maxVolumes = 64;
 
-/** `digest` says what the files are: they are asked for when the engine does not have them. */
+/** `digest` identifies the content. `files` is called only when the engine does not have them. */
 export type AccountFiles = { digest: string; files(): { name: string; data: Buffer }[] };
 
 /**
- * Brings files like /etc/passwd and /etc/group, as runs are to see them, to an engine: a volume for each content, so that images that have
- * the same share one. A container that has such a file keeps it when the volume is removed, and one that is about to be made is refused by
- * the engine where it is gone (somebody pruned volumes, or another worker had too many): then `provide` brings it anew.
+ * Puts files like /etc/passwd and /etc/group, as runs are to see them, on an engine. There is a volume for each
+ * content, so images with the same content share one. A container that has such a file keeps it when the volume is
+ * removed. If the volume is gone before a container is made (somebody pruned volumes, or another worker had too many),
+ * the engine refuses the container: then `provide` makes the volume again.
  */
 export function createAccountFiles(engine: Engine, log: Log) {
-  /** By the volume's name, the least used first. */
+  /** By the volume's name, the least recently used first. */
   const known = new Map<string, Promise<string>>();
 
   async function bring(name: string, { digest, files }: AccountFiles, anew: boolean): Promise<string> {
     const all = await engine.volumes.list({ [label]: '' });
     void removeSpare(all.map((one) => one.name));
-    // One that a former worker left. Should it be empty, the engine refuses the first container, as if it were not there.
+    // An earlier worker left this volume. If it is empty, the engine refuses the first container, as if the volume were
+    // missing.
     const left = anew ? undefined : all.find((one) => one.name === name);
     if (left !== undefined) return left.folder;
     const contents = files().map((one) => ({ ...one, mode: 0o444 }));
@@ -43,7 +47,10 @@ export function createAccountFiles(engine: Engine, log: Log) {
   }
 
   return {
-    /** Once for each content, however many ask. With `anew` also where it was brought already. Answers the folder that has the files. */
+    /**
+     * Made once for each content, even for several calls at a time. With `anew` it is made again. Returns the folder
+     * with the files.
+     */
     async provide(wanted: AccountFiles, anew = false): Promise<string> {
       const name = `runlet-accounts-${wanted.digest}`;
       const before = anew ? undefined : known.get(name);

@@ -4,9 +4,9 @@ import type { SandboxSpec } from '../../spec.ts';
 import type { AccountFiles } from './account-files.ts';
 
 /**
- * Each sandbox has a user of its own, so each has a passwd and a group of its own: to bring them to the engine costs it about as much as a
- * sandbox. So they come for many users at a time, and a sandbox has those mounted that are its user's. With `anew` they are brought also
- * where they were before.
+ * Each sandbox has its own user, so each has its own passwd and group. To put these files on the engine takes about as
+ * long as to make a sandbox. So they are put there for many users at a time, and a sandbox mounts only those of its
+ * user. With `anew` they are put there again.
  */
 export async function mountsOf(
   {

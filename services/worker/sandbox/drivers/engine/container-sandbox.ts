@@ -7,17 +7,20 @@ import { sandboxName } from '../../../labels.ts';
 import type { OwnSandbox } from '../../driver.ts';
 import { createInitSession } from '../../init/session.ts';
 
-/** A sandbox that is a container, made but not started. */
+/** A sandbox that is a container. It is made but not started. */
 export type ContainerSandbox = Omit<OwnSandbox, 'userName'> & {
   /** Rejects with a Problem when it cannot be started. */
   start(): Promise<void>;
 };
 
-/** Makes a container with its streams attached: frames may be sent before its start. When anything fails on the way, nothing is left behind. */
+/**
+ * Makes a container with its streams attached, so frames may be sent before it starts. If anything fails, nothing is
+ * left behind.
+ */
 export async function createContainerSandbox(engine: Engine, spec: ContainerSpec): Promise<ContainerSandbox> {
   let attachment: Attachment | undefined;
   const remove = async (target: string) => {
-    // First: Docker holds a container's lock while it waits for somebody to take what the program wrote.
+    // This comes first: Docker holds a container's lock while it waits for somebody to read the program's output.
     attachment?.close();
     await engine.containers.remove(target);
   };
@@ -54,7 +57,7 @@ export async function createContainerSandbox(engine: Engine, spec: ContainerSpec
       },
     };
   } catch (error) {
-    // By name: a create whose answer was lost may have made it all the same.
+    // Removed by name: if the answer to the create was lost, the container may exist all the same.
     await remove(spec.name).catch(() => {});
     throw error;
   }

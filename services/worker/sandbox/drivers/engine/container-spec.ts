@@ -8,17 +8,19 @@ import { userText } from '../../users/run-users.ts';
 /** The engine's OCI runtime for isolation "gvisor". */
 export const gvisorRuntime = 'runsc';
 
-/** What brings the init to a container: the volume that has it, and the hosts file of one without a network. */
+/**
+ * What a container needs for the init: the volume with the init, and the hosts file for a container without a network.
+ */
 export type SandboxInit = { volume: VolumeMount; path: string; hosts: FileMount };
 
-/** How a sandbox's container is found, and known to be ours. */
+/** The name and labels by which a sandbox's container is found and recognised as ours. */
 export function identityOf({ of, owner }: SandboxSpec['owner']): { name: string; labels: Labels } {
   return of === 'run'
     ? { name: sandboxName(owner), labels: labelsFor(owner) }
     : { name: warmName(owner.warm), labels: warmLabelsFor(owner) };
 }
 
-/** The container that a sandbox is with the engine. Pure. `files`: those of the spec, as they lie on the engine. */
+/** The engine's container spec for a sandbox. Pure. `files`: the spec's files, with their paths on the engine. */
 export function containerSpecFor(
   spec: SandboxSpec,
   init: SandboxInit,
@@ -33,8 +35,8 @@ export function containerSpecFor(
     labels: { ...labels, [labelNames.user]: String(user.uid) },
     image: spec.image,
     entrypoint: [init.path],
-    // gVisor lets a program kill PID 1 and open its descriptors if it has its user: so there the init is root of the
-    // sandbox's own kernel, and programs are told apart by it (infra/sandbox-init/README.md).
+    // In gVisor, a program that has the user of PID 1 can kill it and open its descriptors. So there the init is root
+    // of the sandbox's own kernel, and it starts the programs as another user (infra/sandbox-init/README.md).
     command: inGvisor ? [userText(user)] : [],
     env: {},
     workdir: spec.workdir,

@@ -13,7 +13,7 @@ import { type ContainerSandbox, createContainerSandbox } from './container-sandb
 import { containerSpecFor, gvisorRuntime, identityOf } from './container-spec.ts';
 import type { InitVolume } from './init-volume.ts';
 
-/** Sandboxes that are containers of the engine's. */
+/** Makes sandboxes that are containers of the engine. */
 export function createEngineDriver(options: {
   engine: Engine;
   info: () => Pick<EngineInfo, 'runtimes'>;
@@ -28,7 +28,7 @@ export function createEngineDriver(options: {
 
   const hasGvisor = () => options.info().runtimes.includes(gvisorRuntime);
 
-  /** A sandbox can do without a name for its user. */
+  /** If this fails, the sandbox is still made, but its user has no name. */
   const filesFor = (spec: SandboxSpec, anew: boolean): Promise<FileMount[]> =>
     mountsOf(spec, accountFiles.provide, anew).catch((error: Error) => {
       if (error instanceof Problem && error.code !== 'internal') throw error;
@@ -36,7 +36,10 @@ export function createEngineDriver(options: {
       return [];
     });
 
-  /** Someone may have pruned the engine's volumes: then the init, and the files that name the user, are brought anew, once. */
+  /**
+   * Someone may have pruned the engine's volumes. Then the init and the files with the user's name are put there again,
+   * once.
+   */
   async function makeStarted(
     spec: SandboxSpec,
     network: SandboxNetwork | undefined,
@@ -49,7 +52,8 @@ export function createEngineDriver(options: {
         missing = error instanceof Problem && (error.code === code || isFile);
         throw error;
       };
-      // A create refuses a file that is not there; it makes a volume that is not there, empty: then there is no init.
+      // If a file is missing, the engine refuses the create. If a volume is missing, the engine makes it, but empty:
+      // then there is no init.
       const container = containerSpecFor(spec, initVolume.init, network, files);
       const sandbox = await createContainerSandbox(engine, container).catch(note('start_failed'));
       try {
@@ -81,7 +85,7 @@ export function createEngineDriver(options: {
 
   return {
     name: 'engine',
-    // Measured: the engine does not get faster with more of them at a time.
+    // Measured: with more at a time the engine does not get faster.
     pace: { making: 2, removing: 4 },
 
     isolations: () => (hasGvisor() ? ['container', 'gvisor'] : ['container']),
@@ -111,7 +115,7 @@ export function createEngineDriver(options: {
         };
         return { ...sandbox, userName: spec.userName, remove };
       } catch (error) {
-        // The container may be there all the same: an answer was lost, or it could not be removed.
+        // The container may exist all the same: an answer was lost, or it could not be removed.
         removeUnawaited(spec);
         await closeNetwork();
         throw error;
@@ -128,7 +132,7 @@ export function createEngineDriver(options: {
         ...containers.map((one) => ({ ...one, remove: () => engine.containers.remove(one.id) })),
         ...networks.map((one) => ({ ...one, remove: () => engine.networks.remove(one.id) })),
       ].flatMap(({ id, name, labels, remove }): Leftover[] => {
-        // An image's labels are its containers' too: a label alone proves nothing.
+        // A container also has the labels of its image, so a label alone proves nothing.
         const owner = ownerFrom(name, labels);
         return owner === null ? [] : [{ id, name, owner, remove }];
       });

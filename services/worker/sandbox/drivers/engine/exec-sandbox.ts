@@ -5,16 +5,16 @@ import type { Engine } from '../../../engine/engine.ts';
 import { createInitSession } from '../../init/session.ts';
 import type { Sandbox } from '../../sandbox.ts';
 
-/** An engine hears of a container's end a moment after its streams are closed. */
+/** The engine notices a container's end only a moment after its streams are closed. */
 const settleMs = 500;
 const lookMs = 50;
 
 /**
- * A sandbox within a container that somebody else keeps alive: an init of its own beside the container's program, which
- * ends what it has begun, and nothing else, when the session is closed. Throws a Problem `container_lost` when
- * the container does not run.
+ * A sandbox within a container that somebody else keeps alive. It has its own init beside the container's program. When
+ * the session is closed, this init ends only what it has started itself. Throws a Problem `container_lost` when the
+ * container does not run.
  *
- * @param program what the init is told beside, and as whom it is executed; empty: as the container's user
+ * @param program more arguments for the init, and the user it is executed as; empty: the container's user
  */
 export async function openExecSandbox(
   engine: Engine,
@@ -32,11 +32,11 @@ export async function openExecSandbox(
 
   const before = await inspect();
   if (!before.running) throw stopped();
-  // Its own work folder may be gone; the session sets another anyway.
+  // The container's own work folder may be gone. The session sets another one anyway.
   const spec = { argv: [initPath, 'exec', ...program.args], user: program.user, workdir: '/', env: {} };
   const session = createInitSession(await engine.containers.exec(containerId, spec));
 
-  /** Of a container that has perhaps just ended. */
+  /** The state of a container that may have just ended. */
   async function settled(): Promise<ContainerState> {
     for (let waited = 0; ; waited += lookMs) {
       const now = await inspect();
@@ -44,7 +44,7 @@ export async function openExecSandbox(
       await sleep(lookMs);
     }
   }
-  // Of a past that is not this program's the engine goes on telling.
+  // The engine keeps reporting an old OOM kill, which has nothing to do with this program.
   const ranOut = (now: ContainerState) => now.oomKilled && !before.oomKilled;
 
   try {

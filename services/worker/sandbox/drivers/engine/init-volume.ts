@@ -11,7 +11,10 @@ const label = 'dev.runlet.init';
 const { dir: folder, base: file } = posix.parse(initPath);
 const hostsFile = 'hosts';
 
-/** The engine makes none for a sandbox without a network. `localhost` and the sandbox's own name lead to its loopback. */
+/**
+ * The engine makes no hosts file for a sandbox without a network. `localhost` and the sandbox's own name lead to its
+ * loopback.
+ */
 const hosts = [
   `127.0.0.1\tlocalhost ${sandboxHostname}`,
   '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -20,11 +23,11 @@ const hosts = [
 
 export type InitVolume = {
   readonly init: SandboxInit;
-  /** Makes the volume anew where it is missing or empty (somebody pruned the engine's volumes). */
+  /** Makes the volume again where it is missing or empty (somebody pruned the engine's volumes). */
   provide(): Promise<unknown>;
 };
 
-/** The volume that brings the sandbox init to an engine, named by its content: a new init is a new volume. */
+/** The volume that puts the sandbox init on an engine. It is named by its content, so a new init gets a new volume. */
 export async function initVolume(engine: Engine, architecture: string, program: string): Promise<InitVolume> {
   const data = await readFile(program).catch((error: Error) => {
     throw new Error(
@@ -54,7 +57,7 @@ export async function initVolume(engine: Engine, architecture: string, program: 
   return { init, provide };
 }
 
-/** As in image manifests, from the ELF header's e_machine (at byte 18). */
+/** The architecture as image manifests name it, from the ELF header's e_machine (at byte 18). */
 function architectureOf(data: Buffer): string {
   const machines: Record<number, string> = { 62: 'amd64', 183: 'arm64', 243: 'riscv64', 22: 's390x' };
   const isElf = data.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'));

@@ -2,10 +2,16 @@ import { Problem } from '../../../../../shared/problems.ts';
 import type { Engine } from '../../../engine/engine.ts';
 import type { VolumeSpec } from '../../../engine/volumes.ts';
 
-/** Several workers of one engine may be at it together: one of them removes what the other was about to use. */
+/**
+ * Several workers of one engine may do this at once. Then one may remove what another was about to use, so it is tried
+ * again.
+ */
 const tries = 5;
 
-/** A volume of files that is named by its content, made or filled where it is missing or empty. Answers its folder on the engine. */
+/**
+ * A volume of files that is named by its content. Made or filled where it is missing or empty. Returns its folder on
+ * the engine.
+ */
 export async function provideVolume(engine: Engine, spec: VolumeSpec): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
