@@ -6,8 +6,8 @@ import { portPolicy } from './net/ports.ts';
 import { registryPolicy } from './registries/policy.ts';
 
 /**
- * The environment that gateway and worker share, parsed once. Units are in the names; each default has its reason.
- * A program adds its own knobs with `.extend` beside its main.
+ * The environment that gateway and worker share, parsed once. Units are in the names; each default gives its reason. A program
+ * adds its own variables with `.extend`, next to its main file.
  */
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -64,7 +64,7 @@ export const sharedEnvironment = z.object({
         : join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'runlet'),
     )
     .describe('where Runlet keeps its files'),
-  // Artifacts: in RUNLET_DATA_DIR, unless an S3 store is named.
+  // Artifacts are stored in RUNLET_DATA_DIR, unless an S3 store is set.
   RUNLET_S3_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()
@@ -77,7 +77,7 @@ export const sharedEnvironment = z.object({
   RUNLET_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   RUNLET_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  // What a run may ask for. The defaults of a request stand in contracts/limits.ts.
+  // The maximum that a run may ask for. The defaults of a request are in contracts/limits.ts.
   RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, 86_400_000, 3_600_000).describe('an hour: CI-like jobs fit'),
   RUNLET_MAX_MEMORY_BYTES: wholeNumber(8 * MiB, 2 ** 50, 2 ** 40).describe(
     'the workers’ own size is the real bound',
@@ -88,7 +88,7 @@ export const sharedEnvironment = z.object({
   RUNLET_MAX_DISK_BYTES: wholeNumber(MiB, 2 ** 50, 2 ** 40).describe('tmpfs: memory is the real bound'),
   RUNLET_ALLOW_WRITABLE: flag(true).describe('whether a run may ask for a writable root filesystem'),
   RUNLET_ALLOW_EGRESS: flag(true).describe('whether a run may ask for network "egress"'),
-  // Webhooks: what the gateway refuses when it is told of an address, and the notifier at each try.
+  // Webhooks: the gateway checks these when it is given an address, and the notifier checks them at each try.
   RUNLET_WEBHOOK_ALLOW: list
     .refine((entries) => holds(() => addressPolicy(entries)), 'must be hosts, addresses or CIDRs')
     .describe('receivers beside those with public addresses: hosts (`*.internal` too), addresses or CIDRs'),
@@ -118,7 +118,7 @@ export const sharedEnvironment = z.object({
 
 export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
 
-/** They open something. What a program starts has no use for them. */
+/** Variables that give access to something. Programs that this process starts do not need them. */
 export const secretVariables = [
   'RUNLET_API_KEY',
   'RUNLET_KEPT_API_KEY',
@@ -128,14 +128,14 @@ export const secretVariables = [
   'RUNLET_S3_SECRET_ACCESS_KEY',
 ];
 
-/** The same of this very process, which forgets what is secret in it: children inherit the environment. */
+/** Parses this process's own environment, then deletes the secrets from it, because child processes inherit the environment. */
 export function takeEnvironment<T extends z.ZodType>(schema: T): z.infer<T> {
   const parsed = readEnvironment(schema, process.env);
   for (const name of secretVariables) delete process.env[name];
   return parsed;
 }
 
-/** Parses the environment; throws one error that names every bad variable and never its value. */
+/** Parses the environment. Throws one error that names every bad variable, but never its value. */
 export function readEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
   const present = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),

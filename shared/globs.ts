@@ -1,9 +1,10 @@
 /**
- * Globs over paths with `/` between their parts: `?` and `*` within a part, `[a-z]` and `[!a-z]`, `**` for any number
- * of parts, `\` before a character that is meant as it is. Names that begin with a dot are names like others.
+ * Globs for paths with `/` between their parts: `?` and `*` within a part, `[a-z]` and `[!a-z]`, `**` for any number of parts,
+ * and `\` before a character that stands for itself. Names that begin with a dot are treated like other names.
  *
- * Of our own, because the pattern is the client's and the names are the program's: no braces (whose expansion is
- * exponential), and a match walks all positions at once, so that its time is the product of the two lengths at most.
+ * This is our own matcher because the client writes the pattern and the program chooses the names, so neither can be trusted.
+ * There are no braces, whose expansion is exponential. A match follows all positions at once, so its time is at most the
+ * product of the two lengths.
  */
 export type Glob = { test(path: string): boolean };
 
@@ -14,7 +15,7 @@ type Token =
   | { kind: 'set'; inverted: boolean; ranges: [from: string, to: string][] };
 type Part = Token[] | 'any parts';
 
-/** What is wrong with a glob; `undefined`: nothing. */
+/** What is wrong with a glob; `undefined` if nothing is. */
 export function globFault(text: string): string | undefined {
   if (text.includes('\0')) return 'must not contain a NUL character';
   if (text.startsWith('/')) return 'must be relative to the work folder, without a "/" at its start';
@@ -30,7 +31,7 @@ export function globFault(text: string): string | undefined {
 
 export function parseGlob(text: string): Glob {
   const parts = text.split('/').map((part): Part => (part === '**' ? 'any parts' : tokensOf(part)));
-  // `out/**` is what is in the folder, and no file that is called `out`.
+  // `out/**` matches what is in the folder, but not a file called `out`.
   if (parts.at(-1) === 'any parts') parts.push(tokensOf('*'));
   return {
     test(path) {
@@ -45,7 +46,7 @@ export function parseGlob(text: string): Glob {
   };
 }
 
-/** All globs as one question. */
+/** One glob that matches if any of these globs matches. */
 export function parseGlobs(texts: string[]): Glob {
   const globs = texts.map(parseGlob);
   return { test: (path) => globs.some((glob) => glob.test(path)) };
@@ -60,14 +61,14 @@ function matchName(tokens: Token[], name: string[]): boolean {
   );
 }
 
-/** Whether the whole pattern takes all of `length` items; `repeats` says which pieces take any number of them. */
+/** True if the whole pattern matches all `length` items. `repeats` tells which pieces match any number of items. */
 function walk<T>(
   pattern: T[],
   length: number,
   repeats: (piece: T) => boolean,
   takes: (piece: T, at: number) => boolean,
 ): boolean {
-  // states[i]: the first i pieces have taken all items so far.
+  // states[i]: the first i pieces have matched all items so far.
   let states = skipRepeats(
     pattern,
     Array.from({ length: pattern.length + 1 }, (_, i) => i === 0),
@@ -127,11 +128,11 @@ function tokensOf(part: string): Token[] {
   return tokens;
 }
 
-/** A set that begins at `[`; none where it is never closed: then the bracket is a character. */
+/** The set that begins at `[`. Undefined if it is never closed: then the bracket is an ordinary character. */
 function setAt(characters: string[], start: number): { token: Token; end: number } | undefined {
   const inverted = characters[start + 1] === '!' || characters[start + 1] === '^';
   const first = start + (inverted ? 2 : 1);
-  // A "]" that comes first is a member (POSIX 2.13.1).
+  // A "]" in the first place is a member of the set (POSIX 2.13.1).
   const end = characters.indexOf(']', first + 1);
   if (end < 0) return undefined;
   const ranges: [string, string][] = [];

@@ -26,10 +26,10 @@ export function madeAt(id: string): number {
   return Number.parseInt(id.slice(at, at + 12), 16);
 }
 
-/** True for a string of the shape that `newId` makes; anything else never reaches a key. */
+/** True for a string of the form that `newId` makes. No other string is ever used in a Redis key. */
 export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && /^[0-9a-f]{32}$/.test(value.slice(prefix.length + 1));
 }
 
-/** The same, of whatever kind. */
+/** The same, for an id with any prefix. */
 export const anyId = (value: string) => /^[a-z]{3}_[0-9a-f]{32}$/.test(value);

@@ -1,17 +1,17 @@
-/** The default registry's name in a normalised reference, and the names people also write for it. */
+/** The default registry's name in a normalised reference; below it, other names that people write for it. */
 export const defaultRegistry = 'docker.io';
 const defaultRegistryAliases = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 
-/** An image reference in its parts, normalised as Docker does it. */
+/** The parts of an image reference, normalised as Docker does it. */
 export type ImageReference = {
-  /** Host, with port where one was given; `docker.io` where none was named. */
+  /** The host, with its port if one was given; `docker.io` if no host was given. */
   registry: string;
   /** Path inside the registry; `library/` is added for the default registry's one-part names. */
   repository: string;
   tag: string | undefined;
-  /** `sha256:…`; wins over the tag. */
+  /** `sha256:…`. If it is set, the tag is ignored. */
   digest: string | undefined;
-  /** What to hand to the engine: the reference as people write it, with `:latest` where nothing was said. */
+  /** The reference to give to the engine: as people write it, with `:latest` if it has no tag and no digest. */
   familiar: string;
 };
 
@@ -23,7 +23,10 @@ const host =
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const digestPattern = /^sha256:[a-f0-9]{64}$/;
 const idPattern = /^(?:sha256:)?([a-f0-9]{64})$/;
-/** As much of an id as `docker images` shows is one beside a name. What has the algorithm in front is read as one at any length. */
+/**
+ * The beginning of an id. Without `sha256:` it needs at least as many digits as `docker images` shows, because it may also be a
+ * name. With `sha256:` any length is read as an id.
+ */
 const beginningPattern = /^(?:sha256:([a-f0-9]{1,63})|([a-f0-9]{12,63}))$/;
 
 /** Parses any reference that Docker accepts; `undefined` for anything else. */
@@ -54,12 +57,12 @@ export function parseImageReference(text: string): ImageReference | undefined {
   return { registry, repository, tag, digest, familiar: `${shown}${suffix}` };
 }
 
-/** Whether this is an image's whole id, with or without the algorithm in front: never a name (Docker refuses it as one). */
+/** True for the whole id of an image, with or without `sha256:`. Such a text is never a name: Docker refuses it as one. */
 export const isImageId = (text: string): boolean => idPattern.test(text);
 
 /**
- * The hex digits of an image's id, or of its beginning; `undefined` where it is none. What is no whole id may be a name all the
- * same, as in `cafe0123beef`: an engine looks for that first.
+ * The hex digits of an image's id, or of its beginning; `undefined` if the text is neither. A text that is not a whole id may
+ * also be a name, as in `cafe0123beef`. An engine looks for the name first.
  */
 export function imageIdIn(text: string): string | undefined {
   const [, whole] = idPattern.exec(text) ?? [];
@@ -67,7 +70,10 @@ export function imageIdIn(text: string): string | undefined {
   return whole ?? behind ?? bare;
 }
 
-/** Whether that may be the image which is named so by its id. A name that looks like an id is one as long as it is on some node. */
+/**
+ * True if the text may name this image by its id. A text that looks like an id is also compared with the image's name, because
+ * it is a name if a node has an image with that name.
+ */
 export const mayBeIdOf = (text: string, { id, reference }: { id: string; reference: string }): boolean => {
   const digits = imageIdIn(text);
   return (
@@ -76,13 +82,13 @@ export const mayBeIdOf = (text: string, { id, reference }: { id: string; referen
   );
 };
 
-/** Whether a run or a service can name its image so. */
+/** True if a run or a service can name its image like this. */
 export const isImageName = (text: string): boolean =>
   isImageId(text) || parseImageReference(text) !== undefined;
 
 /**
- * A reference with its default tag, as an engine wants it and names it; an id with its algorithm. What may be either is left as it
- * is: a tag would make a name of it.
+ * A reference with its default tag, in the form that an engine expects and uses; an id with `sha256:` in front. A text that may
+ * be an id or a name is not changed: with a tag it could only be a name.
  */
 export function familiarName(reference: string): string {
   const [, id] = idPattern.exec(reference) ?? [];

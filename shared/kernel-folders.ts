@@ -3,8 +3,9 @@ import { posix } from 'node:path';
 const folders = ['/proc', '/sys', '/dev'];
 
 /**
- * Which of the folders that the kernel and the OCI runtime make a path lies in, however it is spelled. To start there, or to write there
- * before the program runs, was a way out more than once: by /proc/self/fd the runtime's own descriptors are reached (CVE-2024-21626).
+ * The folder of the kernel or of the OCI runtime that contains this path, however the path is spelled. More than once, a
+ * sandbox could be left when a program started in such a folder, or when files were written there before the program ran:
+ * /proc/self/fd leads to the runtime's own descriptors (CVE-2024-21626).
  */
 export function kernelFolder(path: string): string | undefined {
   const clean = posix.resolve('/', path);

@@ -1,13 +1,13 @@
 /**
- * The names of everything Runlet keeps in Redis. One hash tag for all of them: the scripts in stores/lua touch
- * several keys in one atomic step, which Redis Cluster allows only within one slot.
+ * The names of all keys that Runlet has in Redis. They share one hash tag: the scripts in stores/lua change several keys in one
+ * atomic step, which Redis Cluster allows only within one slot.
  */
 export function keysFor(prefix: string) {
   const base = `{${prefix}}`;
   const run = (id: string) => `${base}:run:${id}`;
   return {
     base,
-    /** Prefix for BullMQ, apart from our own keys. */
+    /** Prefix for BullMQ, separate from our own keys. */
     bull: `${base}:bull`,
     /** Hash: a run's record. Kept until it is forgotten. */
     run,
@@ -28,17 +28,17 @@ export function keysFor(prefix: string) {
     /** Sorted set by the time they are due: runs that have not ended. */
     open: `${base}:open`,
     tenantOpen: (tenant: string) => `${base}:tenant:${tenant}:open`,
-    /** Hash: what requests of a tenant take, by the run that has not ended or the service, and their `total`. */
+    /** Hash: the bytes of a tenant's requests, by the id of the run (until it ends) or of the service; and their sum in `total`. */
     tenantBytes: (tenant: string) => `${base}:tenant:${tenant}:bytes`,
     /** Sorted set by the time of their end: runs that can be forgotten. */
     finished: `${base}:finished`,
     /** Hash: counters that only grow (for metrics), `retainedBytes`, and `openBytes`: the sum of all tenants' bytes. */
     stats: `${base}:stats`,
-    /** Hash with a time to live: what an Idempotency-Key stands for. */
+    /** Hash with a time to live: the request that an Idempotency-Key belongs to. */
     idempotency: (tenant: string, digest: string) => `${base}:idem:${tenant}:${digest}`,
-    /** Sorted set: digests of the tenant's Idempotency-Keys by when they began, in ms. */
+    /** Sorted set: digests of the tenant's Idempotency-Keys by the time of their first use, in ms. */
     idempotencyIndex: (tenant: string) => `${base}:tenant:${tenant}:idempotency`,
-    /** Sorted set: those whose answer is kept, as `bytes:digest`, by the same; and the sum of their bytes. */
+    /** Sorted set by the same time: the keys whose answer is kept, as `bytes:digest`. The next key is the sum of these bytes. */
     idempotencyAnswers: (tenant: string) => `${base}:tenant:${tenant}:idempotency:answers`,
     idempotencyBytes: (tenant: string) => `${base}:tenant:${tenant}:idempotency:answers-sum`,
     /** Hash by digest of the key: who it belongs to. */
@@ -47,15 +47,21 @@ export function keysFor(prefix: string) {
     apiKeyIds: `${base}:ids:api-keys`,
     /** Hash by id: when the key was last used, in ms, to the minute. */
     apiKeyUses: `${base}:uses:api-keys`,
-    /** Sorted set by time, bounded: digests of keys that were taken back. Whatever names one again does not bring it back. */
+    /** Sorted set by time, bounded: digests of revoked keys. A key in it stays revoked, even if something names it again. */
     revokedKeys: `${base}:revoked:api-keys`,
-    /** Sorted set by generation, bounded: digests of the keys that RUNLET_API_KEY has brought, those it has replaced included. */
+    /**
+     * Sorted set by generation, bounded: digests of all keys that came from RUNLET_API_KEY, also of those that were replaced
+     * since.
+     */
     broughtKeys: `${base}:brought:api-keys`,
-    /** Hash by digest: when a gateway last had such a key in its environment, in ms. */
+    /** Hash by digest: when a gateway last had that key in its environment, in ms. */
     broughtSeen: `${base}:brought-seen:api-keys`,
-    /** String: how many keys were taken back so far; whoever listens knows by it what was missed. */
+    /** String: how many keys were revoked so far. A listener compares it to know whether it missed a message. */
     apiKeysRevision: `${base}:revision:api-keys`,
-    /** Pub/sub: keys that were taken back, who has heard of it, and each gateway's own beat (services/gateway/keyring/revocation-feed.ts). */
+    /**
+     * Pub/sub: revoked keys, the confirmations of those who received them, and each gateway's heartbeat
+     * (services/gateway/keyring/revocation-feed.ts).
+     */
     apiKeysWake: `${base}:api-keys-wake`,
     /** Sorted set by last seen, with a time to live: the ids of gateways. */
     gateways: `${base}:gateways`,
@@ -67,7 +73,7 @@ export function keysFor(prefix: string) {
     workers: `${base}:workers`,
     /** List, bounded: commands for one worker (pull, remove, drain). */
     commands: (workerId: string) => `${base}:worker:${workerId}:commands`,
-    /** Pub/sub: a hint to one worker: a command waits, or a run of its own is to be cancelled. */
+    /** Pub/sub: a hint to one worker that a command waits, or that one of its runs is to be cancelled. */
     workerWake: (workerId: string) => `${base}:worker-wake:${workerId}`,
     /** Stream with a time to live: the progress and outcome of an operation on images. */
     operation: (id: string) => `${base}:operation:${id}`,
@@ -79,9 +85,9 @@ export function keysFor(prefix: string) {
     tenantWebhooks: (tenant: string) => `${base}:tenant:${tenant}:webhooks`,
     /** Set: the ids of the enabled endpoints of a tenant that want the events of a pattern (contracts/webhook.ts). */
     subscribers: (tenant: string, pattern: string) => `${base}:tenant:${tenant}:subscribers:${pattern}`,
-    /** Sorted set by time: ids of runs and endpoints whose event is not yet made deliveries. Bounded by create.lua. */
+    /** Sorted set by time: ids of runs and endpoints whose event has not been turned into deliveries yet. Bounded by create.lua. */
     outbox: `${base}:outbox`,
-    /** Pub/sub: a hint that the outbox grew; or, with the id of a delivery, that it is to be tried now. */
+    /** Pub/sub: a hint that the outbox grew. With the id of a delivery: this delivery is to be tried now. */
     outboxWake: `${base}:outbox-wake`,
     /** Hash: an event's body as receivers get it, as long as one of its deliveries is kept. */
     event: (id: string) => `${base}:event:${id}`,
@@ -89,17 +95,17 @@ export function keysFor(prefix: string) {
     delivery: (id: string) => `${base}:delivery:${id}`,
     /** List, bounded: the tries of a delivery. */
     attempts: (id: string) => `${base}:delivery:${id}:attempts`,
-    /** Sorted sets, all scores 0: the ids of deliveries, by whose they are, where they go and what they tell of. */
+    /** Sorted sets, all scores 0: the ids of deliveries, by their tenant, by their endpoint and by the run that they tell about. */
     tenantDeliveries: (tenant: string) => `${base}:tenant:${tenant}:deliveries`,
     webhookDeliveries: (id: string) => `${base}:webhook:${id}:deliveries`,
     runDeliveries: (id: string) => `${run(id)}:deliveries`,
     /** Sorted set by the time of their next try: deliveries that have not ended. */
     pendingDeliveries: `${base}:deliveries:pending`,
-    /** The same of one tenant, all scores 0: what its quota counts. */
+    /** The same for one tenant, all scores 0: the tenant's quota counts these. */
     tenantPending: (tenant: string) => `${base}:tenant:${tenant}:deliveries:pending`,
     /** Sorted set by the time of their end: deliveries that can be forgotten. */
     endedDeliveries: `${base}:deliveries:ended`,
-    /** String with a time to live: somebody watches this tenant's events. */
+    /** String with a time to live: set while somebody watches this tenant's events. */
     listeners: (tenant: string) => `${base}:tenant:${tenant}:listeners`,
     /** Stream with a time to live, bounded: a tenant's events, for those who watch. */
     tenantEvents: (tenant: string) => `${base}:tenant:${tenant}:events`,
@@ -109,7 +115,7 @@ export function keysFor(prefix: string) {
     notifiers: `${base}:notifiers`,
     /** Hash: a service's record. Kept until it is removed. */
     service: (id: string) => `${base}:service:${id}`,
-    /** Hash by run, bounded: the programs that run inside of a service, and those that did. */
+    /** Hash by run, bounded: the programs that run inside a service, and some that have ended. */
     serviceExecs: (id: string) => `${base}:service:${id}:execs`,
     /** Sorted set by the time of their making: the ids of all services. */
     services: `${base}:services`,
@@ -121,13 +127,13 @@ export function keysFor(prefix: string) {
     serviceWake: (id: string) => `${base}:service-wake:${id}`,
     /** Hash by name: a tenant's volumes, and the engine that has each. */
     volumes: (tenant: string) => `${base}:tenant:${tenant}:volumes`,
-    /** Hash: the bodies of service events that stand in the outbox, by their member. */
+    /** Hash by outbox member: the bodies of service events that are in the outbox. */
     outboxBodies: `${base}:outbox:bodies`,
-    /** String with a time to live: the worker that has this block of the users that sandboxes have. */
+    /** String with a time to live: the worker that uses this block of user ids for its sandboxes. */
     userBlock: (block: number) => `${base}:user-block:${block}`,
-    /** String: the name of this Runlet; its containers carry it, so that two Runlets can share an engine. */
+    /** String: the name of this Runlet. Its containers carry the name, so that two Runlets can share an engine. */
     instance: `${base}:instance`,
-    /** String with a time to live: who sweeps at present. */
+    /** String with a time to live: the process that does the cleaning at present. */
     janitor: `${base}:janitor`,
   };
 }

@@ -3,7 +3,10 @@ import { masked } from './masking.ts';
 
 export type Log = pino.Logger;
 
-/** JSON lines on stdout. What may hold a secret is cut out by path, and what looks like one wherever it stands, whoever logs it. */
+/**
+ * JSON lines on stdout. Fields that may hold a secret are removed by their path. Text that looks like a secret is masked
+ * everywhere.
+ */
 export function createLog(service: string, level: string): Log {
   return pino({
     level,

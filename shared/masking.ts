@@ -1,6 +1,6 @@
 /**
- * What opens a door, wherever it turns up in a text: keys and webhook secrets of ours by their form, tokens of signed URLs, credentials
- * of HTTP, and users and passwords in URLs. For lines of a log, of which nobody can say in advance what an error quotes.
+ * Finds secrets anywhere in a text: our own keys and webhook secrets by their form, tokens in signed URLs, HTTP credentials,
+ * and users and passwords in URLs. It is used for log lines, because nobody knows in advance what an error message quotes.
  */
 const secrets: [pattern: RegExp, shown: string][] = [
   [/rlk_[\w~.+/=-]+/gi, 'rlk_***'],
@@ -8,7 +8,7 @@ const secrets: [pattern: RegExp, shown: string][] = [
   [/runlet\.bearer\.[\w=-]+/g, 'runlet.bearer.***'],
   [/(runlet_token(?:=|%3D))[\w.~%-]+/gi, '$1***'],
   [/\b(Bearer|Basic|Digest)\s+[\w.~+/=-]{6,}/gi, '$1 ***'],
-  // RFC 3986 §3.2.1; as it stands within JSON, too.
+  // RFC 3986 §3.2.1. It also matches inside JSON.
   [/([a-z][a-z0-9+.-]*:\/\/)[^\s"'\\/?#@]+@/gi, '$1***@'],
   [/([?&](?:api_?key|key|token|access_token|secret|password|sig|signature)=)[^&\s"'\\]+/gi, '$1***'],
 ];
@@ -19,5 +19,5 @@ export function masked(text: string): string {
   return shown;
 }
 
-/** Whether a text holds something that is not to be written down. */
+/** True if a text holds something that must not be written down. */
 export const holdsSecret = (text: string): boolean => masked(text) !== text;

@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * Names the network that this process is in: the machine's boot and the namespace in it (namespaces(7)). Two processes of the same name
- * reach the same addresses. Empty where the kernel does not say.
+ * A name for the network that this process is in: the id of the machine's boot, and the network namespace (namespaces(7)). Two
+ * processes with the same name reach the same addresses. Empty if the kernel does not tell.
  */
 export function networkNamespace(): string {
   try {

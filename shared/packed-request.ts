@@ -1,4 +1,4 @@
-/** What users give in bulk, of runs and of services. */
+/** The large fields that users write in requests for runs and services. */
 type Bulky = {
   code?: string | undefined;
   stdin?: string | undefined;
@@ -8,21 +8,22 @@ type Bulky = {
 };
 type Encoding = 'utf8' | 'base64';
 
-/** In the place of a text: how many bytes of those behind the JSON are its own. */
+/** Replaces a text in the JSON: the number of its bytes, which follow after the JSON. */
 type Hollow = string | number | undefined;
 
 const lengthBytes = 4;
 
 /**
- * A request, or a part of one, as bytes: the length of its JSON (32 bits, big-endian), the JSON, and one after another the bytes of its texts. So base64
- * costs what it stands for, and no line's end is escaped.
+ * A request, or a part of one, as bytes: the length of its JSON (32 bits, big-endian), the JSON, then the bytes of its texts,
+ * one after another. So a base64 text takes only the space of the bytes it stands for, and no line ends must be escaped.
  */
 export function packRequest(request: Bulky): Buffer[] {
   const bytes: Buffer[] = [];
   const hollow = (text: string | undefined, encoding: Encoding): Hollow => {
     if (text === undefined) return undefined;
     const own = Buffer.from(text, encoding);
-    // It comes back letter by letter, or it stays in the JSON: base64 can be written in two ways, and half a surrogate pair is no UTF-8.
+    // A text is packed only if exactly the same text comes back; otherwise it stays in the JSON. The same bytes can be written in
+    // base64 in two ways, and half a surrogate pair is not valid UTF-8.
     const same = encoding === 'base64' ? own.toString('base64') === text : text.isWellFormed();
     if (!same) return text;
     bytes.push(own);
@@ -43,7 +44,7 @@ export function packRequest(request: Bulky): Buffer[] {
   return [length, json, ...bytes];
 }
 
-/** Throws for what is none. */
+/** Throws if the bytes are not a packed request. */
 export function unpackRequest(packed: Buffer): Bulky {
   const end = lengthBytes + packed.readUInt32BE(0);
   const request = JSON.parse(packed.toString('utf8', lengthBytes, end)) as {
@@ -60,7 +61,7 @@ export function unpackRequest(packed: Buffer): Bulky {
     if (at > packed.length) throw new Error('it is cut');
     return packed.toString(encoding, at - text, at);
   };
-  // In the order in which they were packed; a field that is not there stays away.
+  // In the order in which they were packed. A field that was absent stays absent.
   if (request.code !== undefined) request.code = fill(request.code, 'utf8');
   if (request.stdin !== undefined) request.stdin = fill(request.stdin, request.stdinEncoding ?? 'utf8');
   for (const one of request.inputs ?? [])

@@ -1,17 +1,17 @@
 import type { ProblemBody, ProblemIssue } from './contracts/problem.ts';
 
 /**
- * Every code an error can carry, with its HTTP status and title. A code that ends a run (`error.code`) and one
- * that answers a request come from the same closed set, so that a client has one table to read.
+ * Every code that an error can have, with its HTTP status and title. The codes that end a run (`error.code`) and those that
+ * answer a request are in one closed set, so that a client needs only one table.
  */
 const catalogue = {
-  // What is no request, or none that can be read in one way alone.
+  // What is not an HTTP request, or can be read in more than one way.
   bad_request: [400, 'This is no request of HTTP/1.1'],
   request_timeout: [408, 'The request did not come in time'],
   expectation_failed: [417, 'This expectation is not met here'],
   headers_too_large: [431, 'The head of the request is too large'],
   http_version_not_supported: [505, 'Only HTTP/1.1 is spoken here'],
-  // The request.
+  // Faults of the request.
   validation_failed: [400, 'The request is not valid'],
   invalid_json: [400, 'The body is not valid JSON'],
   unauthorized: [401, 'An API key is required'],
@@ -25,12 +25,12 @@ const catalogue = {
   idempotency_mismatch: [422, 'This Idempotency-Key was used with another body'],
   upgrade_required: [426, 'This is a WebSocket'],
   quota_exceeded: [429, 'The tenant is over its quota'],
-  // The service.
+  // Faults of Runlet itself.
   internal: [500, 'Something went wrong on our side'],
   overloaded: [503, 'The system is full'],
   store_unavailable: [503, 'The store cannot be reached'],
   no_worker: [503, 'No worker is available'],
-  // The end of a run that could not be run.
+  // Reasons why a run ended without being carried out.
   image_not_found: [404, 'The image does not exist'],
   registry_auth: [403, 'The registry refused the credentials'],
   registry_unavailable: [502, 'The registry cannot be reached'],
@@ -57,7 +57,7 @@ const catalogue = {
   kernel_memory_limit: [422, 'The kernel held more for the run than any run may have it hold'],
   disk_limit: [422, 'More was written to the disk than its limit allows'],
   artifact_limit: [422, 'Not all artifacts were kept'],
-  // A service that does not answer.
+  // Reasons why a service does not answer.
   service_crashed: [503, 'The service ended by itself'],
   service_not_ready: [503, 'The service is not ready'],
   service_stopped: [503, 'The service is stopped'],
@@ -68,12 +68,12 @@ const catalogue = {
 
 export type ProblemCode = keyof typeof catalogue;
 
-/** An error that may be shown to the user as it is: RFC 9457, with a `detail` that says what to do next. */
+/** An error that may be shown to the user unchanged (RFC 9457). Its `detail` says what to do next. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
   readonly issues: ProblemIssue[] | undefined;
-  /** Seconds after which it is worth trying again; becomes `Retry-After`. */
+  /** After this many seconds it makes sense to try again. Sent as `Retry-After`. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -87,7 +87,7 @@ export class Problem extends Error {
     this.retryAfterSeconds = more.retryAfterSeconds;
   }
 
-  /** One that came from another program. */
+  /** A problem that came from another program. */
   static fromBody({ code, detail, errors }: ProblemBody): Problem {
     const known = (Object.hasOwn(catalogue, code) ? code : 'internal') as ProblemCode;
     return new Problem(known, detail, errors === undefined ? {} : { issues: errors });
@@ -110,7 +110,7 @@ export class Problem extends Error {
   }
 }
 
-/** A request that names one bad field. */
+/** The problem for a request with one bad field. */
 export function badField(path: string, message: string): Problem {
   return new Problem('validation_failed', `${path}: ${message}`, { issues: [{ path, message }] });
 }

@@ -5,8 +5,9 @@ import type { Log } from './log.ts';
 export type RedisConnection = Redis | Cluster;
 
 /**
- * `request`: behind an HTTP request: fails at once when Redis is away, so that the caller hears 503 and not silence.
- * `loop`: waits for Redis as long as it takes (BullMQ's workers and pub/sub need that).
+ * `request`: for work that an HTTP request waits for. It fails at once when Redis is away, so that the client gets 503 and does
+ * not wait.
+ * `loop`: waits for Redis without a limit (BullMQ's workers and pub/sub need that).
  */
 export type ConnectionRole = 'request' | 'loop';
 
@@ -21,7 +22,7 @@ export function connectRedis(url: string, role: ConnectionRole, log: Log): Redis
     maxRetriesPerRequest: role === 'loop' ? null : 1,
     enableOfflineQueue: role === 'loop',
     connectTimeout: 5_000,
-    // Commands of a connection that hangs must not hang with it; blocking reads have their own connections.
+    // If the connection hangs, its commands must not hang too. Blocking reads have their own connections.
     ...(role === 'request' && { commandTimeout: 10_000 }),
     retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
   } satisfies RedisOptions;
@@ -64,8 +65,8 @@ function open(url: string, options: Options): RedisConnection {
 }
 
 /**
- * What `act` sends over the connection, and what follows from it before the event loop turns, leaves in one write: Redis carries
- * it out in one go, and writes once to its disk. To a cluster each leaves by itself.
+ * Sends in one write all commands that `act` sends over the connection, and those that follow before the event loop turns.
+ * Redis then carries them out together and writes to its disk once. In a cluster each command is sent alone.
  */
 export function inOneWrite<T>(connection: RedisConnection, act: () => T): T {
   const stream = connection instanceof Redis ? connection.stream : undefined;
@@ -75,7 +76,7 @@ export function inOneWrite<T>(connection: RedisConnection, act: () => T): T {
   return act();
 }
 
-/** Waits until Redis answers, or fails with a sentence that names the address without its password. */
+/** Waits until Redis answers. If it does not answer in time, throws an error that names the address without its password. */
 export async function waitForRedis(
   connection: RedisConnection,
   url: string,

@@ -1,11 +1,11 @@
 import { Problem } from './problems.ts';
 
 /**
- * How a run is lost with its worker, and what its user is told:
+ * The ways in which a run is lost with its worker. The texts are shown to the run's user:
  *
- *   silent        the worker was not heard of any more: found by the gateway
- *   claimed       the worker that takes the run finds that an earlier one had it, and that no attempt is left
- *   in_service    the same for a program inside of a service
+ *   silent        the worker sent no sign of life any more; the gateway found this
+ *   claimed       a worker takes the run and finds that an earlier worker had it, and that no attempt is left
+ *   in_service    the same for a program inside a service
  *   shut_down     the worker itself was stopped, and did not wait for the end of the run
  */
 const details = {
@@ -21,9 +21,9 @@ export type Loss = keyof typeof details;
 export const workerLost = (how: Loss): Problem => new Problem('worker_lost', details[how]);
 
 /**
- * Whether a run whose program may have been started is tried again, now that this attempt is lost. The same rule stands in claim.lua and
- * requeue.lua, which count the loss.
+ * True if a run is tried again after this attempt was lost, when its program may have been started. claim.lua and requeue.lua,
+ * which count the losses, contain the same rule.
  *
- * @param losses the attempts that were lost before this one
+ * @param losses the number of attempts that were lost before this one
  */
 export const mayTryAgain = (losses: number, retries: number): boolean => losses < retries;

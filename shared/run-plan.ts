@@ -10,25 +10,25 @@ import {
 import { Problem } from './problems.ts';
 import { compileStep, type RunHead, type RunKind, type RunOutline } from './stores/run-record.ts';
 
-/** What a request means: its files as bytes, its steps as command lines. Pure; the worker carries it out. */
+/** Turns a request into files (bytes) and steps (command lines). Pure functions; the worker carries out the plan. */
 
 export type PlannedFile = { path: string; data: Buffer; mode: number };
 
 export type PlannedStep = {
-  /** `compile`, `run`, or with inputs `run[0]`, `run[1]`, … */
+  /** `compile` or `run`; if the request has inputs, `run[0]`, `run[1]`, … */
   name: string;
-  /** The language's own command line; `undefined`: the image's (ENTRYPOINT and CMD, or the request's). */
+  /** The language's command line. `undefined`: the image's own (ENTRYPOINT and CMD, or the request's). */
   argv: string[] | undefined;
-  /** What follows the command line. */
+  /** The arguments after the command line. */
   args: string[];
-  /** What the program is fed first; `undefined`: nothing. */
+  /** The first bytes of the program's stdin. `undefined`: none. */
   stdin: Buffer | undefined;
-  /** stdin stays open after that, for those who attach. */
+  /** True if stdin stays open after these bytes, for clients that attach. */
   stdinOpen: boolean;
   tty: boolean;
 };
 
-/** In the order of the request; `code` under the name that its language gives it, and so a source that could have no other. */
+/** In the order of the request. `code` gets the file name of its language. A source that needs another name gets that name. */
 export function filesOf(request: RunRequest): PlannedFile[] {
   const files = givenFiles(request).map(planFile);
   if (request.language === undefined) return files;
@@ -36,7 +36,7 @@ export function filesOf(request: RunRequest): PlannedFile[] {
   return files.map((one) => ({ ...one, path: renamed.get(one.path) ?? one.path }));
 }
 
-/** `code` as the one file that it is. */
+/** The files of the request. `code` counts as one file. */
 function givenFiles({ language, code, files }: RunRequest): RunRequest['files'] {
   if (language === undefined || code === undefined) return files;
   return [{ path: languageOf(language).fileName, content: code, encoding: 'utf8', mode: '0644' }];
@@ -74,13 +74,13 @@ export function outlineOf({ id, tenant, createdAt, dueAt, request, told }: RunHe
 }
 
 /**
- * What makes two runs alike to a worker that wants to start them: as it stands at the end of the data of their jobs, which is
- * `{id, outline}` as JSON.
+ * Two runs of the same kind can be started by a worker in the same way. The text is exactly the end of the data of the run's
+ * job, which is `{id, outline}` as JSON.
  */
 export const kindOf = ({ request, firstStep }: RunKind): string =>
   `${JSON.stringify({ request, firstStep }).slice(1)}}`;
 
-/** The name of the first, without a look into a file. */
+/** The name of the first step. No file has to be read for it. */
 export const firstStepOf = (request: RunRequest): string =>
   commandsOf(request, () => ({ renamed: new Map() }))?.compile === undefined
     ? runStepName(request, 0)
@@ -95,7 +95,7 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
   return [{ name: compileStep, argv: compile, ...quiet }, ...steps];
 }
 
-/** The language's command lines; `undefined` where the request names none. */
+/** The language's command lines; `undefined` if the request names no language. */
 function commandsOf(request: RunRequest, named: typeof namesOf) {
   if (request.language === undefined) return undefined;
   const language = languageOf(request.language);
@@ -105,13 +105,16 @@ function commandsOf(request: RunRequest, named: typeof namesOf) {
   return commandLines(language, { entry: name(entry), files: given.map(name), mainClass }, request.limits);
 }
 
-/** The file of the language's usual name; else the first that is one of its sources, whatever data stands before it. */
+/**
+ * The file with the language's usual name. If there is none: the first source file of the language; data files before it are
+ * skipped.
+ */
 function entryOf(language: Language, files: string[]): string {
   if (files.includes(language.fileName)) return language.fileName;
   return files.find((path) => languageOfFile(path)?.name === language.name) ?? files[0] ?? language.fileName;
 }
 
-/** The gateway has looked before; a worker of another version may know others. */
+/** The gateway has checked the language already, but a worker of another version may know other languages. */
 function languageOf(wanted: string): Language {
   const found = findLanguage(wanted);
   if ('fault' in found)

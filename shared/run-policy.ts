@@ -3,10 +3,10 @@ import type { RunPolicy } from './contracts/run-request.ts';
 import { targetFault, targetPolicy } from './webhooks/target.ts';
 
 /**
- * What the operator allows a run to ask for. The gateway and the workers read the same variables: a request that a worker makes up (to keep
- * a sandbox ready) is then bounded as the requests of users are.
+ * What the operator allows a run to ask for. The gateway and the workers read the same variables. So a request that a worker
+ * makes itself, to keep a sandbox ready, has the same bounds as the requests of users.
  *
- * @param payloadBytes only the gateway has a variable for it: without one the default of the contract counts
+ * @param payloadBytes only the gateway has a variable for it; without it the default in contracts/ is used
  */
 export function policyOf(env: SharedEnvironment, payloadBytes?: number): RunPolicy {
   const targets = targetPolicy(env);

@@ -28,7 +28,7 @@ export type ActiveStatus = (typeof activeStatuses)[number];
 export type TerminalStatus = (typeof terminalStatuses)[number];
 export type RunStatus = (typeof runStatuses)[number];
 
-/** What a step can be ended for; none of them is an end that the program chose. */
+/** The limits that can end a step. In each case the end was not the program's own choice. */
 export const stepLimits = ['wall', 'cpu', 'output', 'memory', 'disk'] as const;
 export type StepLimit = (typeof stepLimits)[number];
 

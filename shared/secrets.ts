@@ -7,13 +7,16 @@ import {
   randomBytes,
 } from 'node:crypto';
 
-/** Seals data at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from `RUNLET_SECRET_KEY`. */
+/** Encrypts stored data: AES-256-GCM (NIST SP 800-38D) with a key derived from `RUNLET_SECRET_KEY`. */
 export type Sealer = {
-  /** `context` binds the box to its place: a box moved to another key does not open. */
+  /** `context` binds a sealed box to its place: a box that is moved to another Redis key does not open there. */
   seal(plain: string | Buffer[], context: string): Buffer;
   open(box: Buffer, context: string): string;
   openBytes(box: Buffer, context: string): Buffer;
-  /** It has opened one: the key is that of this Runlet, so a box that does not open is broken, and will not open later either. */
+  /**
+   * True once a box was opened. Then the secret key is the right one for this Runlet, so a box that does not open is broken and
+   * will never open.
+   */
   proven(): boolean;
 };
 
@@ -21,7 +24,7 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 export function sealerFor(secretKey: string): Sealer {
-  // An object, not bytes: Node would make one of them for each box, which is more work than to seal it.
+  // A key object and not bytes: from bytes Node would make an object for each box, which is more work than the encryption.
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, 'runlet', 'at-rest-v1', 32)));
   let opened = false;
 
@@ -29,7 +32,7 @@ export function sealerFor(secretKey: string): Sealer {
     const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, nonceBytes))
       .setAAD(Buffer.from(context))
       .setAuthTag(box.subarray(nonceBytes, nonceBytes + tagBytes));
-    // GCM is a stream: all of it is in the first part, and the end only says whether it is true.
+    // GCM is a stream cipher: `update` gives all of the text, and `final` only checks that it is authentic.
     const plain = decipher.update(box.subarray(nonceBytes + tagBytes));
     decipher.final();
     opened = true;
@@ -51,7 +54,7 @@ export function sealerFor(secretKey: string): Sealer {
   };
 }
 
-/** What is stored in the place of an API key or an Idempotency-Key: its SHA-256, in hex. */
+/** Stored instead of an API key or an Idempotency-Key: its SHA-256, in hex. */
 export function digestOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }

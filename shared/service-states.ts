@@ -27,6 +27,6 @@ export type ServiceStatus = (typeof serviceStatuses)[number];
 
 export type ServiceWanted = 'running' | 'idle' | 'stopped' | 'removed';
 
-/** A service in these states answers no request, and none will bring it up by itself. */
+/** A service in one of these states answers no request, and no request will start it. */
 export const isDown = (status: ServiceStatus) =>
   status === 'stopped' || status === 'failed' || status === 'removed';

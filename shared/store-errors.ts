@@ -1,6 +1,6 @@
 import { Problem } from './problems.ts';
 
-// What ioredis and Redis say when the store cannot take a command now, and may later.
+// The errors of ioredis and Redis that mean: the store cannot take a command now, but may later.
 const connection =
   /Connection is closed|isn't writeable|max retries per request|Command timed out|Connection is in (subscriber|monitor) mode|All sentinels are unreachable|Failed to refresh slots cache|ClusterAllFailedError|None of startup nodes/i;
 const server =
@@ -16,8 +16,8 @@ const codes = new Set([
 ]);
 
 /**
- * True for an error that is the store's absence, not a fault of ours: what was to be done can be tried again as it is. Any other one would
- * come again.
+ * True for an error that means the store is away, and not that our code is wrong: the same work can be tried again later. Any
+ * other error would happen again.
  */
 export function isStoreError(error: unknown): error is Error {
   if (!(error instanceof Error) || error instanceof Problem) return false;
@@ -27,7 +27,7 @@ export function isStoreError(error: unknown): error is Error {
     error.name === 'MaxRetriesPerRequestError' ||
     connection.test(error.message) ||
     server.test(error.message) ||
-    // Scripts report the same inside their own sentence.
+    // Scripts report the same errors inside their own message.
     /(^|: )-?(MISCONF|OOM|READONLY) /.test(error.message) ||
     (code !== undefined &&
       codes.has(code) &&

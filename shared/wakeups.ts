@@ -5,8 +5,8 @@ type Listener = (message: Buffer) => void;
 export type Wakeups = ReturnType<typeof createWakeups>;
 
 /**
- * Hints over pub/sub, one subscription a channel however many listen. A hint may be missed (Redis does not keep
- * them): whoever waits also looks by itself from time to time, and looks once after subscribing.
+ * Hints over pub/sub, with one subscription for each channel, however many listeners it has. Redis does not keep hints, so one
+ * may be missed. A listener must therefore also look by itself from time to time, and once right after it subscribed.
  */
 export function createWakeups(subscriber: RedisConnection) {
   const listeners = new Map<string, { all: Set<Listener>; subscribed: Promise<unknown> }>();
@@ -15,7 +15,7 @@ export function createWakeups(subscriber: RedisConnection) {
   });
 
   return {
-    /** Resolves once the subscription stands; the answer ends it. */
+    /** Resolves when the subscription is active. The returned function ends it. */
     listen(channel: string, listener: (message: string) => void): Promise<() => void> {
       return this.listenBytes(channel, (message) => listener(message.toString()));
     },

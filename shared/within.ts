@@ -1,10 +1,10 @@
 /**
- * How long a program that stops waits for each thing that it tells Redis, which may be away. Without that word the others find out by
- * themselves that it is gone, a little later.
+ * How long a program that is stopping waits for each message it sends to Redis, which may be away. If a message does not get
+ * through, the other programs find out a little later that this one is gone.
  */
 export const shutdownWaitMs = 2_000;
 
-/** Waits for something, `ms` at most. */
+/** Waits for something, but at most `ms`. */
 export async function within(ms: number, something: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {

@@ -4,11 +4,11 @@ import type { Readable } from 'node:stream';
 /** What was stored. */
 export type StoredBlob = { sizeBytes: number; sha256: string };
 
-/** Where artifacts lie. Keys are parts of letters, digits, `.`, `_` and `-`, with `/` between them. */
+/** Where artifacts are stored. A key has parts of letters, digits, `.`, `_` and `-`, with `/` between them. */
 export interface BlobStore {
-  /** Stores the whole source under the key, or nothing at all; what was there before is replaced. */
+  /** Stores the whole source under the key, or nothing. An earlier blob with this key is replaced. */
   put(key: string, source: AsyncIterable<Buffer> | Buffer): Promise<StoredBlob>;
-  /** The bytes, as fast as they are taken; `undefined` when there are none. */
+  /** The bytes of a blob; they are read only as fast as the caller takes them. `undefined` if there is no such blob. */
   get(key: string): Promise<Readable | undefined>;
   /** Removes every blob whose key begins with `prefix` and a `/`. Idempotent. */
   removeAll(prefix: string): Promise<void>;
@@ -18,23 +18,23 @@ export interface BlobStore {
 
 const part = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/;
 
-/** Throws for a key that no store may see: it would be a path of somebody's choice. */
+/** Throws for a key that is not allowed. Such a key could name any path that its author wants. */
 export function checkKey(key: string): void {
   if (!key.split('/').every((one) => part.test(one)))
     throw new Error(`not a blob's key: ${JSON.stringify(key)}`);
 }
 
-/** The blobs of one run; all of its attempts. */
+/** The prefix of all blobs of one run, of all its attempts. */
 export const runBlobs = (tenant: string, runId: string) => `${tenant}/${runId}`;
 
 /**
- * One artifact of one attempt, by its place in the run's `artifacts`. The attempt is in it so that a worker that lost
- * its run cannot write over what its successor keeps.
+ * The key of one artifact of one attempt. `index`: its place in the run's `artifacts`. The key contains the attempt, so that a
+ * worker that lost its run cannot overwrite what the next worker stores.
  */
 export const artifactKey = (tenant: string, runId: string, attempt: number, index: number) =>
   `${runBlobs(tenant, runId)}/${attempt}-${index}`;
 
-/** A service's file between gateway and worker, which are done with it within minutes. `id`: of kind `trf`. */
+/** A file of a service on its way between gateway and worker, needed for a few minutes only. `id`: of kind `trf`. */
 export const transferKey = (tenant: string, id: string) => `${tenant}/${id}`;
 
 /** A view of a store in which every key begins with `scope`: several Runlets may share a bucket. */
@@ -55,7 +55,7 @@ async function* once(data: Buffer): AsyncGenerator<Buffer> {
   if (data.length > 0) yield data;
 }
 
-/** Counts and digests what flows through. */
+/** Counts the bytes that pass through, and computes their digest. */
 export function measured(source: AsyncIterable<Buffer>): {
   chunks: AsyncIterable<Buffer>;
   result: () => StoredBlob;

@@ -5,21 +5,22 @@ import { dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
 
-/** Drafts lie beside everything else, under a name that no key can have. */
+/** Drafts lie in a folder beside everything else. No key can have the name of this folder. */
 const draftsFolder = '.drafts';
-/** Nobody writes any more to a draft that was not written to for so long: its process was killed. */
+/** A draft that nobody has written to for this long is abandoned: its process was killed. */
 const draftMs = 24 * 3_600_000;
 
 /**
- * Gateway and worker may be two users of one group (docker-compose.yml): the worker's files are read by the gateway, and
- * removed by it, for which it has to write to the folders. The group comes down from the store's own folder (setgid);
- * others get nothing. Where that folder is not there yet it is made for its owner alone, and then nobody else gets so far.
+ * Gateway and worker may be two users of one group (docker-compose.yml). The gateway reads the worker's files. It also removes
+ * them, and for that it must be able to write to the folders. Every folder inherits the group from the store's own folder
+ * (setgid); other users have no access. If the store's own folder does not exist yet, it is made for its owner alone, and then
+ * no other user can reach the blobs.
  */
 const modes = { top: 0o700, folder: 0o2770, file: 0o640 };
 
 /**
- * Blobs as files below one folder that is Runlet's alone. Keys hold no `..` and no part that begins with a dot, a file is
- * never opened through a link, and it stands under its name only when all of it is on the disk.
+ * Stores blobs as files below one folder that only Runlet uses. Keys hold no `..` and no part that begins with a dot. A file is
+ * never opened through a link. A file gets its final name only when all of it is on the disk.
  */
 export function folderBlobStore(folder: string): BlobStore {
   const pathOf = (key: string) => {
@@ -36,7 +37,7 @@ export function folderBlobStore(folder: string): BlobStore {
       const draft = join(drafts, randomBytes(12).toString('hex'));
       await mkdir(folder, { recursive: true, mode: modes.top });
       await makeFolders(folder, drafts);
-      // Once for each process: a killed one has a successor.
+      // Once in each process is enough: a killed process is followed by a new one.
       if (!swept) await removeOld(drafts);
       swept = true;
       const { chunks, result } = measured(chunksOf(source));
@@ -45,7 +46,7 @@ export function folderBlobStore(folder: string): BlobStore {
         try {
           await file.chmod(modes.file);
           for await (const chunk of chunks) await file.writeFile(chunk);
-          // A run that is told as finished keeps its artifacts, whatever happens to the machine next.
+          // A run that is reported as finished must keep its artifacts, even if the machine fails right after that.
           await file.datasync();
         } finally {
           await file.close();
@@ -83,14 +84,15 @@ export function folderBlobStore(folder: string): BlobStore {
 async function removeOld(drafts: string): Promise<void> {
   for (const name of await readdir(drafts)) {
     const path = join(drafts, name);
-    // Gone or placed in between by whoever else shares the folder.
+    // Another process that shares the folder may have removed or placed it in the meantime.
     const found = await lstat(path).catch(absent);
-    // What cannot be removed (another user's, for one) is no reason to keep a run from its artifacts: a later process tries again.
+    // If a draft cannot be removed (it may belong to another user), the run must still get its artifacts. A later process tries
+    // again.
     if (found !== undefined && found.mtimeMs < Date.now() - draftMs) await rm(path).catch(() => {});
   }
 }
 
-/** Puts the draft in its place; again where the folder was removed in between (the run was forgotten, or swept). */
+/** Moves the draft to its place. Tries again if the folder was removed in the meantime (the run was forgotten, or swept). */
 async function place(top: string, draft: string, path: string): Promise<void> {
   for (let triesLeft = 2; ; triesLeft -= 1) {
     try {
@@ -103,15 +105,15 @@ async function place(top: string, draft: string, path: string): Promise<void> {
 }
 
 /**
- * The folders from `top` down to `path`. The mode is set each time: the umask took from it when the folder was made, and
- * whoever made it may have been killed before it was set.
+ * Makes the folders from `top` down to `path`. The mode is set each time: the umask removed bits from it when the folder was
+ * made, and the process that made the folder may have been killed before it set the mode.
  */
 async function makeFolders(top: string, path: string): Promise<void> {
   let at = top;
   for (const name of relative(top, path).split(sep)) {
     at = join(at, name);
     await mkdir(at).catch(unlessCode('EEXIST'));
-    // Of another user of the group: it has set the mode.
+    // EPERM: the folder belongs to another user of the group, who has set the mode.
     await chmod(at, modes.folder).catch(unlessCode('EPERM'));
   }
 }

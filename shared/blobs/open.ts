@@ -4,8 +4,8 @@ import { type BlobStore, scoped } from './blob-store.ts';
 import { folderBlobStore } from './folder.ts';
 
 /**
- * The store that the environment names, seen from one Runlet: S3 where RUNLET_S3_ENDPOINT is set, else a folder, which
- * gateway and workers must then share.
+ * The store that the environment names, limited to the keys of one Runlet. S3 if RUNLET_S3_ENDPOINT is set; otherwise a folder,
+ * which gateway and workers must share.
  */
 export async function openBlobStore(env: SharedEnvironment, instance: string): Promise<BlobStore> {
   const { RUNLET_S3_ENDPOINT: endpoint, RUNLET_S3_BUCKET: bucket } = env;

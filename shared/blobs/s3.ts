@@ -4,24 +4,24 @@ import { S3mini } from 's3mini';
 import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
 
 export type S3Settings = {
-  /** With the bucket as its path: `https://s3.example/bucket`. */
+  /** The bucket is the path of the URL: `https://s3.example/bucket`. */
   endpoint: string;
   region: string;
   accessKeyId: string;
   secretAccessKey: string;
 };
 
-/** S3 takes parts of 5 MiB or more; what is smaller than one goes in one request. */
+/** S3 takes parts of 5 MiB or more. A blob smaller than one part is sent in one request. */
 const partBytes = 8 * 1024 * 1024;
 const requestMs = 60_000;
 const type = 'application/octet-stream';
 /** The most that S3 gives in one listing. */
 const pageKeys = 1000;
 
-/** Blobs as objects in a bucket of anything that speaks S3. */
+/** Stores blobs as objects in a bucket of any server that speaks S3. */
 export function s3BlobStore(settings: S3Settings): BlobStore {
   const bucket = new S3mini({ ...settings, minPartSize: partBytes, requestAbortTimeout: requestMs });
-  // Its bytes come as fast as a client takes them: that may last.
+  // Reads have no timeout for the whole request: the bytes come only as fast as a client takes them, which may take long.
   const reader = new S3mini(settings);
 
   async function* pages(prefix: string): AsyncGenerator<string[]> {
@@ -53,14 +53,14 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
 
     async removeAll(prefix) {
       checkKey(prefix);
-      // One by one: a run has few, and the removal of many at once is what servers of other makers lack.
+      // Removed one by one: a run has few, and some S3 servers of other makers cannot remove many at once.
       for await (const keys of pages(`${prefix}/`)) for (const key of keys) await bucket.deleteObject(key);
     },
 
     async *list(prefix) {
       if (prefix !== '') checkKey(prefix);
       const start = prefix === '' ? '' : `${prefix}/`;
-      // Without S3's delimiter: how the common prefixes come back is where servers and clients differ most.
+      // S3's delimiter is not used: servers and clients differ most in how they return common prefixes.
       let last: string | undefined;
       for await (const keys of pages(start)) {
         for (const key of keys) {
@@ -74,7 +74,7 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
   };
 }
 
-/** The beginning of a source, no longer than it takes to know that it is longer than `bytes`. */
+/** Reads the beginning of a source, just far enough to know whether it is longer than `bytes`. */
 async function upTo(
   iterator: AsyncIterator<Buffer>,
   bytes: number,

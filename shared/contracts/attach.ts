@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { problemBody } from './problem.ts';
 import { isBase64 } from './run-files.ts';
 
-/** Linux's numbers (signal(7)): the program runs there, wherever the gateway does. */
+/** Linux's signal numbers (signal(7)). The program always runs on Linux; the gateway may run on another system. */
 export const signalNumbers = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -24,13 +24,13 @@ export const signalNumbers = {
 
 type SignalName = keyof typeof signalNumbers;
 
-/** One message of a client carries so much stdin at most. */
+/** One message of a client may carry at most this many bytes of stdin. */
 export const maxStdinBytes = 1024 * 1024;
 
-/** Of a terminal: its columns, or its rows. */
+/** The number of columns, or of rows, of a terminal. */
 export const terminalSide = z.int().min(1).max(10_000);
 
-/** What a client that is attached may send. */
+/** What an attached client may send. */
 export const attachInput = z
   .discriminatedUnion('type', [
     z
@@ -53,7 +53,7 @@ export const attachInput = z
   ])
   .meta({ id: 'AttachInput' });
 
-/** What the server sends besides the run's events. */
+/** What the server sends in addition to the run's events. */
 export const attachError = z
   .object({ type: z.literal('error'), problem: problemBody })
   .meta({ id: 'AttachError' });
@@ -61,7 +61,7 @@ export const attachError = z
 export type AttachInput = z.infer<typeof attachInput>;
 export type AttachError = z.infer<typeof attachError>;
 
-/** Without a header to put it in, as in a browser, the key comes as a subprotocol: this, then its base64url. */
+/** A browser cannot set a header on a WebSocket. There the key comes as a subprotocol: this prefix, then the key in base64url. */
 export const bearerProtocol = 'runlet.bearer.';
-/** The subprotocol that is agreed on when it is offered: a browser wants one of its own back. */
+/** The server selects this subprotocol when the client offers it: a browser expects one of its own subprotocols in the answer. */
 export const attachProtocol = 'runlet';

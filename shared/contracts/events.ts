@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { runStatuses } from '../run-states.ts';
 import { problemBody } from './problem.ts';
 
-/** One layer of an image on its way. */
+/** The progress of one layer of an image that is being pulled. */
 export const pullLayer = z.object({
   id: z.string(),
   status: z.enum(['waiting', 'downloading', 'extracting', 'done']),
@@ -16,7 +16,7 @@ export const statusEvent = z.object({
   at: z.string(),
 });
 
-/** A whole picture each time: a client that missed one event has missed nothing. */
+/** Each event holds the whole state of the pull, so a client that missed one event has lost nothing. */
 export const pullEvent = z.object({
   reference: z.string(),
   status: z.enum(['pulling', 'done']),

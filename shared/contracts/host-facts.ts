@@ -2,7 +2,10 @@ import { z } from 'zod';
 
 const count = z.number().nullable();
 
-/** What the kernel of a worker's machine leaves open to what runs on it; `null` where the kernel does not say. */
+/**
+ * Settings of the kernel of a worker's machine that matter for the sandboxes on it. `null`: the kernel does not tell this
+ * setting.
+ */
 export const hostFacts = z
   .object({
     conntrackMax: count.meta({

@@ -3,7 +3,10 @@ import { z } from 'zod';
 export const keyRoles = ['admin', 'member'] as const;
 export type KeyRole = (typeof keyRoles)[number];
 
-/** What can be seen, and spaces: no control characters, nor any that turn the direction of a terminal's line or show nothing. */
+/**
+ * Visible characters and spaces. Not allowed: control characters, characters that change the direction of text in a terminal,
+ * and invisible characters.
+ */
 const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u;
 
 const name = z

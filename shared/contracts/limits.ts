@@ -3,7 +3,7 @@ import { z } from 'zod';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** The most that a run may ask for: the operator's word (see config.ts). */
+/** The highest limits that a run may ask for. The operator sets them (see config.ts). */
 export type LimitMaxima = {
   timeoutMs: number;
   memoryBytes: number;
@@ -13,16 +13,17 @@ export type LimitMaxima = {
   diskBytes: number;
 };
 
-/** A whole number; numbers out of range are refused, never clamped. */
+/** A whole number. A number out of range is refused; it is never changed to the nearest allowed one. */
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 
-/** What a run has that says nothing of it. */
+/** The timeout of a run whose request does not set one. */
 export const usualTimeoutMs = 10_000;
 const besideCpuMs = 5_000;
 
 /**
- * The least `timeoutMs` with which `cpuTimeMs` is the limit that a busy program meets first: one process has at most one CPU,
- * and shares it with others, so twice the time, and some for what is no computing. 0 where these limits name none that is valid.
+ * The smallest `timeoutMs` at which a busy program meets `cpuTimeMs` first. One process uses at most one CPU and shares it with
+ * others, so this is twice the CPU time, plus some time in which nothing is computed. 0 if these limits hold no valid
+ * `cpuTimeMs`.
  */
 export function timeoutForCpu({ cpuTimeMs, cpus }: { cpuTimeMs?: unknown; cpus?: unknown }): number {
   if (typeof cpuTimeMs !== 'number' || !Number.isSafeInteger(cpuTimeMs) || cpuTimeMs < 1) return 0;
@@ -30,7 +31,7 @@ export function timeoutForCpu({ cpuTimeMs, cpus }: { cpuTimeMs?: unknown; cpus?:
   return Math.ceil(cpuTimeMs / share) + besideCpuMs;
 }
 
-/** How far a stack may grow: nothing but memory bounds it, unless the request says so. */
+/** The maximum size of a stack. Only the memory limit bounds it, unless the request sets `stackBytes`. */
 export const stackOf = ({
   memoryBytes,
   stackBytes,
@@ -40,7 +41,7 @@ export const stackOf = ({
 }) => stackBytes ?? memoryBytes;
 
 export function limitsSchema(max: LimitMaxima) {
-  // A default never lies above the operator's maximum.
+  // A default is never higher than the operator's maximum.
   const withDefault = (min: number, most: number, fallback: number) =>
     whole(min, most).default(Math.min(fallback, most));
   return z

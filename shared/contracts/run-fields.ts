@@ -13,11 +13,11 @@ export type RunPolicy = {
   limits: LimitMaxima;
   allowWritable: boolean;
   allowEgress: boolean;
-  /** Registries that images may come from; empty: any. */
+  /** Registries that images may come from. Empty: any registry. */
   registries: string[];
-  /** Most bytes of files, code and stdin of one run together; `defaultPayloadBytes` where nothing is said. */
+  /** The most bytes that the files, code and stdin of one run may have together. Default: `defaultPayloadBytes`. */
   payloadBytes?: number;
-  /** What is wrong with the URL of a webhook; undefined: nothing that can be told without calling it. */
+  /** What is wrong with the URL of a webhook. `undefined`: no fault can be found without calling the URL. */
   webhookFault?: (url: string) => string | undefined;
 };
 
@@ -54,7 +54,7 @@ const glob = text(1024)
     if (message !== undefined) context.addIssue({ code: 'custom', message, input: pattern });
   });
 
-/** The fields of `POST /v1/runs`, each by itself: what they say to one another stands in run-rules.ts. */
+/** The fields of `POST /v1/runs`, each checked alone. Rules between fields are in run-rules.ts. */
 export function runFields(policy: RunPolicy) {
   return z.strictObject({
     image: z
@@ -165,5 +165,5 @@ export function runFields(policy: RunPolicy) {
   });
 }
 
-/** A request with every default in its place. */
+/** A request in which every default is filled in. */
 export type RunRequest = z.infer<ReturnType<typeof runFields>>;

@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 
-/** Files that travel with a request, and what their paths may be. */
+/** Files that come with a request, and the rules for their paths. */
 
 const maxPathCharacters = 1024;
-/** NAME_MAX of every filesystem that the work folder can be. */
+/** NAME_MAX of every filesystem on which the work folder can lie. */
 const maxNameBytes = 255;
 
 export const isBase64 = (value: string) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
 
-/** The bytes that a text of the contract stands for, without decoding it. */
+/** The number of bytes that a text in a request stands for. It is computed without decoding the text. */
 export const decodedBytes = (text: string, encoding: 'utf8' | 'base64') => Buffer.byteLength(text, encoding);
 
-/** What is wrong with a path below the work folder; `undefined`: nothing. The sandbox init refuses the same. */
+/** What is wrong with a path below the work folder; `undefined` if nothing is. The init of the sandbox refuses the same paths. */
 export function pathFault(path: string): string | undefined {
   if (path.includes('\0')) return 'must not contain a NUL character';
-  // It would be another path once it is UTF-8.
+  // Such a text becomes a different path when it is encoded as UTF-8.
   if (!path.isWellFormed()) return 'must be valid Unicode';
   if (path.startsWith('/')) return 'must be relative to the work folder, without a "/" at its start';
   if (path.endsWith('/')) return 'must name a file: no "/" at its end';
@@ -56,7 +56,7 @@ export const file = z
 
 export type FaultTeller = (path: (string | number)[], message: string) => void;
 
-/** Files that would lie among the kernel's: where the work folder is said to be the root. */
+/** Refuses files that would lie in the kernel's folders. This can happen when the request sets the work folder to the root. */
 export function refuseKernelFiles(
   workdir: string | undefined,
   files: { path: string }[],
@@ -67,7 +67,7 @@ export function refuseKernelFiles(
     if (kernelFolder(`${workdir}/${path}`) !== undefined) refuse(['files', index, 'path'], kernelFolderFault);
 }
 
-/** Paths that cannot stand beside one another. */
+/** Refuses paths that cannot exist together. */
 export function refuseClashes(files: { path: string }[], refuse: FaultTeller): void {
   const seen = new Map<string, number>();
   const folders = new Map<string, string>();

@@ -2,10 +2,10 @@ import { findLanguage, type Language, listLanguages } from '../languages/index.t
 
 const built = listLanguages().filter(({ builtAs }) => builtAs !== undefined);
 
-/** For documentation: what an operator has to do for languages whose image cannot be pulled. */
+/** For the documentation: what an operator must do for languages whose image cannot be pulled. */
 export const imagesToBuild = `No public registry has the images of ${built.map(({ title }) => title).join(', ')}: \`npm run images -- ${built.map(({ builtAs }) => builtAs).join(' ')}\` builds them.`;
 
-/** The language that a request names, or why there is none. */
+/** The language that a request names, or the reason why there is none. */
 export function languageFor(
   wanted: string,
 ): { language: Language; fault?: undefined } | { language?: undefined; fault: string } {

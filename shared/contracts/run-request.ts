@@ -4,7 +4,7 @@ import { applyDependentDefaults, refuseContradictions } from './run-rules.ts';
 
 export { metadata, type RunPolicy, type RunRequest } from './run-fields.ts';
 
-/** `POST /v1/runs`. The schema that validates is the one that documents. */
+/** `POST /v1/runs`. The same schema validates requests and makes the documentation. */
 export function runRequestSchema(policy: RunPolicy) {
   const request = runFields(policy)
     .superRefine((request, context) => {
@@ -18,7 +18,7 @@ export function runRequestSchema(policy: RunPolicy) {
 
 const mask = '***';
 
-/** The request as answers show it: what may be a secret is masked. */
+/** The request as answers show it: values that may be secret are masked. */
 export function maskRequest(request: RunRequest): RunRequest {
   return {
     ...request,

@@ -5,13 +5,13 @@ import type { RunPolicy, RunRequest } from './run-fields.ts';
 import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';
 import { languageFor } from './run-language.ts';
 
-/** What the fields of a request say to one another; each field by itself is the schema's matter. */
+/** Rules between the fields of a request. The schema checks each field alone. */
 
 const MiB = 1024 * 1024;
-/** Files, code and stdin lie in Redis until they are forgotten. */
+/** Files, code and stdin are kept in Redis until the run is forgotten. */
 export const defaultPayloadBytes = 8 * MiB;
 
-/** Where a language's program is put and started, whatever its image says. */
+/** The folder in which the program of a language is stored and started. The work folder of the image is not used. */
 const languageWorkdir = '/work';
 
 export function refuseContradictions(request: RunRequest, policy: RunPolicy, refuse: FaultTeller): void {
@@ -92,7 +92,7 @@ function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
   refuseSize(request, refuse);
 }
 
-/** A terminal's size is two numbers, and a pipe has none. */
+/** A terminal's size needs both numbers. A pipe has no size. */
 export function refuseSize(
   { tty, cols, rows }: { tty: boolean; cols?: number | undefined; rows?: number | undefined },
   refuse: FaultTeller,
@@ -116,7 +116,7 @@ function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): 
     );
 }
 
-/** What a request brings along: files with the code, and what programs are fed. */
+/** The bytes that a request brings: its files and code, and the stdin of its programs. */
 export function payloadOf(
   request: Pick<RunRequest, 'files' | 'code' | 'stdin' | 'stdinEncoding' | 'inputs'>,
 ) {
@@ -133,25 +133,25 @@ export function payloadOf(
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `timeoutMs` where `limits` say only how much CPU time there is: `usualMs`, or what that takes if it is more. */
+/** Sets `timeoutMs` where `limits` does not have it: to `usualMs`, or to the time that `cpuTimeMs` needs if that is longer. */
 export function applyTimeoutDefault(value: unknown, usualMs: number, max: LimitMaxima): unknown {
   if (!isObject(value) || !isObject(value.limits)) return value;
   const timeoutMs = Math.min(Math.max(usualMs, timeoutForCpu(value.limits)), max.timeoutMs);
   return { ...value, limits: { timeoutMs, ...value.limits } };
 }
 
-/** Nobody types a REPL's session in the ten seconds that others get. */
+/** A person who types in an interactive run needs more than the ten seconds that other runs get. */
 const interactiveTimeoutMs = 3_600_000;
 
 /**
- * Defaults that depend on what else the request says: of its language, of its other limits, and of a run that somebody talks to.
- * Put in before the schema, which has the common ones. None lies above the operator's maximum.
+ * Sets the defaults that depend on other fields: on the language, on the other limits, and on whether the run is interactive.
+ * They are set before the schema runs, which has the other defaults. No default is higher than the operator's maximum.
  */
 export function applyDependentDefaults(value: unknown, max: LimitMaxima): unknown {
   if (!isObject(value)) return value;
   const request = value;
   const { limits = {} } = request;
-  // What is no object is the schema's to refuse.
+  // The schema refuses `limits` that is no object.
   if (!isObject(limits)) return value;
   const isCode = typeof request.language === 'string';
   const forCpuMs = timeoutForCpu(limits);

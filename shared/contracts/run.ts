@@ -5,7 +5,7 @@ import { problemBody } from './problem.ts';
 const ms = z.number().nullable();
 const time = z.iso.datetime({ precision: 3 });
 
-/** `base64` as soon as one byte is no valid UTF-8: nothing is lost either way. */
+/** `base64` if at least one byte is not valid UTF-8. So no byte is lost in either encoding. */
 const encoding = z.enum(['utf8', 'base64']);
 
 export const step = z

@@ -25,13 +25,13 @@ export const volumeName = z
     'must begin with a letter or digit; then letters, digits, "_", "." and "-"',
   );
 
-/** What a volume may hold whose size nobody has said. */
+/** The size of a volume whose request sets none. */
 export const defaultVolumeBytes = 10 * 2 ** 30;
 
 const port = z.int().min(1).max(65_535);
 const second = 1_000;
 
-/** Without those of a run that make no sense for what does not end. */
+/** The limits of a run, without those that make no sense for a program that does not end. */
 function serviceLimits(max: LimitMaxima) {
   return limitsSchema(max)
     .omit({ timeoutMs: true, cpuTimeMs: true, outputBytes: true, stackBytes: true })
@@ -88,7 +88,7 @@ export function serviceRequestSchema(policy: RunPolicy) {
             .string()
             .max(2048)
             .regex(/^\//, 'must begin with "/"')
-            // Another request target cannot be sent (RFC 9112 §3.2), so the service would never be ready.
+            // HTTP cannot send another request target (RFC 9112 §3.2), so the service would never become ready.
             .regex(/^[\x21-\x7e]*$/, 'must be written as in a URL: percent-encode what is no visible ASCII')
             .optional(),
           intervalMs: z
@@ -190,7 +190,7 @@ export type ServiceRequest = z.output<ReturnType<typeof serviceRequestSchema>>;
 
 const mask = '***';
 
-/** As answers show it. */
+/** The request as answers show it. */
 export function maskService(request: ServiceRequest): ServiceRequest {
   return {
     ...request,
@@ -233,7 +233,10 @@ export type Service = z.infer<typeof service>;
 
 const execTimeoutMs = 60_000;
 
-/** `POST …/exec`: a run inside the service. As with a run, a CPU limit that is said is not undercut by a default. */
+/**
+ * `POST …/exec`: a run inside the service. As with a run, the default timeout is long enough for a CPU limit that the request
+ * sets.
+ */
 export function execRequestSchema(policy: RunPolicy) {
   return z.preprocess(
     (value) => applyTimeoutDefault(value, execTimeoutMs, policy.limits),

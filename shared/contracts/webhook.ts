@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Patterns that an endpoint may subscribe to: an event by its name, a family (`run.*`), or everything. */
+/** Patterns that an endpoint may subscribe to: the name of an event, a family of events (`run.*`), or all events. */
 export const eventPatterns = [
   '*',
   'run.*',
@@ -18,7 +18,7 @@ export const eventPatterns = [
 
 export type EventPattern = (typeof eventPatterns)[number];
 
-/** Events that are sent. `webhook.test` goes to the endpoint that is tested and to nobody else. */
+/** Events that are sent. `webhook.test` is sent only to the endpoint that is tested. */
 export const eventTypes = [
   'run.finished',
   'service.ready',
@@ -33,7 +33,7 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number];
 
-/** The patterns that an event of this type is for. */
+/** The patterns that match an event of this type. */
 export function patternsFor(type: EventType): EventPattern[] {
   const wanted = new Set<string>(['*', `${type.split('.')[0]}.*`, type]);
   return eventPatterns.filter((pattern) => wanted.has(pattern));
@@ -91,7 +91,7 @@ export const webhookPatch = z
   .refine((patch) => Object.keys(patch).length > 0, 'must change at least one field: url, events or enabled')
   .meta({ id: 'WebhookPatch' });
 
-/** Why an endpoint gets nothing: its owner said so, it answered 410, or a delivery failed for good. */
+/** Why an endpoint gets no deliveries: its owner disabled it, it answered 410, or a delivery failed for the last time. */
 export const disabledReasons = ['owner', 'gone', 'failing'] as const;
 export type DisabledReason = (typeof disabledReasons)[number];
 
@@ -121,7 +121,7 @@ export const webhookWithSecret = webhook
 
 export type Webhook = z.infer<typeof webhook>;
 
-/** Why a try did not deliver, beside the status that came. */
+/** Why a try did not deliver, in addition to the HTTP status of the answer. */
 export const attemptFaults = [
   'status',
   'redirect',

@@ -26,7 +26,7 @@ for (const one of all) {
   if (builtAs !== undefined) builtImages.set(familiarName(one.image), { title, builtAs });
 }
 
-/** Two data files that want the same name are a mistake of whoever wrote the second. */
+/** Throws if two data files claim the same name. */
 function claim(map: Map<string, Language>, key: string, one: Language): void {
   const other = map.get(key);
   if (other !== undefined) throw new Error(`${other.name} and ${one.name} are both called "${key}"`);
@@ -37,7 +37,7 @@ export const listLanguages = (): readonly Language[] => all;
 
 export type Found = { language: Language } | { fault: 'unknown' } | { fault: 'version'; language: Language };
 
-/** By name or alias, with an optional semver range behind an `@`: `python`, `py@3.11`, `node@>=22`. */
+/** Finds a language by name or alias, with an optional semver range after an `@`: `python`, `py@3.11`, `node@>=22`. */
 export function findLanguage(spec: string): Found {
   const at = spec.indexOf('@');
   const name = (at < 0 ? spec : spec.slice(0, at)).toLowerCase();
@@ -50,19 +50,22 @@ export function findLanguage(spec: string): Found {
     : { fault: 'version', language: found };
 }
 
-/** By a file's extension; `undefined` where no language has it. */
+/** Finds a language by a file's extension. `undefined`: no language has this extension. */
 export function languageOfFile(fileName: string): Language | undefined {
   return byExtension.get(posix.extname(fileName).slice(1).toLowerCase());
 }
 
-/** Of a language's image that no public registry has: whose it is, and by what name infra/images builds it. */
+/** For the image of a language that no public registry has: the language's title, and the name by which infra/images builds it. */
 export function builtImage(reference: string): { title: string; builtAs: string } | undefined {
   return builtImages.get(familiarName(reference));
 }
 
 const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
 
-/** The command lines for a program of these files (paths relative to the work folder), within these limits. Pure. */
+/**
+ * The command lines for a program made of these files, within these limits. Paths are relative to the work folder. A pure
+ * function.
+ */
 export function commandLines(
   one: Language,
   program: { entry: string; files: string[]; mainClass?: string | undefined },
@@ -85,14 +88,17 @@ export function commandLines(
   return { ...(compile && { compile: fill(compile) }), run: fill(run) };
 }
 
-/** The language's own variables, within these limits. Pure. */
+/** The language's own environment variables, within these limits. A pure function. */
 export const languageEnv = ({ env }: Language, limits: RuntimeLimits): Record<string, string> =>
   Object.fromEntries(Object.entries(env).map(([name, value]) => [name, withSizes(value, limits)]));
 
-/** A name that a program would take for an option, or for a file of options (javac, gcc), is told as the path it is. */
+/**
+ * Some names look like an option, or like a file of options (javac, gcc). They get `./` in front, so that a program reads them
+ * as paths.
+ */
 const asOperand = (path: string) => (/^[-+@]/.test(path) ? `./${path}` : path);
 
-/** Folders are packages, but for those in which sources usually lie. */
+/** Folders become packages, except the folders that usually hold the sources (`src`, `src/main/java`). */
 function className(entry: string): string {
   const { dir, name } = posix.parse(entry.replace(/^src\/(?:main\/java\/)?/, ''));
   return [...dir.split('/').filter((part) => part !== ''), name].join('.');

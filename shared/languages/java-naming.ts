@@ -2,13 +2,13 @@ import { posix } from 'node:path';
 import { type JavaSource, type JavaType, scanJava } from './java-scan.ts';
 import type { Named, Source } from './named.ts';
 
-/** A name with `.java` behind it must be one that file systems take. */
+/** With `.java` at its end, a name of this length is still allowed by file systems. */
 const nameMost = 200;
 
 /**
- * `public class Solution` must lie in Solution.java (JLS §7.6), and it is the class with `main` that is started, whatever
- * stands before it. So what is given under another name gets the one that javac wants, which else refuses it, and the class is looked
- * for. Where nothing is declared all stays as it is, and the compiler says what it thinks of it.
+ * `public class Solution` must lie in Solution.java (JLS §7.6), or javac refuses it. So a file with another name gets the name
+ * that javac wants. The class with `main` is started, wherever it stands among the classes, so that class is looked for. If the
+ * sources declare no class, nothing is changed, and the compiler reports what is wrong.
  */
 export function nameJava(sources: Source[], taken: Set<string>): Named {
   const scanned = sources.map(({ path, text }) => ({ path, source: scanJava(text) }));
@@ -23,13 +23,13 @@ export function nameJava(sources: Source[], taken: Set<string>): Named {
     .flatMap(({ path, source }) => source.types.map((type) => ({ path, source, type })))
     .sort((a, b) => rank(b) - rank(a))[0];
   if (started === undefined) return { renamed };
-  // Without a main in any, it is the usual file's class whose lack Java speaks of.
+  // If no class has a `main`, the class of the usual file is started, and Java reports that its `main` is missing.
   const { path, source, type } = started;
   const { package: folder } = source;
   return { renamed, entry: path, mainClass: folder === '' ? type.name : `${folder}.${type.name}` };
 }
 
-/** Where its public type wants to be, in the folder that it is in. */
+/** The path that the file's public type needs, in the same folder. */
 function fileOf(path: string, source: JavaSource): string {
   const wanted = source.types.filter(({ isPublic }) => isPublic);
   const { dir, name } = posix.parse(path);
@@ -39,7 +39,7 @@ function fileOf(path: string, source: JavaSource): string {
   return posix.join(dir, `${type.name}.java`);
 }
 
-/** The first of the highest rank is started: sort is stable. */
+/** The type with the highest rank is started. Of several it is the first, because the sort is stable. */
 function rank({ path, type }: { path: string; type: JavaType }): number {
   const { base, name } = posix.parse(path);
   const isUsual = path === 'Main.java' ? 4 : base === 'Main.java' ? 2 : 0;

@@ -1,9 +1,12 @@
-/** What a Java source declares, told without a compiler: enough to know what its file must be called and which class is started. */
+/**
+ * What a Java source declares, found without a compiler: just enough to know the name that the file must have and the class to
+ * start.
+ */
 
 export type JavaType = {
   name: string;
   isPublic: boolean;
-  /** It has a `static void main(String[])` of its own; `public`: as the launcher of Java 17 wants it. */
+  /** Set if the type has its own `static void main(String[])`. `public`: it has the form that the launcher of Java 17 needs. */
   main: 'public' | 'other' | undefined;
 };
 
@@ -14,8 +17,8 @@ const number = /[0-9][0-9a-zA-Z_.]*/y;
 const kinds = new Set(['class', 'interface', 'enum', 'record']);
 
 /**
- * Reads as far as it makes sense: what a compiler will refuse is read up to there. Takes time in proportion to the length,
- * whatever is in it.
+ * Reads up to the first part that makes no sense; a compiler refuses such a source. The time grows only in proportion to the
+ * length, whatever the source contains.
  */
 export function scanJava(source: string): JavaSource {
   const at = reader(tokensOf(unescaped(source)));
@@ -31,7 +34,7 @@ export function scanJava(source: string): JavaSource {
       found.types.push({ name, isPublic, main: typeBody(at, token === 'interface') });
       isPublic = false;
     } else if (token === ';' || token === '}') isPublic = false;
-    // A body that belongs to nothing we know: what is in it is not at the top.
+    // The body of something unknown. Declarations in it are not at the top level.
     else if (token === '{') at.skipBlock('{', '}');
   }
   return found;
@@ -39,10 +42,10 @@ export function scanJava(source: string): JavaSource {
 
 type Reader = ReturnType<typeof reader>;
 
-/** From behind a type's name to behind its body. */
+/** Reads from the end of a type's name to the end of its body. */
 function typeBody(at: Reader, inInterface: boolean): JavaType['main'] {
   for (let token = at.next(); token !== '{'; token = at.next()) {
-    // Of a record its components; an annotation's values, which may hold braces.
+    // The components of a record, or the values of an annotation, which may contain braces.
     if (token === '(') at.skipBlock('(', ')');
     if (token === undefined || token === ';') return undefined;
   }
@@ -64,7 +67,7 @@ function typeBody(at: Reader, inInterface: boolean): JavaType['main'] {
       )
         main = inInterface || member.includes('public') || main === 'public' ? 'public' : 'other';
       member = [];
-      // Nothing but modifiers, a type and a name is of interest; an initializer may be long.
+      // Only modifiers, a type and a name matter here. The list has a limit because an initializer may be long.
     } else if (member.length < 32) member.push(token);
   }
   return main;
@@ -79,7 +82,7 @@ function takesStrings(parameters: string[]): boolean {
 const isName = (token: string | undefined) =>
   token !== undefined && /^[\p{L}\p{Nl}\p{Sc}\p{Pc}]/u.test(token);
 
-/** JLS §3.3: `\u017e` is that character wherever it stands, unless the backslash is itself escaped. */
+/** JLS §3.3: `\u017e` means that character everywhere, unless the backslash is itself escaped. */
 const unescaped = (source: string) =>
   source.replace(/\\(?:\\|u+([0-9a-fA-F]{4}))/g, (all, code: string | undefined) =>
     code === undefined ? all : String.fromCharCode(Number.parseInt(code, 16)),
@@ -101,7 +104,10 @@ function reader(tokens: Generator<string>) {
     for (let token = next(); token !== undefined && token !== end; token = next()) all.push(token);
     return all;
   };
-  /** What stands between an `open` that was read and its `close`, annotations left out; no more than anybody looks at. */
+  /**
+   * The tokens between an `open` that was already read and its `close`, without annotations. At most as many as the callers
+   * need.
+   */
   const block = (open: string, close: string): string[] => {
     const all: string[] = [];
     let depth = 1;
@@ -109,13 +115,13 @@ function reader(tokens: Generator<string>) {
       if (token === open) depth += 1;
       if (token === close) depth -= 1;
       if (depth === 0) break;
-      // Not into each other: a block of nothing but annotations would use up our own stack.
+      // Annotations are skipped without recursion: a block full of nested annotations would use up our own stack.
       if (token === '@' && peek() !== 'interface') skipAnnotation();
       else if (all.length < 64) all.push(token);
     }
     return all;
   };
-  /** The same, whatever is in it. */
+  /** Reads to the same `close`, and ignores all tokens before it. */
   const skipBlock = (open: string, close: string): void => {
     let depth = 1;
     for (let token = next(); token !== undefined && depth > 0; ) {
@@ -124,7 +130,7 @@ function reader(tokens: Generator<string>) {
       if (depth > 0) token = next();
     }
   };
-  /** `@` was read: `@Name`, `@a.b.Name(…)`. */
+  /** Skips the rest of an annotation (`@Name`, `@a.b.Name(…)`) whose `@` was already read. */
   function skipAnnotation(): void {
     if (!isName(peek())) return;
     next();
@@ -139,7 +145,10 @@ function reader(tokens: Generator<string>) {
   return { next, peek, upTo, block, skipBlock, skipAnnotation };
 }
 
-/** Names, signs, and nothing of comments and literals (JLS §3). Ends at what is never closed, as a compiler does. */
+/**
+ * The names and signs of a source, without comments and literals (JLS §3). Ends at a comment or literal that is never closed,
+ * as a compiler does.
+ */
 function* tokensOf(source: string): Generator<string> {
   let at = 0;
   while (at < source.length) {
@@ -178,7 +187,10 @@ function endOfLine(source: string, from: number): number {
   return at;
 }
 
-/** Behind the literal that begins at `from`; -1: it is never closed. A text block alone goes on over lines. */
+/**
+ * The position after the literal that begins at `from`; -1 if it is never closed. Only a text block may have more than one
+ * line.
+ */
 function endOfLiteral(source: string, from: number, quote: string): number {
   for (let at = from + quote.length; at < source.length; at += 1) {
     const sign = source[at];

@@ -4,13 +4,20 @@ const word = z.string().min(1);
 const argv = z.array(z.string()).min(1);
 
 /**
- * One language: a data file in data/, and nothing else.
+ * A language is defined by one data file in data/, and by nothing else.
  *
- * Command lines may hold, as whole arguments: `{file}` the entry file; `{others}` every other given file with one of the
- * language's extensions; `{folder}` the entry's folder, `./` in front; `{class}` what `naming` found to be started, else
- * the entry as Java names a class, `app/Main.java` as `app.Main`. Within an argument, or a value of `env`, for a runtime that is to be told: `{memoryMiB}` and `{stackKiB}`, `{memoryKiB:80%}`
- * for a part of it (sizes.ts); not in those of a language that is held, whose program is started before its limits are known. The request's args follow the run's command line. What a compiler makes goes to /tmp,
- * so that it is no artifact of the work folder.
+ * Command lines may contain these placeholders as whole arguments:
+ * `{file}`: the entry file;
+ * `{others}`: every other given file with one of the language's extensions;
+ * `{folder}`: the entry's folder, with `./` in front;
+ * `{class}`: the class to start that `naming` found; otherwise the entry as Java names a class, `app/Main.java` as `app.Main`.
+ *
+ * Sizes may stand within an argument, or in a value of `env`, where a runtime must be told its limits: `{memoryMiB}` and
+ * `{stackKiB}`, or `{memoryKiB:80%}` for a part (sizes.ts). A language with `hold` may not use them, because its program is
+ * started before its limits are known.
+ *
+ * The request's args follow the run's command line. A compiler writes its output to /tmp, so that the output is no artifact of
+ * the work folder.
  */
 const commands = z.strictObject({ compile: argv.optional(), run: argv });
 
@@ -18,39 +25,39 @@ export const language = commands.extend({
   name: z.string().regex(/^[a-z][a-z0-9+#-]*$/),
   title: word,
   /**
-   * Of what is in the image that Runlet builds, as semver; its patch is 0 where Debian's updates change it. The tags of official
-   * images move on: theirs may have another patch, so that a range should name none.
+   * The version in the image that Runlet builds, as semver. The patch is 0 where Debian's updates change it. The tags of
+   * official images move, so those images may have another patch: a range should not name a patch.
    */
   version: z.string().regex(/^\d+\.\d+\.\d+$/),
   aliases: z.array(word).default([]),
-  /** Without the dot. A file's language is known by it. */
+  /** Without the dot. The extension tells the language of a file. */
   extensions: z.array(word).default([]),
-  /** What `code` is called in the work folder. */
+  /** The name of the file in the work folder that holds `code`. */
   fileName: word,
-  /** Set where a file's name and what is started depend on what the sources declare: how they are read (naming.ts). */
+  /** Set where the sources decide a file's name and the class to start. It says how the sources are read (naming.ts). */
   naming: z.enum(['java']).optional(),
-  /** The official image where there is one; infra/images has a definition of the same name for sites without a registry. */
+  /** The official image, if there is one. For sites without a registry, infra/images has a definition with the same name. */
   image: word,
-  /** Only where no public registry has the image: by what name infra/images builds it, as in `npm run images -- lua`. */
+  /** Only where no public registry has the image: the name by which infra/images builds it, as in `npm run images -- lua`. */
   builtAs: word.optional(),
-  /** Commands instead of the usual ones where a file of this name is among those given: a project of the language's own tool. */
+  /** Other commands, used where a file of this name is among the given files: a project of the language's own build tool. */
   projects: z.record(word, commands.partial()).default({}),
   /**
-   * A command that starts the interpreter and nothing else, and leaves no file: it is run in sandboxes that are made ahead.
-   * Worth it where it takes a few ms; each such sandbox costs that much more to make.
+   * A command that starts only the interpreter and leaves no file. It is run in sandboxes that are made ahead of time. It is
+   * useful if it takes a few ms; making each such sandbox takes that much longer.
    */
   warmUp: argv.optional(),
   /**
-   * The program of a sandbox that is made ahead is started before its code comes, and held as it first names this path
-   * (`{file}`: the entry file) to the kernel. Up to there it must look at nothing that a run brings, and not at the clock: a
-   * program that can ask how long it has been running (Bash's SECONDS, Node's performance.now, Perl's $^T) would find the time
-   * that it was held.
+   * In a sandbox that is made ahead of time, the program is started before its code comes. It is held at the moment when it
+   * first names this path (`{file}`: the entry file) to the kernel. Before that moment it must not read anything that a run
+   * brings, nor the clock. A program that can ask how long it has been running (Bash's SECONDS, Node's performance.now, Perl's
+   * $^T) would count the time for which it was held.
    */
   hold: word.optional(),
-  /** The least time that a compile gets, whatever the run's own limit. */
+  /** The minimum time for a compile step, also where the run's own limit is lower. */
   compileTimeoutMs: z.int().positive().default(30_000),
   env: z.record(z.string(), z.string()).default({}),
-  /** Defaults above the usual ones, for requests that do not set the limit. */
+  /** Defaults that are higher than the usual ones, for requests that do not set the limit. */
   limits: z
     .strictObject({
       memoryBytes: z.int().positive().optional(),

@@ -1,11 +1,11 @@
-/** A source file of a program, before anybody has looked into it. */
+/** A source file of a program, before it is read. */
 export type Source = { path: string; text: string };
 
-/** What of a program's names its sources decide. */
+/** Names of a program that its sources decide. */
 export type Named = {
-  /** By the path that was given, that which the file gets where it needs another. */
+  /** From the given path of a file to its new path, for each file that needs another one. */
   renamed: Map<string, string>;
-  /** Which of the given paths is started; undefined: the usual one. */
+  /** The given path of the file to start. `undefined`: the usual one. */
   entry?: string;
   mainClass?: string;
 };

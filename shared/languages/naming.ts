@@ -7,10 +7,10 @@ const namings = { java: nameJava } as const satisfies Record<
   (sources: Source[], taken: Set<string>) => Named
 >;
 
-/** More than anybody writes; what is generated has the names that it should. */
+/** Nobody writes larger sources by hand, and generated sources have the right names already. */
 const maxChars = 1024 * 1024;
 
-/** Looks into a language's sources where their names depend on it. `others`: paths of files that are none. */
+/** Reads the sources of a language in which they decide names. `others`: the paths of files that are not sources. */
 export function nameSources({ naming }: Language, sources: Source[], others: string[]): Named {
   const tooMuch = sources.reduce((sum, { text }) => sum + text.length, 0) > maxChars;
   if (naming === undefined || tooMuch) return { renamed: new Map() };

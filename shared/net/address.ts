@@ -4,15 +4,15 @@ import ipaddr from 'ipaddr.js';
 type Address = ReturnType<typeof ipaddr.process>;
 type Range = [Address, number];
 
-/** What an operator lets be reached beside the global addresses: `RUNLET_WEBHOOK_ALLOW`, `RUNLET_REGISTRY_ALLOW`. */
+/** The addresses that an operator allows in addition to global ones: `RUNLET_WEBHOOK_ALLOW`, `RUNLET_REGISTRY_ALLOW`. */
 export type AddressPolicy = {
-  /** Whether this host may have any address, or this address is global or in an allowed range. */
+  /** True if this host may have any address, or if this address is global or in an allowed range. */
   allows(host: string, address: string): boolean;
-  /** Whether the operator has named this host, or a range with this address. */
+  /** True if the operator has named this host, or a range that contains this address. */
   names(host: string, address?: string): boolean;
 };
 
-/** @param entries host names (`hooks.internal`, `*.internal`), addresses, or CIDRs. Throws on one that is neither. */
+/** @param entries host names (`hooks.internal`, `*.internal`), addresses, or CIDRs. Throws if an entry is none of these. */
 export function addressPolicy(entries: string[]): AddressPolicy {
   const ranges: Range[] = [];
   const hosts = new Set<string>();
@@ -36,9 +36,9 @@ export function addressPolicy(entries: string[]): AddressPolicy {
 }
 
 /**
- * True for an address that belongs to a host on the public internet. IPv6: only the global unicast space 2000::/3
- * (RFC 4291 §2.4), and of it nothing that carries an IPv4 address inside (6to4, Teredo; NAT64 lies outside of it anyway) or
- * has a special purpose (RFC 6890 and the IANA registries).
+ * True for an address that belongs to a host on the public internet. IPv6: only the global unicast space 2000::/3 (RFC 4291
+ * §2.4). Excluded from it are addresses that contain an IPv4 address (6to4, Teredo; NAT64 is outside of this space anyway) and
+ * addresses with a special purpose (RFC 6890 and the IANA registries).
  */
 export function isGlobal(address: string): boolean {
   const one = parse(address);
@@ -46,26 +46,27 @@ export function isGlobal(address: string): boolean {
   return one.kind() === 'ipv4' || within(one, globalUnicast);
 }
 
-/** The address that a URL's host is; `undefined` for a name. */
+/** The address, if a URL's host is one. `undefined` if the host is a name. */
 export function literalOf(hostname: string): string | undefined {
   const text = bare(hostname);
   return parse(text) === undefined ? undefined : text;
 }
 
-/** Without the brackets of IPv6, and without the dot that makes a name absolute: `localhost.` is localhost. */
+/** Removes the brackets of IPv6, and the dot at the end that makes a name absolute: `localhost.` is localhost. */
 export const plainHost = (host: string) => bare(host.toLowerCase()).replace(/\.+$/, '');
 
-/** RFC 6761 §6.3: these are loopback, whatever a resolver says. */
+/** RFC 6761 §6.3: these names mean loopback, whatever a resolver answers. */
 export const isLocalName = (host: string) => host === 'localhost' || host.endsWith('.localhost');
 
 const globalUnicast: Range = [ipaddr.IPv6.parse('2000::'), 3];
-/** Azure's metadata and agents answer each virtual machine here, though the address is from the public space. */
+/** Azure's metadata service and agents answer every virtual machine at this address, although it is in the public space. */
 const azureHost: Range = [ipaddr.IPv4.parse('168.63.129.16'), 32];
 const bare = (host: string) => host.replace(/^\[|\]$/g, '');
 
 /**
- * An address in its usual spelling; one that IPv6 maps as the IPv4 address it is. No zone: what has one is of this machine. Not by
- * ipaddr.js alone, which reads `010.0.0.1` as the C library does, and `::8.8.8.8` as `::ffff:8.8.8.8`, which it is not.
+ * Parses an address in its usual spelling. An IPv4-mapped IPv6 address becomes the IPv4 address. An address with a zone is
+ * refused: it belongs to this machine. ipaddr.js alone is not enough: it reads `010.0.0.1` as the C library does, and it takes
+ * `::8.8.8.8` for `::ffff:8.8.8.8`, which is another address.
  */
 function parse(text: string): Address | undefined {
   if (isIPv4(text)) return ipaddr.IPv4.parse(text);
@@ -78,7 +79,7 @@ function parse(text: string): Address | undefined {
 
 const pair = (high: string, low: string) => (Number(high) * 256 + Number(low)).toString(16);
 
-/** `10.0.0.1`, `10.0.0.0/8`; `::ffff:10.0.0.0/104` is the latter. */
+/** Parses `10.0.0.1` or `10.0.0.0/8`. `::ffff:10.0.0.0/104` means the same as `10.0.0.0/8`. */
 function rangeOf(entry: string): Range | undefined {
   const [, text = '', bits] = /^(.+?)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
   const base = parse(text);
@@ -88,7 +89,7 @@ function rangeOf(entry: string): Range | undefined {
   return prefix >= 0 && prefix <= size ? [base, prefix] : undefined;
 }
 
-/** A name of hosts: its last part is no number, or it would be an address in an unusual spelling. */
+/** A host name. Its last part must not be a number: then it would be an address in an unusual spelling. */
 const isName = (text: string) =>
   /^[a-z0-9_]([a-z0-9_-]|\.(?=[a-z0-9_]))*$/.test(text) && !/(^|\.)(\d+|0x[0-9a-f]*)$/.test(text);
 

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 
-/** What the machine's hosts file says of a name (hosts(5)); it is small, and may change at any time. */
+/**
+ * The addresses of a name in the machine's hosts file (hosts(5)). The file is small and may change at any time, so it is read
+ * each time.
+ */
 export async function addressesInHosts(host: string): Promise<string[]> {
   const text = await readFile('/etc/hosts', 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {

@@ -1,4 +1,7 @@
-/** What a failed connection was in the end: an error of many addresses holds one for each, a wrapped one its cause. */
+/**
+ * The first cause of a failed connection. An error for several addresses holds one error for each; a wrapped error holds its
+ * cause.
+ */
 export function innermost(error: unknown): NodeJS.ErrnoException {
   let at = error as NodeJS.ErrnoException;
   for (let depth = 0; depth < 5; depth += 1) {

@@ -2,11 +2,12 @@ import type { Socket } from 'node:net';
 import { errors } from 'undici';
 
 /**
- * Breaks a connection off on which a request is answered with more than so many bytes: the parser counts the bytes of headers, but not the
- * empty lines that RFC 9112 (2.2) has it skip before them, and a server may send those as fast as the wire takes them, for as long as
- * it is listened to.
+ * Closes a connection on which the answer to a request has more bytes than this. The parser counts the bytes of headers. It
+ * does not count the empty lines before them, which RFC 9112 (2.2) tells it to skip. A server can send such lines without end,
+ * as fast as the network takes them.
  *
- * An answer begins with the first bytes that come after a request was written, so a connection that is kept may have any number of them.
+ * An answer begins with the first bytes that come after a request was written. So a connection that is kept open may carry any
+ * number of answers.
  */
 export function limitAnswers(socket: Socket, maxBytes: number): void {
   let written = 0;

@@ -7,9 +7,10 @@ const keptMs = 10_000;
 export const maxHeaderBytes = 16 * 1024;
 
 /**
- * Connects to these addresses whatever the name answers by now; SNI and Host are the name's all the same.
+ * Connects to these addresses, also if the name has other addresses by now. SNI and Host still carry the name.
  *
- * @param limits `answerBytes`: an answer with more, its head included, breaks off. `verify`: whether a certificate has to be the host's.
+ * @param limits `answerBytes`: an answer with more bytes, headers included, is broken off. `verify`: whether the certificate
+ * must be the host's.
  */
 export function pinnedAgent(
   addresses: Address[],
@@ -20,7 +21,7 @@ export function pinnedAgent(
     if (wanted.all === true) callback(null, addresses);
     else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
   };
-  // Who chose HTTP/2 would choose its limits too: none of those below holds there.
+  // HTTP/2 is off, because the limits below do not apply to it: a server that chose HTTP/2 would escape them.
   const connect = buildConnector({
     lookup,
     autoSelectFamily: true,

@@ -1,4 +1,4 @@
-/** @param text `80,443,1024-65535`. Throws on what is no list of ports. */
+/** @param text for example `80,443,1024-65535`. Throws if it is not a list of ports. */
 export function portPolicy(text: string): (port: number) => boolean {
   const ranges = text.split(',').map((part) => {
     const [, from, to = from] = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part) ?? [];

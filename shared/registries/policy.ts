@@ -2,22 +2,25 @@ import { defaultRegistry, imageIdIn, parseImageReference } from '../images.ts';
 import { type AddressPolicy, addressPolicy, isLocalName, literalOf, plainHost } from '../net/address.ts';
 import { portPolicy } from '../net/ports.ts';
 
-/** Where an image's name may lead: to public addresses, and to what the operator names (`RUNLET_REGISTRY_ALLOW`, `RUNLET_REGISTRIES`). */
+/**
+ * Which registries an image's name may lead to: those at public addresses, and those that the operator names
+ * (`RUNLET_REGISTRY_ALLOW`, `RUNLET_REGISTRIES`).
+ */
 export type RegistryPolicy = {
-  /** Whether the operator has named this host or its address, with this port or with none. */
+  /** True if the operator has named this host or its address, with this port or without a port. */
   names(host: string, port: number, address?: string): boolean;
-  /** Whether it may be called at this address. */
+  /** True if the host may be called at this address. */
   allows(host: string, port: number, address: string): boolean;
-  /** Whether this port of a public address may be called. */
+  /** True if this port of a public address may be called. */
   port(port: number): boolean;
 };
 
-/** As for webhooks: below 1024 only the web's ports, so that no mail or SSH server is called. */
+/** The same as for webhooks: below 1024 only the ports of HTTP, so that no mail or SSH server is called. */
 const publicPorts = portPolicy('80,443,1024-65535');
 
 /**
- * @param entries hosts (`registry.internal`, `*.internal`), addresses or CIDRs, for any port; `host:port` for just that. Throws on what
- * is none of these.
+ * @param entries hosts (`registry.internal`, `*.internal`), addresses or CIDRs, which count for any port; or `host:port` for
+ * this port only. Throws if an entry is none of these.
  */
 export function registryPolicy(entries: string[]): RegistryPolicy {
   const anyPort: string[] = [];
@@ -41,7 +44,7 @@ export function registryPolicy(entries: string[]): RegistryPolicy {
   };
 }
 
-/** The entries that can be read. Names of registries come from elsewhere, and may be anything. */
+/** The valid ones of these entries. Names of registries come from other settings, and may be any text. */
 export const validEntries = (entries: string[]): string[] => entries.filter(isEntry);
 
 function isEntry(entry: string): boolean {
@@ -62,13 +65,13 @@ function splitPort(entry: string): { host: string; port?: number } {
   return { host, port };
 }
 
-/** The address of a host that is one, or is this machine by its name; `undefined` for a name that has to be looked up. */
+/** The address if the host is an address, or is a name of this machine. `undefined` for a name that must be looked up. */
 export const impliedAddress = (host: string): string | undefined =>
   literalOf(host) ?? (isLocalName(plainHost(host)) ? '127.0.0.1' : undefined);
 
 /**
- * Why a registry, as an image's name has it, is not called; `undefined`: nothing speaks against it that can be told without asking a
- * resolver. The public registry is always called: who names an image does not choose where that is.
+ * Why the registry in an image's name is not called. `undefined`: no fault can be found without asking a resolver. The default
+ * public registry is always called: a user who names an image cannot choose the address of that registry.
  */
 export function registryAddressFault(registry: string, policy: RegistryPolicy): string | undefined {
   if (registry === defaultRegistry) return undefined;
@@ -76,7 +79,7 @@ export function registryAddressFault(registry: string, policy: RegistryPolicy): 
   const port = Number(url?.port || 443);
   if (url === null || port === 0) return `comes from ${registry}, which is no host and port to call`;
   const host = plainHost(url.hostname);
-  // Without a port it is 443, and 80 where the engine is told that it is insecure.
+  // A registry without a port is called at 443. If the engine has it as an insecure registry, it is also called at 80.
   if (policy.names(host, port) || (url.port === '' && policy.names(host, 80))) return undefined;
   const address = impliedAddress(url.hostname);
   if (address !== undefined ? policy.allows(host, port, address) : policy.port(port)) return undefined;
@@ -85,17 +88,20 @@ export function registryAddressFault(registry: string, policy: RegistryPolicy): 
     : `comes from ${registry}, and port ${port} is no registry’s: ${allowIt}`;
 }
 
-/** What the operator of this Runlet allows beside public addresses. */
+/** What the operator of this Runlet allows in addition to public addresses. */
 export const operatorEntries = (env: {
   RUNLET_REGISTRY_ALLOW: string[];
   RUNLET_REGISTRIES: string[];
 }): string[] => [...env.RUNLET_REGISTRY_ALLOW, ...validEntries(env.RUNLET_REGISTRIES)];
 
-/** Why the operator does not allow the registry of an image (`RUNLET_REGISTRIES`). `registries`: those that are allowed; empty: any. */
+/**
+ * Why the operator does not allow the registry of an image (`RUNLET_REGISTRIES`). `registries`: the allowed ones; empty: all
+ * are allowed.
+ */
 export function registryFault(image: string, registries: string[]): string | undefined {
   if (registries.length === 0) return undefined;
   const allowed = `the operator allows ${registries.join(', ')}`;
-  // An engine may take it for the id of an image, which may have come from any registry.
+  // An engine may read this name as an image's id. Such an image may have come from any registry.
   if (imageIdIn(image) !== undefined)
     return `may be an image’s id, which does not say what registry it came from, and ${allowed}: name it by its reference, with a tag`;
   const registry = parseImageReference(image)?.registry;

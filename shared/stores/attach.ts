@@ -11,7 +11,7 @@ export type AttachMessage =
 
 export type TakenMessage = { id: string; message: AttachMessage };
 
-/** How much input of a run may be on its way, 1 MiB in all; a sender waits for room. */
+/** How many messages of a run's input may be on their way, 1 MiB in all. A sender waits for room. */
 export const maxEntries = 64;
 export const maxEntryBytes = 16 * 1024;
 
@@ -21,8 +21,8 @@ const pushScript = loadScript('attach-push');
 export function createAttachInput(redis: RedisConnection, keys: Keys) {
   return {
     /**
-     * `full`: the worker has not taken what came before; try again (`keys.attachRoom` says when). `ended`: nobody will take it any
-     * more.
+     * `full`: the worker has not taken the earlier input yet; try again (`keys.attachRoom` tells when). `ended`: nobody will
+     * take the input any more.
      */
     async push(runId: string, message: AttachMessage): Promise<'sent' | 'full' | 'ended'> {
       if (message.type === 'stdin' && message.data.length > maxEntryBytes)
@@ -38,8 +38,8 @@ export function createAttachInput(redis: RedisConnection, keys: Keys) {
 }
 
 /**
- * The worker's side: what came after `afterId` (`0`: all that nobody has taken yet), oldest first; waits up to
- * `blockMs` for the first. `connection` is one that may block, for this run alone.
+ * The worker's side: the messages after `afterId` (`0`: all that nobody has taken yet), oldest first. Waits up to `blockMs` for
+ * the first one. `connection` must be one that may block, and is used for this run only.
  */
 export async function readAttach(
   connection: RedisConnection,

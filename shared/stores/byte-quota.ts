@@ -1,6 +1,9 @@
 import { Problem } from '../problems.ts';
 
-/** For a request that a script refuses because of its tenant's bytes: what the tenant has, and what this request would add. */
+/**
+ * The answer to a request that a script refused because of its tenant's bytes. It tells what the tenant has, and what this
+ * request would add.
+ */
 export function tenantBytesProblem([held, bytes]: string[], maxBytes: number | undefined): Problem {
   return new Problem(
     'quota_exceeded',

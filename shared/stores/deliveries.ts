@@ -12,16 +12,16 @@ const scripts = {
   drop: loadVitalScript('drop-delivery'),
 };
 
-/** How many tries of a delivery are remembered: some rounds of the schedule. */
+/** How many tries of a delivery are kept: enough for some rounds of the schedule. */
 const maxAttempts = 50;
-/** How many events a tenant's stream holds for those who watch, and how long after the last event it is kept. */
+/** How many events the stream of a tenant holds for those who watch, and how long it is kept after the last event. */
 const maxStreamed = 200;
 const streamMs = 600_000;
 
-/** An event, its body as every receiver gets it. */
+/** An event. `body`: the same text for every receiver. */
 export type NewEvent = { tenant: string; type: EventType; runId: string | undefined; body: string };
 
-/** Who is to get it: a registered endpoint, or the address that the run named itself. */
+/** The receiver: a registered endpoint, or the address that the run itself named. */
 export type Recipient = { endpoint: string; url: string } | { url: string; secret: string };
 
 /** One delivery as the notifier works with it. */
@@ -30,7 +30,7 @@ export type StoredDelivery = {
   tenant: string;
   event: string;
   type: EventType;
-  /** Undefined: the address that the run named itself. */
+  /** Undefined: the delivery goes to the address that the run itself named. */
   endpoint: string | undefined;
   run: string | undefined;
   url: string;
@@ -59,7 +59,7 @@ export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
  *
  *   (outbox) → pending → delivered
  *                ↑ └───→ failed, after the last try
- *                └── redelivered: pending again, with the whole schedule before it
+ *                └── redelivered: pending again, and the whole schedule begins anew
  */
 export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (id: string) => `delivery:${id}`;
@@ -68,8 +68,8 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
 
   return {
     /**
-     * Makes the deliveries of an event, and answers their ids. With `outboxMember` it is taken out of the outbox in the same
-     * step; there are none when somebody else has done so.
+     * Makes the deliveries of an event, and returns their ids. With `outboxMember`, the event is taken out of the outbox in the
+     * same step. If somebody else has already taken it, no deliveries are made.
      *
      * @param streamed whether those who watch the tenant's events get it too
      */
@@ -128,7 +128,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       return parse(id, fields);
     },
 
-    /** What a receiver gets; `undefined` when it is gone. */
+    /** The body that a receiver gets; `undefined` if it is gone. */
     async body(delivery: StoredDelivery): Promise<string | undefined> {
       const [sealed, plain] = await redis.hmgetBuffer(keys.event(delivery.event), 'sealed', 'body');
       if (sealed) return sealer.open(sealed, bodyContext(delivery.event));
@@ -153,13 +153,13 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       });
     },
 
-    /** The secret of the address that a run named itself. */
+    /** The secret for the address that a run itself named. */
     async ownSecret(id: string): Promise<string | undefined> {
       const box = await redis.hgetBuffer(keys.delivery(id), 'secret');
       return box === null || box.length === 0 ? undefined : sealer.open(box, context(id));
     },
 
-    /** Notes a try and its outcome; answers the status of the delivery after it. */
+    /** Stores a try and its outcome; returns the delivery's status after that. */
     async settle(delivery: StoredDelivery, settlement: Settlement): Promise<DeliveryStatus | 'gone'> {
       const now = Date.now();
       const reply = await scripts.settle(
@@ -186,7 +186,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       return text(reply) as DeliveryStatus | 'gone';
     },
 
-    /** Tries it now, and then by the whole schedule again. */
+    /** The delivery is tried now, and then the whole schedule begins anew. */
     async redeliver(id: string, tenant: string): Promise<boolean> {
       const reply = await scripts.redeliver(
         redis,
@@ -229,7 +229,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       };
     },
 
-    /** Pending deliveries that were due before `before` (ms), those that wait longest first. */
+    /** Pending deliveries that were due before `before` (ms). Those that have waited longest come first. */
     async overdue(before: number, count: number): Promise<string[]> {
       return redis.zrangebyscore(keys.pendingDeliveries, '-inf', `(${before}`, 'LIMIT', 0, count);
     },
@@ -244,7 +244,7 @@ export function createDeliveryStore(redis: RedisConnection, keys: Keys, sealer: 
       return redis.zrangebyscore(keys.endedDeliveries, '-inf', latest, 'LIMIT', 0, count);
     },
 
-    /** How much is kept: deliveries that have ended, and bytes of the bodies of events. */
+    /** How much is kept: the number of ended deliveries, and the bytes of the events' bodies. */
     async kept(): Promise<{ ended: number; bytes: number }> {
       const [ended, bytes] = await Promise.all([
         redis.zcard(keys.endedDeliveries),

@@ -5,8 +5,8 @@ import { loadVitalScript } from './scripts.ts';
 const script = loadVitalScript('free-bytes', 'give-back');
 
 /**
- * Takes a run whose record is gone, or a service, out of its tenant's quota, if it still counts there. May be called again: the second
- * call does nothing.
+ * Removes a run whose record is gone, or a service, from its tenant's quota, if it is still counted there. A second call does
+ * nothing.
  */
 export async function giveBack(
   redis: RedisConnection,

@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import type { RedisConnection } from '../redis.ts';
 
 const heartbeatMs = 2_000;
-/** A notifier that was not heard of for so long counts as dead. */
+/** A notifier that was not heard from for this long counts as dead. */
 const lifeMs = 8_000;
 
 /** The register of notifiers: who delivers webhooks at present. */
@@ -16,7 +16,7 @@ export function createNotifierStore(redis: RedisConnection, keys: Keys) {
       .exec();
 
   return {
-    /** Says that this notifier lives, until the function that it returns is called. */
+    /** Reports that this notifier is alive, until the returned function is called. */
     async beat(id: string, log: Log): Promise<() => Promise<void>> {
       await say(id);
       const timer = setInterval(() => {

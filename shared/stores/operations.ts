@@ -3,7 +3,7 @@ import type { ProblemBody } from '../contracts/problem.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 
-/** What a worker tells of an operation on images; each worker ends with `done`. */
+/** What a worker reports about an operation on images. Each worker ends with `done`. */
 export type OperationEvent =
   | { kind: 'pull'; worker: string; reference: string; layers: PullLayer[] }
   | {
@@ -34,7 +34,7 @@ export function createOperationStore(redis: RedisConnection, keys: Keys) {
         .exec();
     },
 
-    /** Says that somebody reads it for the next `ms`: a worker that writes only for readers goes on. */
+    /** Marks that somebody reads the stream for the next `ms`. A worker that writes only while there are readers then goes on. */
     async readBy(operation: string, ms: number): Promise<void> {
       await redis.set(`${keys.operation(operation)}:read`, '1', 'PX', ms);
     },

@@ -5,21 +5,24 @@ import type { Sealer } from '../secrets.ts';
 import { wholeRecord } from './run-reading.ts';
 import { type RunRecord, recordFields } from './run-record.ts';
 
-/** What is due after the end of a run: deliveries to endpoints and to the address that it named itself; and an event for those who watch. */
+/**
+ * What is due after the end of a run: deliveries to endpoints and to the address that the run itself named, and an event for
+ * those who watch.
+ */
 export type DueRun = Own & {
   record: RunRecord;
   endpoints: string[];
   streamed: boolean;
 };
 
-/** The address that a run or a service named itself, with its secret. */
+/** The address that a run or a service itself named, with its secret. */
 type Own = {
   own: { url: string; secret: string } | undefined;
-  /** There is an address, but it cannot be opened any more. */
+  /** True if there is an address, but it can never be opened again. */
   ownLost: boolean;
 };
 
-/** An event of a service, with its body as of the time when it happened. */
+/** An event of a service. Its body was made when the event happened. */
 export type DueServiceEvent = Own & {
   tenant: string;
   type: EventType;
@@ -39,8 +42,9 @@ export type OutboxStore = ReturnType<typeof createOutboxStore>;
  */
 export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   /**
-   * An address that cannot be opened holds up the other receivers of its event as long as RUNLET_SECRET_KEY may be the wrong one,
-   * which an operator can correct: until this key has opened another box, and no longer than a delivery is tried.
+   * If an address cannot be opened, RUNLET_SECRET_KEY may be wrong, and an operator can correct that. So the other receivers of
+   * the event wait too. They wait until this key has opened another box (then it is the right key), and no longer than a
+   * delivery is tried.
    */
   function openHook(box: Buffer | null, id: string, happenedAt: string | null): Own {
     if (box === null) return { own: undefined, ownLost: false };
@@ -53,7 +57,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
     }
   }
 
-  /** `undefined` if it will never open, as in `openHook`. */
+  /** `undefined` if it can never be opened; see `openHook`. */
   function openBody({ body, service }: ServiceEntry): string | undefined {
     // An earlier version stored it in plain text.
     if (body.startsWith('{')) return body;
@@ -76,12 +80,12 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       await redis.publish(keys.outboxWake, id);
     },
 
-    /** For a member that something is wrong with: others come first for `ms`. */
+    /** For a member that cannot be handled now: other members come first for the next `ms`. */
     async postpone(member: string, ms: number): Promise<void> {
       await redis.zadd(keys.outbox, 'XX', Date.now() + ms, member);
     },
 
-    /** How long the oldest has waited, in ms; 0 when nothing waits. */
+    /** How long the oldest member has waited, in ms; 0 if none waits. */
     async lagMs(now = Date.now()): Promise<number> {
       const [, score] = await redis.zrange(keys.outbox, '0', '0', 'WITHSCORES');
       return score === undefined ? 0 : Math.max(0, now - Number(score));
@@ -91,13 +95,13 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       return redis.zcard(keys.outbox);
     },
 
-    /** For a member whose record is gone, or of which nothing is due. */
+    /** For a member whose record is gone, or for which nothing is due. */
     async discard(member: string): Promise<void> {
       await redis.zrem(keys.outbox, member);
       await redis.hdel(keys.outboxBodies, member);
     },
 
-    /** `undefined` when nothing is due for this run any more. */
+    /** `undefined` if nothing is due for this run any more. */
     async due(runId: string): Promise<DueRun | undefined> {
       const key = keys.run(runId);
       const [due, hook = null, payload, ...fields] = await redis.hmgetBuffer(
@@ -118,7 +122,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       };
     },
 
-    /** `undefined` when it has been published already, or cannot be read. */
+    /** `undefined` if the event was already published, or cannot be read. */
     async dueOfService(member: string): Promise<DueServiceEvent | undefined> {
       const entry = await redis.hget(keys.outboxBodies, member);
       if (entry === null) return undefined;
@@ -137,7 +141,7 @@ export function createOutboxStore(redis: RedisConnection, keys: Keys, sealer: Se
       };
     },
 
-    /** Somebody watches a tenant's events for the next `ms`: those that happen meanwhile are put on its stream. */
+    /** Marks that somebody watches a tenant's events for the next `ms`. Events of this time are put on the tenant's stream. */
     async watch(tenant: string, ms: number): Promise<void> {
       await redis.set(keys.listeners(tenant), '1', 'PX', ms);
     },
@@ -175,8 +179,8 @@ function timestampOf(body: string): string | null {
   }
 }
 
-/** Binds the body of an event, on its way to the outbox, to its service. */
+/** Binds the sealed body of an event in the outbox to its service. */
 export const serviceEventContext = (serviceId: string) => `service-event:${serviceId}`;
 
-/** Binds the sealed address and secret that a run named to the run. */
+/** Binds the sealed address and secret, which a run named, to that run. */
 export const hookContext = (runId: string) => `hook:${runId}`;

@@ -12,12 +12,12 @@ export const registryCredentials = z
 
 export type RegistryCredentials = z.infer<typeof registryCredentials>;
 
-/** Credentials of a tenant's registries are bounded in number. */
+/** The most registries for which a tenant may store credentials. */
 const maxRegistries = 100;
 
 export type RegistryStore = ReturnType<typeof createRegistryStore>;
 
-/** Credentials by registry host, sealed at rest. */
+/** Credentials by registry host, stored encrypted. */
 export function createRegistryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (tenant: string, host: string) => `registry:${tenant}:${host}`;
   return {

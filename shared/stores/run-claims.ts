@@ -16,22 +16,28 @@ export type HeldClaim = { id: string; attempt: number } & (
   | { verdict: 'claimed'; head: RunHead; request: RunRequest }
   | { verdict: 'cancelled'; head: RunHead }
   | { verdict: 'lost'; head: RunHead }
-  /** Its record cannot be read, or its request cannot be opened, and no retry helps: all that is left is to end it (run-fault.ts). */
+  /**
+   * Its record cannot be read, or its request cannot be opened. A retry would not help, so the run can only be ended
+   * (run-fault.ts).
+   */
   | { verdict: 'broken'; reason: string }
 );
 
-/** A fetch of the next job that a worker has just sent: the token of the job's lock, and BullMQ's key names (`<id>` stands for the job's id). */
+/**
+ * The request for the next job that a worker has just sent: the token of the job's lock, and BullMQ's key names (`<id>` stands
+ * for the job's id).
+ */
 export type Fetch = { token: string; active: string; lock: string; job: string };
 
-/** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, but for its times. */
+/** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, without its times. */
 export type Start = { kind: string; state: RunState };
 
-/** A run whose program never started may be handed on so often before it is given up as `worker_lost`. */
+/** How often a run whose program never started may be passed to another worker. After that it ends as `worker_lost`. */
 const maxBounces = 5;
 
 /**
- * Copies `retries` out of the head of a run that an earlier version stored. Scripts do not look into heads, because users write what
- * is in them. 0 if the head cannot be read.
+ * Copies `retries` from the head of a run that an earlier version stored, or 0 if the head cannot be read. Scripts do not read
+ * heads, because users write parts of them.
  */
 export async function noteRetries(redis: RedisConnection, keys: Keys, id: string): Promise<void> {
   const { retries } = parseHead(id, await redis.hget(keys.run(id), 'head'))?.request ?? {};
@@ -40,7 +46,7 @@ export async function noteRetries(redis: RedisConnection, keys: Keys, id: string
 
 export type RunClaims = ReturnType<typeof createRunClaims>;
 
-/** How a worker takes a run: the next attempt is its own, and fences every later write. */
+/** How a worker takes a run. The worker gets the next attempt, and every later write is fenced by that attempt. */
 export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   function claimOf(answer: unknown): Claim | { verdict: 'unknown'; id: string } {
     const [said, key, count, json, tenant, createdAt, ...sealed] = answer as unknown[];
@@ -70,7 +76,7 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
   }
 
   return {
-    /** Takes a run; with `running`, the state in which it starts, it is moved to `running` in the same step. */
+    /** Takes a run. With `running`, the state in which it starts, the run becomes `running` in the same step. */
     async claim(id: string, worker: string, running?: RunState, now = Date.now()): Promise<Claim> {
       const event = JSON.stringify({ status: 'running', at: new Date().toISOString() });
       const claimOnce = async () =>
@@ -96,8 +102,8 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
     },
 
     /**
-     * As `claim`, of the run whose job this worker's fetch brings, if it is of one of these kinds: sent right behind the fetch, over the
-     * same connection. `undefined`: nothing is claimed.
+     * The same as `claim`, for the run whose job this worker's fetch brings, if the run is of one of these kinds. Sent right
+     * after the fetch, over the same connection. `undefined`: nothing was claimed.
      */
     async claimFetched(
       fetch: Fetch,

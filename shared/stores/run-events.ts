@@ -4,12 +4,12 @@ import type { RedisConnection } from '../redis.ts';
 import { encodingOf } from '../utf8.ts';
 import { onlyStep, type RunOutput } from './run-record.ts';
 
-/** One entry of a run's stream. `id` is Redis's own (`ms-n`), ever growing: it is what `Last-Event-ID` carries. */
+/** One entry of a run's stream. `id` is made by Redis (`ms-n`) and always grows. `Last-Event-ID` carries it. */
 export type StoredEvent = {
   id: string;
   type: RunEventType;
   attempt: number;
-  /** Of output: the step that wrote it. */
+  /** For output: the step that wrote it. */
   step: string;
   data: Buffer;
 };
@@ -38,7 +38,7 @@ export async function readEvents(
   const entries = await redis
     .xrangeBuffer(keys.events(runId), `(${afterId}`, '+', 'COUNT', count)
     .catch((error: Error) => {
-      // The value at this key is no stream. The run can be shown without events; its end makes a new stream (run-fault.ts).
+      // The value at this key is not a stream. The run can be shown without events; its end makes a new stream (run-fault.ts).
       if (error.message.startsWith('WRONGTYPE')) return [];
       throw error;
     });

@@ -5,22 +5,22 @@ import type { Sealer } from '../secrets.ts';
 import { type PlainRequest, plainFields, type RunHead } from './run-record.ts';
 
 /**
- * A request lies in Redis in three parts, each in one place alone:
+ * A request is stored in Redis in three parts. Each part is in one place only:
  *
- *   head      plain     what runs are placed, listed, filtered and ended by; kept with the run
+ *   head      plain     what is needed to place, list, filter and end runs; kept with the run
  *   payload   sealed    what the user wrote: code, stdin, files, arguments, …, secrets masked; kept with the run
- *   secrets   sealed    the values of `env`; gone when the run ends, and not there where there are none
+ *   secrets   sealed    the values of `env`; removed when the run ends, and absent if there are none
  *
- * A webhook's secret is with its address, where whoever delivers finds it (outbox.ts): no worker needs it.
+ * A webhook's secret is stored with its address, where the notifier finds it (outbox.ts). No worker needs it.
  *
  * The contexts bind each part to its run.
  */
 const payloadContext = (id: string): string => `payload:${id}`;
 const secretsContext = (id: string): string => `secrets:${id}`;
-/** For a request of an earlier version, which sealed it as a whole, secrets included. */
+/** For a request of an earlier version, which sealed the whole request in one part, with its secrets. */
 export const specContext = (id: string): string => `spec:${id}`;
 
-/** @param head whatever is known of the run beside its request */
+/** @param head what is known of the run, without its request */
 export function headOf(head: Omit<RunHead, 'request' | 'told'>, request: RunRequest): RunHead {
   return {
     ...head,
@@ -54,7 +54,7 @@ export function openParts(sealer: Sealer, head: RunHead, payload: Buffer, secret
   return { ...request, env: JSON.parse(sealer.open(secrets, secretsContext(head.id))) };
 }
 
-/** JSON leaves them out. */
+/** Fields that are `undefined` are left out of the JSON. */
 const noPlainField = Object.fromEntries(plainFields.map((name) => [name, undefined]));
 
 function plainOf(request: RunRequest): PlainRequest {

@@ -4,16 +4,16 @@ import { wholeCharacters } from '../utf8.ts';
 import { outputCollector, readEvents } from './run-events.ts';
 import type { RunOutput } from './run-record.ts';
 
-/** How much of each stream lists and webhooks show, all steps together. */
+/** How many bytes of each stream lists and webhooks show, for all steps together. */
 const previewBytes = 16 * 1024;
-/** A page of events is 1 MiB at most. No more pages, and no more bytes, are read than these. */
+/** A page of events is at most 1 MiB. These are the most pages and bytes that are read. */
 const pageEvents = 16;
 const maxPages = 64;
 const maxReadBytes = 4 * 1024 * 1024;
 
 export type Preview = { output: RunOutput; cut: boolean };
 
-/** The beginning of a run's output, read no further than it takes. */
+/** The beginning of a run's output. No more of the stream is read than this needs. */
 export type PreviewOutput = (id: string, attempt: number) => Promise<Preview>;
 
 export const previewer =
@@ -51,14 +51,14 @@ class Beginning {
   cut = false;
   #size = 0;
 
-  /** As much as there is room for. */
+  /** Returns as much of the data as there is room for. */
   take(data: Buffer): Buffer {
     const room = previewBytes - this.#size;
     if (data.length <= room) {
       this.#size += data.length;
       return data;
     }
-    // An entry that is cut ends with a whole character; entries that are whole always do, if it is text.
+    // An entry that is cut must end with a whole character. In text, entries that are not cut always do.
     const piece = this.cut ? data.subarray(0, 0) : wholeCharacters(data.subarray(0, room));
     this.cut = true;
     this.#size = previewBytes;

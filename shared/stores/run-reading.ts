@@ -4,7 +4,7 @@ import type { Sealer } from '../secrets.ts';
 import { openPayload } from './run-parts.ts';
 import { parseRecord, type RunRecord, recordFields } from './run-record.ts';
 
-/** A run's record with its whole request, secrets masked, as far as that opens; `undefined` when it is gone. */
+/** A run's record with its whole request (secrets masked), if the request can be opened; `undefined` if the run is gone. */
 export async function readWhole(
   redis: RedisConnection,
   keys: Keys,
@@ -36,7 +36,7 @@ export function wholeRecord(
   try {
     return { ...record, request: openPayload(sealer, record.head, payload) };
   } catch {
-    // RUNLET_SECRET_KEY has changed, or the run is broken: the rest of it is shown, and it can be listed and forgotten.
+    // RUNLET_SECRET_KEY was changed, or the run is broken. The rest is shown, and the run can still be listed and forgotten.
     return record;
   }
 }

@@ -6,7 +6,7 @@ import { madeAt } from '../ids.ts';
 import type { RunStatus, TerminalStatus } from '../run-states.ts';
 import { encodingOf } from '../utf8.ts';
 
-/** What stands of a request in plain: what runs are placed, listed, filtered and ended by. The rest is sealed (run-parts.ts). */
+/** The plain part of a request: what is needed to place, list, filter and end runs. The rest is sealed (run-parts.ts). */
 export const plainFields = [
   'image',
   'language',
@@ -36,23 +36,23 @@ export type RunHead = {
   /** When the run may start, in ms since the epoch: `createdAt` + `delayMs`. */
   dueAt: number;
   request: PlainRequest;
-  /** What must be known of the rest. Not there in a head of an earlier version, in which `request` is whole. */
+  /** What must be known of the sealed rest. Absent in a head of an earlier version: there `request` is the whole request. */
   told?: { firstStep: string; artifacts: boolean };
-  /** The service that it runs in, where it is no container of its own. */
+  /** The service in which the run's program runs, if the run has no container of its own. */
   service?: string;
 };
 
-/** The request, secrets masked, where an earlier version wrote all of it into the head. */
+/** The request (secrets masked), if an earlier version wrote all of it into the head. */
 export const requestInHead = ({ request, told }: RunHead): RunRequest | undefined =>
   told === undefined ? (request as RunRequest) : undefined;
 
 /**
- * What a worker must know of a run to have room and a sandbox for it; nothing of its program. It is in the run's job too:
- * to ask for it first was a round trip of every run.
+ * What a worker must know about a run to have room and a sandbox for it, and nothing about its program. The run's job contains
+ * it too: asking for it first cost each run a round trip.
  */
 export type RunOutline = Pick<RunHead, 'id' | 'tenant' | 'createdAt' | 'dueAt'> & RunKind;
 
-/** What runs have in common that one worker can start alike. */
+/** Runs with the same values here can be started by a worker in the same way. */
 export type RunKind = {
   request: Pick<
     RunRequest,
@@ -65,7 +65,7 @@ export type StepState = Omit<Step, 'stdout' | 'stderr' | 'stdoutEncoding' | 'std
 export type StoredArtifact = Run['artifacts'][number];
 
 export const compileStep = 'compile';
-/** The name of the only step of a run, which answers do not show. */
+/** The name of the step of a run that has only one. Answers do not show it. */
 export const onlyStep = 'run';
 
 /** A step that has begun. */
@@ -80,7 +80,7 @@ export const newStep = (name: string): StepState => ({
   maxMemoryBytes: null,
 });
 
-/** What one attempt has found out so far. Every field is always there. */
+/** The results of one attempt so far. Every field is always present. */
 export type RunState = {
   image: { reference: string; digest: string | null } | null;
   exitCode: number | null;
@@ -89,7 +89,10 @@ export type RunState = {
   timings: Run['timings'];
   startedWarm: boolean;
   usage: Run['usage'];
-  /** In the order they ran; the output of each is in the run's stream. The first is here as soon as the run is running. */
+  /**
+   * In the order in which they ran; the output of each is in the run's stream. The first step is here as soon as the run is
+   * `running`.
+   */
   steps: StepState[];
   artifacts: StoredArtifact[];
   error: ProblemBody | null;
@@ -114,14 +117,14 @@ export const emptyState: RunState = {
 
 export type RunRecord = {
   head: RunHead;
-  /** The whole request, secrets masked, where it was asked for and could be read. */
+  /** The whole request (secrets masked), if it was asked for and could be read. */
   request?: RunRequest;
   status: RunStatus;
   attempt: number;
   worker: string | null;
   state: RunState;
   cancelRequested: boolean;
-  /** Its head cannot be read: `head` is made from the other fields, and has no request. */
+  /** The head cannot be read. `head` is then made from the other fields, and has no request. */
   unreadable?: true;
 };
 
@@ -137,7 +140,7 @@ export const recordFields = [
   'createdAt',
 ] as const;
 
-/** A record with broken parts is read as well: such a run can be shown, listed, cancelled and forgotten like any other. */
+/** Reads a record with broken parts too: such a run can be shown, listed, cancelled and forgotten like any other. */
 export function parseRecord(id: string, fields: (string | null)[]): RunRecord | undefined {
   const [head, status, attempt, worker, state, cancel, tenant, createdAt] = fields;
   if (!status) return undefined;
@@ -170,16 +173,17 @@ export function parseHead(id: string, text: string | null | undefined): RunHead 
   return whole ? (head as RunHead) : undefined;
 }
 
-/** A head made from what is known without it. `tenant` is '' if it is not known: then the run belongs to nobody. */
+/** A head made from what is known without the stored head. `tenant` is '' if it is not known: then the run belongs to nobody. */
 export function standIn(id: string, tenant: string, createdAt?: string): RunHead {
   const at = createdOf(id, createdAt);
-  // Whoever shows it leaves the request out; whoever forgets it finds no artifacts, and the sweep of blobs does.
+  // When the run is shown, its request is left out. When it is forgotten, no artifacts are found here; the sweep of blobs removes
+  // them.
   const request = { metadata: {}, priority: 0, retries: 0 } as Partial<PlainRequest> as PlainRequest;
   const told = { firstStep: onlyStep, artifacts: false };
   return { id, tenant, createdAt: at, dueAt: Date.parse(at), request, told };
 }
 
-/** When a run was made, by its own id where nothing else says so. */
+/** When a run was made. Its own id tells it if the record does not. */
 export function createdOf(id: string, stored: string | null | undefined): string {
   if (stored && Number.isFinite(Date.parse(stored))) return stored;
   const made = madeAt(id);
@@ -214,7 +218,7 @@ export type Streams = { stdout: Buffer; stderr: Buffer };
 /** The output of a run's steps by their names, in order of their first byte; a silent step is not in it. */
 export type RunOutput = Map<string, Streams>;
 
-/** The last event of a run, made of its state. */
+/** The last event of a run, made from its state. */
 export function exitEventOf(status: TerminalStatus, attempt: number, state: RunState): ExitEvent {
   return {
     status,
@@ -263,7 +267,10 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
 
 const silent: Streams = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
 
-/** What the program itself wrote. What a compiler wrote stands in its step, and here only if that was the end. */
+/**
+ * The output of the program itself. The compiler's output is in its step; it is here only if the run ended with the compile
+ * step.
+ */
 function ownOutput(steps: StepState[], output: RunOutput): Streams {
   const failed = steps.length === 1 && steps[0]?.name === compileStep;
   const parts = [...output].filter(([name]) => failed || name !== compileStep).map(([, streams]) => streams);
@@ -274,7 +281,7 @@ function ownOutput(steps: StepState[], output: RunOutput): Streams {
   };
 }
 
-/** Each of its streams by itself: a program that writes an image to stdout still complains in plain text. */
+/** Each stream has its own encoding: if a program writes an image to stdout, its errors on stderr are still plain text. */
 function presentStep(step: StepState, { stdout, stderr }: Streams): Step {
   const stdoutEncoding = encodingOf(stdout);
   const stderrEncoding = encodingOf(stderr);

@@ -35,7 +35,7 @@ const scripts = {
   forget: loadVitalScript('forget'),
 };
 
-/** Who writes: the fence of every move. */
+/** The holder of a run. Every change of the run checks these values. */
 export type Holder = { runId: string; tenant: string; attempt: number; worker: string };
 
 export type NewEvent = { type: 'stdout' | 'stderr' | 'pull'; step?: string; data: Buffer | string };
@@ -46,22 +46,22 @@ const triple = ({ type, step, data }: NewEvent) => [
   data,
 ];
 
-/** Upper bounds, in ms, of the histogram of a run's whole time. */
+/** Upper bounds, in ms, of the histogram of a run's total time. */
 export const durationBuckets = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
 
-/** How much there may be that has not ended: runs, bytes of their requests, and deliveries. */
+/** The most that may be unfinished at a time: runs, bytes of their requests, and deliveries. */
 export type RunBounds = {
   maxTenantRuns: number;
   maxRuns: number;
   maxDeliveries: number;
-  /** Those of the tenant's services count too. */
+  /** The bytes of the tenant's services count too. */
   tenantBytes?: number;
   systemBytes?: number;
 };
 
 export type RunStore = ReturnType<typeof createRunStore>;
 
-/** Every read and write of a run. All moves are atomic and fenced by (status, attempt, worker). */
+/** Every read and write of a run. All changes are atomic and fenced by (status, attempt, worker). */
 export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const subscribersOfRuns = (tenant: string) =>
     patternsFor('run.finished').map((pattern) => keys.subscribers(tenant, pattern));
@@ -69,14 +69,14 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
   return {
     ...createRunClaims(redis, keys, sealer),
 
-    /** Stores a new run. Throws 429 or 503 when the tenant or the system is full. `exists`: the key's earlier run. */
+    /** Stores a new run. Throws 429 or 503 if the tenant or the system is full. `exists`: the Idempotency-Key already has a run. */
     async create(
       head: Omit<RunHead, 'request' | 'told'>,
       request: RunRequest,
       bounds: RunBounds,
       options: {
         idempotency?: { digest: string; field: string };
-        /** The channel on which its end is waited for (run-end.ts). */
+        /** The channel on which a gateway waits for the run's end (run-end.ts). */
         ends?: string;
       } = {},
     ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
@@ -123,7 +123,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return { outcome, id: more[0] ?? id };
     },
 
-    /** Without its request, unless an earlier version stored it: see `readWhole`. */
+    /** Without its request, unless an earlier version stored the run: see `readWhole`. */
     async read(id: string): Promise<RunRecord | undefined> {
       const [forgotten, ...fields] = await redis.hmget(keys.run(id), 'forgotten', ...recordFields);
       // A forgotten run's record is kept only until its webhooks are on their way.
@@ -160,8 +160,8 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     },
 
     /**
-     * Adds output or progress to the run's stream; false when the run is no longer the holder's. Appends of one
-     * attempt are sent one after another, each with another `sequence`: the same one twice is written once.
+     * Adds output or progress to the run's stream; false if the run is no longer the holder's. The appends of one attempt are
+     * sent one after another, each with a new `sequence`. If the same one is sent twice, it is written once.
      */
     async append(holder: Holder, sequence: string, entries: NewEvent[]): Promise<boolean> {
       const reply = await scripts.append(
@@ -172,7 +172,10 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return text(reply) === 'appended';
     },
 
-    /** Ends the run, with the last of its output. False: it had ended, or another attempt holds it; nothing was written. */
+    /**
+     * Ends the run, and adds the last of its output. False: nothing was written, because it had ended already or another
+     * attempt holds it.
+     */
     async finish(
       holder: Holder,
       status: TerminalStatus,
@@ -182,7 +185,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       last?: { sequence: string; entries: NewEvent[] },
     ): Promise<boolean> {
       const id = holder.runId;
-      // A value that is no time would make the script fail after half of its writes.
+      // If the time cannot be parsed, the script would fail after half of its writes. So 0 is used.
       const durationMs = Math.max(0, Date.now() - Date.parse(createdAt)) || 0;
       const reply = await scripts.finish(
         redis,
@@ -221,7 +224,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return text(reply) === 'finished';
     },
 
-    /** The attempt was lost through no fault of the program: back to the queue, if `retries` allows another. */
+    /** The attempt was lost, but not through the program. The run goes back to the queue if `retries` allows another attempt. */
     async requeue(holder: Holder): Promise<'requeued' | 'refused' | 'lost'> {
       const requeueOnce = async () =>
         text(
@@ -238,7 +241,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return known === 'unknown' ? 'refused' : known;
     },
 
-    /** What never changes of a run; `undefined` when it is gone. Throws where it cannot be read. */
+    /** The part of a run that never changes; `undefined` if the run is gone. Throws if it cannot be read. */
     async head(id: string): Promise<RunHead | undefined> {
       const json = await redis.hget(keys.run(id), 'head');
       if (json === null) return undefined;
@@ -253,7 +256,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       return text(reply[0]) as 'gone' | 'ended' | 'unheld' | 'asked';
     },
 
-    /** Ends a run that no worker holds, whatever attempt it has reached. */
+    /** Ends a run that no worker holds, at any attempt. */
     async endUnheld(record: RunRecord, status: TerminalStatus, state: Partial<RunState>): Promise<boolean> {
       const { id, tenant, createdAt } = record.head;
       const whole = { ...emptyState, ...record.state, ...state, finishedAt: new Date().toISOString() };
@@ -267,7 +270,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       );
     },
 
-    /** Ends a run that cannot be carried out through a fault of ours (run-fault.ts). */
+    /** Ends a run that cannot be carried out because Runlet itself failed (run-fault.ts). */
     async endBroken(
       id: string,
       error: ProblemBody = faultOfOurs(),
@@ -305,7 +308,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
   };
 }
 
-/** Why create.lua stored nothing. @param more what the tenant has, and what this run would add, in bytes */
+/** The reason why create.lua stored nothing. @param more what the tenant has, and what this run would add, in bytes */
 function refusal(outcome: string | undefined, bounds: RunBounds, more: string[]): Problem {
   switch (outcome) {
     case 'deliveries_full':

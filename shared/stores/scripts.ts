@@ -5,8 +5,8 @@ import type { RedisConnection } from '../redis.ts';
 export type ScriptArgument = string | number | Buffer;
 
 /**
- * One atomic Lua script. Sent by its SHA-1; the text goes over the wire only when Redis does not know it (after a
- * restart, or on a new node). Made of one file, or of several that stand one after another.
+ * One atomic Lua script, made of one file or of several joined together. It is sent as its SHA-1. The text is sent only if
+ * Redis does not know it (after a restart, or on a new node).
  */
 export type Script = (redis: RedisConnection, keys: string[], args: ScriptArgument[]) => Promise<unknown>;
 
@@ -18,8 +18,9 @@ export function scriptsIn(store: string) {
     loadScript: (...parts: string[]): Script => scriptOf(textOf(parts)),
 
     /**
-     * One that Redis runs even when it has reached its `maxmemory`: for what ends a run, or brings it nearer to its end. What these
-     * scripts write is bounded by the number of runs; whatever starts something new is refused long before (the gateway's store-room.ts).
+     * A script that Redis runs even if it has reached its `maxmemory`. It is for scripts that end a run, or bring it nearer to
+     * its end. What these scripts write is bounded by the number of runs. Anything that starts new work is refused long before
+     * (the gateway's store-room.ts).
      */
     loadVitalScript: (...parts: string[]): Script => scriptOf(`#!lua flags=allow-oom\n${textOf(parts)}`),
   };
@@ -39,7 +40,7 @@ function scriptOf(text: string): Script {
   };
 }
 
-/** A script's answer as text: bulk strings come as buffers. */
+/** A script's answer as text: Redis returns bulk strings as buffers. */
 export function text(reply: unknown): string {
   return Buffer.isBuffer(reply) ? reply.toString('utf8') : String(reply);
 }

@@ -3,10 +3,13 @@ import type { EventType } from '../contracts/webhook.ts';
 import type { ServiceStatus } from '../service-states.ts';
 import type { ServiceEvent } from './services.ts';
 
-/** Files together with more than this are told of without their contents: receivers take kilobytes, not megabytes. */
+/**
+ * If the files together have more bytes than this, the event leaves out their contents: receivers expect kilobytes, not
+ * megabytes.
+ */
 const maxFileBytes = 16 * 1024;
 
-/** What is told of a service that has become this; `undefined` of a start, which is none of the events. */
+/** The event for a service that has reached this status; `undefined` for a start, which has no event. */
 export function serviceEvent(status: ServiceStatus, service: Service): ServiceEvent | undefined {
   if (status === 'starting') return undefined;
   const type: EventType = `service.${status}`;

@@ -4,22 +4,22 @@ import { loadScript } from './scripts.ts';
 
 const note = loadScript('service-exec');
 
-/** A program that runs inside a service beside its own, or has run. */
+/** A program that runs, or has run, inside a service in addition to the service's own program. */
 export type ServiceExecRecord = {
   /** The run that started it. */
   id: string;
   command: string[];
-  /** It outlives that run. */
+  /** True if the program goes on after that run has ended. */
   detached: boolean;
   startedAt: string;
-  /** By its container's numbers; null: not known. */
+  /** The process id inside the container; null if it is not known. */
   pid: number | null;
   status: 'running' | 'exited';
-  /** Null while it runs; and where nobody saw it end. */
+  /** Null while the program runs, or if nobody saw it end. */
   exitCode: number | null;
-  /** The engine's name for it, while it runs. */
+  /** The engine's id for this exec, while it runs. */
   engineExec: string | null;
-  /** The start of the container that it ends with. */
+  /** When its container was started. The program ends at the latest with the container. */
   containerStartedAt: string | null;
 };
 
@@ -30,7 +30,7 @@ export const maxDetachedExecs = 64;
 
 export type ServiceExecStore = ReturnType<typeof createServiceExecStore>;
 
-/** The programs inside of services. Only the worker that holds a service writes; they go with the service's record. */
+/** The programs inside services. Only the worker that holds the service writes them. They are removed with the service's record. */
 export function createServiceExecStore(redis: RedisConnection, keys: Keys) {
   return {
     /** The newest first. */

@@ -4,11 +4,11 @@ import type { Sealer } from '../secrets.ts';
 import { type PlainService, plainServiceFields, type ServiceHead } from './service-record.ts';
 
 /**
- * As a run's request (run-parts.ts), a service's lies in Redis in a plain and a sealed part. Its secrets live as long as it does, so they
- * are in the sealed one. The contexts bind each to its service.
+ * Like a run's request (run-parts.ts), a service's request is stored in Redis in a plain and a sealed part. Its secrets are
+ * kept as long as the service, so they are in the sealed part. The contexts bind each part to its service.
  */
 const payloadContext = (id: string) => `service-payload:${id}`;
-/** Of an earlier version: the request as JSON, beside a head that has all of it but the secrets. */
+/** For an earlier version: the request as JSON, next to a head that has all of it except the secrets. */
 const specContext = (id: string) => `service:${id}`;
 
 /** Variables that set the language of a program's messages. */
@@ -24,16 +24,16 @@ export function serviceHeadOf(
   return { ...head, request: plain as PlainService, told };
 }
 
-/** All that is not in the head. The secret of its webhook is with its address (outbox.ts). */
+/** Everything that is not in the head. The secret of the webhook is stored with its address (outbox.ts). */
 export function sealService(sealer: Sealer, id: string, request: ServiceRequest): Buffer {
   const written = { ...request, ...noPlainField, webhook: maskService(request).webhook };
   return sealer.seal(packRequest(written), payloadContext(id));
 }
 
-/** JSON leaves them out. */
+/** Fields that are `undefined` are left out of the JSON. */
 const noPlainField = Object.fromEntries(plainServiceFields.map((name) => [name, undefined]));
 
-/** The request with the values of `env`. Throws where it does not open. */
+/** The request, with the values of `env`. Throws if it cannot be opened. */
 export function openService(
   sealer: Sealer,
   head: ServiceHead,

@@ -37,7 +37,7 @@ export function presentService(record: ServiceRecord, origin: ServiceOrigin): Se
   };
 }
 
-/** `http://web.localhost:8080/`; of another tenant than the first one `http://web.acme.localhost:8080/`. */
+/** `http://web.localhost:8080/`. For another tenant than the first one: `http://web.acme.localhost:8080/`. */
 export function serviceUrl(
   { name, tenant }: { name: string; tenant: string },
   origin: ServiceOrigin,

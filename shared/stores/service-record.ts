@@ -2,7 +2,7 @@ import type { ProblemBody } from '../contracts/problem.ts';
 import type { ServiceRequest } from '../contracts/service.ts';
 import type { ServiceStatus, ServiceWanted } from '../service-states.ts';
 
-/** What stands of a request in plain: what a service is placed, reached and kept alive by. The rest is sealed (service-parts.ts). */
+/** The plain part of a request: what is needed to place, reach and keep alive a service. The rest is sealed (service-parts.ts). */
 export const plainServiceFields = [
   'name',
   'image',
@@ -33,8 +33,8 @@ export type ServiceHead = {
   createdAt: string;
   request: PlainService;
   /**
-   * What must be known of the rest: whether files came with it, and which names of a locale its `env` has. Not there in a head of an
-   * earlier version, in which `request` is whole, secrets masked.
+   * What must be known of the sealed rest: whether the request has files, and which locale variables its `env` has. Absent in a
+   * head of an earlier version: there `request` is the whole request, secrets masked.
    */
   told?: { files: boolean; locale: string[] };
 };
@@ -42,18 +42,18 @@ export type ServiceHead = {
 /** Where a running service is reached. */
 export type ServicePlace = {
   /**
-   * The network namespace that the worker is in (boot id and inode): whoever is in the same one reaches the container's own
-   * address, which means nothing, or somebody else's container, anywhere else.
+   * The network namespace of the worker (boot id and inode). A program in the same namespace can reach the container's own
+   * address. In any other namespace that address means nothing, or belongs to somebody else's container.
    */
   netns: string;
   address: string;
-  /** Where its ports are published for everybody else. */
+  /** The host where its ports are published, for all other programs. */
   host: string;
-  /** Host port by container port. */
+  /** From container port to host port. */
   ports: Record<string, number>;
 };
 
-/** What a worker has found out; always whole. */
+/** What a worker has found out about the service. Always stored as a whole. */
 export type ServiceState = {
   error: ProblemBody | null;
   digest: string | null;
@@ -77,7 +77,7 @@ export const emptyServiceState: ServiceState = {
 
 export type ServiceRecord = {
   head: ServiceHead;
-  /** The whole request, secrets masked, where it was asked for and could be read. */
+  /** The whole request (secrets masked), if it was asked for and could be read. */
   request?: ServiceRequest;
   wanted: ServiceWanted;
   status: ServiceStatus;
@@ -85,7 +85,7 @@ export type ServiceRecord = {
   generation: number;
   /** Counts how often a fresh start was asked for. */
   restart: number;
-  /** Counts how often what runs was to be stopped and started. */
+  /** Counts how often the running container was to be stopped and started again. */
   bounce: number;
   worker: string | null;
   engine: string | null;

@@ -31,13 +31,13 @@ const scripts = {
 };
 
 /**
- * How often the gateway tells the store that a service is in use. The first use after a pause is told at once; the last one after this time
- * at most. A `keepAlive` of a second needs this more often than one of ten minutes.
+ * How often the gateway tells the store that a service is in use. The first use after a pause is told at once; the last use is
+ * told after this time at most. A `keepAlive` of a second needs this more often than one of ten minutes.
  */
 export const tellsUsesEveryMs = (keepAlive: number | 'forever'): number =>
   keepAlive === 'forever' ? 1_000 : Math.max(200, Math.min(1_000, keepAlive / 4));
 
-/** Who writes: the fence of a worker's every write. */
+/** The worker that holds a service. Every write of a worker checks these values. */
 export type ServiceHolder = { id: string; tenant: string; worker: string; generation: number };
 
 export type ServiceEvent = { type: EventType; body: string };
@@ -50,7 +50,7 @@ export type ServiceGlance = {
   state: ServiceState;
 };
 
-/** How many services a tenant may have, and how much requests may take, those of runs too (RunBounds). */
+/** How many services a tenant may have, and how many bytes requests may take, including those of runs (RunBounds). */
 export type ServiceBounds = { maxServices: number; tenantBytes?: number; systemBytes?: number };
 
 export type ServiceStore = ReturnType<typeof createServiceStore>;
@@ -63,7 +63,10 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
   }
 
   return {
-    /** Stores a new service. Throws 409 when the name is taken, 429 or 503 when the tenant has too many, or all have. */
+    /**
+     * Stores a new service. Throws 409 if the name is taken, and 429 or 503 if the tenant, or all tenants together, have too
+     * much.
+     */
     async create(
       head: Omit<ServiceHead, 'request' | 'told'>,
       request: ServiceRequest,
@@ -124,17 +127,17 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return (await redis.hget(keys.serviceNames(tenant), name)) ?? undefined;
     },
 
-    /** The request as it came, but for the secret of its webhook; `undefined` when it is gone. */
+    /** The request as it came, without the secret of its webhook; `undefined` if the service is gone. */
     request,
 
-    /** With its whole request, secrets masked, as far as that opens. */
+    /** The record with its whole request (secrets masked), if the request can be opened. */
     async whole(record: ServiceRecord): Promise<ServiceRecord> {
       try {
         const opened = await request(record.head);
         return opened === undefined ? record : { ...record, request: maskService(opened) };
       } catch (error) {
         if (isStoreError(error)) throw error;
-        // The rest of it is shown, and it can be removed.
+        // The rest of the record is shown, and the service can be removed.
         return record;
       }
     },
@@ -145,14 +148,14 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return redis.zrevrangebylex(keys.tenantServices(tenant), from, '-', 'LIMIT', 0, count);
     },
 
-    /** All of all tenants. */
+    /** The ids of all services of all tenants. */
     async all(): Promise<string[]> {
       return redis.zrange(keys.services, '0', '-1');
     },
 
     /**
-     * False: somebody else was quicker. On the same engine it is adopted as it is; on another one it is starting, and is reached
-     * again when its new worker says so.
+     * Gives a service to a worker. False: somebody else was quicker. On the same engine, the worker takes over the container as
+     * it is. On another engine the service is starting, and can be reached again when its new worker says so.
      */
     async assign(record: ServiceRecord, worker: string, engine: string): Promise<boolean> {
       const { id } = record.head;
@@ -165,7 +168,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) === 'assigned';
     },
 
-    /** Says what is wanted of it from now on, and that it is in use. `undefined` when it is gone. */
+    /** Sets what is wanted of the service from now on, and that it is in use. `undefined` if it is gone. */
     async want(
       id: string,
       what: 'running' | 'wake' | 'stopped' | 'removed' | 'restart' | 'used',
@@ -195,8 +198,8 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
     },
 
     /**
-     * @param whileWanted the report is dropped (`unwanted`) when something else is wanted by now
-     * @param event goes to the outbox when the status is another one than before
+     * @param whileWanted the report is dropped (`unwanted`) if something else is wanted by now
+     * @param event is put into the outbox if the status has changed
      */
     async report(
       holder: ServiceHolder,
@@ -233,7 +236,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) as 'reported' | 'lost' | 'unwanted';
     },
 
-    /** `idle`: it is to be stopped. `used`: somebody called it since `usedBefore`. */
+    /** `idle`: the service is to be stopped. `used`: somebody has called it since `usedBefore`. */
     async goIdle(
       holder: ServiceHolder,
       usedBefore: number,
@@ -247,7 +250,7 @@ export function createServiceStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) as 'idle' | 'used' | 'lost' | 'unwanted';
     },
 
-    /** Takes its record away. @param worker undefined: its worker is dead, and a janitor does it */
+    /** Removes its record. @param worker undefined: its worker is dead, and the janitor removes the record */
     async gone(record: ServiceRecord, worker: string | undefined): Promise<boolean> {
       const { id, tenant, name } = record.head;
       const reply = await scripts.gone(

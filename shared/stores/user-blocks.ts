@@ -1,12 +1,12 @@
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 
-/** Longer than any worker takes to be found dead, and its containers to be removed by others. */
+/** Longer than it takes until a worker is found dead and other workers have removed its containers. */
 const lifeMs = 60_000;
 
 export type UserBlockStore = ReturnType<typeof createUserBlockStore>;
 
-/** Which worker has which block of the users that sandboxes have. A claim that is not renewed runs out. */
+/** Which worker has which block of user ids for its sandboxes. A claim that is not renewed expires. */
 export function createUserBlockStore(redis: RedisConnection, keys: Keys) {
   return {
     /** `false`: another worker has it. */

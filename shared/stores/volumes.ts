@@ -10,7 +10,7 @@ export const engineVolumeName = (instance: string, tenant: string, name: string)
 /** Tenants' named volumes, and the engine that has each. */
 export function createVolumeStore(redis: RedisConnection, keys: Keys) {
   return {
-    /** The engine that has it. If no engine has it, it is noted as being on this one. */
+    /** The engine that has the volume. If no engine has it yet, it is recorded as being on this one. */
     async place(tenant: string, name: string, engine: string): Promise<string> {
       const entry = JSON.stringify({ engine, createdAt: new Date().toISOString() });
       await redis.hsetnx(keys.volumes(tenant), name, entry);

@@ -20,16 +20,16 @@ const scripts = {
   remove: loadScript('webhook-remove'),
 };
 
-/** A tenant's endpoints are bounded in number: each of them makes a delivery of every event. */
+/** The most endpoints of a tenant. There is a limit because each endpoint gets a delivery of every event. */
 export const maxWebhooks = 50;
-/** After a rotation the old secret signs too for so long (API.md). */
+/** After a rotation, the old secret also signs for this long (API.md). */
 const overlapMs = 24 * 3_600_000;
 
 export type StoredWebhook = Webhook & { tenant: string };
 
 export type WebhookStore = ReturnType<typeof createWebhookStore>;
 
-/** Registered endpoints; their secrets are sealed at rest and leave only to sign. */
+/** Registered endpoints. Their secrets are stored encrypted and are used only to sign. */
 export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (id: string) => `webhook:${id}`;
   const subscriberKeys = (tenant: string) =>
@@ -55,7 +55,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
   }
 
   return {
-    /** `undefined` when the tenant has too many. */
+    /** `undefined` if the tenant has too many endpoints. */
     async create(
       tenant: string,
       wanted: { url: string; events: EventPattern[] },
@@ -107,7 +107,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) === 'gone' ? undefined : changed;
     },
 
-    /** The new secret; the old one signs too for a day. `undefined` when the endpoint is gone. */
+    /** Returns the new secret; the old one also signs for a day. `undefined` if the endpoint is gone. */
     async rotate(id: string): Promise<{ secret: string; until: string } | undefined> {
       const secret = newWebhookSecret();
       const until = Date.now() + overlapMs;
@@ -128,7 +128,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
       return text(reply) === 'removed';
     },
 
-    /** What signs now, the newest first. Empty when the endpoint is gone. */
+    /** The secrets that sign now, the newest first. Empty if the endpoint is gone. */
     async secrets(id: string, now = Date.now()): Promise<string[]> {
       const [secret, previous, until] = await redis.hmgetBuffer(
         keys.webhook(id),
@@ -140,7 +140,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
       return [secret, valid].flatMap((box) => (box ? [sealer.open(box, context(id))] : []));
     },
 
-    /** @param unlessDeliveredSince when it has taken a delivery since then (ms), it stays as it is */
+    /** @param unlessDeliveredSince if the endpoint has accepted a delivery since this time (ms), it is not disabled */
     async disable(
       webhook: StoredWebhook,
       reason: DisabledReason,
@@ -162,7 +162,7 @@ export function createWebhookStore(redis: RedisConnection, keys: Keys, sealer: S
   };
 }
 
-/** As answers show it. */
+/** The endpoint as answers show it. */
 export function presentWebhook({ tenant: _, ...webhook }: StoredWebhook): Webhook {
   return webhook;
 }
@@ -184,7 +184,7 @@ function parse(id: string, fields: Record<string, string>): StoredWebhook | unde
   };
 }
 
-/** An endpoint whose list of events cannot be read subscribes to nothing: its owner sees that, and can set the list again. */
+/** An endpoint whose list of events cannot be read subscribes to no events. Its owner sees that, and can set the list again. */
 function parseEvents(text: string | undefined): EventPattern[] {
   try {
     const events: unknown = JSON.parse(text ?? '[]');

@@ -2,10 +2,10 @@ import type { Image, Worker } from '../contracts/worker.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 
-/** How often a worker says that it lives. One that was not heard of for `lifeMs` counts as dead. */
+/** How often a worker reports that it is alive. A worker that was not heard from for `lifeMs` counts as dead. */
 export const heartbeatMs = 2_000;
 const lifeMs = 8_000;
-/** A worker's list of images and its waiting commands are bounded. */
+/** The most images that a worker's list holds; below it, the limit for its waiting commands. */
 export const maxListedImages = 500;
 const maxCommands = 256;
 
@@ -13,11 +13,11 @@ export type WorkerCommand =
   | { kind: 'pull'; operation: string; tenant: string; reference: string }
   | { kind: 'remove-image'; operation: string; tenant: string; reference: string }
   | { kind: 'drain' }
-  /** Something is wanted of a service that it holds, or is to hold. */
+  /** What is wanted has changed for a service that this worker holds, or is to hold. */
   | { kind: 'service'; service: string }
-  /** A run inside a service that it holds. */
+  /** A run inside a service that this worker holds. */
   | { kind: 'exec'; run: string; service: string; detached?: boolean }
-  /** Look at the programs inside of a service, and note how they are. */
+  /** The worker looks at the programs inside a service, and stores their state. */
   | { kind: 'service-execs'; operation: string; service: string }
   | { kind: 'service-logs'; operation: string; service: string; tail: number; follow: boolean }
   | {
@@ -39,7 +39,7 @@ export type WorkerStore = ReturnType<typeof createWorkerStore>;
 /** The register of workers, and the commands on their way to them. */
 export function createWorkerStore(redis: RedisConnection, keys: Keys) {
   return {
-    /** @param registries whom it calls beside public addresses: entries of a policy (registries/policy.ts). */
+    /** @param registries what the worker may call in addition to public addresses: entries of a policy (registries/policy.ts). */
     async beat(worker: Worker, images: LocalImage[], registries: string[] = []): Promise<void> {
       await redis
         .multi()
@@ -63,7 +63,7 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
       return (await redis.exists(keys.worker(id))) === 1;
     },
 
-    /** When it was last heard of, in ms; `undefined`: it left, or was not heard of for an hour. */
+    /** When the worker was last heard from, in ms. `undefined`: it left, or was not heard from for an hour. */
     async lastSeen(id: string): Promise<number | undefined> {
       const score = await redis.zscore(keys.workers, id);
       return score === null ? undefined : Number(score);
@@ -83,14 +83,14 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
       );
     },
 
-    /** What the live workers call beside public addresses, all of them together. */
+    /** What all live workers together may call in addition to public addresses. */
     async registries(): Promise<string[]> {
       const ids = await redis.zrange(keys.workers, '0', '-1');
       const entries = await Promise.all(ids.map((id) => redis.hget(keys.worker(id), 'registries')));
       return entries.flatMap((entry) => JSON.parse(entry ?? '[]') as string[]);
     },
 
-    /** Leaves a command for a worker and wakes it. Commands die with their worker. */
+    /** Leaves a command for a worker and wakes it. If the worker dies, its commands are lost. */
     async send(id: string, command: WorkerCommand): Promise<void> {
       const list = keys.commands(id);
       await redis
@@ -109,7 +109,7 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
         try {
           return JSON.parse(taken) as WorkerCommand;
         } catch {
-          // Nobody could carry it out. The commands behind it are not held up.
+          // Nobody could carry out this command. It is skipped, so that the commands after it are not delayed.
         }
       }
     },

@@ -1,14 +1,14 @@
 import { type AddressPolicy, addressPolicy, isLocalName, literalOf, plainHost } from '../net/address.ts';
 import { portPolicy } from '../net/ports.ts';
 
-/** Where webhooks may go, as the operator has it. */
+/** Where webhooks may be sent. The operator decides this. */
 export type TargetPolicy = {
   addresses: AddressPolicy;
   /** Whether a port may be called. */
   port(port: number): boolean;
 };
 
-/** The policy that the environment says (config.ts). */
+/** The policy that the environment variables set (config.ts). */
 export const targetPolicy = (env: {
   RUNLET_WEBHOOK_ALLOW: string[];
   RUNLET_WEBHOOK_PORTS: string;
@@ -17,15 +17,16 @@ export const targetPolicy = (env: {
   port: portPolicy(env.RUNLET_WEBHOOK_PORTS),
 });
 
-/** What is wrong with a receiver's URL; `undefined`: nothing that can be told without calling it. */
+/** What is wrong with a receiver's URL. `undefined`: no fault can be found without calling it. */
 export function targetFault(text: string, policy: TargetPolicy): string | undefined {
   const parsed = parseTarget(text, policy);
   return 'fault' in parsed ? parsed.fault : undefined;
 }
 
 /**
- * The URL of a receiver, or what is wrong with it. All that can be told without asking a resolver; the notifier asks one on each
- * try. The URL parser turns every spelling of an IPv4 address (decimal, octal, hex, short) into the usual one.
+ * The URL of a receiver, or what is wrong with it. Only faults that can be found without a resolver are found here; the
+ * notifier asks a resolver at each try. The URL parser turns every spelling of an IPv4 address (decimal, octal, hex, short)
+ * into the usual one.
  */
 export function parseTarget(text: string, policy: TargetPolicy): { url: URL } | { fault: string } {
   const url = URL.canParse(text) ? new URL(text) : undefined;
