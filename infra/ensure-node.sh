@@ -1,7 +1,7 @@
-# Sourced, with $root set: installs the dependencies when they are missing or not those of package-lock.json, and sets
-# $node to a Node that runs TypeScript as it is (24 or newer). Does nothing, and needs no network, when all is there.
+# To be sourced, with $root set. Installs the dependencies if they are missing or differ from package-lock.json, and sets
+# $node to a Node that runs TypeScript directly (24 or newer). If all is there it does nothing and needs no network.
 
-# The lock file that node_modules was last seen to agree with. Content decides, not times: a git checkout touches files.
+# A copy of the lock file that node_modules last agreed with. Contents are compared, not times: a git checkout changes times.
 stamp="$root/node_modules/.runlet-lock"
 lock_sum=$(cksum < "$root/package-lock.json")
 
@@ -10,13 +10,13 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$lock_sum" ]; then
     echo "Runlet needs npm to install its dependencies: install Node.js 20 or newer with npm, then try again." >&2
     exit 1
   fi
-  # One at a time: two commands started together in a fresh clone would empty the folder under each other's feet.
+  # Only one at a time: two commands started together in a fresh clone would each empty the folder while the other fills it.
   mkdir -p "$root/.runlet"
   exec 9>"$root/.runlet/install.lock"
   if command -v flock >/dev/null 2>&1; then flock 9; fi
   if ! node "$root/infra/lock-agrees.cjs" "$root"; then
     echo "Installing dependencies (npm ci) in $root …" >&2
-    # Under an npm script the outer npm's settings come along as npm_config_*: harmless, they are the user's own.
+    # In an npm script, the outer npm passes its settings on as npm_config_*. That is harmless: they are the user's own settings.
     (cd "$root" && npm ci --no-fund --no-audit --loglevel=error >&2) || {
       echo "npm ci failed: see its message above, then run the same command again." >&2
       exit 1
@@ -40,6 +40,6 @@ if ! is_new_node "$node"; then
   fi
 fi
 
-# Compiled code and stripped types are kept between starts (Node's own cache): programs here start in half the time.
+# Node's own cache keeps compiled code and stripped types between starts. With it, our programs start in half the time.
 : "${NODE_COMPILE_CACHE:=$root/node_modules/.cache/node-compile}"
 export NODE_COMPILE_CACHE

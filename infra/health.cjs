@@ -1,7 +1,7 @@
-// The health check of the containers. A program that speaks no HTTP is of use while it can reach its Redis, a worker also its
-// Engine, so that is what is asked, each by one connection:  node infra/health.cjs redis engine
-// A gateway is asked itself:  node infra/health.cjs gateway
-// Plain JavaScript without dependencies: it runs often.
+// The health check of the containers. A program without HTTP is healthy if it can reach its Redis; a worker must also reach its
+// Engine. So these are checked, with one connection each:  node infra/health.cjs redis engine
+// A gateway is checked by a request to it:  node infra/health.cjs gateway
+// This is plain JavaScript without dependencies, since it runs often.
 const { get } = require('node:http');
 const { connect } = require('node:net');
 
@@ -34,7 +34,7 @@ function reaches(address, defaultPort) {
 
 function isHealthy() {
   const { RUNLET_HOST = '127.0.0.1', RUNLET_PORT = '8080' } = process.env;
-  // Who listens at all addresses listens at loopback, too.
+  // A server that listens on all addresses also listens on loopback.
   const host = ['0.0.0.0', '::'].includes(RUNLET_HOST) ? '127.0.0.1' : RUNLET_HOST;
   return new Promise((resolve, reject) => {
     const asked = get({ host, port: Number(RUNLET_PORT), path: '/healthz', timeout: 3_000 }, (answer) => {
@@ -49,7 +49,7 @@ function isHealthy() {
 
 function placeOf(address, defaultPort) {
   if (address.startsWith('unix://')) return { path: address.slice('unix://'.length) };
-  // Of several Sentinel or Cluster nodes, the first.
+  // If there are several Sentinel or Cluster nodes, the first one is taken.
   const [, host, port] = /^[a-z+]+:\/\/(?:[^@/]*@)?(\[[^\]]+\]|[^:/,]+)(?::(\d+))?/.exec(address) ?? [];
   return { host: (host ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port: Number(port ?? defaultPort) };
 }

@@ -1,5 +1,5 @@
-// Exits 0 when node_modules holds what package-lock.json names. Runs on the system's Node, before ours is installed:
-// plain JavaScript of the old kind, no dependency.
+// Exits with 0 if node_modules has what package-lock.json names. It runs on the system's Node, before ours is installed.
+// So it is plain, old-style JavaScript without dependencies.
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 

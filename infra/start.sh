@@ -1,5 +1,5 @@
 #!/bin/sh
-# `npm start`: makes sure that dependencies and Node 24 are there, then hands over to infra/start/main.ts.
+# `npm start`: makes sure that dependencies and Node 24 are there, then starts infra/start/main.ts.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/infra/ensure-node.sh"

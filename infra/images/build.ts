@@ -18,10 +18,10 @@ import { packagesHook } from './how/packages.ts';
 import { addLayer, blobPath, finishLayout, type ImageLayout, type LayerBlob, readLayout } from './layout.ts';
 import { nativeArchitecture } from './platform.ts';
 
-/** To be counted up when the builder makes other bytes out of the same definition. */
+/** Add one to this whenever the builder makes different bytes from the same definition. */
 const builderVersion = 2;
 
-/** Builds an image, and what it stands on, unless `cache` has it. Whoever wants it while it is being built waits for that. */
+/** Builds an image and its base, unless `cache` has them. Other callers that want the image meanwhile wait for this build. */
 export async function buildImage(name: string, cache: string, say: Say): Promise<ImageLayout> {
   const definition = readDefinition(name);
   const key = keyOf(definition);
@@ -72,10 +72,10 @@ async function build(
   return layout;
 }
 
-/** Packages come in hundreds of megabytes, and travel on this machine only: time counts for more than bytes. */
+/** Layers of packages have hundreds of megabytes, and stay on this machine. So time matters more than size. */
 const compression = (layer: Layer) => (layer.how === 'packages' ? 1 : 6);
 
-/** Into place in one step. Someone else may have built the same at the same time: theirs is as good. */
+/** Moves the image into place in one step. If another process has built the same image meanwhile, that one is used. */
 function publish(output: string, folder: string): void {
   try {
     renameSync(output, folder);
@@ -84,7 +84,7 @@ function publish(output: string, folder: string): void {
   }
 }
 
-/** Builds of former definitions, so that the cache does not grow with every change. */
+/** Removes builds of older definitions, so that the cache does not grow with every change. */
 function removeOlder(name: string, cache: string, folder: string): void {
   for (const entry of readdirSync(cache)) {
     if (join(cache, entry) === folder) continue;
@@ -94,7 +94,7 @@ function removeOlder(name: string, cache: string, folder: string): void {
   }
 }
 
-/** Everything that decides what comes out: the definition, its sources, what it stands on, and the machine's kind. */
+/** A key of everything that decides the result: the definition, its sources, its base, and the type of machine. */
 function keyOf(definition: Definition): string {
   const hash = createHash('sha256').update(JSON.stringify([builderVersion, nativeArchitecture, definition]));
   for (const layer of definition.layers) {

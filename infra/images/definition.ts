@@ -15,15 +15,15 @@ const file = z.strictObject({
 });
 
 const layer = z.discriminatedUnion('how', [
-  // A C program from sources/, linked statically and without a C library.
+  // A C program from sources/, linked statically, without a C library.
   z.strictObject({ how: z.literal('static-c'), source: z.string(), target: z.string() }),
   // Debian's busybox-static with a link for each applet.
   z.strictObject({ how: z.literal('busybox') }),
-  // A Debian system made by mmdebstrap, slimmed.
+  // A small Debian system made by mmdebstrap.
   z.strictObject({ how: z.literal('debian'), suite: z.string(), packages: z.array(z.string()) }),
-  // Debian packages, with what they need, on top of the Debian system that the layers below make.
+  // Debian packages and their dependencies, on top of the Debian system in the layers below.
   z.strictObject({ how: z.literal('packages'), suite: z.string(), packages: z.array(z.string()).min(1) }),
-  // Programs of this machine with the shared libraries that they need. "@node" and "@npm" stand for those of Runlet.
+  // Programs of this machine with the shared libraries that they need. "@node" and "@npm" mean those that Runlet uses.
   z.strictObject({
     how: z.literal('closure'),
     binaries: z.record(z.string(), z.string()),
@@ -31,7 +31,7 @@ const layer = z.discriminatedUnion('how', [
     copies: z.record(z.string(), z.string()).default({}),
   }),
   z.strictObject({ how: z.literal('files'), files: z.array(file) }),
-  // Bytes that do not compress, the same at every build.
+  // Bytes that cannot be compressed. They are the same at every build.
   z.strictObject({ how: z.literal('random'), path: z.string(), bytes: z.number().int().positive() }),
 ]);
 
@@ -39,14 +39,14 @@ const definition = z.strictObject({
   name: z.string(),
   tags: z.array(z.string()).min(1),
   about: z.string(),
-  /** Another definition whose layers come first. */
+  /** Another definition. Its layers come first. */
   from: z.string().optional(),
   layers: z.array(layer),
   /** As in an image's config: Cmd, Entrypoint, Env, User … */
   config: z.record(z.string(), z.unknown()),
-  /** "foreign": marked as made for another architecture than this machine's. */
+  /** "foreign": the image is marked as made for another architecture than this machine's. */
   platform: z.enum(['native', 'foreign']).default('native'),
-  /** Pushed as a manifest list, even though it has one entry. */
+  /** The image is pushed as a manifest list, although that has only one entry. */
   manifestList: z.boolean().default(false),
 });
 

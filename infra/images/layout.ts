@@ -14,7 +14,7 @@ import { createGzip } from 'node:zlib';
 import type { Definition } from './definition.ts';
 import { foreignArchitecture, nativeArchitecture } from './platform.ts';
 
-/** A blob of an image: how a manifest speaks of it. */
+/** How a manifest describes a blob of an image. */
 export interface Descriptor {
   mediaType: string;
   digest: string;
@@ -26,13 +26,13 @@ export interface LayerBlob extends Descriptor {
   diffId: string;
 }
 
-/** An image on disk: its blobs lie in `folder/blobs`, each under the hex of its digest. */
+/** An image on disk. Its blobs are in `folder/blobs`, each named by the hex of its digest. */
 export interface ImageLayout {
   folder: string;
   name: string;
   tags: string[];
   manifest: Descriptor;
-  /** Where the definition asks for one: the manifest list that names the manifest. */
+  /** The manifest list that names the manifest, if the definition asks for one. */
   list?: Descriptor;
   config: Descriptor;
   layers: LayerBlob[];
@@ -74,10 +74,10 @@ function tee(hash: ReturnType<typeof createHash>): Transform {
   });
 }
 
-/** Writes config, manifest and, if wanted, manifest list, and with them the image is complete. */
+/** Writes the config, the manifest and, if wanted, the manifest list. After that the image is complete. */
 export function finishLayout(folder: string, definition: Definition, layers: LayerBlob[]): ImageLayout {
   const architecture = definition.platform === 'foreign' ? foreignArchitecture : nativeArchitecture;
-  // A fixed time: the same definition makes the same digest at every build.
+  // The time is fixed, so that the same definition gives the same digest at every build.
   const created = '2025-01-01T00:00:00Z';
   const config = addJson(folder, configType, {
     architecture,
@@ -113,7 +113,7 @@ export function finishLayout(folder: string, definition: Definition, layers: Lay
   return layout;
 }
 
-/** An image that was built before, or undefined. */
+/** An image that was built before. Undefined if there is none. */
 export function readLayout(folder: string): ImageLayout | undefined {
   try {
     return { ...(JSON.parse(readFileSync(join(folder, 'image.json'), 'utf8')) as ImageLayout), folder };

@@ -5,12 +5,12 @@ import { engineAt } from '../parts/engine-client.ts';
 import { run } from '../parts/run.ts';
 import { blobPath, type ImageLayout } from './layout.ts';
 
-/** The names that people use for an image: those of the public registry go without `library/`. */
+/** The usual names of an image: as for the public registry, without `library/`. */
 export function familiarNames(layout: Pick<ImageLayout, 'name' | 'tags'>): string[] {
   return layout.tags.map((tag) => `${layout.name.replace(/^library\//, '')}:${tag}`);
 }
 
-/** Is it in the Engine, under its first name? */
+/** Does the Engine have the image under its first name? */
 export async function isLoaded(layout: ImageLayout, dockerHost: string): Promise<boolean> {
   const [first = ''] = familiarNames(layout);
   try {
@@ -22,7 +22,7 @@ export async function isLoaded(layout: ImageLayout, dockerHost: string): Promise
   }
 }
 
-/** Puts an image straight into an Engine, as `docker load` does: for an Engine that can reach none of our registries. */
+/** Puts an image directly into an Engine, as `docker load` does. This is for an Engine that cannot reach any of our registries. */
 export async function loadImage(layout: ImageLayout, dockerHost: string): Promise<void> {
   const staging = mkdtempSync(join(tmpdir(), 'runlet-load-'));
   try {
@@ -35,7 +35,7 @@ export async function loadImage(layout: ImageLayout, dockerHost: string): Promis
     const manifest = [{ Config: 'config.json', RepoTags: familiarNames(layout), Layers: layers }];
     writeFileSync(join(staging, 'manifest.json'), JSON.stringify(manifest));
     const archive = join(staging, 'archive.tar');
-    // --dereference: the blobs themselves, not the links.
+    // --dereference packs the blobs themselves, not the links to them.
     await run('tar', ['-cf', archive, '-C', staging, '--dereference', '--exclude=archive.tar', '.']);
     const answer = await engineAt(dockerHost).loadImage(createReadStream(archive));
     const said = await textOf(answer);

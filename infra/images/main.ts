@@ -64,7 +64,7 @@ async function buildAll(
   values: { json: boolean; load: boolean; registry?: string | undefined },
 ): Promise<void> {
   const say: Say = (line) => (values.json ? console.error(line) : console.log(line));
-  // All names are checked before the first is built: a slip in the last should not cost the time of the others.
+  // All names are checked before the first image is built. So a typing error in the last name costs no time.
   for (const name of names) readDefinition(name);
   const dataDir = dataFolder(process.env);
   const note = readRunningNote(dataDir);
@@ -79,7 +79,7 @@ async function buildAll(
     const layout = await buildImage(name, join(dataDir, 'images'), say);
     let where: string;
     if (registry !== undefined) {
-      // The embedded one is read-only at its address.
+      // The embedded registry is read-only at its address.
       const pushed =
         values.registry === undefined
           ? await pushToFolder(layout, registry, registryFolder(dataDir, say))

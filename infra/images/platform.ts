@@ -1,4 +1,4 @@
-/** Image architectures by Node's names for them. */
+/** The names of architectures in images, by Node's names. */
 const architectures: Record<string, string> = {
   x64: 'amd64',
   arm64: 'arm64',
@@ -9,5 +9,5 @@ const architectures: Record<string, string> = {
 
 export const nativeArchitecture = architectures[process.arch] ?? process.arch;
 
-/** An architecture that this machine is not. */
+/** An architecture other than this machine's. */
 export const foreignArchitecture = nativeArchitecture === 'arm64' ? 'amd64' : 'arm64';

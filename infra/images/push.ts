@@ -8,11 +8,14 @@ export interface RegistryTarget {
   /** host:port. Plain HTTP: the registries that Runlet runs listen on loopback only. */
   address: string;
   credentials?: { username: string; password: string };
-  /** The registry takes images by another way than the address, which is for whoever pulls. */
+  /** Images are pushed at this socket, and not at the address, which is for pulls. */
   dispatcher?: Agent;
 }
 
-/** Pushes into the registry that serves this folder at `address`, read-only. It is opened for that if something is missing, and closed again. */
+/**
+ * Pushes into the registry that serves this folder, read-only, at `address`. If something is missing, the folder is opened for pushes
+ * meanwhile.
+ */
 export async function pushToFolder(
   layout: ImageLayout,
   address: string,
@@ -29,7 +32,7 @@ export async function pushToFolder(
   }
 }
 
-/** Pushes an image under all its tags, leaving out what the registry has. Returns true if anything was sent. */
+/** Pushes an image under all its tags. What the registry already has is not sent. Returns true if anything was sent. */
 export async function pushImage(layout: ImageLayout, target: RegistryTarget): Promise<boolean> {
   const top = layout.list ?? layout.manifest;
   const missing = await missingTags(layout, target);
@@ -49,7 +52,7 @@ async function missingTags(layout: ImageLayout, target: RegistryTarget): Promise
   return missing;
 }
 
-/** The digest under a tag, or undefined if there is none. */
+/** The digest of a tag. Undefined if there is none. */
 async function digestOf(name: string, tag: string, target: RegistryTarget): Promise<string | undefined> {
   const accept =
     'application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json';
@@ -57,7 +60,7 @@ async function digestOf(name: string, tag: string, target: RegistryTarget): Prom
   return response.ok ? (response.headers.get('docker-content-digest') ?? undefined) : undefined;
 }
 
-// Distribution specification, "Pushing a blob monolithically": POST for a place, PUT the whole there.
+// Distribution specification, "Pushing a blob monolithically": POST gives a location, then PUT sends the whole blob there.
 async function pushBlob(layout: ImageLayout, blob: Descriptor, target: RegistryTarget): Promise<void> {
   const known = await call(target, 'HEAD', `/v2/${layout.name}/blobs/${blob.digest}`);
   if (known.ok) return;
@@ -103,7 +106,7 @@ async function call(
       ...(target.credentials === undefined ? {} : { authorization: `Basic ${basic}` }),
     },
   });
-  // Read away what nobody reads, or the connection is not used again.
+  // The rest of the answer must be read, otherwise the connection is not used again.
   if (response.ok) await response.arrayBuffer();
   return response;
 }

@@ -1,9 +1,9 @@
 import type { Tool } from '../parts/apt.ts';
 
-/** Images that are built from next to nothing, so that the first example works anywhere. */
+/** Images whose build needs almost nothing, so that the first example works on any machine. */
 export const seeds = ['hello-world', 'busybox'];
 
-/** What building them takes. */
+/** The programs that are needed to build them. */
 export const seedTools: Tool[] = [
   { names: ['gcc', 'cc'], packages: ['gcc', 'libc6-dev'] },
   { names: ['busybox'], packages: ['busybox-static'] },

@@ -2,7 +2,7 @@ import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { run } from '../parts/run.ts';
 
-/** A layer being made: a folder of files, all root's but for those named in `owners`. */
+/** A layer that is being made: a folder of files. All of them belong to root, except those named in `owners`. */
 export class Tree {
   readonly folder: string;
   readonly #owners = new Map<string, string>();
@@ -32,7 +32,7 @@ export class Tree {
     symlinkSync(target, this.path(relative));
   }
 
-  /** A copy of a file or folder of this machine; links are followed at the top only. */
+  /** Adds a copy of a file or folder of this machine. Only a link at the top is followed. */
   copy(source: string, relative: string): void {
     cpSync(source, this.path(relative), { recursive: true, dereference: false });
   }
@@ -41,12 +41,12 @@ export class Tree {
     if (owner !== '0:0') this.#owners.set(relative, owner);
   }
 
-  /** Packs the folder, the same bytes for the same files, whoever builds it and when. */
+  /** Packs the folder. The same files always give the same bytes, for any user and at any time. */
   async pack(tar: string): Promise<void> {
     const same = ['--numeric-owner', '--sort=name', '--mtime=@1735689600', '--format=gnu', '-C', this.folder];
     const others = [...this.#owners.keys()].map((path) => `--exclude=./${path}`);
     await run('tar', ['-cf', tar, ...same, '--owner=0', '--group=0', '--anchored', ...others, '.']);
-    // Ownership is given here and not on disk, so that building takes no root.
+    // Owners are set here and not on disk, so that the build does not need root.
     for (const [path, owner] of this.#owners) {
       const [user = '0', group = '0'] = owner.split(':');
       await run('tar', [

@@ -19,14 +19,14 @@ if [ ! -e "$policy" ]; then
 fi
 before=$(known_units)
 
-# Another apt may be at work, the nightly upgrade for one: wait for it rather than fail.
+# Another apt may be running, for example the nightly upgrade. Wait for it instead of failing.
 install() {
   apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=180 "$@"
 }
-# No package lists yet (a bare machine), or lists older than the mirror's files: refresh them, and try once more.
+# There are no package lists yet (a bare machine), or they are older than the mirror's files. Refresh them, and try once more.
 install "$@" || { apt-get update -q; install "$@"; }
 
-# Nor shall they start at the next boot: nobody asked for services. Only units that came with this install are touched.
+# They must not start at the next boot either: nobody asked for these services. Only units from this install are changed.
 if [ -d /run/systemd/system ]; then
   for unit in $(known_units); do
     case " $(echo $before) " in

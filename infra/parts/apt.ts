@@ -4,7 +4,7 @@ import { run } from './run.ts';
 import { type Say, step } from './say.ts';
 import { findTool } from './tools.ts';
 
-/** A program that is needed, and the Debian packages that bring it. Any one of `names` will do. */
+/** A program that is needed, and the Debian packages that contain it. Any one of `names` is enough. */
 export interface Tool {
   names: [string, ...string[]];
   packages: [string, ...string[]];
@@ -12,7 +12,9 @@ export interface Tool {
 
 const installScript = fileURLToPath(new URL('apt-install.sh', import.meta.url));
 
-/** Makes sure that these programs are installed, by apt where they are not, and says so. Returns their paths, in order. */
+/**
+ * Makes sure that these programs are installed. Missing ones are installed with apt, and this is reported. Returns their paths, in order.
+ */
 export async function ensureTools(tools: Tool[], say: Say): Promise<string[]> {
   const missing = tools.filter((tool) => findTool(...tool.names) === undefined);
   if (missing.length > 0) await installPackages([...new Set(missing.flatMap((tool) => tool.packages))], say);
@@ -27,7 +29,7 @@ export async function ensureTools(tools: Tool[], say: Say): Promise<string[]> {
   });
 }
 
-/** The last install of this process: the next one waits for it, they would only be in each other's way. */
+/** The last install of this process. The next one waits for it, since two installs would only block each other. */
 let lastInstall: Promise<void> = Promise.resolve();
 
 /** Installs Debian packages, as root or through a sudo that asks for no password. */
@@ -50,12 +52,12 @@ async function install(packages: string[], say: Say): Promise<void> {
   });
 }
 
-/** The command that a person would type. */
+/** The command that a user would type. */
 export function installCommand(packages: string[]): string {
   return `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`;
 }
 
-/** What goes before a command to run it as root: nothing, or sudo. If neither works, an error that says what to type. */
+/** What to put before a command to run it as root: nothing, or sudo. If neither works, it throws an error that says what to type. */
 async function privilege(packages: string[]): Promise<string[]> {
   const needed = packages.join(', ');
   if (findTool('apt-get') === undefined) {

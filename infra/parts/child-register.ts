@@ -7,8 +7,8 @@ interface Entry extends ProcessId {
 }
 
 /**
- * A file that names the children that are running, by pid and start time. It outlives a `kill -9` of their parent, so
- * the next start ends what is left, and nothing else that happens to have the same number.
+ * A file that lists the running children by pid and start time. It is still there after a `kill -9` of their parent. So the
+ * next start can end the children that are left, and never another process with the same number.
  */
 export class ChildRegister {
   readonly path: string;
@@ -19,7 +19,7 @@ export class ChildRegister {
     mkdirSync(dirname(path), { recursive: true });
   }
 
-  /** Ends what a former owner left running. Returns the names of what had to be ended. */
+  /** Ends the children that a former owner left running. Returns their names. */
   async endLeftovers(graceMs = 8_000): Promise<string[]> {
     const left = this.#read().filter(isAlive);
     await Promise.all(left.map((entry) => endProcess(entry, graceMs)));
@@ -49,7 +49,7 @@ export class ChildRegister {
     }
   }
 
-  // Renamed into place: a reader never sees half a file. The folder may be gone already at the end of a test.
+  // The file is renamed into place, so a reader never sees half a file. At the end of a test the folder may already be gone.
   #write(): void {
     try {
       writeFileSync(`${this.path}.new`, `${JSON.stringify(this.#entries)}\n`, { mode: 0o600 });

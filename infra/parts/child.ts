@@ -11,9 +11,9 @@ export interface ChildOptions {
   logFile: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Where its pid is kept, so that the next start can end what an unclean stop left behind. */
+  /** Keeps its pid, so that the next start can end what an unclean stop left behind. */
   register?: ChildRegister;
-  /** Called once if it ends without having been asked to. */
+  /** Called once if the child ends by itself, without `stop`. */
   onCrash?: (end: ChildEnd) => void;
 }
 
@@ -27,7 +27,7 @@ export interface Child extends ProcessId {
   logFile: string;
   ended: Promise<ChildEnd>;
   isRunning(): boolean;
-  /** SIGTERM, and SIGKILL after `graceMs`. Idempotent; returns when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. Returns when the child is gone. It may be called again. */
   stop(graceMs?: number): Promise<void>;
   kill(signal: NodeJS.Signals): void;
   /** The end of its log, for an error message. */
@@ -37,9 +37,9 @@ export interface Child extends ProcessId {
 /**
  * Starts a program that lives no longer than this process.
  *
- * It runs in a session of its own: a Ctrl-C at the terminal reaches only Runlet's main process, which then stops its
- * children in order. Should that process be killed outright, the kernel sends the child SIGTERM (prctl(2),
- * PR_SET_PDEATHSIG, set by util-linux's setpriv); the register is the second net, for systems without setpriv.
+ * It runs in a session of its own. So a Ctrl-C at the terminal reaches only Runlet's main process, which then stops its
+ * children in order. If that process is killed with SIGKILL, the kernel sends the child SIGTERM (prctl(2),
+ * PR_SET_PDEATHSIG, set by util-linux's setpriv). On systems without setpriv, the register is used instead.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const setpriv = findTool('setpriv');
@@ -64,7 +64,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   });
 
   const pid = spawned.pid ?? 0;
-  // Read at once: a process that has already ended has no identity left, and needs none.
+  // Its identity is read at once. A process that has already ended has none left, and needs none.
   const id: ProcessId = identify(pid) ?? { pid, startTicks: 'ended' };
   options.register?.add(options.name, id);
   let asked = false;
@@ -76,7 +76,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       resolve({ code, signal });
       if (!asked) options.onCrash?.({ code, signal });
     });
-    // Output may still be in the pipe when the process is gone.
+    // When the process is gone, there may still be output in the pipe.
     spawned.once('close', () => log.close());
   });
 

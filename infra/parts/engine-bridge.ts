@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { run } from './run.ts';
 
 /**
- * The default bridge of a second Engine on one machine. `--bridge=none` will not do: a dockerd started with it deletes
- * the docker0 of the first (seen with 20.10). And sharing docker0 would hand out each address twice.
+ * The default bridge of a second Engine on one machine. `--bridge=none` does not work: a dockerd started with it deletes
+ * the docker0 of the first Engine (seen with 20.10). If both shared docker0, each address would be given out twice.
  */
 export async function makeBridge(owner: string): Promise<string> {
   const hash = createHash('sha256').update(owner).digest();
@@ -15,7 +15,7 @@ export async function makeBridge(owner: string): Promise<string> {
   return name;
 }
 
-/** Idempotent. */
+/** May be called again without effect. */
 export async function removeBridge(name: string): Promise<void> {
   await run('ip', ['link', 'delete', name], { allowFailure: true });
 }

@@ -1,6 +1,6 @@
 import Docker from 'dockerode';
 
-/** A client for the Engine at this `DOCKER_HOST` value. TLS and SSH settings come from the environment, as for docker. */
+/** A client for the Engine at this `DOCKER_HOST` value. TLS and SSH settings come from the environment, as for the docker command. */
 export function engineAt(dockerHost: string): Docker {
   if (dockerHost.startsWith('unix://')) return new Docker({ socketPath: dockerHost.slice('unix://'.length) });
   // The client library reads tcp:// and ssh:// with all their settings from the environment, and only from there.
@@ -14,7 +14,7 @@ export function engineAt(dockerHost: string): Docker {
   }
 }
 
-/** Why an Engine does not answer, or undefined if it does. */
+/** The reason why an Engine does not answer. Undefined if it answers. */
 export async function engineTrouble(dockerHost: string, timeoutMs = 3_000): Promise<Error | undefined> {
   let timer: NodeJS.Timeout | undefined;
   try {

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 import { endProcess, identify, type ProcessId } from './pids.ts';
 
 /**
- * Ends the containers that an Engine has left behind when it has ended itself: their shims, and all below them. Where a runtime
- * makes a container and fails to start it, as runsc does where it may not have a network, Docker Engine 20.10 forgets it
- * ("task must be stopped before deletion: created", in its log), and they would stay for ever.
+ * Ends the containers that an Engine has left behind after its own end: their shims, and all processes below them. If a runtime makes
+ * a container but cannot start it (runsc does this when it may not have a network), Docker Engine 20.10 forgets the container
+ * ("task must be stopped before deletion: created", in its log). Its processes would stay for ever.
  */
 export async function endEngineLeftovers(execRoot: string): Promise<void> {
   const address = join(execRoot, 'containerd/containerd.sock');
@@ -15,7 +15,7 @@ export async function endEngineLeftovers(execRoot: string): Promise<void> {
       ({ words }) => basename(words[0] ?? '').startsWith('containerd-shim') && words.includes(address),
     ),
   );
-  // A shim is the subreaper of all that it starts (prctl(2), PR_SET_CHILD_SUBREAPER): nothing leaves its tree.
+  // A shim is the subreaper of all that it starts (prctl(2), PR_SET_CHILD_SUBREAPER). So no process can leave its tree.
   for (const { id } of left) for (const one of processes) if (one.parent === id.pid) left.add(one);
   await Promise.all([...left].map(({ id }) => endProcess(id, 0)));
 }
@@ -23,7 +23,7 @@ export async function endEngineLeftovers(execRoot: string): Promise<void> {
 interface Listed {
   id: ProcessId;
   parent: number;
-  /** Its command line. */
+  /** The command line of the process. */
   words: string[];
 }
 

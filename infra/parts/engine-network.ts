@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { run } from './run.ts';
 
 /**
- * dockerd makes a bridge (docker0), iptables chains and IP forwarding, and leaves them when it ends. What was not there
- * before our Engine started is taken away after it stopped. The note lies beside the Engine's data, so that a start
- * after an unclean stop still knows how the machine was at first.
+ * dockerd makes a bridge (docker0) and iptables chains, turns IP forwarding on, and leaves all this when it ends. What was not
+ * there before our Engine started is removed after it stopped. The note is stored beside the Engine's data. So a start after an
+ * unclean stop still knows how the machine was at first.
  */
 interface Before {
   bridge: boolean;
@@ -17,7 +17,7 @@ interface Before {
 const forwardingFile = '/proc/sys/net/ipv4/ip_forward';
 const noteIn = (dataRoot: string) => join(dataRoot, 'network-before.json');
 
-/** Notes how the network is before our Engine touches it. */
+/** Notes how the network is before our Engine changes it. */
 export async function rememberNetwork(dataRoot: string): Promise<void> {
   if (existsSync(noteIn(dataRoot))) return;
   const forward = await run('iptables', ['-w', '-S', 'FORWARD'], { allowFailure: true });
@@ -30,7 +30,7 @@ export async function rememberNetwork(dataRoot: string): Promise<void> {
   writeFileSync(noteIn(dataRoot), JSON.stringify(before));
 }
 
-/** Puts the network back. Does nothing while another dockerd runs: the chains are shared. */
+/** Restores the network. Does nothing while another dockerd runs, since it uses the same chains. */
 export async function cleanNetwork(dataRoot: string): Promise<void> {
   if (!existsSync(noteIn(dataRoot)) || otherEngineRuns()) return;
   const before = JSON.parse(readFileSync(noteIn(dataRoot), 'utf8')) as Before;
@@ -49,7 +49,7 @@ async function removeDockerRules(command: string, table: string): Promise<void> 
   const list = await run(command, ['-w', '-t', table, '-S'], { allowFailure: true });
   if (list.code !== 0) return;
   const rules = list.stdout.split('\n').filter((line) => /DOCKER|docker0|RUNLET-/.test(line));
-  // Rules before chains: a chain that is still jumped to cannot be deleted.
+  // Rules come before chains: a chain cannot be deleted while a rule still jumps to it.
   for (const rule of rules.filter((line) => line.startsWith('-A '))) {
     await run(command, ['-w', '-t', table, '-D', ...rule.slice(3).split(' ')], { allowFailure: true });
   }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { engineTrouble } from './engine-client.ts';
 
 /**
- * An Engine that is already there: the one `DOCKER_HOST` names, else whatever answers at the usual sockets. Such an
- * Engine is used as it is and never reconfigured. Undefined: there is none.
+ * An Engine that is already there: the one that `DOCKER_HOST` names, else one that answers at a usual socket. Such an
+ * Engine is used as it is, and never reconfigured. Undefined if there is none.
  */
 export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   const wanted = env.DOCKER_HOST;

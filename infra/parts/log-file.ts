@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** A child's log: two files of this size at most, so that no log grows without end. */
+/** A child's log has at most two files of this size, so it cannot grow without end. */
 const maxBytes = 8 * 1024 * 1024;
 
-/** An append-only log that turns over into `FILE.1` when it is full. Written in order, at once: it is for post-mortems. */
+/** An append-only log. When it is full it is renamed to `FILE.1`. Lines are written in order and at once, to find errors after a crash. */
 export class LogFile {
   readonly path: string;
   #fd: number;
@@ -25,7 +25,7 @@ export class LogFile {
       writeSync(this.#fd, bytes);
       this.#size += bytes.length;
     } catch {
-      // A full disk must not take the system down because of a log line.
+      // If the disk is full, a log line must not stop the system.
     }
   }
 

@@ -2,10 +2,10 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A lock whose file names no process is one that is just being written, or whose writer was killed before it could. */
+/** How long a lock file may name no process. It is just being written, or its writer was killed before it could write. */
 const writingMs = 2_000;
 
-/** Only one process of this machine at a time does the work that this lock file stands for; the others wait for their turn. */
+/** Only one process of this machine at a time does the work that this lock file protects. The others wait for their turn. */
 export async function oneAtATime<T>(lock: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(lock), { recursive: true });
   while (!take(lock)) await sleep(100);
@@ -27,7 +27,7 @@ function take(lock: string): boolean {
   }
 }
 
-/** Its process was killed: nobody else would take the lock away. */
+/** Whether the lock's process was killed. Then nobody else would remove the lock. */
 function isLeftOver(lock: string): boolean {
   try {
     const pid = Number(readFileSync(lock, 'utf8'));

@@ -21,17 +21,17 @@ export interface OwnEngineOptions {
   pidfile: string;
   logFile: string;
   say: Say;
-  /** Registries that are asked first for images of the public one, as http://host:port. */
+  /** Registries that are asked before the public registry, as http://host:port. */
   mirrors?: string[];
-  /** OCI runtimes beside its own runc, by the name that a container asks for. */
+  /** OCI runtimes besides its own runc. The key is the name that a container asks for. */
   runtimes?: Record<string, OciRuntime>;
-  /** For a second Engine on one machine: a bridge of its own, and no say in the machine's iptables rules. */
+  /** For a second Engine on one machine. It has a bridge of its own, and does not change the machine's iptables rules. */
   second?: boolean;
   register?: ChildRegister;
   onCrash?: () => void;
 }
 
-/** In the words of the Engine's own configuration file. */
+/** With the field names of the Engine's own configuration file. */
 export interface OciRuntime {
   path: string;
   runtimeArgs: string[];
@@ -43,7 +43,7 @@ export interface OwnEngine {
   stop(): Promise<void>;
 }
 
-// containerd and runc come with docker.io; iptables is only recommended by it, yet no bridge works without.
+// containerd and runc come with docker.io. It only recommends iptables, but no bridge works without it.
 export const engineTools: Tool[] = [
   { names: ['dockerd'], packages: ['docker.io'] },
   { names: ['iptables'], packages: ['iptables'] },
@@ -114,9 +114,9 @@ function engineArguments(options: OwnEngineOptions, bridge: string | undefined):
     `--data-root=${options.dataRoot}`,
     `--exec-root=${options.execRoot}`,
     `--pidfile=${options.pidfile}`,
-    // Ours alone: a daemon.json of the machine is for the machine's own Engine, and may contradict these flags.
+    // A file of our own: the machine's daemon.json is for the machine's own Engine, and may contradict these flags.
     `--config-file=${configFile(options)}`,
-    // Nobody rotates the logs of containers for us.
+    // The logs of containers must be bounded here, since nothing else rotates them.
     '--log-opt=max-size=10m',
     '--log-opt=max-file=2',
     ...(options.mirrors ?? []).map((mirror) => `--registry-mirror=${mirror}`),
@@ -124,12 +124,12 @@ function engineArguments(options: OwnEngineOptions, bridge: string | undefined):
   ];
 }
 
-/** What a kill -9 leaves: a socket no one listens on, and pidfiles whose numbers may by now be anyone's. */
+/** Removes what a kill -9 leaves: a socket on which nobody listens, and pidfiles whose numbers may now belong to other processes. */
 function clearStale(options: OwnEngineOptions): void {
   for (const pidfile of [options.pidfile, join(options.execRoot, 'containerd/containerd.pid')]) {
     if (!runs(pidfile, /dockerd|containerd/)) rmSync(pidfile, { force: true });
   }
-  // findEngine asked this socket already: nothing answered.
+  // findEngine has already tried this socket, and nothing answered.
   if (!runs(options.pidfile, /dockerd/)) rmSync(options.socket, { force: true });
 }
 
@@ -142,7 +142,7 @@ function runs(pidfile: string, program: RegExp): boolean {
   }
 }
 
-/** Network namespaces and layers that stayed mounted, deepest first: a folder with mounts in it cannot be removed. */
+/** Unmounts network namespaces and layers that are still mounted, deepest first. A folder with mounts in it cannot be removed. */
 async function unmountBelow(folder: string): Promise<void> {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process that can be told from a later one with the same number: pid and start time (clock ticks since boot). */
+/** Identifies a process by pid and start time (clock ticks since boot), so it is not confused with a later one with the same pid. */
 export interface ProcessId {
   pid: number;
   startTicks: string;
 }
 
-/** The live process with this number, or undefined when there is none (a zombie has ended: it counts as none). */
+/** The live process with this pid. Undefined if there is none. A zombie has ended, so it counts as none. */
 export function identify(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // proc(5): the name in parentheses may hold anything, so count from the last one. State is field 3, start time 22.
+    // proc(5): the name in parentheses may contain anything, so count from the last ")". State is field 3, start time is field 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const startTicks = fields[19];
     if (fields[0] === 'Z' || fields[0] === 'X' || startTicks === undefined) return undefined;
@@ -21,12 +21,12 @@ export function identify(pid: number): ProcessId | undefined {
   }
 }
 
-/** Is it still this very process, not another that was given its number? */
+/** Is it still the same process, and not another one with the same pid? */
 export function isAlive(id: ProcessId): boolean {
   return identify(id.pid)?.startTicks === id.startTicks;
 }
 
-/** SIGTERM, then SIGKILL once `graceMs` is over. Returns when the process is gone. Gone already is fine. */
+/** Sends SIGTERM, then SIGKILL after `graceMs`. Returns when the process is gone. It may already be gone before. */
 export async function endProcess(id: ProcessId, graceMs: number): Promise<void> {
   for (const [signal, waitMs] of [
     ['SIGTERM', graceMs],
@@ -43,7 +43,7 @@ export async function endProcess(id: ProcessId, graceMs: number): Promise<void> 
   }
 }
 
-/** Polls until true, or the time is over: false then. */
+/** Polls until the answer is true. Returns false if the time is over before. */
 export async function waitUntil(
   condition: () => boolean | Promise<boolean>,
   timeoutMs: number,

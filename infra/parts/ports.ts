@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 
-/** Can this address be listened on now? */
+/** Can a server listen on this address now? */
 export async function isFree(host: string, port: number): Promise<boolean> {
   return (await listenOnce(host, port)) !== undefined;
 }
 
-/** The preferred port if it is free, else any that is. */
+/** The preferred port if it is free, else any free port. */
 export async function freePort(host: string, preferred = 0): Promise<number> {
   const port = (await listenOnce(host, preferred)) ?? (await listenOnce(host, 0));
   if (port === undefined)

@@ -10,7 +10,7 @@ import type { Say } from './say.ts';
 import { shortSocketPath } from './sockets.ts';
 
 export interface RedisOptions {
-  /** Its data, its socket and nothing else live here. */
+  /** Only its data and its socket are in this folder. */
   folder: string;
   logFile: string;
   say: Say;
@@ -41,7 +41,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
     ...(options.register === undefined ? {} : { register: options.register }),
     ...(options.onCrash === undefined ? {} : { onCrash: options.onCrash }),
   });
-  // A long append-only file takes a while to load: Redis answers -LOADING until then.
+  // A long append-only file takes a while to load. Until then Redis answers -LOADING.
   const ready = await waitUntil(async () => !child.isRunning() || (await pings(socket)), 60_000, 20);
   if (!ready || !child.isRunning()) {
     await child.stop();
@@ -57,9 +57,9 @@ export const redisTool = {
 
 const MiB = 1024 * 1024;
 
-/** Runs and warm sandboxes want the other half. */
+/** Runs and warm sandboxes need the other half of the memory. */
 function usualMemoryBytes(): number {
-  // In a container its limit; 0, or more than there is, where it has none.
+  // In a container this is its limit. If it has none, this is 0, or more than the machine has.
   const limit = process.constrainedMemory();
   const all = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
   return Math.floor(Math.min(Math.max(all / 2, 256 * MiB), 4096 * MiB));
@@ -67,16 +67,16 @@ function usualMemoryBytes(): number {
 
 function redisArguments(folder: string, socket: string, maxMemoryBytes: number): string[] {
   const settings: Record<string, string> = {
-    // Reached by whoever may enter the folder (0700), and by no network.
+    // Only users who may enter the folder (0700) can reach it, and no network can.
     port: '0',
     unixsocket: socket,
     unixsocketperm: '700',
     dir: folder,
-    // A 2xx means stored: every write is on disk before it is answered (0.6 ms a run measured).
+    // A 2xx means that the run is stored. So every write is on disk before its answer (measured: 0.6 ms per run).
     appendonly: 'yes',
     appendfsync: 'always',
     save: '',
-    // At this it refuses what would make it larger; the gateway takes nothing new long before (store-room.ts).
+    // At this size Redis refuses writes that need more memory. The gateway refuses new runs long before that (store-room.ts).
     maxmemory: String(maxMemoryBytes),
     // Runs and jobs must never be evicted to make room.
     'maxmemory-policy': 'noeviction',

@@ -10,18 +10,18 @@ import type { Say } from './say.ts';
 import { shortSocketPath } from './sockets.ts';
 
 export interface RegistryFolder {
-  /** Its configuration and its blobs live here, for this user alone. */
+  /** Its configuration and its blobs are here. Only this user can read them. */
   folder: string;
   logFile: string;
   say: Say;
 }
 
 export interface RegistryOptions extends RegistryFolder {
-  /** Taken if it is free, else any other. 0: any. */
+  /** This port is used if it is free, else any other. 0: any port. */
   preferredPort?: number;
-  /** Whoever reaches the port may pull and nothing else; images come by `openForPushes`. */
+  /** Clients of the port may only pull. Images are pushed by `openForPushes`. */
   readOnly?: boolean;
-  /** The text of an htpasswd file (bcrypt only): the registry asks for these credentials then. */
+  /** The text of an htpasswd file (bcrypt only). If given, the registry asks for these credentials. */
   htpasswd?: string;
   register?: ChildRegister;
   onCrash?: () => void;
@@ -55,15 +55,16 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
 }
 
 /**
- * Opens the same folder to be written, at a unix socket in it: only who may enter the folder can push or delete. A process of its own beside
- * the one that serves the port, for as long as there is something to push; Distribution keeps nothing in memory of what lies in its folder.
+ * Opens the same folder for writing, at a unix socket in it. So only users who may enter the folder can push or delete. It is a second
+ * process beside the one that serves the port, and it runs only while there is something to push. Both can use one folder, since
+ * Distribution keeps nothing of the folder's content in memory.
  *
- * @returns where to push, and what ends it
+ * @returns where to push, and how to end it
  */
 export async function openForPushes(
   options: RegistryFolder,
 ): Promise<{ socketPath: string; close: () => Promise<void> }> {
-  // Two may push at a time.
+  // Two processes may push at the same time, so each has its own name.
   const name = `push-${process.pid}`;
   const socketPath = shortSocketPath(join(options.folder, `${name}.sock`));
   const child = await serve(`${name}.yml`, options, () => ({
@@ -87,7 +88,7 @@ export async function openForPushes(
   return { socketPath, close };
 }
 
-/** Without a cache in memory: another process may write to the folder. */
+/** No cache in memory, since another process may write to the folder. */
 const storageIn = (folder: string, readOnly: boolean) => ({
   filesystem: { rootdirectory: join(folder, 'data') },
   delete: { enabled: !readOnly },
@@ -110,7 +111,7 @@ async function serve(
     command: command ?? 'docker-registry',
     args: ['serve', path],
     logFile: options.logFile,
-    // REGISTRY_… variables would override the file.
+    // Variables named REGISTRY_… would override the file.
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_'))),
     ...(options.register === undefined ? {} : { register: options.register }),
     ...(options.onCrash === undefined ? {} : { onCrash: options.onCrash }),
@@ -128,7 +129,7 @@ async function untilAnswers(
   throw new Error(`The registry did not come up. The end of its log, ${logFile}:\n${child.tail()}`);
 }
 
-/** Does a registry answer there? One that asks for credentials does. */
+/** Does a registry answer there? Asking for credentials is an answer too. */
 async function answers(origin: string, dispatcher?: Agent): Promise<boolean> {
   try {
     const { statusCode, body } = await request(`${origin}/v2/`, {

@@ -5,7 +5,7 @@ export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
   timeoutMs?: number;
-  /** Answer with the exit code instead of throwing. */
+  /** Return the exit code instead of throwing. */
   allowFailure?: boolean;
 }
 
@@ -15,10 +15,10 @@ export interface RunResult {
   stderr: string;
 }
 
-/** Kept of each stream: enough for any message, never a flood. */
+/** How much of each stream is kept: enough for any message, and bounded. */
 const keptBytes = 4 * 1024 * 1024;
 
-/** Runs a program to its end without a shell. A failure throws with the end of what it said. */
+/** Runs a program to its end, without a shell. If it fails, this throws an error with the end of its output. */
 export async function run(command: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
   const child = spawn(command, args, {
     cwd: options.cwd,

@@ -1,12 +1,12 @@
-/** Tells the person at the terminal what is going on, one line at a time. */
+/** Tells the user at the terminal what is happening, one line at a time. */
 export type Say = (line: string) => void;
 
-/** How long a step may take before it owes the person a word. */
+/** A step that takes longer than this is reported to the user. */
 const patienceMs = 1_000;
 
 /**
- * Runs a step, and speaks of it only if it takes over a second: what is being done, then how long it took. What needs
- * no time needs no line.
+ * Runs a step. It is reported only if it takes over a second: first what is being done, then how long it took. A quick
+ * step needs no line.
  */
 export async function step<T>(say: Say, what: string, work: () => Promise<T>): Promise<T> {
   const began = Date.now();
@@ -24,5 +24,5 @@ export async function step<T>(say: Say, what: string, work: () => Promise<T>): P
   }
 }
 
-/** For callers that want no words. */
+/** For callers that want no output. */
 export const silent: Say = () => {};

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 // A plain user's PATH often lacks the sbin folders, where dockerd, iptables and ip live.
 const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-/** PATH with the system's folders behind it, for children that call such tools themselves. */
+/** PATH followed by the system's folders, for children that call such tools themselves. */
 export function searchPath(env: NodeJS.ProcessEnv = process.env): string {
   const own = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...new Set([...own, ...systemFolders])].join(delimiter);
@@ -19,7 +19,7 @@ export function findTool(...names: string[]): string | undefined {
         accessSync(path, constants.X_OK);
         return path;
       } catch {
-        // Not here; the next folder.
+        // It is not in this folder. Try the next one.
       }
     }
   }

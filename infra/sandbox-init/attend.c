@@ -16,40 +16,40 @@
 #include "usage.h"
 
 /*
- * The kernel's own set, and its own calls: what a C library keeps for itself (musl 32 to 34, glibc 32 and 33) it leaves out of its
- * sets, and 34 is what Docker calls SIGRTMIN.
+ * This uses the kernel's own signal set and system calls. A C library leaves the signals that it keeps for itself out of its sets
+ * (musl 32 to 34, glibc 32 and 33), and 34 is what Docker calls SIGRTMIN.
  */
 static const uint64_t all = ~(uint64_t)0;
 static uint64_t before;
 
-/* The worker reads it (services/worker/services/not-executed.ts), and whoever reads the log. */
+/* The worker reads this line (services/worker/services/not-executed.ts). So does a person who reads the log. */
 static void say_not_executed(const char *name, int number) {
     char line[1024], shown[512];
     size_t length = strnlen(name, sizeof shown - 1);
     for (size_t i = 0; i < length; i++) shown[i] = (unsigned char)name[i] < ' ' || name[i] == 127 ? '?' : name[i];
     shown[length] = 0;
     int size = snprintf(line, sizeof line, "runlet-init: cannot execute %s: error %d\n", shown, number);
-    if (write(2, line, (size_t)size) < 0) { /* its exit code still says so */ }
+    if (write(2, line, (size_t)size) < 0) { /* the exit code still tells it */ }
 }
 
 pid_t start_attended(char **argv) {
-    /* An ignored SIGCHLD, which is inherited, would leave nobody to wait for. */
+    /* If SIGCHLD were ignored (this is inherited), the kernel would leave no ended child to wait for. */
     signal(SIGCHLD, SIG_DFL);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     pid_t pid = fork();
     if (pid > 0) return pid;
     int number = errno;
     if (pid == 0) {
-        setsid(); /* as the runtime has it for a PID 1 */
+        setsid(); /* as the runtime does for PID 1 */
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
         number = find_and_exec(argv, environ);
     }
     say_not_executed(argv[0], number);
-    /* As a shell has it. */
+    /* The exit code that a shell gives, too. */
     _exit(number == ENOENT || number == ENOTDIR ? 127 : 126);
 }
 
-/* The next signal; 0: none has come in time. `wait_us` below 0: for ever. */
+/* The next signal, or 0 when none came in time. With `wait_us` below 0 it waits for ever. */
 static int next_signal(int64_t wait_us) {
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     siginfo_t info;
@@ -57,7 +57,7 @@ static int next_signal(int64_t wait_us) {
     return number > 0 ? (int)number : 0;
 }
 
-/* Reaps what has ended. Whether that was `program`; `*left`: whether there are children still. */
+/* Reaps the children that have ended. Returns whether `program` was one of them; `*left` says whether there are still children. */
 static int reap(pid_t program, int *status, int *left) {
     int one, met = 0;
     pid_t pid;
@@ -70,12 +70,12 @@ static int reap(pid_t program, int *status, int *left) {
     return met;
 }
 
-/* Nobody else would: the memory limit does not count it, and a service has no step that could be ended. */
+/* Nobody else ends the program for this: the memory limit does not count it, and a service has no step that could be ended. */
 static void end_all_for_uncounted(void) {
     static const char line[] =
         "runlet-init: ended, for more of the kernel's memory than a service may hold beside its memory limit: "
         "messages in sockets that nobody reads, locks, terminals\n";
-    if (write(2, line, sizeof line - 1) < 0) { /* its exit code still says SIGKILL */ }
+    if (write(2, line, sizeof line - 1) < 0) { /* the exit code still says SIGKILL */ }
     kill(-1, SIGKILL);
 }
 

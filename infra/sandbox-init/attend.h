@@ -1,14 +1,17 @@
-/* A program that is a child, seen to its end: signals are handed on to it, and whatever else becomes a child is reaped. */
+/* Looks after a child program until it ends: passes signals on to it, and reaps every other process that becomes a child. */
 #ifndef ATTEND_H
 #define ATTEND_H
 
 #include <sys/types.h>
 
-/* Starts it in a session of its own, with our streams, environment and folder. What cannot be executed says so, and ends. */
+/*
+ * Starts the program in a session of its own, with our streams, environment and folder. If it cannot be executed, the child says so and
+ * ends.
+ */
 pid_t start_attended(char **argv);
-/* Until it has ended: its exit code, or 128 and the number of the signal that ended it. */
+/* Waits until the program has ended. Returns its exit code, or 128 plus the number of the signal that ended it. */
 int attend(pid_t program);
-/* Asks all others to end, and gives them so long. */
+/* Asks all other processes to end, and waits at most this long for them. */
 void end_others(int max_ms);
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the sandbox init, static, for this machine's architecture:  sh infra/sandbox-init/build.sh [OUT]
-# Does nothing when OUT is newer than every source.
+# Builds the sandbox init as a static program for this machine's architecture:  sh infra/sandbox-init/build.sh [OUT]
+# Does nothing if OUT is newer than every source.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 out=${1:-$here/build/init}
@@ -8,7 +8,7 @@ if [ -x "$out" ] && [ -z "$(find "$here" -maxdepth 1 \( -name '*.c' -o -name '*.
   exit 0
 fi
 compiler=
-# musl makes the smaller program; glibc does as well.
+# musl makes a smaller program, but glibc works too.
 for one in musl-gcc cc gcc clang; do
   if command -v "$one" >/dev/null 2>&1; then compiler=$one; break; fi
 done
@@ -21,5 +21,5 @@ draft="$out.$$"
 trap 'rm -f "$draft"' EXIT
 "$compiler" -std=c11 -static -O2 -Wall -Wextra -Werror -fstack-protector-strong -Wl,-z,relro,-z,now -s \
   ${INIT_CFLAGS:-} -o "$draft" "$here"/*.c
-# In one step: two builds at once do not see each other's half.
+# Moved in one step, so that two builds at the same time never see a half-written program.
 mv -f "$draft" "$out"

@@ -8,7 +8,9 @@
 
 #include "usage.h"
 
-/* In the order of cgroup v1 and v2; what only the machine's own, the root, has or has not: that is not the container's. */
+/*
+ * First for cgroup v1, then for v2. A file that only the root cgroup has (or lacks) shows that this is the machine's, not the container's.
+ */
 static const struct {
     const char *file, *name, *of_root, *of_others;
     int64_t per_us;
@@ -44,7 +46,7 @@ uint64_t socket_bytes(void) {
 }
 
 int64_t oom_kills(void) {
-    /* cgroup v1 (Linux 4.13 and later), then v2. */
+    /* First cgroup v1 (Linux 4.13 and later), then v2. */
     static const char *const files[] = {"/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"};
     for (int i = 0; i < 2; i++) {
         char text[1024];

@@ -1,14 +1,16 @@
-/* What the container's own cgroup says of it, as far as it can be seen from inside. */
+/* What the container's own cgroup says about it, as far as this can be read from inside. */
 #ifndef CGROUP_H
 #define CGROUP_H
 
 #include <stdint.h>
 
-/* CPU time of all that ever ran in it, in us; -1 where it cannot be read. Two microseconds: the file is kept open. */
+/*
+ * CPU time of everything that ever ran in it, in us; -1 where it cannot be read. A call takes two microseconds, since the file stays open.
+ */
 int64_t cgroup_cpu_us(void);
-/* Of sockets' buffers, what its memory's limits count (v2), or their own (v1, where one is written); 0 where it cannot be read. */
+/* Bytes of socket buffers that the memory limit counts (v2), or their own limit (v1, where one is set); 0 where it cannot be read. */
 uint64_t socket_bytes(void);
-/* Processes that the kernel has killed so far for the container's memory limit; -1 where it cannot be read. */
+/* How many processes the kernel has killed so far because of the container's memory limit; -1 where it cannot be read. */
 int64_t oom_kills(void);
 
 #endif

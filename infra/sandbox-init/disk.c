@@ -17,12 +17,12 @@
 
 enum { REQUEST_MAX = 256 * 1024, GROUPS_MAX = 64, PLACES_MAX = 128, TURNS = 256 };
 
-/* What one limit is for. */
+/* Everything that one limit applies to. */
 struct group {
     uint64_t bytes, max_bytes, least;
 };
 
-/* A folder or file of the engine's machine; where the container has it ("/": its root). */
+/* A folder or file of the engine's machine, and its path in the container ("/": the container's root). */
 struct place {
     size_t group;
     const char *path, *inside;
@@ -54,7 +54,7 @@ static int out_of_time(void) {
 
 static int enough(void) { return out_of_time() || groups[current].bytes > groups[current].max_bytes; }
 
-/* Names and holders have their time each: neither hides the other by its number. */
+/* Names and holders each have their own share of the time. So a large number of one does not hide the other. */
 static int begin_part(uint64_t us) {
     int was_late = late;
     late = 0;
@@ -68,7 +68,7 @@ static int lies_in(const char *path, const char *folder) {
     return !strncmp(path, folder, length) && (path[length] == '/' || path[length] == 0 || path[length] == ' ');
 }
 
-/* The deepest of the places in whose folder it was; else the container's root. */
+/* Counts the file for the deepest place whose folder it was in; if there is none, for the container's root. */
 static void count_nameless(const struct stat *found, const char *path, int on_overlay) {
     struct place *of = NULL;
     int known = on_overlay;
@@ -77,7 +77,7 @@ static void count_nameless(const struct stat *found, const char *path, int on_ov
         known |= one->device == found->st_dev;
         if (one->inside[1] && lies_in(path, one->inside) && (!of || strlen(one->inside) > strlen(of->inside))) of = one;
     }
-    /* Memory (memfd, /dev/shm) is the memory limit's; files of others are nobody's here. */
+    /* Memory (memfd, /dev/shm) is counted by the memory limit. Files on any other file system are not counted here. */
     if (known && place_count > 0 && !seen_before(found)) count_in(of ? of->group : 0, found);
 }
 
@@ -89,7 +89,10 @@ static const char *next(const char **at, const char *end) {
     return field;
 }
 
-/* PID, ms, number of groups, of each its limit in bytes, and what a file counts at least; then of each place group, path, path in the container. */
+/*
+ * The fields: PID, ms, number of groups; for each group its limit in bytes and the least that a file counts; then for each place
+ * its group, its path, and its path in the container.
+ */
 static pid_t understand(const char *at, const char *end) {
     pid_t pid = (pid_t)atoi(next(&at, end));
     part_us = (uint64_t)atoll(next(&at, end)) * 1000 / 2;

@@ -16,7 +16,7 @@
 #include "trace.h"
 #include "user.h"
 
-/* As execvp, but with the program's own PATH, and without its fallback to a shell for what is no program. */
+/* Like execvp, but it uses the program's own PATH, and it does not start a shell for a file that is not a program. */
 int find_and_exec(char **argv, char **envp) {
     if (strchr(argv[0], '/')) {
         execve(argv[0], argv, envp);
@@ -42,11 +42,11 @@ int find_and_exec(char **argv, char **envp) {
 }
 
 static void prefer_for_oom(void) {
-    /* The kernel shall pick a program before this init. /proc is ours only while we can be dumped. */
+    /* When memory runs out, the kernel should kill a program before this init. We can write to our /proc only while we can be dumped. */
     prctl(PR_SET_DUMPABLE, 1);
     int adjust = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (adjust < 0) return;
-    if (write(adjust, "1000", 4) < 0) { /* where it cannot be said, the kernel decides by size */ }
+    if (write(adjust, "1000", 4) < 0) { /* where it cannot be set, the kernel decides by size */ }
     close(adjust);
 }
 
@@ -61,7 +61,7 @@ void become_program(const struct order *order, const struct program_streams *io,
     sigprocmask(SIG_SETMASK, &none, NULL);
     begin_program();
     prefer_for_oom();
-    /* Without as much, as the hard limit is lower, it has what there is. */
+    /* If the hard limit is lower than that, the program gets the hard limit. */
     if (!number) limit_stack(0, traced && order->stack ? TRACED_STACK_MAX : order->stack);
     if (!number && traced) number = ask_to_be_traced();
     if (!number) number = find_and_exec(order->argv, order->envp);

@@ -5,9 +5,9 @@
 #include "order.h"
 #include "streams.h"
 
-/* What kept the program from being executed is written to `report`, as an int. With `traced` its parent may hold it. */
+/* If the program cannot be executed, the errno is written to `report` as an int. With `traced` the parent may hold the program. */
 void become_program(const struct order *order, const struct program_streams *io, int report, int traced) __attribute__((noreturn));
-/* Becomes the program, found by the PATH of `envp`. Comes back with an errno. */
+/* Becomes the program, found by the PATH in `envp`. Returns only on failure, with an errno. */
 int find_and_exec(char **argv, char **envp);
 
 #endif

@@ -17,17 +17,17 @@ enum { DEPTH_MAX = 64 };
 static int file = -1;
 static char file_path[PATH_MAX];
 static uint64_t left;
-/* Why WORKDIR could not be entered; else 0. */
+/* The errno with which WORKDIR could not be entered, or 0. */
 static int no_workdir;
-/* Said once per file: the rest of a file that failed is read and dropped. */
+/* A failure is reported once per file. The rest of a file that failed is read and dropped. */
 static int file_failed;
 
-/* Makes a folder where there is none; why it could not, else 0. */
+/* Makes a folder if there is none. Returns 0, or the errno of the failure. */
 static int make_folder(int at, const char *path) {
     return mkdirat(at, path, 0755) != 0 && errno != EEXIST ? errno : 0;
 }
 
-/* Of a folder that is missing, what kept it from being made is what tells. */
+/* If the folder is still missing, the useful error is the one from making it. */
 static int reason(int number, int refused) { return number == ENOENT && refused ? refused : number; }
 
 void enter_workdir(char *path) {
@@ -86,7 +86,7 @@ void begin_file(uint32_t mode, uint64_t size, char *path) {
     char *name;
     int folder = open_parent(path, 1, &name);
     if (folder < 0) return end_file(errno);
-    /* What cannot be removed is told by the open. */
+    /* If it cannot be removed, the open that follows reports the error. */
     if (mode & FILE_REPLACES) unlinkat(folder, name, 0);
     file = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     int number = errno;
@@ -117,10 +117,10 @@ static void send_entry(const struct stat *found, const char *path) {
     send_frame('l', payload, 12 + length);
 }
 
-/* Whether something below the work folder was left out. */
+/* Whether the list leaves out something below the work folder. */
 static unsigned char list_cut;
 
-/* Takes `folder`. False when the bound is reached. */
+/* Closes `folder`. Returns false when the most entries are reached. */
 static int list_folder(int folder, char *path, size_t length, int depth, uint32_t *room) {
     DIR *entries = fdopendir(folder);
     if (!entries) {
@@ -138,7 +138,7 @@ static int list_folder(int folder, char *path, size_t length, int depth, uint32_
         }
         if (fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) continue;
         memcpy(path + length, entry->d_name, named + 1);
-        /* Folders count too: empty ones without end would keep us for ever. */
+        /* Folders count too: otherwise very many empty folders would keep us busy for ever. */
         if (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)) {
             if (*room == 0) {
                 more = 0;
@@ -191,7 +191,7 @@ void send_content(char *path) {
     while (size > 0) {
         ssize_t done = read(from, piece, size < sizeof piece ? (size_t)size : sizeof piece);
         if (done < 0 && errno == EINTR) continue;
-        /* Somebody has made it shorter meanwhile, or the disk failed. */
+        /* The file became shorter meanwhile, or the disk failed. */
         if (done <= 0) {
             send_failure(IN_GET, done < 0 ? errno : EIO, path);
             break;

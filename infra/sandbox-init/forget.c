@@ -1,4 +1,4 @@
-/* Connections of a subnet, out of this machine's table of them (ctnetlink: linux/netfilter/nfnetlink_conntrack.h). */
+/* Removes the connections of a subnet from this machine's connection table (ctnetlink: linux/netfilter/nfnetlink_conntrack.h). */
 #include "forget.h"
 
 #include <arpa/inet.h>
@@ -42,7 +42,7 @@ static struct request new_request(int type, int flags) {
     return made;
 }
 
-/* The first of that type among `size` bytes of attributes. */
+/* The first attribute of that type within `size` bytes of attributes. */
 static const struct nlattr *find(const void *from, int size, int type) {
     const char *at = from;
     while (size >= NLA_HDRLEN) {
@@ -73,7 +73,7 @@ static void add(struct request *to, const struct nlattr *one) {
     to->head.nlmsg_len += (uint32_t)NLA_ALIGN(one->nla_len);
 }
 
-/* One that the kernel lists, taken out by another socket: an answer of it would stand among those of the list. */
+/* Removes a connection that the kernel has listed. It uses another socket, since an answer would come in the middle of the list. */
 static void take_out(int by, const struct nlmsghdr *listed) {
     const char *from = (const char *)listed + NLMSG_LENGTH(sizeof(struct nfgenmsg));
     int size = (int)listed->nlmsg_len - (int)NLMSG_LENGTH(sizeof(struct nfgenmsg));
@@ -84,7 +84,7 @@ static void take_out(int by, const struct nlmsghdr *listed) {
     add(&out, original);
     add(&out, find(from, size, CTA_ID));
     add(&out, find(from, size, CTA_ZONE));
-    /* Without an acknowledgement: one that has ended meanwhile is no failure. */
+    /* No acknowledgement is asked for: it is no failure if the connection has ended meanwhile. */
     if (send(by, &out, out.head.nlmsg_len, 0) < 0) fail("a connection stays");
 }
 

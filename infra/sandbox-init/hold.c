@@ -13,12 +13,12 @@
 #include "wire.h"
 
 static struct {
-    pid_t pid; /* 0: there is none */
-    int has_room; /* for a stack of any size */
+    pid_t pid; /* 0: no program is held */
+    int has_room; /* whether there is room for a stack of any size */
     struct streams streams;
 } held;
 
-/* Of a PID 1 that has no other program. */
+/* Only for a PID 1 that has no other program. */
 static void end_all(void) {
     do kill_programs();
     while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR);
@@ -60,7 +60,7 @@ void hold_program(unsigned char *payload, size_t length) {
 pid_t take_held(uint64_t stack, struct streams *streams, uint64_t *cpu_us) {
     pid_t pid = held.pid;
     if (!pid) return 0;
-    /* The kernel may have ended it for want of memory. */
+    /* The kernel may have killed it because memory ran out. */
     if (waitpid(pid, NULL, WNOHANG) != 0) {
         forget();
         return 0;
@@ -68,7 +68,7 @@ pid_t take_held(uint64_t stack, struct streams *streams, uint64_t *cpu_us) {
     if (stack && (!held.has_room || stack > TRACED_STACK_MAX || limit_stack(pid, stack) != 0)) return 0;
     uint64_t used_us = cpu_us_until_now(pid);
     act_as_init();
-    /* The kernel takes its memory before it can be waited for: then it can only be let go of no more. */
+    /* A killed process loses its memory before one can wait for it. In that moment only the failing detach shows that it is gone. */
     if (stop_tracing(pid) != 0) {
         while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) {}
         act_as_program();

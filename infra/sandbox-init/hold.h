@@ -1,4 +1,4 @@
-/* A program that is started before its step, and kept from looking at what is not there yet. */
+/* A program that is started before its step. It is stopped before it looks at files that are not there yet. */
 #ifndef HOLD_H
 #define HOLD_H
 
@@ -8,16 +8,16 @@
 
 #include "streams.h"
 
-/* The payload of HOLD; answers it. For a PID 1, while no step runs. */
+/* Carries out HOLD, given its payload, and answers it. Only for a PID 1, while no step runs. */
 void hold_program(unsigned char *payload, size_t length);
 /*
- * Lets the one go on that is held, with this limit of its stack; its streams, and the CPU time that it had used. 0: there is none
- * any more, or none that can have so large a stack.
+ * Lets the held program go on, with this limit of its stack. Gives its pid, its streams, and the CPU time that it has used so far.
+ * Returns 0 if no program is held any more, or if it cannot have so large a stack.
  */
 pid_t take_held(uint64_t stack, struct streams *streams, uint64_t *cpu_us);
-/* It never was, and what it may have started neither. */
+/* Ends the held program, and everything that it may have started. */
 void drop_held(void);
-/* A child has ended that no step knows of. */
+/* To be called when a child has ended that belongs to no step. */
 void held_may_have_ended(pid_t pid);
 
 #endif

@@ -35,7 +35,10 @@ static struct process *find(pid_t pid) {
     return bsearch(&key, processes, count, sizeof *processes, by_pid);
 }
 
-/* Its parent; and whether it is called so that it keeps containers: what it has begun belongs to this one (a gofer, an exec). */
+/*
+ * The parent of a process; and whether its name is that of a container's keeper: what a keeper starts (a gofer, an exec) is this
+ * container's.
+ */
 static pid_t parent_of(pid_t pid, int *keeps) {
     char path[64], text[1024], state;
     pid_t parent = 0;
@@ -76,7 +79,7 @@ static void mark_below(pid_t top) {
 
 static const struct holders_look *look;
 
-/* The number behind `name` in a small file of /proc. */
+/* The number that follows `name` in a small file of /proc. */
 static uint64_t number_in(int folder, const char *file, const char *name) {
     char text[1024];
     int from = openat(folder, file, O_RDONLY | O_CLOEXEC);
@@ -87,7 +90,10 @@ static uint64_t number_in(int folder, const char *file, const char *name) {
     return found ? strtoull(found + strlen(name), NULL, 10) : 0;
 }
 
-/* Whether what is behind a link is on an overlay: of a container's processes only its root can be that, gVisor's too, whose own root is another. */
+/*
+ * Whether a link leads to a file on an overlay. For a container's processes that can only be the container's root. This holds for
+ * gVisor's processes too, although their own root is another one.
+ */
 static int is_on_overlay(int from, const char *link) {
     struct statfs on;
     int file = openat(from, link, O_PATH | O_CLOEXEC);
@@ -96,7 +102,7 @@ static int is_on_overlay(int from, const char *link) {
     return is;
 }
 
-/* The links in a folder of /proc. What is behind one is looked at, never opened. Answers the descriptors on their way in its sockets. */
+/* Looks at the links in a folder of /proc. Their files are never opened. Returns how many descriptors are queued in its sockets. */
 static uint64_t look_at_links(int process, const char *folder, const char *about) {
     uint64_t on_their_way = 0;
     int from = openat(process, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -118,7 +124,7 @@ static uint64_t look_at_links(int process, const char *folder, const char *about
     return on_their_way;
 }
 
-/* All that its threads have open. Answers the descriptors on their way in its sockets. */
+/* Looks at all that the threads of a process have open. Returns how many descriptors are queued in its sockets. */
 static uint64_t look_at_open_files(int process, pid_t pid) {
     uint64_t on_their_way = 0;
     char path[64], about[80];
@@ -126,7 +132,7 @@ static uint64_t look_at_open_files(int process, pid_t pid) {
     DIR *threads = inside < 0 ? NULL : fdopendir(inside);
     for (struct dirent *one; threads && (one = readdir(threads));) {
         pid_t thread = (pid_t)atoi(one->d_name);
-        /* A thread may have descriptors of its own; mostly they are the process's. */
+        /* A thread may have descriptors of its own; mostly it shares those of the process. */
         if (thread <= 0 || (thread != pid && syscall(SYS_kcmp, pid, thread, KCMP_OF_FILES, 0, 0) == 0)) continue;
         snprintf(path, sizeof path, "task/%d/fd", (int)thread);
         snprintf(about, sizeof about, "task/%d/fdinfo", (int)thread);
@@ -151,10 +157,10 @@ struct held look_at_holders(pid_t container, const struct holders_look *how) {
     if (parent > 1) parent_of(parent, &keeps);
     look_at_all();
     mark_below(keeps ? parent : container);
-    /* What is soon known of all comes first: mappings may be many. */
+    /* What takes little time comes first, for all processes: there may be many mappings. */
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < count; i++) {
-            /* The keeper itself has nothing of the container's. */
+            /* The keeper itself holds no files of the container. */
             if (!processes[i].inside || (keeps && processes[i].pid == parent)) continue;
             int process = open_process(processes[i].pid);
             if (process < 0) continue;

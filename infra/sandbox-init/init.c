@@ -1,4 +1,4 @@
-/* PID 1 of a sandbox, or beside a service. README.md beside this file says what it does; this file, how it waits. */
+/* PID 1 of a sandbox, or a process beside a service. README.md says what it does. This file is about how it waits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +33,16 @@ static void need(size_t length, size_t least) {
     if (length < least) broken("a frame is too short");
 }
 
-/* The payload's end as a string: there is always a byte behind it, which is given back. */
+/*
+ * The rest of the payload as a string. There is always one more byte behind the payload for the NUL; its old value is put back afterwards.
+ */
 static char *text(unsigned char *payload, size_t from, size_t length) {
     if (memchr(payload + from, 0, length - from)) broken("a path holds a NUL");
     payload[length] = 0;
     return (char *)payload + from;
 }
 
-/* The second of two strings, each ended by a NUL. */
+/* The second of two strings that each end with a NUL. */
 static char *second(unsigned char *payload, size_t length) {
     unsigned char *end = memchr(payload, 0, length);
     if (!end || memchr(end + 1, 0, length - (size_t)(end + 1 - payload)) != payload + length - 1)
@@ -132,7 +134,7 @@ static void handle_frames(void) {
     }
 }
 
-/* Room for the frame under way, and for the byte that `text` may set behind it. */
+/* Room for the current frame, and for the byte that `text` may set behind it. */
 static void make_room(void) {
     if (in_from > 0) {
         memmove(in, in + in_from, in_to - in_from);
@@ -167,7 +169,10 @@ static void read_worker(void) {
     }
 }
 
-/* What init is told of by a descriptor. PID 1 takes no other; elsewhere all wait, but for what asks it to end. */
+/*
+ * The signals that init reads from a descriptor. PID 1 gets no others. Beside a service, those that ask init to end are read too; the rest
+ * waits.
+ */
 static int open_signals(void) {
     sigset_t told, blocked;
     sigemptyset(&told);
@@ -198,7 +203,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && !strcmp(argv[1], "disk")) return measure_disks();
     int beside = argc > 1 && !strcmp(argv[1], "exec");
     const char *owner = argc > 2 + beside && !strcmp(argv[1 + beside], "files") ? argv[2 + beside] : NULL;
-    /* PID 1 ends steps by kill(-1): anywhere but in a container of its own that would be everybody. */
+    /* PID 1 ends steps by kill(-1). Outside of a container of its own that would kill every process. */
     if (beside == (getpid() == 1)) return 64;
     prctl(PR_SET_DUMPABLE, 0);
     if (beside) be_apart();
@@ -206,18 +211,21 @@ int main(int argc, char **argv) {
     else if (argc > 1 + beside) set_program_user(argv[1 + beside]);
     umask(022);
     for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
-    /* What the runtime forgot to close is no program's (CVE-2024-21626); a kernel too old for it leaves it as it is. */
+    /*
+     * Programs must not get descriptors that the runtime forgot to close (CVE-2024-21626). On a kernel too old for this call they stay
+     * open.
+     */
 #ifdef SYS_close_range
     syscall(SYS_close_range, 3, ~0U, 0);
 #endif
     fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
-    /* Whatever the runtime ignored, a program would go on ignoring. */
+    /* If the runtime ignored a signal, programs would inherit that. */
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     int ended = open_signals();
     if (ended < 0) return 71;
 
-    cgroup_cpu_us(); /* finds its file while nobody waits */
+    cgroup_cpu_us(); /* opens its file now, while nobody waits for init */
     unsigned char version = VERSION;
     send_frame('r', &version, 1);
     for (;;) {

@@ -7,10 +7,10 @@
 
 #include "wire.h"
 
-/* A worker says the size of the stack to those inits alone that know of it. */
+/* A worker sends the size of the stack only to an init that knows this flag. */
 enum { FIXED = 32, STACK = 8 };
 
-/* `count` strings, each ended by a NUL, as a list; NULL when there are not so many. */
+/* Makes a list of `count` strings that each end with a NUL. NULL when there are not so many. */
 static char **strings(char **at, char *end, uint32_t count) {
     char **list = calloc((size_t)count + 1, sizeof *list);
     if (!list) return NULL;
@@ -26,13 +26,13 @@ static char **strings(char **at, char *end, uint32_t count) {
     return list;
 }
 
-/* The length of a variable's name, '=' included; without one the whole is compared. */
+/* The length of a variable's name, with its '='. Without a '=' it is the length of the whole string. */
 static size_t name_length(const char *variable) {
     const char *equals = strchr(variable, '=');
     return equals ? (size_t)(equals - variable) + 1 : strlen(variable) + 1;
 }
 
-/* The given variables, and those of our own environment that are not among them. NULL without memory. */
+/* The given variables, then those of our own environment whose names are not among them. NULL when there is no memory. */
 static char **with_ours(char **given, uint32_t count) {
     size_t ours = 0;
     while (environ[ours]) ours++;

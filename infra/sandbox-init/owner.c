@@ -17,7 +17,7 @@
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
-/* As capset(2) takes them, in its third version. By hand: musl comes without the kernel's headers. */
+/* The structures of capset(2), version 3. They are written here because musl comes without the kernel's headers. */
 struct capabilities_of {
     uint32_t version;
     int pid;
@@ -38,11 +38,11 @@ static int is_number(const char *text) {
 }
 
 /*
- * The line of a passwd or group file whose first field is `name`, or whose third is the same number; its third and fourth field.
- * By hand: a static C library's own look-up wants the shared one of the image.
+ * Finds the line of a passwd or group file whose first field is `name`, or whose third field is the same number. Gives its third and
+ * fourth field. It is written here because the look-up in a static C library needs the image's shared C library.
  */
 static int look_up(const char *file, const char *name, unsigned *third, unsigned *fourth) {
-    /* The image's maker may have put anything there. */
+    /* An image may have anything at this path. */
     struct stat about;
     int opened = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (opened < 0) return 0;
@@ -76,7 +76,7 @@ void own_files(const char *user) {
     if (!look_up("/etc/passwd", who, &number, &own_group)) {
         if (!is_number(who)) return;
         number = (unsigned)strtoul(who, NULL, 10);
-        own_group = 0; /* as Docker has it */
+        own_group = 0; /* as Docker does */
     }
     uid = number;
     gid = own_group;
@@ -89,9 +89,12 @@ void own_files(const char *user) {
     setgroups(0, NULL);
     setfsgid(gid);
     setfsuid(uid);
-    /* gVisor has no such user, and nobody can be told by its answer but by asking again. */
+    /* gVisor does not support setfsuid. The call's result does not tell this, so we ask a second time for the current value. */
     if ((uid_t)setfsuid((uid_t)-1) != uid) _exit(71);
-    /* A change of that user takes the right to write in everybody's folders from those that are in force: it is taken up again. */
+    /*
+     * setfsuid removes the file capabilities (write into any folder, for example) from the effective set. So they are made effective
+     * again.
+     */
     struct capabilities_of of = {.version = 0x20080522};
     struct capabilities these[2];
     if (syscall(SYS_capget, &of, these) != 0) _exit(71);
@@ -114,5 +117,5 @@ static int is_empty(void) {
 void give_workdir(void) {
     struct stat found;
     if (!given || stat(".", &found) != 0 || found.st_uid != 0 || !is_empty()) return;
-    if (chown(".", uid, gid) != 0) { /* then it is as it was */ }
+    if (chown(".", uid, gid) != 0) { /* then its owner stays the same */ }
 }

@@ -17,7 +17,7 @@
 
 #include "usage.h"
 
-/* More than a container may have, by a wide margin; of more, one look sees so many. */
+/* Far more processes than a container may have. If there are more, one look sees only this many. */
 enum { PROGRAMS_MAX = 65536 };
 
 struct program {
@@ -27,20 +27,20 @@ struct program {
 };
 
 static int apart;
-/* Of the limit by which init's programs are told where orphans are not given to it; 0: they are. */
+/* The value of the limit that marks init's programs where the kernel does not give init its orphans. 0: the kernel gives them. */
 static rlim_t mark;
 static struct program programs[PROGRAMS_MAX];
 static size_t count;
 
 void be_apart(void) {
     apart = 1;
-    /* Whose parent ends becomes init's child: so all that a step leaves behind stays below init, daemons too. */
+    /* A process whose parent ends becomes init's child. So everything that a step leaves behind stays below init, daemons too. */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) mark = (rlim_t)now_us() << 16 | ((rlim_t)getpid() & 0xffff);
 }
 
 void begin_program(void) {
     if (!apart) return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* as it would end with PID 1 */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* so it ends with init, as it would with PID 1 */
     if (mark) setrlimit(RLIMIT_RSS, &(struct rlimit){mark, mark});
 }
 
@@ -57,8 +57,8 @@ static int read_program(const char *pid, struct program *found) {
     long ended_user, ended_system;
     snprintf(path, sizeof path, "/proc/%s/stat", pid);
     if (!read_file(path, text, sizeof text)) return 0;
-    /* proc(5): the name in parentheses may hold anything; then come state, parent and group; utime, stime, and those two
-       of the children that it has waited for, are fields 14 to 17. */
+    /* proc(5): the name in parentheses may contain anything. After it come state, parent and group. Fields 14 to 17 are utime and
+       stime, and the same two for the children that the process has waited for. */
     char *after = strrchr(text, ')');
     if (!after || sscanf(after + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &state, &found->parent,
                          &found->group, &user, &system, &ended_user, &ended_system) != 7)
@@ -71,7 +71,7 @@ static int read_program(const char *pid, struct program *found) {
     return 1;
 }
 
-/* Below init is whose parent is init, or below it. */
+/* A process is below init if its parent is init, or is itself below init. */
 static void mark_ours(void) {
     pid_t self = getpid();
     for (int more = 1; more;) {
@@ -87,7 +87,7 @@ static void mark_ours(void) {
     }
 }
 
-/* 0: nothing can be seen. */
+/* Looks at all processes. Returns 0 when /proc cannot be read. */
 static int look(void) {
     DIR *all = opendir("/proc");
     if (!all) return 0;
@@ -102,28 +102,28 @@ static int look(void) {
     return count > 0 || !apart;
 }
 
-/* Those whose parent is init itself, as the kernel lists them: quick enough for one that forks and ends, over and over,
-   which is gone when a look at all has come to it. */
+/* Kills init's own children, from the kernel's list of them. This is quick enough for a process that forks and ends over and over.
+   A look at all processes is too slow for it: the process is gone when the look reaches it. */
 static void kill_children(void) {
     char text[4096];
     if (!read_file("/proc/thread-self/children", text, sizeof text)) return;
     for (char *at = text, *end; *at; at = end) {
         long pid = strtol(at, &end, 10);
-        if (end == at || !*end) return; /* the last one may be cut */
+        if (end == at || !*end) return; /* the last number may be cut off */
         if (pid > 1) kill((pid_t)pid, SIGKILL);
     }
 }
 
-/* How many there were to be killed. */
+/* Kills init's programs. Returns how many were found alive. */
 static size_t kill_ours(void) {
     size_t killed = 0;
     kill_children();
-    if (!look()) _exit(71); /* a program has taken init's descriptors from it: nothing can be ended here any more */
+    if (!look()) _exit(71); /* a program has taken all descriptors away from init, so init cannot end anything any more */
     pid_t own = getpgrp();
     for (size_t i = 0; i < count; i++) {
         if (!programs[i].ours || programs[i].ended) continue;
-        /* All of its group at once, which cannot fork meanwhile. A step begins in a session of its own: so groups other
-           than init's are nobody else's. */
+        /* Its whole group is killed at once, so no member can fork meanwhile. A step begins in a session of its own: so any group
+           other than init's belongs to the step. */
         if (programs[i].group > 1 && programs[i].group != own) kill(-programs[i].group, SIGKILL);
         kill(programs[i].pid, SIGKILL);
         killed++;

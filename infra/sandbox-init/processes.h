@@ -1,22 +1,25 @@
-/* Whom init ends, and whose time it counts: all others of its container, or what it has itself begun. */
+/* Which processes init ends and whose CPU time it counts: all others of its container, or only those that it has started itself. */
 #ifndef PROCESSES_H
 #define PROCESSES_H
 
 #include <stdint.h>
 
-/* For an init that is not PID 1: what it begins, and all that comes of that, is told apart from everybody else's. */
+/* For an init that is not PID 1: from now on its own programs, and all their descendants, can be told from other processes. */
 void be_apart(void);
 int is_apart(void);
-/* In the child, before it becomes a program. */
+/* To be called in the child, before it becomes a program. */
 void begin_program(void);
 
-/* SIGKILL to every program there is. Apart, one that is being forked meanwhile may be missed: again, until none is left. */
+/*
+ * Sends SIGKILL to every program. If init is not PID 1, this may miss a program that is just being forked: call it again until none is
+ * left.
+ */
 void kill_programs(void);
-/* Of what init has no child any more: where the kernel gives it no orphans, they are killed until none is left. */
+/* To be called when init has no child left: where the kernel does not give init its orphans, kills them until none is left. */
 void end_orphans(void);
-/* Before init ends: kills them until none is left. */
+/* To be called before init ends: kills all programs until none is left. */
 void end_programs(void);
-/* CPU time of every program alive, and of the children that they have waited for. */
+/* CPU time of all living programs, and of the children that they have waited for. */
 uint64_t live_cpu_us(void);
 
 #endif

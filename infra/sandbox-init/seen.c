@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Files with several names, or none, are few; whoever makes more of them than fit has some counted twice. */
+/* There are few files with several names or with none. If there are more than fit here, some are counted twice. */
 enum { SLOTS = 1 << 17, MAX = SLOTS / 2 };
 
 static struct {

@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-/* Whether a file was counted already in this look, by another of its names or holders. */
+/* Whether this look has already counted the file, by another of its names or holders. */
 int seen_before(const struct stat *found);
 void forget_seen(void);
 

@@ -8,12 +8,12 @@
 #include "usage.h"
 
 static struct {
-    int64_t group_us; /* of the container, when it began; -1: what happens in it is not the step's alone, or cannot be seen */
+    int64_t group_us; /* the container's when the step began; -1: the container's is not the step's alone, or cannot be read */
     uint64_t reaped_us, before_us;
     uint64_t last_us, highest_us, lost_us;
 } spent;
 
-/* The container's, without init's own. */
+/* The container's CPU time without init's own. */
 static int64_t group_us(void) {
     struct rusage own;
     int64_t all = is_apart() ? -1 : cgroup_cpu_us();
@@ -40,8 +40,9 @@ uint64_t spent_us(int live) {
     }
     uint64_t counted = less(spent.reaped_us + (live ? live_cpu_us() : 0), spent.before_us);
     /*
-     * Whose parent ignores SIGCHLD is gone with all it used: the kernel adds that up nowhere but in the cgroup, which here is not the
-     * step's alone. What was seen of it at the last look is kept. Twice, as one may end while it is looked at, and come back in its parent's sum.
+     * If the parent of a process ignores SIGCHLD, the CPU time of that process is lost when it ends. The kernel adds it only to the
+     * cgroup's sum, and here the cgroup is not the step's alone. So what the last look saw is kept. We take the larger of two looks,
+     * since a process may end while it is looked at, and then appear in its parent's sum at the next look.
      */
     uint64_t seen = live && spent.last_us > counted ? spent.last_us : counted;
     spent.last_us = counted;

@@ -1,16 +1,16 @@
-/* CPU time that the step takes, of all its processes. */
+/* The CPU time of a step: that of all its processes. */
 #ifndef SPENT_H
 #define SPENT_H
 
 #include <stdint.h>
 
-/* Before its program runs. */
+/* To be called before the step's program runs. */
 void begin_spent(void);
-/* What the program had used before that, as it was started ahead: it is not the step's. */
+/* CPU time that a program started ahead had used before the step. It does not count for the step. */
 void spent_before(uint64_t us);
-/* What a child had used that has been waited for. */
+/* Adds the CPU time of a child that has been waited for. */
 void add_spent(uint64_t us);
-/* So far, in us. Without `live` nothing of it runs any more. */
+/* The CPU time so far, in us. `live`: whether processes of the step still run. */
 uint64_t spent_us(int live);
 
 #endif

@@ -6,8 +6,8 @@
 #include <sys/types.h>
 
 /*
- * Sets the limit of a process, 0 for this one, as far as the container's own lets it (the hard limit stays). 0 `bytes`: it
- * stays what it is. Answers 0, or an errno: of another process only its own user may.
+ * Sets the stack limit of a process (0: this one), up to the container's own hard limit, which stays. With 0 `bytes` nothing is
+ * changed. Returns 0 or an errno: only the same user may change the limit of another process.
  */
 int limit_stack(pid_t pid, uint64_t bytes);
 

@@ -21,7 +21,7 @@ pid_t start_program(const struct order *order, struct streams *streams, int *rep
     if (pid < 0) {
         send_failure(IN_START, errno, "no process for it");
         write_output(1);
-        _exit(71); /* what was opened until then is not counted */
+        _exit(71); /* the process ends, so nothing needs to be closed */
     }
     close(says[1]);
     close_program_streams(&theirs);

@@ -19,23 +19,24 @@
 #include "wire.h"
 
 /*
- * So long a step's first frames wait for one another, and its output to be read: a program that only speaks and ends costs
- * every process between init and worker one turn in place of three, and none of them runs beside it.
+ * A step's first frames wait this long so that they are sent together, and its output waits this long before it is read. If a program
+ * only writes something and ends, every process between init and worker then wakes once instead of three times, and none of
+ * them runs at the same time as the program.
  */
 enum { GATHER_US = 2000 };
 enum { CPU_LOOK_US = 20000, END_OF_FILE = 4 };
-/* The longest wait at once: poll counts in int milliseconds, which a wall limit may exceed. */
+/* The longest single wait: poll takes milliseconds as an int, and a wall limit may be larger than that. */
 enum { LOOK_MAX_US = 1000000000 };
 enum cause { BY_ITSELF, BY_WALL, BY_CPU, BY_OUTPUT, BY_KILL, BY_UNCOUNTED };
 
 static struct {
     pid_t pid; /* 0: no step runs */
-    int ended; /* its first process has, and with it all others; only output is left */
+    int ended; /* the first process has ended, and with it all others; only output is left */
     int status;
     enum cause cause;
-    struct streams streams; /* its end of a terminal too, for it may let go of that, and open it again */
-    int in_ends;            /* after what waits in `waiting` */
-    size_t taken;           /* of stdin, and not yet said */
+    struct streams streams; /* with the program's end of a terminal: the program may close that and open it again */
+    int in_ends;            /* stdin ends after the bytes in `waiting` */
+    size_t taken;           /* bytes of stdin that were taken, but not yet reported */
     uint64_t began_us, ended_us, wall_us, cpu_max_us, looked_us, memory, output, output_max, held_before;
     int64_t oom_before;
     struct watch watch;
@@ -54,7 +55,7 @@ static void end_all(enum cause cause) {
 
 /* --- stdin --- */
 
-/* In one frame for all that was taken meanwhile: as many as there were STDIN frames might find no room, and wait. */
+/* One frame for all that was taken meanwhile. One frame for each STDIN frame might find no room, and would have to wait. */
 static void say_taken(void) {
     unsigned char payload[4];
     if (step.taken == 0) return;
@@ -79,7 +80,7 @@ static void feed(void) {
         } else if (errno == EAGAIN) {
             return;
         } else if (errno != EINTR) {
-            close_stdin(); /* nobody reads it any more */
+            close_stdin(); /* no program reads it any more */
         }
     }
     waiting_from = waiting_to = 0;
@@ -114,7 +115,7 @@ void step_stdin_end(void) {
     feed();
 }
 
-/* --- the rest of what a running step is told --- */
+/* --- other frames for a running step --- */
 
 void step_signal(int number) {
     if (step_runs() && !step.ended) kill(-step.pid, number);
@@ -143,7 +144,7 @@ void begin_step(unsigned char *payload, size_t length) {
     uint64_t ahead_us = 0;
     read_order(&order, payload, length, 0);
     step.oom_before = oom_kills();
-    /* Beside a service its own is no step's; in a container of ours there was nothing before. */
+    /* Beside a service, what the service holds does not count for the step. In a run's sandbox nothing is held before. */
     step.held_before = is_apart() ? uncounted_bytes(SERVICE_UNCOUNTED_MAX) : 0;
     begin_spent();
     step.began_us = now_us();
@@ -182,15 +183,15 @@ static void read_stream(int *from, char type) {
     static unsigned char piece[PIECE];
     ssize_t length = read(*from, piece, sizeof piece);
     if (length < 0 && errno == EINTR) return;
-    /* With all processes gone what is there is all: a stream may still be open on its way through a socket. */
+    /* When all processes are gone, an empty stream has no more output, even if it is still open: it may lie in the queue of a socket. */
     if (length < 0 && errno == EAGAIN && !step.ended) return;
-    if (length <= 0) { /* EIO: the terminal was hung up, as its first process ended */
+    if (length <= 0) { /* EIO: the terminal was hung up because its first process ended */
         if (step.streams.tty) close_stdin();
         close(*from);
         *from = -1;
         return;
     }
-    /* One byte more than the limit tells the worker that there was more. */
+    /* One byte more than the limit is sent. So the worker knows that there was more. */
     if (step.output > step.output_max) return;
     uint64_t left = step.output_max - step.output;
     send_frame(type, piece, (uint64_t)length <= left ? (size_t)length : (size_t)left + 1);
@@ -209,15 +210,15 @@ static void reap(void) {
         if (pid == 0 && !step.ended) return;
         if (pid < 0) return end_orphans();
         if (pid == 0) {
-            /* What the first process left behind ends with it; again each time, for what was being forked meanwhile. */
+            /* What the first process left behind ends with it. This is repeated, since a process may have been forked meanwhile. */
             kill_programs();
             flags = 0;
             continue;
         }
         flags = WNOHANG;
         if (WIFSTOPPED(status)) {
-            /* It has made this process its tracer, without being asked to. Left alone it would stop for ever; let go of, it might stop again
-             * and again, and keep us from its limits. */
+            /* The program has made init its tracer, without being asked. Left alone it would stay stopped for ever. If we let it
+             * go on, it might stop again and again, and keep us from checking its limits. */
             kill(pid, SIGKILL);
             continue;
         }
@@ -227,7 +228,7 @@ static void reap(void) {
         if (pid == step.pid) {
             step.status = status;
             step.ended = 1;
-            step.ended_us = now_us(); /* what the worker takes to read the rest is not the program's */
+            step.ended_us = now_us(); /* the time that the worker needs to read the rest does not count for the program */
         }
     }
 }
@@ -247,7 +248,7 @@ static void send_exit(void) {
     act_as_program();
 }
 
-/* Between steps there are no programs but the one that is held. */
+/* Between steps there is no program except the held one. */
 static void reap_between(void) {
     for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
         held_may_have_ended(pid);
@@ -289,15 +290,16 @@ int step_poll(struct pollfd *fds, int *timeout, int gather) {
     if (!step_runs()) return 0;
     int room = room_for_output();
     /*
-     * What a program says at first is read when it has ended, or then: init need not wake up for each word. But for stderr's: what was
-     * written to two pipes has no order any more, so the one that speaks seldom is read as it speaks, and what stdout said before it.
+     * A program's first output is read when the program has ended, or when `gather` is over. So init does not wake up for each write.
+     * This is not done for stderr, since what lies in two pipes has no order any more. Programs seldom write to stderr, so it is read at
+     * once, and what lies in stdout is read before it.
      */
     int listens = room && !gather;
     short out = step.streams.tty && step.streams.in >= 0 && (waiting_from < waiting_to || step.in_ends) ? POLLOUT : 0;
     if (step.streams.out >= 0 && (listens || out))
         fds[count++] = (struct pollfd){.fd = step.streams.out, .events = (short)(out | (listens ? POLLIN : 0))};
     if (step.streams.err >= 0 && room) fds[count++] = (struct pollfd){.fd = step.streams.err, .events = POLLIN};
-    /* Without anything to write its other end's closing is of no interest: EPIPE tells. */
+    /* stdin is watched only if there is something to write. That the other end is closed is seen then, by EPIPE. */
     if (!step.streams.tty && step.streams.in >= 0 && waiting_from < waiting_to)
         fds[count++] = (struct pollfd){.fd = step.streams.in, .events = POLLOUT};
     if (!step.ended && step.cause == BY_ITSELF) {

@@ -11,7 +11,7 @@ struct terminal {
     int master, slave;
 };
 
-/* -1 with errno when there is none to be had. */
+/* Opens a terminal. -1 with errno when there is none. */
 static int open_terminal(struct terminal *terminal) {
     int unlock = 0, number;
     char name[32];

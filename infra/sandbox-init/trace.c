@@ -14,13 +14,13 @@
 #include "stack.h"
 #include "usage.h"
 
-/* An interpreter makes some hundreds of system calls before it opens its script, and stops twice at each: 10 to 20 us a stop. */
+/* An interpreter makes some hundreds of system calls before it opens its script. It stops twice at each, and a stop takes 10 to 20 us. */
 enum { TRACE_MAX_US = 500000 };
 
 #ifndef PTRACE_GET_SYSCALL_INFO
 #define PTRACE_GET_SYSCALL_INFO 0x420e
 #endif
-/* ptrace(2), since Linux 5.3: whatever the processor, the arguments stand here. A kernel without it holds nothing. */
+/* ptrace(2), since Linux 5.3: this gives the arguments on every processor type. On an older kernel no program is held. */
 enum { AT_ENTRY_OF_CALL = 1 };
 struct call {
     uint8_t op, pad[3];
@@ -30,7 +30,7 @@ struct call {
 
 int ask_to_be_traced(void) { return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : errno; }
 
-/* What has become of it, -1 when it took too long. SIGCHLD is blocked: it is waited for, not handled. */
+/* Waits for the child's next status; -1 when that takes too long. SIGCHLD is blocked, so it is waited for and not handled. */
 static int next_stop(pid_t pid, int *status, uint64_t until_us) {
     sigset_t child;
     sigemptyset(&child);
@@ -58,7 +58,7 @@ static int is_at(pid_t pid, uint64_t address, const char *path) {
     return 1;
 }
 
-/* Calls that take a path have it first, or behind the folder that it is in. */
+/* A system call with a path has it as its first argument, or as its second, after the folder. */
 static int is_given(pid_t pid, const struct call *call, const char *path, const char *absolute) {
     for (int i = 0; i < 2; i++)
         if (is_at(pid, call->args[i], path) || (*absolute && is_at(pid, call->args[i], absolute))) return 1;
@@ -68,9 +68,12 @@ static int is_given(pid_t pid, const struct call *call, const char *path, const 
 int run_until_path(pid_t pid, const char *path, uint64_t stack) {
     uint64_t until_us = now_us() + TRACE_MAX_US;
     int status;
-    /* ptrace(2): one that asked for it stops with SIGTRAP as it has executed the program. */
+    /* ptrace(2): a traced child stops with SIGTRAP right after it has executed the program. */
     if (next_stop(pid, &status, until_us) != 0 || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) return 0;
-    /* It has its room, and shall not take all of that for the size of its threads' stacks (pthread_attr_init(3)). */
+    /*
+     * The room for the stack is fixed now. The limit goes down again, since threads would take it as the size of their stacks
+     * (pthread_attr_init(3)).
+     */
     if (limit_stack(pid, stack) != 0) return 0;
     long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
     if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options) != 0) return 0;
@@ -89,7 +92,7 @@ int run_until_path(pid_t pid, const char *path, uint64_t stack) {
             if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof call, &call) <= 0) return 0;
             if (call.op == AT_ENTRY_OF_CALL && is_given(pid, &call, path, absolute)) return 1;
         } else {
-            number = status >> 16 ? 0 : WSTOPSIG(status); /* an event of ours, or a signal of its own */
+            number = status >> 16 ? 0 : WSTOPSIG(status); /* a tracing event, or a signal for the program */
         }
     }
 }

@@ -10,7 +10,7 @@
 #include "files.h"
 #include "wire.h"
 
-/* Closes `folder`; says what went wrong, unless it is 0. */
+/* Closes `folder`, and reports the errno unless it is 0. */
 static void end(int folder, int number, const char *path) {
     if (folder >= 0) close(folder);
     if (number) send_failure(IN_FILE, number, path);

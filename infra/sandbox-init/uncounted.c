@@ -14,32 +14,32 @@
 #include "usage.h"
 
 /*
- * Most runs are over before their first look. Then as often as a program may pile up what lies between two limits' difference (some
- * 200 MiB a second and core); seldom where the container does nothing; and never more than a part in 25 of the time.
+ * Most runs are over before the first look. After that we look as often as needed for what a program can pile up between two looks (some
+ * 200 MiB a second and core). We look seldom where the container does nothing, and never use more than 1/25 of the time.
  */
 enum { LOOK_US = 50000, IDLE_LOOK_US = 400000, IDLE_CPU_US = 1000, COST_SHARE = 25 };
 
-/* What one of a kind is taken for, in bytes. */
+/* How many bytes one object of each kind is counted as. */
 enum {
-    /* Unsent: a datagram of 64 KiB, in pages that are held whole for a byte. */
+    /* An unsent datagram of up to 64 KiB. A single byte may hold a whole page of it. */
     UNSENT_DATAGRAM = 128 << 10,
-    /* A socket that is open and in no table of its protocol: it may hold such a datagram all the same. */
+    /* An open socket that is in no table of its protocol. It may hold such a datagram too. */
     UNLISTED_SOCKET = 32 << 10,
-    /* A connection that nobody has accepted. Of the bytes in it each is taken for four: pieces are small. */
+    /* A connection that nobody has accepted. Each byte in it counts as four, since small pieces take much more memory than their bytes. */
     UNACCEPTED = 4 << 10,
     TIME_WAIT = 320,
-    /* 252 in the kernel's slabs, of 262,144. */
+    /* Measured in the kernel's slabs: 252 bytes each, with 262,144 connections. */
     CONNECTION = 256,
-    /* 200 bytes; but to list them takes the kernel the square of their number: 42 ms for 4096, 18 s for 85,000. */
+    /* A lock takes 200 bytes. But the time to list locks grows with the square of their number: 42 ms for 4096, 18 s for 85,000. */
     LOCK = 4 << 10,
-    /* 24 KiB; but there are 4096 of them for the whole machine (kernel.pty.max). */
+    /* A terminal takes 24 KiB. But the whole machine has only 4096 of them (kernel.pty.max). */
     TERMINAL = 256 << 10,
 };
 
-/* What a line of a table adds. */
+/* How many bytes one line of a table adds to the sum. */
 typedef uint64_t per_line(char *line);
 
-/* The sum over all lines but the first, as far as `enough`; 0 where there is no such table. */
+/* The sum over all lines except the first. Stops when it is more than `enough`. 0 where there is no such table. */
 static uint64_t sum_lines(const char *path, per_line *of, uint64_t enough) {
     static char text[16 * 1024];
     size_t kept = 0;
@@ -61,16 +61,16 @@ static uint64_t sum_lines(const char *path, per_line *of, uint64_t enough) {
     return sum;
 }
 
-/* sk Eth Pid Groups Rmem Wmem …: messages that were not read, and not sent. */
+/* The columns are: sk Eth Pid Groups Rmem Wmem …. Counts messages that are not read yet, or not sent yet. */
 static uint64_t of_netlink(char *line) {
     unsigned long long unread, unsent;
     return sscanf(line, "%*s %*s %*s %*s %llu %llu", &unread, &unsent) == 2 ? unread + unsent : 0;
 }
 
-/* What came in: counted mostly, but for errors, and for where nobody could write v1's limit. */
+/* Received bytes. The cgroup counts most of them, but not errors, and on v1 only where its limit could be set. */
 static uint64_t udp_unread;
 
-/* sl local remote st tx_queue:rx_queue … */
+/* The columns are: sl local remote st tx_queue:rx_queue … */
 static uint64_t of_udp(char *line) {
     unsigned long unsent, unread;
     if (sscanf(line, "%*s %*s %*s %*s %lx:%lx", &unsent, &unread) != 2) return 0;
@@ -78,7 +78,10 @@ static uint64_t of_udp(char *line) {
     return unsent > 0 ? UNSENT_DATAGRAM : 0;
 }
 
-/* … st tx_queue:rx_queue tr:when retrnsmt uid timeout inode: one that came in is nobody's until it is accepted, and has no inode. */
+/*
+ * The columns are: … st tx_queue:rx_queue tr:when retrnsmt uid timeout inode. A connection that is not accepted yet belongs to nobody: its
+ * inode is 0.
+ */
 static uint64_t of_tcp(char *line) {
     enum { ESTABLISHED = 1, CLOSE_WAIT = 8 };
     unsigned state;
@@ -87,22 +90,22 @@ static uint64_t of_tcp(char *line) {
     return inode == 0 && (state == ESTABLISHED || state == CLOSE_WAIT) ? UNACCEPTED + 4 * (uint64_t)unread : 0;
 }
 
-/* Those of an open file description (OFDLCK) are shown to every container: runs have none (infra/seccomp). */
+/* Locks of an open file description (OFDLCK) are left out, since every container sees all of them. Runs cannot have any (infra/seccomp). */
 static uint64_t of_locks(char *line) { return strstr(line, " POSIX ") || strstr(line, " FLOCK ") ? LOCK : 0; }
 
-/* protocol size sockets …: those that are in its table. */
+/* The columns are: protocol size sockets …. Gives the number of sockets in the protocol's table. */
 static uint64_t of_protocols(char *line) {
     long long listed;
     return sscanf(line, "%*s %*s %lld", &listed) == 1 && listed > 0 ? (uint64_t)listed : 0;
 }
 
-/* The number behind `name` in the line that begins with `head`; 0 where there is none. */
+/* The number that follows `name` in the line that begins with `head`. 0 where there is none. */
 static uint64_t number_in(const char *text, const char *head, const char *name) {
     const char *line = strstr(text, head), *end = line ? strchr(line, '\n') : NULL, *found = line ? strstr(line, name) : NULL;
     return found && (!end || found < end) ? strtoull(found + strlen(name), NULL, 10) : 0;
 }
 
-/* Of all processes; a kernel before 6.2 does not say. */
+/* The number of open files of all processes. Kernels before 6.2 do not tell it. */
 static uint64_t open_files(void) {
     DIR *all = opendir("/proc");
     uint64_t sum = 0;
@@ -124,7 +127,10 @@ static uint64_t of_sockets(uint64_t enough) {
     uint64_t tcp = number_in(four, "TCP:", "inuse ") + number_in(six, "TCP6:", "inuse ");
     uint64_t udp = number_in(four, "UDP:", "inuse ") + number_in(six, "UDP6:", "inuse ");
     uint64_t used = number_in(four, "sockets:", "used "), sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
-    /* The tables of TCP and UDP are the machine's, and long: 4 ms and 0.3 ms. So they are read where they can show anything. */
+    /*
+     * The tables of TCP and UDP hold the whole machine's sockets. To read them takes 4 ms and 0.3 ms. So they are read only if they can
+     * show something.
+     */
     uint64_t tcp_bytes = number_in(four, "TCP:", "mem ") * (uint64_t)sysconf(_SC_PAGESIZE); /* of the whole machine */
     if (tcp * UNACCEPTED > RUN_UNCOUNTED_MAX || (tcp > 1 && tcp_bytes > RUN_UNCOUNTED_MAX))
         sum += sum_lines("/proc/net/tcp", of_tcp, enough) + sum_lines("/proc/net/tcp6", of_tcp, enough);
@@ -137,14 +143,17 @@ static uint64_t of_sockets(uint64_t enough) {
     if (used * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX) {
         uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
         uint64_t unlisted = used > listed ? used - listed : 0;
-        /* Those that have just been closed are among them for a while: thousands, of a program that opens one after another. */
+        /* Sockets that were just closed are included for a while: thousands, if a program opens one after another. */
         uint64_t open = unlisted * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX ? open_files() : unlisted;
         sum += (open < unlisted ? open : unlisted) * UNLISTED_SOCKET;
     }
     return sum;
 }
 
-/* Where the engine has rules in the sandbox's own network, which is where it has one, the kernel notes each connection of its loopback. */
+/*
+ * If a sandbox has a network, the engine has firewall rules in it. Then the kernel keeps a table of its connections, with those on
+ * loopback.
+ */
 static uint64_t of_connections(void) {
     char count[32];
     if (!read_file("/proc/sys/net/netfilter/nf_conntrack_count", count, sizeof count)) return 0;
@@ -167,7 +176,10 @@ uint64_t uncounted_bytes(uint64_t enough) {
 }
 
 void begin_watch(struct watch *watch, uint64_t now) {
-    /* gVisor has it not: its kernel is a process of the container, and all that it holds that process's memory. */
+    /*
+     * gVisor does not have this file, and needs no look: its kernel is a process of the container, so all that it holds is that process's
+     * memory.
+     */
     static int is_linux = -1;
     if (is_linux < 0) is_linux = access("/proc/net/sockstat", R_OK) == 0;
     *watch = (struct watch){.next_us = is_linux ? now + LOOK_US : ~(uint64_t)0, .pause_us = LOOK_US};

@@ -9,9 +9,9 @@
 
 uint64_t now_us(void);
 uint64_t cpu_us_of(const struct rusage *usage);
-/* Of one process that has not ended. */
+/* The CPU time of one process that has not ended. */
 uint64_t cpu_us_until_now(pid_t pid);
-/* The beginning of a file of the kernel's, as a string; 0 when there is none. */
+/* Reads the beginning of a kernel file as a string. Returns 0 when there is no such file. */
 int read_file(const char *path, char *into, size_t max);
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static uid_t uid; /* 0: there is one user for all */
+static uid_t uid; /* 0: init and its programs have the same user */
 static gid_t gid;
 
 static void must(int done) {
@@ -34,7 +34,7 @@ void act_as_init(void) {
     if (!uid) return;
     must(seteuid(0));
     must(setegid(0));
-    /* A change of user sets it to what the system's administrator wants. */
+    /* A change of user resets the dumpable flag to the system's setting (fs.suid_dumpable), so it is set again. */
     prctl(PR_SET_DUMPABLE, 0);
 }
 

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of so many levels the folders are open at once; what lies deeper waits its turn, so neither stack nor descriptors grow with the depth. */
+/*
+ * The folders of this many levels are open at once. Deeper folders are handled later, so stack and descriptors do not grow with the depth.
+ */
 enum { OPEN_MAX = 64, WAITING_MAX = 1 << 20, HANDLE_BYTES = 32 };
 
-/* A folder by the file system's own name of it: it is the same one, whoever renames what on the way to it meanwhile. */
+/* A folder by the file system's own handle for it. So it stays the same folder even if somebody renames a folder above it. */
 struct waiting {
     int type;
     unsigned char size, bytes[HANDLE_BYTES];
@@ -55,7 +57,7 @@ static int take(int mount) {
     return open_by_handle_at(mount, &named.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Takes `folder`. */
+/* Closes `folder`. */
 static void walk_folder(int folder, int depth, const struct look *look) {
     DIR *entries = depth < OPEN_MAX ? fdopendir(folder) : NULL;
     if (!entries) {
@@ -92,7 +94,7 @@ int walk(const char *path, const struct look *look) {
     if (folder >= 0) walk_folder(folder, 0, look);
     while (queued > 0 && !look->enough()) {
         folder = take(mount);
-        /* Gone meanwhile, mostly. */
+        /* In most cases the folder is gone meanwhile. */
         if (folder >= 0) walk_folder(folder, 0, look);
     }
     if (mount >= 0) close(mount);

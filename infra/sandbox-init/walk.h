@@ -3,13 +3,16 @@
 
 #include <sys/stat.h>
 
-/* How a look goes on: `count` takes one file or folder; once `enough` says so, the walk ends. */
+/* How a walk is done: `count` gets each file or folder, and the walk ends as soon as `enough` says so. */
 struct look {
     void (*count)(const struct stat *found);
     int (*enough)(void);
 };
 
-/* All that lies at `path`, itself included: no link is followed, no other file system entered. 0: something was left out. */
+/*
+ * Walks over all that lies at `path`, with `path` itself. Follows no link and enters no other file system. Returns 0 when something was
+ * left out.
+ */
 int walk(const char *path, const struct look *look);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "processes.h"
 
-/* Bounded: while it is full the program's pipes are not read, and the program waits. */
+/* This buffer is bounded. While it is full the program's pipes are not read, and the program waits. */
 static unsigned char out[512 * 1024];
 static size_t out_from, out_to;
 
@@ -38,7 +38,7 @@ void write_output(int wait) {
             out_from += (size_t)done;
         } else if (errno == EAGAIN) {
             if (!wait) return;
-            /* Of stdin only its end is of interest here: then the worker is gone, and nobody will ever read. */
+            /* Here only the end of stdin matters: it means that the worker is gone, and that nobody will read our output. */
             struct pollfd both[2] = {{.fd = 1, .events = POLLOUT}, {.fd = 0}};
             poll(both, 2, -1);
             if (both[1].revents) finish(0);
@@ -74,12 +74,12 @@ void send_failure(enum failure what, int number, const char *text) {
     send_frame('n', payload, 5 + length);
 }
 
-/* Room for a piece of either stream and for what ends a step. */
+/* Room for a piece of stdout, a piece of stderr, and the frames that end a step. */
 int room_for_output(void) { return sizeof out - (out_to - out_from) >= 4 * (HEADER + PIECE); }
 size_t output_waits(void) { return out_to - out_from; }
 
 void broken(const char *why) {
-    end_programs(); /* first: while the worker is waited for no limit is looked at */
+    end_programs(); /* this comes first: no limit is checked while we wait for the worker */
     send_frame('b', why, strlen(why));
     write_output(1);
     finish(70);

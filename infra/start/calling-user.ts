@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Who has called `sudo npm start`, as passwd knows them. */
+/** The user who called `sudo npm start`, as in the passwd file. */
 export interface CallingUser {
   name: string;
   uid: number;
@@ -10,7 +10,7 @@ export interface CallingUser {
   home: string;
 }
 
-/** Undefined where we are not root, or root has called. Where a user's XDG folders are is not known from here. */
+/** Undefined if we are not root, or if root called. Where a user's XDG folders are cannot be known here. */
 export function callingUser(
   env: NodeJS.ProcessEnv = process.env,
   ourUid = process.getuid?.() ?? -1,
@@ -25,7 +25,7 @@ export function callingUser(
   return undefined;
 }
 
-/** Users who are not in the file (LDAP) are known to getent alone. */
+/** Only getent knows users who are not in the file (LDAP). */
 function readPasswd(): string {
   const asked = spawnSync('getent', ['passwd', ...(process.env.SUDO_UID ? [process.env.SUDO_UID] : [])], {
     encoding: 'utf8',
@@ -41,20 +41,20 @@ function readPasswd(): string {
 
 export const configOf = (user: CallingUser) => join(user.home, '.config/runlet/config.json');
 
-/** Far above any config; a file that is larger is none of ours. */
+/** Far larger than any config. A larger file is not one of ours. */
 const maxBytes = 64 * 1024;
 const patienceMs = 5_000;
 
 /**
- * What stands in a user's file; undefined: nothing. All that is done in a user's folder is done as that user: whatever links and pipes
- * are put there lead no further than the user may go, and what is made belongs to them.
+ * The text of a user's file, or undefined if there is none. Everything in a user's folder is done as that user. So links and pipes there
+ * cannot lead to anything that the user may not reach, and new files belong to the user.
  */
 export function readAsUser(user: CallingUser, path: string): string | undefined {
   const { status, stdout } = asUser(user, `head -c ${maxBytes} < "$1"`, [path]);
   return status === 0 ? stdout : undefined;
 }
 
-/** Throws what the shell has said. The file is never there in part; its folder is made where it is missing. */
+/** On failure it throws what the shell printed. The file is never half written. A missing folder is made. */
 export function writeAsUser(user: CallingUser, path: string, text: string): void {
   const script = `umask 077 && folder=$(dirname "$1") && mkdir -p "$folder" && new=$(mktemp "$folder/config.XXXXXX") &&
     cat > "$new" && mv -fT "$new" "$1"`;
@@ -63,7 +63,7 @@ export function writeAsUser(user: CallingUser, path: string, text: string): void
 }
 
 function asUser({ uid, gid, home }: CallingUser, script: string, args: string[], input = '') {
-  // The user's alone: our own environment holds secrets. Node drops our other groups with the rest.
+  // Only the user's own variables: our environment has secrets. Node also gives up our other groups.
   const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home };
   return spawnSync('/bin/sh', ['-c', script, 'sh', ...args], {
     ...{ uid, gid, env, input, cwd: '/', encoding: 'utf8', timeout: patienceMs, killSignal: 'SIGKILL' },

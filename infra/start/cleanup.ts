@@ -1,6 +1,6 @@
 import type { Say } from '../parts/say.ts';
 
-/** What has to be undone, in this order: nothing may lose what it leans on before it has ended itself. */
+/** The order in which parts are stopped: a part must end before the parts that it needs. */
 const order = [
   'worker',
   'gateway',
@@ -13,7 +13,7 @@ const order = [
 ] as const;
 type Part = (typeof order)[number];
 
-/** The way down: parts are added as they come up, in any order, and stopped in the one that is right. */
+/** Stops all parts. They are added in any order as they start, and are stopped in the right order. */
 export class Cleanup {
   readonly #undo = new Map<Part, () => Promise<void> | void>();
   #done: Promise<void> | undefined;
@@ -23,12 +23,12 @@ export class Cleanup {
     this.#say = say;
   }
 
-  /** Is the way down already being walked? */
+  /** Has the stopping begun? */
   get started(): boolean {
     return this.#done !== undefined;
   }
 
-  /** Adds a part. One that comes up while all else goes down is stopped at once. */
+  /** Adds a part. If the stopping has already begun, the part is stopped at once. */
   async add(part: Part, undo: () => Promise<void> | void): Promise<void> {
     if (!this.started) {
       this.#undo.set(part, undo);
@@ -38,7 +38,7 @@ export class Cleanup {
     throw new Stopped();
   }
 
-  /** Stops everything, once, however often it is called. */
+  /** Stops everything. It does so only once, even if it is called several times. */
   run(): Promise<void> {
     this.#done ??= this.#runAll();
     return this.#done;
@@ -49,12 +49,12 @@ export class Cleanup {
       try {
         await this.#undo.get(part)?.();
       } catch (error) {
-        // One that will not go must not keep the others.
+        // A part that fails to stop must not keep the others from stopping.
         this.#say(`Stopping ${part}: ${(error as Error).message}`);
       }
     }
   }
 }
 
-/** Thrown where the way up meets the way down. Not a failure: nobody is told. */
+/** Thrown when a part comes up while everything is being stopped. This is no failure, so nothing is reported. */
 export class Stopped extends Error {}

@@ -18,7 +18,7 @@ import { supervise } from './supervise.ts';
 
 export interface EnginePart {
   dockerHost: string;
-  /** Started by us, or found. */
+  /** True if we started it, false if we found it. */
   isOwn: boolean;
   /** Where the embedded registry listens, if there is one. */
   registry: string | undefined;
@@ -26,7 +26,7 @@ export interface EnginePart {
   online: boolean;
 }
 
-/** Starts an Engine unless one was found, with an embedded registry as its mirror where no public one can be reached. */
+/** Starts an Engine unless one was found. If the public registry cannot be reached, an embedded registry is the Engine's mirror. */
 export async function bringUpEngine(
   plan: Plan,
   settings: Settings,
@@ -36,7 +36,7 @@ export async function bringUpEngine(
 ): Promise<EnginePart> {
   const { online, foundEngine } = plan;
   const registry = plan.startsRegistry ? await bringUpRegistry(settings, register, cleanup, say) : undefined;
-  // Beside what follows: the Engine has to know the registry's address, not what is in it.
+  // Both happen at the same time: the Engine needs only the registry's address, not its images.
   const [dockerHost] = await Promise.all([
     foundEngine ?? bringUpOwnEngine(registry, settings, register, cleanup, say),
     registry === undefined ? undefined : seed(registry, settings, say),
@@ -59,14 +59,14 @@ async function bringUpOwnEngine(
     (onCrash) =>
       step(say, 'Starting Docker Engine', () =>
         startEngine({
-          // The usual place, so that a plain `docker ps` shows what runs, unless an Engine is there.
+          // The usual path, so that a plain `docker ps` shows what runs. Another path if another Engine may use the usual one.
           socket: settings.engine === 'own' ? join(runtime, 'docker.sock') : '/var/run/docker.sock',
           dataRoot: join(folder, 'data'),
           execRoot: join(runtime, 'exec'),
           pidfile: join(runtime, 'dockerd.pid'),
           logFile: join(settings.dataDir, 'logs/dockerd.log'),
           mirrors: registry === undefined ? [] : [`http://${registry}`],
-          // Where it is there already: gVisor is an operator's choice, and so are its arguments.
+          // Only if gVisor is already installed: the operator decides on it and on its arguments.
           runtimes: gvisorRuntime(settings.runscArgs),
           second,
           say,
@@ -96,12 +96,12 @@ async function bringUpRegistry(
       const running = await startRegistry({
         ...registryFolder(settings.dataDir, say),
         preferredPort: port,
-        // Any user of this machine reaches the port.
+        // Any user of this machine can reach the port.
         readOnly: true,
         register,
         onCrash,
       });
-      // The Engine was told this address: after a crash it has to be the same.
+      // The Engine was started with this address, so it must be the same after a crash.
       port = Number(running.address.split(':')[1]);
       return { ...running, stop: (graceMs?: number) => running.child.stop(graceMs) };
     },

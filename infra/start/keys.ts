@@ -5,11 +5,11 @@ import type { Settings } from './settings.ts';
 
 export interface ApiKey {
   key: string;
-  /** Just made: to be shown, this once. */
+  /** Whether it has just been made. Then it is shown, this one time. */
   isNew: boolean;
-  /** Where it is kept; undefined when the environment gave it. */
+  /** The file where it is kept. Undefined if it came from the environment. */
   file: string | undefined;
-  /** The gateway takes it no more: it was taken back. */
+  /** The gateway does not accept it any more, since it was revoked. */
   isRefused?: boolean;
 }
 
@@ -18,7 +18,7 @@ interface ClientConfig {
   apiKey?: string;
 }
 
-/** The key that seals what lies in Redis: made once, kept in the data folder, readable by its owner alone. */
+/** The key that encrypts secrets in Redis. It is made once and kept in the data folder, where only the owner can read it. */
 export function secretKey(settings: Settings): string {
   if (settings.secretKey !== undefined) return settings.secretKey;
   const path = join(settings.dataDir, 'secret-key');
@@ -29,7 +29,7 @@ export function secretKey(settings: Settings): string {
   return made;
 }
 
-/** The admin key: from the environment, else from the CLI's config file, else made now and kept there. */
+/** The admin key. It comes from the environment, else from the CLI's config file, else it is made now and kept in that file. */
 export function apiKey(settings: Settings): ApiKey {
   if (settings.apiKey !== undefined) return { key: settings.apiKey, isNew: false, file: undefined };
   const file = configFile(settings);
@@ -41,7 +41,7 @@ export function apiKey(settings: Settings): ApiKey {
   return { key, isNew: kept.apiKey === undefined, file };
 }
 
-/** The CLI's config, unless that speaks of a Runlet elsewhere: its key is not ours to use, nor its address to change. */
+/** The CLI's config file, unless it is for a Runlet on another machine: then we may neither use its key nor change its address. */
 function configFile(settings: Settings): string {
   const usual = join(settings.configDir, 'config.json');
   const { url } = readConfig(usual);

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { Say } from '../parts/say.ts';
 import type { Settings } from './settings.ts';
 
-/** Makes `runlet` a command, by a link to infra/bin/runlet, and says so. A file that is not such a link is left alone. */
+/** Makes `runlet` a command, by a link to infra/bin/runlet, and says so. Any other file with that name is left alone. */
 export function linkCommand(settings: Settings, say: Say): void {
   const target = join(settings.root, 'infra/bin/runlet');
   const folder =
@@ -23,12 +23,12 @@ export function linkCommand(settings: Settings, say: Say): void {
     const inPath = (process.env.PATH ?? '').split(delimiter).includes(folder);
     say(`Linked the runlet command to ${link}${inPath ? '' : ` (put ${folder} into your PATH)`}`);
   } catch (error) {
-    // The server runs without it.
+    // The server runs without this link.
     say(`Could not link the runlet command to ${link} (${(error as Error).message}): use ${target}`);
   }
 }
 
-/** What a link points to; undefined if nothing is there; the path itself if it is no link. */
+/** The target of a link. Undefined if nothing is there; the path itself if it is not a link. */
 function linkTarget(path: string): string | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;

@@ -2,7 +2,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify, isAlive, type ProcessId } from '../parts/pids.ts';
 
-/** Takes the data folder for this process, or throws if a live Runlet has it. Returns what gives it back. */
+/** Locks the data folder for this process. Throws if a running Runlet has it. Returns the function that unlocks it. */
 export function lockDataFolder(dataDir: string): () => void {
   const path = join(dataDir, 'lock');
   const own = `${path}.${process.pid}`;

@@ -28,7 +28,7 @@ import { supervise } from './supervise.ts';
 import { startWatchdog } from './watchdog.ts';
 import { welcome } from './welcome.ts';
 
-// `npm start`: brings everything up, says how to use it, and takes it down again. Only wiring; each part is its own file.
+// `npm start`: starts everything, says how to use it, and stops it again. This file only connects the parts; each has its own file.
 
 const began = Date.now();
 const say: Say = (line) => console.log(line);
@@ -68,7 +68,7 @@ async function bringUp(settings: Settings): Promise<void> {
   const keys = { secretKey: secretKey(settings), apiKey: key.key, isKept: key.file !== undefined };
   const given = { ...process.env };
   dropSecrets();
-  // Side by side: neither needs the other, and the second start shall be ready within three seconds.
+  // At the same time: neither needs the other, and any start after the first must be ready within three seconds.
   const [engine, environment] = await Promise.all([
     bringUpEngine(plan, settings, register, cleanup, say),
     bringUpRedis(settings, register).then(async (redisUrl) => {
@@ -120,7 +120,7 @@ async function bringUpService(
 ): Promise<void> {
   const service = await startService(name, settings, env, register, say);
   services.push(service);
-  // A drain has its own deadline; five seconds more for what follows it.
+  // The drain has its own deadline. What comes after it gets five more seconds.
   await cleanup.add(name, () => service.stop(settings.drainMs + 5_000));
 }
 

@@ -1,13 +1,13 @@
 import type { Child } from '../parts/child.ts';
 
-/** At these log levels nothing is said of being ready. */
+/** At these log levels the log does not say that the notifier is ready. */
 const quiet = ['warn', 'error', 'silent'];
 
 /**
- * The notifier answers no requests: that it is ready stands in its log. Where that is kept quiet, one that runs is believed: what is due
- * waits for it in Redis anyway.
+ * The notifier answers no requests, so its log tells when it is ready. If the log level hides that line, a running notifier counts as
+ * ready: deliveries wait for it in Redis anyway.
  *
- * @param since lines from before are of an earlier start
+ * @param since older lines belong to an earlier start
  */
 export function notifierIsReady(
   notifier: Pick<Child, 'isRunning' | 'tail'>,

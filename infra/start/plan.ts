@@ -8,9 +8,9 @@ import type { Say } from '../parts/say.ts';
 import { publicRegistryReachable } from './public-registry.ts';
 import type { Settings } from './settings.ts';
 
-/** What this machine has, and so what is left for Runlet to start. */
+/** What this machine has, and so what Runlet still has to start. */
 export interface Plan {
-  /** DOCKER_HOST of an Engine that is there; undefined: one has to be started. */
+  /** DOCKER_HOST of an existing Engine. Undefined: an Engine must be started. */
   foundEngine: string | undefined;
   /** Can images be pulled from the public registry? */
   online: boolean;
@@ -18,7 +18,7 @@ export interface Plan {
   startsRedis: boolean;
 }
 
-/** Looks around, then installs all that is missing in one go. */
+/** Finds out what is there, then installs everything that is missing in one step. */
 export async function makePlan(settings: Settings, say: Say): Promise<Plan> {
   const foundEngine = settings.engine === 'own' ? undefined : await findEngine();
   const online = await publicRegistryReachable(settings.dataDir);

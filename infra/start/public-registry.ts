@@ -3,9 +3,9 @@ import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 
 const publicRegistry = 'https://registry-1.docker.io/v2/';
-/** A person waits for this at the first start: long enough for a slow line, short enough to bear. */
+/** The user waits for this at the first start. It is long enough for a slow connection, and not too long to wait. */
 const probeTimeoutMs = 3_000;
-/** An answer is believed for a day, so that the next starts need not ask. */
+/** An answer is kept for a day, so that the next starts need not ask again. */
 const believedMs = 86_400_000;
 
 interface Answer {
@@ -13,7 +13,7 @@ interface Answer {
   at: number;
 }
 
-/** Can images be pulled from the public registry? Asked at most once a day; remembered in the data folder. */
+/** Can images be pulled from the public registry? This is asked at most once a day. The answer is kept in the data folder. */
 export async function publicRegistryReachable(dataDir: string, now = Date.now()): Promise<boolean> {
   const note = join(dataDir, 'public-registry.json');
   const known = readAnswer(note);
@@ -23,10 +23,10 @@ export async function publicRegistryReachable(dataDir: string, now = Date.now())
   return reachable;
 }
 
-/** Any answer will do: the registry answers 401 to those who do not log in. */
+/** Any answer is enough: the registry answers 401 to clients that do not log in. */
 function probe(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    // The Engine honours HTTPS_PROXY, so the probe has to.
+    // The Engine uses HTTPS_PROXY, so this request must use it too.
     const agent = new Agent({ proxyEnv: process.env });
     const request = get(url, { agent, signal: AbortSignal.timeout(probeTimeoutMs) }, (response) => {
       response.resume();

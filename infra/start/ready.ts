@@ -3,12 +3,12 @@ import { notifierIsReady } from './notifier-ready.ts';
 import type { Service } from './services.ts';
 import type { Settings } from './settings.ts';
 
-/** A service that crashes this often before it was ever ready will not be: its log says why. */
+/** A program that crashes this often before it was ever ready will never be ready. Its log says why. */
 const hopelessAfter = 3;
 
 /**
- * Waits until the gateway says that it and a worker are ready, and the notifier that it is. Throws with the reason and the logs'
- * ends otherwise.
+ * Waits until the gateway says that it and a worker are ready, and until the notifier is ready. Otherwise it throws an error with the
+ * reason and the ends of the logs.
  */
 export async function waitForReady(
   settings: Settings,

@@ -10,13 +10,13 @@ export interface RunningNote extends ProcessId {
 
 const pathIn = (dataDir: string) => join(dataDir, 'running.json');
 
-/** Writes the note. Returns what removes it. */
+/** Writes the note. Returns the function that removes it. */
 export function writeRunningNote(dataDir: string, what: Omit<RunningNote, keyof ProcessId>): () => void {
   writeFileSync(pathIn(dataDir), JSON.stringify({ ...identify(process.pid), ...what }), { mode: 0o600 });
   return () => rmSync(pathIn(dataDir), { force: true });
 }
 
-/** The note of a Runlet that runs on this data folder now. */
+/** The note of the Runlet that now runs with this data folder. */
 export function readRunningNote(dataDir: string): RunningNote | undefined {
   try {
     const note = JSON.parse(readFileSync(pathIn(dataDir), 'utf8')) as RunningNote;

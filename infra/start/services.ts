@@ -10,7 +10,7 @@ import { type Supervised, supervise } from './supervise.ts';
 export type Service = Supervised<Child>;
 export type ServiceName = 'gateway' | 'worker' | 'notifier';
 
-/** Starts one of services/NAME/main.ts by this very Node, configured by its environment alone. */
+/** Starts one of services/NAME/main.ts with the same Node as this process. Its whole configuration is in its environment. */
 export function startService(
   name: ServiceName,
   settings: Settings,
@@ -39,23 +39,24 @@ type Secrets = {
   redisUrl: string;
   secretKey: string;
   apiKey: string;
-  /** It is ours, of an earlier start, and not the operator's word. */
+  /** The key was made by us at an earlier start, and was not set by the operator. */
   isKept?: boolean;
 };
 
-/** What any program on this machine may want: where things are, which language, whom to trust, through which proxy. */
+/** What any program on this machine may need: paths, the language, trusted certificates, proxies. */
 const common =
   /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?:OPTIONS|ENV|PATH|DEBUG|EXTRA_CA_CERTS|COMPILE_CACHE|NO_WARNINGS|USE_ENV_PROXY|TLS_REJECT_UNAUTHORIZED)|NO_COLOR|FORCE_COLOR|SSL_CERT_(?:FILE|DIR)|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY)$/;
-/** Who drives the Engine, perhaps through SSH. */
+/** For the program that uses the Engine, which may be reached by SSH. */
 const ofEngine = /^(?:DOCKER_\w+|SSH_AUTH_SOCK)$/;
-/** The command line's own; of the gateway only what `npm start` gives it. */
+/** For the command line only. The gateway gets only the values that `npm start` sets for it. */
 const ofClients = /^RUNLET_(?:(?:KEPT_)?API_KEY|WEBHOOK_SECRET)$/;
-/** Who keeps artifacts. */
+/** For the programs that store artifacts. */
 const ofArtifacts = /^RUNLET_S3_/;
 
 /**
- * What one of the programs is told: of the user's environment only what it needs, since whoever gets at a program gets at that. The admin
- * key is the gateway's alone; the notifier has nothing to do with artifacts or the Engine, nor the gateway with the latter.
+ * The environment of one of the programs. It gets only the variables of the user that it needs, since an attacker who takes over a program
+ * can read them. Only the gateway gets the admin key, and only the worker gets the Engine's variables. The notifier gets nothing about
+ * artifacts.
  */
 export function serviceEnvironment(
   name: ServiceName,
@@ -75,15 +76,15 @@ export function serviceEnvironment(
     RUNLET_PORT: String(settings.port),
     RUNLET_REDIS_URL: redisUrl,
     RUNLET_SECRET_KEY: secretKey,
-    // What the operator says counts; what we keep is put where it is not known, and replaces nothing.
+    // A key that the operator sets takes effect. A key that we kept is added only if the gateway does not know it, and replaces nothing.
     ...(name === 'gateway' && { [isKept ? 'RUNLET_KEPT_API_KEY' : 'RUNLET_API_KEY']: apiKey }),
     RUNLET_DRAIN_MS: String(settings.drainMs),
-    // Behind a proxy only its operator knows better.
+    // Behind a proxy only the operator knows the public address, and sets it.
     RUNLET_PUBLIC_URL: env.RUNLET_PUBLIC_URL || settings.url,
   };
 }
 
-/** What the worker is told beside: its Engine, and that images may come from the embedded registry, whose address is loopback. */
+/** The worker also gets the address of its Engine, and the permission to pull from the embedded registry, whose address is on loopback. */
 export function workerEnvironment(
   env: NodeJS.ProcessEnv,
   engine: { dockerHost: string; registry: string | undefined },
@@ -92,7 +93,7 @@ export function workerEnvironment(
   return { ...env, DOCKER_HOST: engine.dockerHost, RUNLET_REGISTRY_ALLOW: allowed.join(',') };
 }
 
-/** Those of the user's environment that no part beside the services needs: Redis, the Engine and the registry get none of them. */
+/** Removes the secrets of the user's environment. Only the services need them: Redis, the Engine and the registry must not get them. */
 export function dropSecrets(env: NodeJS.ProcessEnv = process.env): void {
   for (const name of secretVariables) delete env[name];
 }

@@ -5,29 +5,29 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { dataFolder } from './data-folder.ts';
 
-/** What `npm start` itself reads from the environment. All else is passed on to the services, which check it. */
+/** The variables that `npm start` itself reads. All others are passed on to the services, which check them. */
 export const startEnvironment = z.object({
   RUNLET_HOST: z.string().min(1).default('127.0.0.1'),
   RUNLET_PORT: z.coerce.number().int().min(1).max(65_535).default(8080),
   RUNLET_CONFIG_DIR: z.string().min(1).optional(),
-  // Set: that Redis is used, and none is started.
+  // If set, that Redis is used and none is started.
   RUNLET_REDIS_URL: z.string().min(1).optional(),
   RUNLET_API_KEY: z.string().min(1).optional(),
   RUNLET_SECRET_KEY: z.string().min(1).optional(),
-  // auto: the Engine that is there, else one of our own. own: one of our own, even beside another.
+  // auto: an existing Engine, else one of our own. own: always one of our own, even beside another Engine.
   RUNLET_ENGINE: z.enum(['auto', 'own']).default('auto'),
-  // Arguments of gVisor's runsc, space separated, where an Engine of our own is given it as a runtime.
+  // Arguments for gVisor's runsc, separated by spaces. They are used if an Engine of our own has it as a runtime.
   RUNLET_RUNSC_ARGS: z
     .string()
     .default('')
     .transform((text) => text.split(/\s+/).filter((argument) => argument !== '')),
-  // auto: only for an Engine of our own on a machine that reaches no public registry.
+  // auto: only for an Engine of our own on a machine that cannot reach the public registry.
   RUNLET_EMBEDDED_REGISTRY: z.enum(['auto', 'always', 'never']).default('auto'),
   // Where the `runlet` command is linked; default /usr/local/bin if that is writable, else ~/.local/bin.
   RUNLET_BIN_DIR: z.string().min(1).optional(),
-  // How long runs may go on after the first Ctrl-C. Ten seconds: what `docker stop` gives.
+  // How long runs may go on after the first Ctrl-C. Ten seconds, as for `docker stop`.
   RUNLET_DRAIN_MS: z.coerce.number().int().min(0).max(3_600_000).default(10_000),
-  // The first start of the services is slow on a machine that is busy installing; a minute is far above any seen.
+  // The first start of the services is slow on a machine that is busy with installing. A minute is far above any time that we have seen.
   RUNLET_START_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
 });
 
@@ -37,7 +37,7 @@ export interface Settings {
   configDir: string;
   host: string;
   port: number;
-  /** Where a client on this machine reaches the gateway. */
+  /** The URL by which a client on this machine reaches the gateway. */
   url: string;
   redisUrl: string | undefined;
   apiKey: string | undefined;
@@ -79,7 +79,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   };
 }
 
-/** "All addresses" is no address to call. */
+/** A client cannot call "all addresses", so it gets loopback instead. */
 function reachable(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;

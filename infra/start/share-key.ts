@@ -4,7 +4,7 @@ import type { ApiKey } from './keys.ts';
 import { isLocal } from './keys.ts';
 import type { Settings } from './settings.ts';
 
-/** Whether the gateway takes this key. */
+/** Whether the gateway accepts this key. */
 export async function keyOpens(url: string, key: string): Promise<boolean> {
   try {
     const answer = await fetch(`${url}/v1/runs?limit=1`, {
@@ -14,14 +14,14 @@ export async function keyOpens(url: string, key: string): Promise<boolean> {
     await answer.body?.cancel();
     return answer.status !== 401;
   } catch {
-    // Nothing is known of it; whoever uses it will see.
+    // We cannot find out, so the key stays. If it is wrong, the user will see that at its first use.
     return true;
   }
 }
 
 /**
- * `sudo npm start`: the key is root's, and it is the calling user who goes on to use the CLI. A config of theirs that speaks of a Runlet
- * elsewhere stays, and so does a key that opens this one.
+ * With `sudo npm start` the key is kept for root, but the calling user will use the CLI. So the key is also written to that user's config.
+ * The config is not changed if it is for a Runlet on another machine, or if it already has a key that this Runlet accepts.
  */
 export async function shareKey(
   settings: Settings,
@@ -29,7 +29,7 @@ export async function shareKey(
   user: CallingUser | undefined,
   say: Say,
 ): Promise<void> {
-  // One that the environment gave is the operator's to hand on.
+  // If the key came from the environment, the operator decides who gets it.
   if (user === undefined || file === undefined) return;
   const path = configOf(user);
   if (file === path) return;
@@ -44,7 +44,7 @@ export async function shareKey(
     writeAsUser(user, path, `${JSON.stringify({ ...kept, url: settings.url, apiKey: key }, null, 2)}\n`);
     say(`Kept the key for ${user.name}, too, in ${path}`);
   } catch (error) {
-    // The server runs without it.
+    // The server runs without this.
     say(`Could not keep the key in ${path} (${(error as Error).message}): runlet login stores it.`);
   }
 }

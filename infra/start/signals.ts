@@ -1,7 +1,7 @@
-/** Two signals within this time are one: at a terminal, Ctrl-C reaches us both from it and from npm, which passes it on. */
+/** Two signals within this time count as one: a Ctrl-C reaches us twice, from the terminal and from npm, which passes it on. */
 const echoMs = 1_000;
 
-/** Calls `first` at the first SIGINT, SIGTERM or SIGHUP, and `second` when the person repeats it. */
+/** Calls `first` at the first SIGINT, SIGTERM or SIGHUP, and `second` when the user sends it again. */
 export function onStopSignals(first: () => void, second: () => void): void {
   let firstAt: number | undefined;
   const handle = () => {

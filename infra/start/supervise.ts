@@ -14,12 +14,12 @@ export interface Supervised<T extends Stoppable> {
 
 const firstPauseMs = 250;
 const longestPauseMs = 30_000;
-/** What ran this long counts as healthy: the next crash starts over with the shortest pause. */
+/** What has run this long counts as healthy. After its next crash the pause is the shortest one again. */
 const healthyMs = 60_000;
 
 /**
- * Starts something, and starts it again each time it crashes, after a pause that doubles up to half a minute: a program
- * that cannot run must not keep the machine busy trying.
+ * Starts something, and starts it again each time it crashes. The pause before a start doubles each time, up to half a
+ * minute, so that a program that cannot run does not keep the machine busy.
  */
 export async function supervise<T extends Stoppable>(
   name: string,
@@ -33,7 +33,7 @@ export async function supervise<T extends Stoppable>(
   let startedAt = Date.now();
 
   const startLater = () => {
-    // A start that fails may speak twice, by its child's crash and by its own error: one new try is enough.
+    // A failed start may be reported twice, by the crash of its child and by its own error. One new try is enough.
     if (stopping || timer !== undefined) return;
     if (Date.now() - startedAt > healthyMs) pauseMs = firstPauseMs;
     say(`${name} ended unexpectedly; starting it again in ${pauseMs / 1_000} s`);
@@ -59,7 +59,7 @@ export async function supervise<T extends Stoppable>(
   };
 
   const supervised: Supervised<T> = {
-    // Set just below: nothing can crash before it was started.
+    // It is set just below, and nothing can crash before it was started.
     current: undefined as unknown as T,
     crashes: 0,
     async stop(graceMs) {
@@ -72,7 +72,7 @@ export async function supervise<T extends Stoppable>(
   try {
     supervised.current = await start(onCrash);
   } catch (error) {
-    // The first start is the caller's to judge: no trying again behind its back.
+    // If the first start fails, the caller decides what to do. So there is no new try here.
     stopping = true;
     clearTimeout(timer);
     throw error;

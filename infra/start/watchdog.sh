@@ -1,17 +1,17 @@
 #!/bin/sh
-# Waits for the end of `npm start`, however it comes: its standard input is a pipe that only that process holds open.
-# After an orderly stop no child is left and there is nothing to do. After a kill -9 the children had their SIGTERM from
-# the kernel; what is still there when the grace is over is killed, so that nothing of Runlet outlives it.
+# Waits for the end of `npm start`, in whatever way it ends: standard input is a pipe that only that process keeps open.
+# After a normal stop no child is left and there is nothing to do. After a kill -9 the kernel has sent the children SIGTERM.
+# Those that are still alive after the grace time are killed, so that nothing of Runlet stays behind.
 #   sh watchdog.sh REGISTER GRACE_SECONDS
 set -u
 register=$1
 grace=$2
 
-# Only the end of input matters. Signals are for the main process: its terminal's Ctrl-C must not end this one first.
+# Only the end of input matters here. Signals are for the main process: a Ctrl-C at the terminal must not end this one first.
 trap '' INT TERM HUP
 while read -r _; do :; done
 
-# "PID START" of each child that is on the register and alive, told from a later process with the same number.
+# "PID START" of each child that is in the register and alive. START tells it from a later process with the same number.
 left() {
   tr '{' '\n' 2>/dev/null < "$register" |
     sed -n 's/.*"pid":\([0-9]*\),"startTicks":"\([0-9]*\)".*/\1 \2/p' |
@@ -22,7 +22,7 @@ left() {
     done
 }
 
-# Where there is no setpriv, nobody has told them yet.
+# If there is no setpriv, the children have not had a SIGTERM yet.
 command -v setpriv >/dev/null 2>&1 || for pid in $(left); do kill -TERM "$pid" 2>/dev/null; done
 
 waited=0

@@ -2,7 +2,7 @@ import type { EnginePart } from './engine-part.ts';
 import type { ApiKey } from './keys.ts';
 import type { Settings } from './settings.ts';
 
-/** What a person reads once Runlet is ready: where it is, the key, and two lines to paste. */
+/** What the user reads when Runlet is ready: its address, the key, and two lines to paste. */
 export function welcome(settings: Settings, key: ApiKey, engine: EnginePart, tookMs: number): string {
   const lines = [
     '',
@@ -47,7 +47,7 @@ function curlLine(settings: Settings, key: ApiKey): string {
   );
 }
 
-/** The key is printed in full only when it is new: a terminal's scrollback is no place for secrets. */
+/** The key is printed in full only when it is new, since secrets should not stay in a terminal's history. */
 function keyForShell(key: ApiKey): string {
   if (key.file === undefined) return '$RUNLET_API_KEY';
   if (key.isNew) return key.key;

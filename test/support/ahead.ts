@@ -9,9 +9,9 @@ import { redisTool } from '../../infra/parts/redis.ts';
 import { registryTool } from '../../infra/parts/registry.ts';
 import type { Say } from '../../infra/parts/say.ts';
 
-// What a run of the whole suite will need: on a bare machine it is there sooner when it is not waited for one by one.
+// What a run of the whole suite will need. On a bare machine it is ready sooner if it is all prepared together, not one by one.
 
-/** Of single tests. */
+/** Programs that only single tests need. */
 const others: Tool[] = [
   { names: ['mmdebstrap'], packages: ['mmdebstrap'] },
   { names: ['mariadb'], packages: ['mariadb-client-core'] },
@@ -19,7 +19,7 @@ const others: Tool[] = [
   { names: ['wrk'], packages: ['wrk'] },
 ];
 
-/** In one install. Where one of them is not to be had, who needs it will say so. */
+/** Installs all in one step. If one is not available, the test that needs it will say so. */
 export async function installAhead(say: Say): Promise<void> {
   const ofEngine = (await findEngine()) === undefined ? [...engineTools, gvisorTool] : [];
   await ensureTools([redisTool, registryTool, ...seedTools, ...ofEngine, ...others], say).catch(
@@ -27,10 +27,10 @@ export async function installAhead(say: Say): Promise<void> {
   );
 }
 
-/** Builds images while the first tests run; whoever needs one sooner builds it. Returns what ends it. */
+/** Builds images while the first tests run. A test that needs one sooner builds it itself. Returns the function that ends this. */
 export function buildAhead(imageCache: string): () => Promise<void> {
   const program = new URL('./build-ahead.ts', import.meta.url).pathname;
-  // A group of its own, so that what it has started ends with it.
+  // It has a process group of its own, so that the programs that it started end with it.
   const child = spawn(process.execPath, [program, imageCache], {
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit'],

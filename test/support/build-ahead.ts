@@ -1,6 +1,6 @@
 import { buildImage } from '../../infra/images/build.ts';
 
-/** Those that take a while, in the order in which the suite gets to them. (Those of rare languages are for RUNLET_TEST_LANGUAGES=all.) */
+/** Images that take a while to build, in the order in which the suite needs them. (Rare languages are for RUNLET_TEST_LANGUAGES=all.) */
 const images = [
   'debian',
   'python',

@@ -3,13 +3,13 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The real client, as a person would look: never through our own engine code. */
+/** Calls the real docker client, as a user would. So tests do not look through our own engine code. */
 export async function docker(dockerHost: string, ...args: string[]): Promise<string> {
   const { stdout } = await run('docker', args, { env: { ...process.env, DOCKER_HOST: dockerHost } });
   return stdout.trim();
 }
 
-/** Those running that were made ahead and wait for a run, the newest first; of these filters. */
+/** The running containers that were made ahead and wait for a run, the newest first. Only those that match the filters. */
 export async function warmContainers(dockerHost: string, ...filters: string[]): Promise<string[]> {
   const all = ['label=dev.runlet.warm', ...filters].flatMap((filter) => ['--filter', filter]);
   const ids = await docker(dockerHost, 'ps', '-q', ...all);
@@ -22,10 +22,10 @@ export async function containersOf(dockerHost: string, runIds: string[]): Promis
   return names.filter((name) => runIds.some((id) => name.includes(id)));
 }
 
-/** Resolves once nothing is left of these runs; the test's own time limit is the bound. */
+/** Resolves when nothing is left of these runs. The test's own time limit ends the wait. */
 export async function gone(dockerHost: string, runIds: string[]): Promise<void> {
   while ((await containersOf(dockerHost, runIds)).length > 0) {
-    // Each look starts a client: more often would take processor time from what is waited for.
+    // Each look starts a client. More looks would take CPU time from the work that we wait for.
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

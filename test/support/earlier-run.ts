@@ -5,8 +5,8 @@ import type { Sealer } from '../../shared/secrets.ts';
 import { specContext } from '../../shared/stores/run-parts.ts';
 
 /**
- * Puts the record of a stored run into the form that an earlier version gave it: the whole request, secrets masked, in its head, and beside it
- * the request as it came, sealed as a whole; nothing of it counted by bytes.
+ * Gives the record of a stored run the form that an earlier version used. Its head has the whole request with masked secrets. Beside it is
+ * the original request, encrypted as a whole. No part of it is counted in bytes.
  */
 export async function asEarlierVersion(
   redis: RedisConnection,

@@ -7,7 +7,7 @@ import { oneAtATime } from '../../infra/parts/one-at-a-time.ts';
 import type { Lab } from './lab.ts';
 import { noteLoaded } from './loaded-images.ts';
 
-// Not to stdout: the benchmark's table goes there.
+// Messages do not go to stdout, since the benchmark's table goes there.
 const say = (line: string) => console.error(`lab: ${line}`);
 
 /**
@@ -23,8 +23,8 @@ export async function ensureImage(lab: Lab, name: string): Promise<string> {
 }
 
 /**
- * Puts an image into the Engine under its plain names, as if it had been pulled from the public registry, once for all
- * tests of this lab; an Engine that is not the lab's own is rid of it again at the lab's end.
+ * Puts an image into the Engine under its plain names, as if it had been pulled from the public registry. This is done once
+ * for all tests of this lab. If the Engine is not the lab's own, the image is removed from it at the lab's end.
  */
 export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
   const layout = await buildImage(name, lab.imageCache, say);
@@ -36,16 +36,16 @@ export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
 }
 
 /**
- * Makes these references (`python:3.11-slim-bookworm`) ones that the lab's Engine can run by their plain names: in the
- * registry that is the mirror of the lab's own Engine, else straight in the Engine. Built on first use, half a minute
- * each.
+ * Lets the lab's Engine run these references (`python:3.11-slim-bookworm`) by their plain names. The images are put into the
+ * registry that is the mirror of the lab's own Engine, else directly into the Engine. They are built on first use, which takes
+ * half a minute each.
  */
 export async function ensureImages(lab: Lab, references: string[]): Promise<void> {
   if (!lab.ownsEngine) return loadImages(lab, references);
   for (const name of definitionsOf(references)) await ensureImage(lab, name);
 }
 
-/** The same, in the Engine itself at once. */
+/** The same, but the images are put directly into the Engine. */
 export async function loadImages(lab: Lab, references: string[]): Promise<void> {
   for (const name of definitionsOf(references)) await ensureLoaded(lab, name);
 }

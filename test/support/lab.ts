@@ -16,17 +16,20 @@ import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
 import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
 import { loadedImages } from './loaded-images.ts';
 
-/** Where the real parts are. A test reads it by `inject('lab')`; see lab-images.ts for images beyond the seeded ones. */
+/** Where the real parts are. A test reads this with `inject('lab')`. See lab-images.ts for more images than the seeded ones. */
 export interface Lab {
   /** A value for DOCKER_HOST. */
   dockerHost: string;
-  /** A Redis of this test run alone. Tests share it: use a prefix of your own (RUNLET_REDIS_PREFIX). */
+  /** A Redis for this test run only. All its tests share it, so use a prefix of your own (RUNLET_REDIS_PREFIX). */
   redisUrl: string;
-  /** host:port of a registry of this test run alone; holds library/{hello-world,busybox} and runlet-test/{traits,foreign,foreign-single,layers}. */
+  /**
+   * host:port of a registry for this test run only. It has library/{hello-world,busybox} and
+   * runlet-test/{traits,foreign,foreign-single,layers}.
+   */
   registry: string;
   /** A registry that asks for credentials, with one image. */
   privateRegistry: { host: string; username: string; password: string; image: string };
-  /** True: the Engine was started for this run, with the registry as its mirror, so plain names are pulled from there. */
+  /** True if the Engine was started for this test run. Then the registry is its mirror, and plain names are pulled from there. */
   ownsEngine: boolean;
   /** Whether the Engine has gVisor's runtime, `runsc`. */
   gvisor: boolean;
@@ -44,22 +47,25 @@ declare module 'vitest' {
 
 const seeded = ['hello-world', 'busybox', 'traits', 'foreign', 'foreign-single', 'layers'];
 
-/** Runnable by their plain names in every Engine, as on a connected machine. */
+/** Images that every Engine can run by their plain names, as on a machine with internet access. */
 const plain = ['hello-world', 'busybox'];
 
 const username = 'lab';
 const password = 'lab-only-password';
-/** bcrypt of that password at the lowest cost: it protects nothing, and is checked at every request. */
+/** bcrypt of that password at the lowest cost, since it protects nothing and is checked at every request. */
 const htpasswd = `${username}:$2b$04$tidM1Opxlvcu7Isa4gswSuRyzGpRmnMDraC7evfFnMk.6h5M4SzoK\n`;
 
-/** Vitest's global set-up: starts the real parts, and returns what stops every one of them again. */
+/** Vitest's global set-up: starts the real parts, and returns the function that stops them all again. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { lab, stop } = await startLab((line) => console.log(`lab: ${line}`));
   project.provide('lab', lab);
   return stop;
 }
 
-/** The same for programs that are no test, the benchmarks for one. In RUNLET_TEST_LAB is a lab that somebody else has started, and stops. */
+/**
+ * The same for programs that are not tests, for example the benchmarks. If RUNLET_TEST_LAB is set, it is a lab that another program starts
+ * and stops.
+ */
 export async function startLab(
   say: (line: string) => void,
 ): Promise<{ lab: Lab; stop: () => Promise<void> }> {
@@ -107,7 +113,7 @@ export async function startLab(
       found === undefined ? await ownEngine(dataDir, registry.address, log('dockerd'), say) : undefined;
     if (own !== undefined) undo.push(() => own.stop());
     const dockerHost = own?.dockerHost ?? found ?? '';
-    // An Engine of its own goes with all that it has.
+    // The lab's own Engine is removed with everything in it.
     if (own === undefined)
       undo.push(() => forgetImages(dockerHost, [registry.address, closed.address], loadedImages(dataDir)));
     for (const name of plain) {
@@ -138,12 +144,12 @@ export async function startLab(
 }
 
 /**
- * For machines that are guests themselves, some without cgroups that gVisor would understand: so its limits on memory and
- * CPU are not the cgroup's. Not its platform `kvm`: nested, it hangs.
+ * For machines that are virtual machines themselves. Some have no cgroups that gVisor can use, so here no cgroup limits
+ * its memory and CPU. The platform `kvm` is not used, since it hangs when nested.
  */
 const gvisorArgs = ['--network=none', '--ignore-cgroups', '--platform=ptrace'];
 
-/** An Engine for this run, where the machine has none. Its folder's path is short: sockets live below it. */
+/** An Engine for this test run, if the machine has none. Its folder has a short path, since sockets are below it. */
 async function ownEngine(dataDir: string, registry: string, logFile: string, say: (line: string) => void) {
   await ensureTools([gvisorTool], say).catch((error: Error) =>
     say(`without gVisor: ${error.message.split('\n')[0]}`),
@@ -162,7 +168,10 @@ async function ownEngine(dataDir: string, registry: string, logFile: string, say
   return engine;
 }
 
-/** Images pulled from the lab's registries, whose port is gone with this run, so that nobody could use them again; and those that the tests have loaded. */
+/**
+ * Removes images that the tests have loaded, and images that were pulled from the lab's registries. The port of these registries is gone
+ * after this test run, so nobody could use the images again.
+ */
 async function forgetImages(dockerHost: string, registries: string[], loaded: string[]): Promise<void> {
   const engine = engineAt(dockerHost);
   const ours = (name: string) =>

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// What tests have loaded into a lab's Engine, for the lab to remove at its end where the Engine is not its own.
+// The images that tests have loaded into a lab's Engine. If the Engine is not the lab's own, the lab removes them at its end.
 
 const list = (dataDir: string) => join(dataDir, 'loaded-images');
 

@@ -8,16 +8,16 @@ export type Receiver = {
   /** Without a path. */
   url: string;
   port: number;
-  /** In the order they came. */
+  /** In the order in which they came. */
   received: Received[];
-  /** What answers from now on; the default is 204. */
+  /** Sets how requests are answered from now on. The default is 204. */
   answer(how: (one: Received, response: ServerResponse) => void): void;
-  /** Resolves when so many have come (to a path). */
+  /** Resolves when this many have come (to a path). */
   came(count: number, path?: string): Promise<Received[]>;
   stop(): Promise<void>;
 };
 
-/** Somebody's server that takes webhooks, on loopback. */
+/** A customer's server that receives webhooks, on loopback. */
 export async function startReceiver(host = '127.0.0.1'): Promise<Receiver> {
   const received: Received[] = [];
   let wake: (() => void)[] = [];
@@ -62,7 +62,7 @@ export async function startReceiver(host = '127.0.0.1'): Promise<Receiver> {
   };
 }
 
-/** As a receiver does it: by the published library. Throws when it is not genuine. */
+/** Verifies a delivery with the published library, as a receiver does. Throws when it is not genuine. */
 export function verified(secret: string, { headers, body }: Pick<Received, 'headers' | 'body'>): unknown {
   return new Webhook(secret).verify(body, headers as Record<string, string>);
 }

@@ -17,7 +17,7 @@ export type Program = {
   lines: string[];
   stop(signal?: NodeJS.Signals): Promise<void>;
   exited: Promise<void>;
-  /** Whether it ended, or was ended, without the chance to clean up. */
+  /** Whether it ended, or was killed, without a chance to clean up. */
   killed(): boolean;
 };
 
@@ -43,7 +43,7 @@ export type Runlet = {
 
 const terminal = /^(succeeded|failed|timed_out|out_of_memory|output_limit|cancelled|errored|expired)$/;
 
-/** Calls the API of a gateway that is there. */
+/** Calls the API of a running gateway. */
 export const callerOf =
   (url: string, apiKey: string): Runlet['call'] =>
   (method, path, body, headers = {}) =>
@@ -57,7 +57,7 @@ export const callerOf =
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
 
-/** A whole Runlet of real processes, apart from any other: own prefix, own port, own data folder. */
+/** A whole Runlet of real processes. It is separate from any other: it has its own prefix, port and data folder. */
 export async function startRunlet(
   lab: { redisUrl: string; dockerHost: string },
   options: { workers?: number; env?: Record<string, string> } = {},
@@ -68,7 +68,7 @@ export async function startRunlet(
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     HOME: process.env.HOME ?? '/root',
-    // As `npm start` has it.
+    // As `npm start` sets it.
     ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
     RUNLET_REDIS_URL: lab.redisUrl,
     RUNLET_REDIS_PREFIX: prefix,
@@ -86,7 +86,7 @@ export async function startRunlet(
   const programs: Program[] = [];
   const start = async (service: string, more: Record<string, string>, ready: RegExp) => {
     const program = await startProgram(service, { ...env, ...more }, ready);
-    // In the order in which they may go, the last first: clients hear of it from the gateway.
+    // Programs are stopped in the reverse order. The gateway stops last, since clients hear from it that a run has ended.
     if (service === 'gateway') programs.unshift(program);
     else programs.push(program);
     return program;
@@ -99,14 +99,14 @@ export async function startRunlet(
     workers.push(worker);
     return worker;
   };
-  // Beside the gateway, whose first seconds they need not wait for.
+  // They start at the same time as the gateway, since they need not wait for it.
   const workersStarted = (async () => {
     for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
   })();
   const [gateway] = await Promise.all([startGateway(), workersStarted]);
   const listening = gateway.lines.find((line) => line.includes('"listening"')) ?? '{}';
   const url = (JSON.parse(listening) as { address: string }).address;
-  // The next gateway takes the same port, so that clients find it.
+  // The next gateway uses the same port, so that clients find it.
   env.RUNLET_PORT = new URL(url).port;
 
   const call = callerOf(url, apiKey);
@@ -198,13 +198,13 @@ async function end(child: ChildProcess, signal: NodeJS.Signals, exited: Promise<
   clearTimeout(hard);
 }
 
-/** The id of a worker, from the line by which it says that it is ready. */
+/** The id of a worker, from the log line that says that it is ready. */
 function workerOf(program: Program): string {
   const line = program.lines.find((one) => one.includes('"ready"')) ?? '{}';
   return (JSON.parse(line) as { worker?: string }).worker ?? '';
 }
 
-/** A worker that was stopped in good order leaves no container; those of one that was killed are the next one's to remove. */
+/** A worker that was stopped normally leaves no container. If it was killed, the next worker removes its containers. */
 async function failOnLeaks(
   lab: { redisUrl: string; dockerHost: string },
   prefix: string,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import S3rver from 's3rver';
 import type { S3Settings } from '../../shared/blobs/s3.ts';
 
-/** An S3 server of somebody else's making, which knows its keys (but checks no signature of version 4), with one empty bucket. */
+/** An S3 server from another project, with one empty bucket. It knows its keys, but does not check signatures of version 4. */
 export async function startS3(): Promise<{ settings: S3Settings; bucket: string; stop(): Promise<void> }> {
   const bucket = 'artifacts';
   const directory = mkdtempSync(join(tmpdir(), 'runlet-s3-'));

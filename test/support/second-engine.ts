@@ -8,16 +8,16 @@ import type { Lab } from './lab.ts';
 
 export type SecondEngine = {
   dockerHost: string;
-  /** Ends it with its containers, as a machine does that is shut down in good order; what they wrote stays. */
+  /** Stops it with its containers, like a machine that is shut down normally. What they wrote stays. */
   halt(): Promise<void>;
-  /** The daemon alone, from one moment to the next: its containers go on, or end with it, as they do for real. */
+  /** Kills only the daemon, at once. Its containers go on or end with it, as on a real machine. */
   kill(): Promise<void>;
-  /** The same engine again: its id, images, containers, volumes. */
+  /** Starts the same engine again, with the same id, images, containers and volumes. */
   start(): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** A node beside the lab's own: an Engine with these images. Takes root. */
+/** A second node beside the lab's own: an Engine with these images. Needs root. */
 export async function startSecondEngine(
   lab: Lab,
   name: string,
@@ -46,7 +46,7 @@ export async function startSecondEngine(
       const containerd = readFileSync(join(execRoot, 'containerd/containerd.pid'), 'utf8').trim();
       engine.child.kill('SIGKILL');
       await engine.child.ended;
-      // The kernel ends it with dockerd; the next one must not take it for its own.
+      // The kernel ends this process with dockerd. The next dockerd must not think that it is its own.
       while (existsSync(`/proc/${containerd}`)) await new Promise((resolve) => setTimeout(resolve, 20));
     },
     async start() {

@@ -3,7 +3,10 @@ import type { Reporter, TestModule } from 'vitest/node';
 
 const shown = 10;
 
-/** Vitest's reporter for the last lines of the whole suite: what failed, how many there were, and the files that took longest, imports and hooks included. */
+/**
+ * Vitest's reporter for the last lines of the whole suite: which tests failed, how many tests there were, and which files took longest,
+ * with their imports and hooks.
+ */
 export default class Summary implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);

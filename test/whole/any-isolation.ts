@@ -7,9 +7,9 @@ import { webSocket } from '../support/web-socket.ts';
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
 
 /**
- * What holds for every run, whatever isolates it.
+ * What is true for every run, with any isolation.
  *
- * @param sizes of what goes in and comes out: gVisor takes its time
+ * @param sizes of the input and the output, since gVisor is slower
  */
 export function holdsForRuns(
   isolation: 'container' | 'gvisor',
@@ -111,8 +111,8 @@ export function holdsForRuns(
         Buffer.alloc(37),
         Buffer.from([0x6f, 2, 0, 0, 0, 0x68, 0x69]),
       ]);
-      // Within a container the init has the program's user: the kernel takes a signal to it, which does nothing. In gVisor it is root's, and
-      // whoever is there reads its environment (PATH, HOSTNAME and HOME, as the engine sets them).
+      // In a container the init has the program's user: the kernel accepts a signal to it, but the signal does nothing. In gVisor the init
+      // is root, and every program can read its environment (PATH, HOSTNAME and HOME, as the engine sets them).
       const inGvisor = isolation === 'gvisor';
       const told = inGvisor ? '&& echo sent' : '';
       const environment = inGvisor ? '' : 'cat /proc/1/environ; ';

@@ -57,8 +57,8 @@ function attach(id: string, query = '') {
 }
 
 /**
- * Waits for signals without a child, to which they would go as well; its stdin stays open, and silent. Busybox looks for
- * one before it waits: what comes between the two is seen a second later.
+ * Waits for signals without a child, since a child would get them too. Its stdin stays open without data. Busybox checks for
+ * a signal before it waits. A signal that comes between the two is seen a second later.
  */
 const wait = 'echo ready; while :; do read -t 1 line; done';
 
@@ -164,7 +164,7 @@ test.each(['SIGNOPE', 'USR1', 'sigusr1', 10])(
     const client = attach(id);
     await client.says('ready\n');
     client.signal(name);
-    // What comes after it is not looked at.
+    // What comes after this is not checked.
     client.signal('SIGUSR1');
     expect(await client.closed).toBe(1008);
     expect(client.problems).toMatchObject([{ code: 'validation_failed', errors: [{ path: 'signal' }] }]);

@@ -13,7 +13,7 @@ const wrapper = new URL('../../infra/bin/runlet', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'runlet-e2e-'));
 let runlet: Runlet;
 
-// On a machine that has not built Python's image yet.
+// Time for a machine that has not built Python's image yet.
 const buildingMs = 600_000;
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A command line of a user's shell, `runlet` being ours; on a terminal where `tty` is set. */
+/** Runs a command line in a shell, where `runlet` is ours. With `tty` it runs on a terminal. */
 function shell(line: string, options: { tty?: boolean; stdin?: Uint8Array | string } = {}) {
   const [program, args] = options.tty ? ['script', ['-qfec', line, '/dev/null']] : ['sh', ['-c', line]];
   const child = spawn(program as string, args as string[], {
@@ -90,9 +90,9 @@ test('a Python REPL: an answer, Ctrl-C, Ctrl-D', async () => {
   const terminal = shell('runlet run -it python:3.11-slim-bookworm python; echo "code $?"', { tty: true });
   await terminal.shows('>>> ');
   terminal.press('1+1\r');
-  // What was typed; perhaps the line editor’s word to the terminal that the line is done; the answer.
+  // First what was typed, then perhaps a control sequence of the line editor, then the answer.
   await terminal.shows(/>>> 1\+1\r+\n(?:.*\r)?2\r+\n/);
-  // The whole is one statement: Ctrl-C comes while it runs, not before.
+  // All this is one statement, so that Ctrl-C comes while it runs and not before.
   terminal.press("exec(\"print('go' + 'ing')\\nwhile True: pass\")\r");
   await terminal.shows('going');
   terminal.press('\u0003');

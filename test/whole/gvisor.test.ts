@@ -19,7 +19,7 @@ async function workersOf(runlet: Runlet): Promise<Worker[]> {
   return ((await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] }).data;
 }
 
-/** The lab says so when it has none. */
+/** If the lab has no gVisor, it says so. */
 describe.runIf(lab.gvisor)('under gVisor', () => {
   let runlet: Runlet;
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
   const sh = (script: string, more: Record<string, unknown> = {}) =>
     inGvisor({ image: 'busybox', command: ['sh', '-c', script], ...more });
 
-  /** A run in a sandbox that was made ahead; the test's own time limit is the bound. */
+  /** A run in a sandbox that was made ahead. The test's own time limit ends the wait for one. */
   async function warm(script: string, more: Record<string, unknown> = {}): Promise<Run> {
     for (;;) {
       const run = await sh(script, more);
@@ -110,14 +110,14 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     const first = await warm('echo mine > /tmp/mine; echo mine > /work/mine; ls /tmp /work');
     expect(first.stdout).toContain('mine');
     expect((await warm('ls /tmp /work; id -un')).stdout).toBe('/tmp:\n\n/work:\nrunlet\n');
-    // Its engine cannot give a running sandbox other limits.
+    // In gVisor the limits of a running sandbox cannot be changed.
     const limits = { memoryBytes: 512 * MiB, cpus: 0.5, pids: 32 };
     expect(await sh('echo other', { limits })).toMatchObject({ status: 'succeeded', stdout: 'other\n' });
     expect(await warm('echo other', { limits })).toMatchObject({ status: 'succeeded', stdout: 'other\n' });
   });
 });
 
-// Running a second dockerd takes root.
+// A second dockerd needs root.
 describe.runIf(userInfo().uid === 0)('on an Engine without gVisor', () => {
   test('a run that asks for it is told so, and others run', { timeout: 180_000 }, async () => {
     const engine = await startEngine({

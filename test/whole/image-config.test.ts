@@ -9,7 +9,7 @@ import { type Runlet, startRunlet } from '../support/runlet.ts';
 const lab = inject('lab');
 const image = `runlet-test-config:${process.pid}`;
 const program = '/opt/show/show';
-/** What the kernel handed over (proc(5)), before the shell adds anything of its own. */
+/** What the kernel passed to the program (proc(5)), before the shell adds anything of its own. */
 const script = `#!/bin/sh
 cat /proc/$$/cmdline; printf '\\n--\\n'
 cat /proc/$$/environ; printf '\\n--\\n'
@@ -35,11 +35,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await runlet.stop();
-  // Not sooner: an image that a sandbox of the pool holds only loses its name, and stays.
+  // Not earlier: an image that a sandbox of the pool still uses would only lose its name, and stay.
   await docker(lab.dockerHost, 'rmi', '-f', image);
 });
 
-/** Busybox with the program in it, and a config that says something of everything. */
+/** Busybox with the program in it, and with a config that sets every field. */
 async function makeImage(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'runlet-config-'));
   const container = await docker(lab.dockerHost, 'create', 'busybox', 'true');
@@ -56,7 +56,7 @@ async function makeImage(): Promise<void> {
   }
 }
 
-/** What the program saw: its arguments without the interpreter that the kernel put in front. */
+/** What the program saw. Its arguments are given without the interpreter that the kernel put before them. */
 function seenBy({ status, stdout, stderr, error }: Run) {
   expect({ status, stderr, error }).toEqual({ status: 'succeeded', stderr: '', error: null });
   const [cmdline = '', environ = '', rest = ''] = stdout.split('\n--\n');
@@ -66,7 +66,7 @@ function seenBy({ status, stdout, stderr, error }: Run) {
   const env = Object.fromEntries(
     words(environ).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   );
-  // None of them twice.
+  // No variable is there twice.
   expect(Object.keys(env)).toHaveLength(words(environ).length);
   const [cwd, ids] = rest.split('\n');
   return { argv, env, cwd, ids };
@@ -79,16 +79,16 @@ const usual = {
     GREETING: 'from the image',
     KEPT: 'a=b',
     EMPTY: '',
-    // The image's is root's, and closed to the run.
+    // The image's own folder belongs to root, and the run may not enter it.
     HOME: '/work',
     HOSTNAME: 'runlet',
-    // As the passwd file that it sees has it.
+    // As in the passwd file that the run sees.
     USER: 'runlet',
     LOGNAME: 'runlet',
     LANG: 'C.UTF-8',
   },
   cwd: '/srv/app',
-  // Not the image's: programs are the operator's user, whatever an image says.
+  // This is not the image's user: programs run as the operator's user, even if an image has another one.
   ids: '4321 4321 4321',
 };
 
@@ -156,7 +156,7 @@ describe('of an image’s config and a request, the program gets', () => {
   test('the same in a sandbox that was made ahead, for each of its steps', async () => {
     const request = { image, env: { ADDED: 'new' }, workdir: '/work', inputs: [{}, { args: ['more'] }] };
     for (;;) {
-      // The test’s own time limit is the bound.
+      // The test’s own time limit ends this loop.
       while ((await warmContainers(lab.dockerHost, `ancestor=${image}`)).length === 0)
         await new Promise((resolve) => setTimeout(resolve, 100));
       const run = await runlet.run(request);

@@ -17,7 +17,7 @@ afterAll(async () => {
 
 const images: string[] = [];
 
-/** Busybox after this script, which runs as root, and with these changes to its config. */
+/** An image of busybox in which this script has run as root, with these changes to its config. */
 async function imageOf(script: string, ...changes: string[]): Promise<string> {
   const name = `runlet-test-files:${process.pid}-${images.length}`;
   const maker = `${name.replace(':', '-')}`;
@@ -32,7 +32,7 @@ async function imageOf(script: string, ...changes: string[]): Promise<string> {
 const sh = (image: string, script: string, more: Record<string, unknown> = {}) =>
   runlet.run({ image, command: ['sh', '-c', script], ...more });
 
-/** In a sandbox that was made ahead; the test's own time limit is the bound. */
+/** A run in a sandbox that was made ahead. The test's own time limit ends the wait for one. */
 async function warm(request: Record<string, unknown>): Promise<Run> {
   for (;;) {
     const run = await runlet.run(request);
@@ -73,7 +73,7 @@ describe('what an image has under its VOLUMEs', () => {
         const run = await warm({ image, command: ['sh', '-c', command] });
         expect(run).toMatchObject({ ...expected, exitCode: 0 });
       }
-      // Nobody else has seen that.
+      // Other runs do not see these changes.
       expect(await sh(image, look, { isolation })).toMatchObject(expected);
     },
   );
@@ -204,7 +204,7 @@ describe('a run’s user has a name', () => {
       status: 'errored',
       error: { code: 'start_failed', detail: expect.stringContaining('/etc/passwd is no file') },
     });
-    // Of the look nothing stays.
+    // Nothing is left of the container that looked at the image.
     const left = () => docker(lab.dockerHost, 'ps', '-aq', '--filter', `ancestor=${piped}`);
     while ((await left()) !== '');
   });

@@ -4,14 +4,14 @@ import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { type SecondEngine, startSecondEngine } from '../support/second-engine.ts';
 
-/** Images that are named by their ids, on one node and on two. */
+/** Images that are named by their ids, on one node or on two. */
 const lab = inject('lab');
 let runlet: Runlet;
 let second: SecondEngine;
-/** Of busybox, which the first node has; and of an image without a name, which only the second one has. */
+/** The id of busybox, which the first node has; and that of an image without a name, which only the second node has. */
 let id: string;
 let nameless: string;
-/** As that one, and never run: no sandbox of it waits. */
+/** An image like `nameless` that is never run, so no sandbox of it waits. */
 let unused: string;
 
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { containersOf, docker, gone } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const lab = inject('lab');
-/** Is not there yet, and shall not be there for others. */
+/** An image that the Engine does not have yet. It is removed afterwards, so that other tests do not find it. */
 const layers = `${lab.registry}/runlet-test/layers:1`;
 let runlet: Runlet;
 const ids: string[] = [];
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gone(lab.dockerHost, ids);
   await runlet.stop();
-  // Not sooner: an image that a sandbox of the pool holds only loses its name, and stays.
+  // Not earlier: an image that a sandbox of the pool still uses would only lose its name, and stay.
   await docker(lab.dockerHost, 'rmi', '-f', layers).catch(() => '');
 });
 
@@ -154,7 +154,7 @@ test('a registry that is down, one that refuses, one with credentials, and a for
 
 test('a public name that does not exist is told as missing, also where only a mirror can be asked', async () => {
   const ended = await run({ image: 'no-such-image-anywhere' });
-  // An Engine that is not ours may have neither a mirror nor a way to the public registry.
+  // An Engine that is not ours may have no mirror, and may not reach the public registry.
   const possible = lab.ownsEngine ? ['image_not_found'] : ['image_not_found', 'registry_unavailable'];
   expect(possible).toContain(ended.error?.code);
 });

@@ -57,7 +57,7 @@ describe('bounds', () => {
   });
 
   test('what a writable run may write to its root file system', async () => {
-    // It has a folder that is open to everybody.
+    // It has a folder to which everybody may write.
     await ensureImages(lab, ['debian:bookworm-slim']);
     const run = await runlet.run({
       image: 'debian:bookworm-slim',
@@ -157,7 +157,7 @@ describe('bounds', () => {
 
   test('a run is told the same of arguments that the kernel refuses and of those that its init cannot be told', async () => {
     const given = (count: number) => Array.from({ length: count }, () => 'x'.repeat(120_000));
-    // execve(2): a quarter of the stack's limit, 6 MiB at the most.
+    // execve(2): a quarter of the stack's limit, and at most 6 MiB.
     const limits = { stackBytes: 8_388_608 };
     for (const args of [given(30), given(40)])
       expect(await runlet.run({ image: 'busybox', command: ['true'], args, limits })).toMatchObject({

@@ -26,7 +26,7 @@ async function warmNow(): Promise<number> {
     .reduce((sum, { count }) => sum + count, 0);
 }
 
-/** A run in a sandbox that was made ahead; the test's own time limit is the bound. */
+/** A run in a sandbox that was made ahead. The test's own time limit ends the wait for one. */
 async function warmRun(script: string, more: Record<string, unknown> = {}): Promise<Run> {
   for (;;) {
     while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -79,7 +79,7 @@ test('one run for each input: each its own step, limits and output; a failure st
     status: 'failed',
     exitCode: 4,
     stdout: 'got one a\ngot bad \ngot slow \ngot last \n',
-    // What decided was no limit.
+    // The run was not ended by a limit.
     error: null,
   });
   for (const step of run.steps) expect(step.maxMemoryBytes).toBeGreaterThan(0);
@@ -134,13 +134,13 @@ test('a sandbox made ahead is nobody’s but its run’s, and keeps that run’s
 });
 
 test('a run whose warm sandbox has just gone starts in another', async () => {
-  // The first tells of the image, the second that it is wanted.
+  // By the first run the worker learns the image. By the second it learns that the image is used again.
   for (let i = 0; i < 2; i += 1) await sh('true');
   await warmRun('true');
   const [worker] = ((await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] }).data;
   for (let i = 0; i < 3; i += 1) {
     while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
-    // By then one like it is looked out for.
+    // After this time the pool expects more runs like this one.
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     const warmOnes = await warmContainers(lab.dockerHost, `label=dev.runlet.worker=${worker?.id}`);
     await docker(lab.dockerHost, 'rm', '-f', ...warmOnes);

@@ -6,18 +6,18 @@ import { loadImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 
 const lab = inject('lab');
-/** Images of languages: the first is there when the worker starts, the second comes later. */
+/** Images of languages. The Engine has the first one when the worker starts, and gets the second one later. */
 const python = 'python:3.11-slim-bookworm';
 const debian = 'debian:bookworm-slim';
-/** Is not there yet: the first run of it pulls it. */
+/** This image is not in the Engine yet. Its first run pulls it. */
 const pulled = `${lab.registry}/runlet-test/traits:1`;
 let runlet: Runlet;
 
-// On a machine that has built none of the images yet.
+// Time for a machine that has not built any of the images yet.
 const buildingMs = 900_000;
 
 beforeAll(async () => {
-  // Other tests of the same engine may have them there already.
+  // Other tests with the same engine may already have loaded them.
   for (const image of lab.ownsEngine ? [pulled, debian] : [pulled])
     await docker(lab.dockerHost, 'rmi', '--force', image).catch(() => '');
   await loadImages(lab, [python]);
@@ -30,7 +30,7 @@ afterAll(async () => {
 const now = () => new Date().toISOString();
 const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
 
-/** The only worker, as it has described itself after this moment. */
+/** The only worker, as in a heartbeat that it sent after this moment. */
 async function workerAfter(moment: string, of = runlet): Promise<Worker> {
   for (;;) {
     const { data } = (await (await of.call('GET', '/v1/workers')).json()) as { data: Worker[] };
@@ -43,12 +43,12 @@ async function workerAfter(moment: string, of = runlet): Promise<Worker> {
 const ready = ({ warm }: Worker, image: string) =>
   warm.filter((one) => one.image === image).reduce((sum, { count }) => sum + count, 0);
 
-/** Waits until one is ready for runs of this image; the test's own time limit is the bound. */
+/** Waits until a sandbox is ready for runs of this image. The test's own time limit ends the wait. */
 async function untilReady(image: string): Promise<void> {
   while (ready(await workerAfter(''), image) === 0) await pause();
 }
 
-/** Those that the pool has made and that are still there, by the engine's word. */
+/** The containers that the pool has made and that the engine still has. */
 async function containersOf({ id }: Worker, ...filters: string[]): Promise<string[]> {
   const all = ['label=dev.runlet.warm', `label=dev.runlet.worker=${id}`, ...filters];
   const ids = await docker(lab.dockerHost, 'ps', '-aq', ...all.flatMap((filter) => ['--filter', filter]));
@@ -75,7 +75,7 @@ const counters = async (of: Runlet) => {
   };
 };
 
-/** The list of workers and the metrics, both by the same of the worker's heartbeats. */
+/** The list of workers and the metrics, both from the same heartbeat of the worker. */
 async function told(): Promise<[Worker, Record<string, number>]> {
   for (;;) {
     const worker = await workerAfter('');
@@ -84,24 +84,26 @@ async function told(): Promise<[Worker, Record<string, number>]> {
   }
 }
 
-/** Runs it so often at once, until as many are ready for the next ones. All these runs, the first before all others. */
+/**
+ * Starts `count` runs at once, again and again, until as many sandboxes are ready. Returns all runs; the first one ran before all others.
+ */
 async function warmed(image: string, count: number): Promise<Run[]> {
-  // It tells of the image, those after it that it is wanted.
+  // By the first run the worker learns the image. By the next ones it learns that the image is used again.
   const runs = [await runlet.run({ image })];
   for (;;) {
     runs.push(...(await Promise.all(Array.from({ length: count }, () => runlet.run({ image })))));
-    // What was said of the pool before this moment may have been taken since.
+    // A heartbeat from before this moment does not count: its sandboxes may be taken by now.
     if (ready(await workerAfter(now()), `${image}:latest`) >= count) return runs;
   }
 }
 
-/** What holds for the times of any run, whatever machine it ran on. */
+/** Checks what is true for the times of every run, on any machine. */
 function expectPlausible({ timings, createdAt, startedAt, finishedAt }: Run): void {
   const { queuedMs, pullMs, startMs, runMs, totalMs } = timings;
   for (const one of [queuedMs, startMs, runMs, totalMs]) expect(one, JSON.stringify(timings)).not.toBeNull();
   const parts = [queuedMs ?? -1, pullMs ?? 0, startMs ?? -1, runMs ?? -1];
   expect(Math.min(...parts), JSON.stringify(timings)).toBeGreaterThanOrEqual(0);
-  // Two of the clocks tell whole milliseconds.
+  // Two of the clocks give whole milliseconds.
   const sum = parts.reduce((all, one) => all + one);
   expect(sum, JSON.stringify(timings)).toBeLessThanOrEqual((totalMs ?? 0) + 2);
   expect([createdAt, startedAt, finishedAt].sort()).toEqual([createdAt, startedAt, finishedAt]);
@@ -118,7 +120,7 @@ test('a pull leaves the languages the sandboxes that are ready, and finds langua
   expect(run).toMatchObject({ status: 'succeeded', startedWarm: false });
   expect(run.timings.pullMs).toBeGreaterThan(0);
   expectPlausible(run);
-  // By then all languages have been looked at.
+  // When this one is ready, all languages have been looked at.
   await untilReady(debian);
   expect(await containersOf(worker, `ancestor=${python}`)).toEqual(before);
 });
@@ -149,7 +151,7 @@ test('the first run of an image starts cold, later ones in what was made ahead; 
 
 test('workers and metrics say the same of what waits, and the engine has it', async () => {
   await warmed('busybox', 2);
-  // What was used is removed a little later, and the pool may grow still.
+  // Used sandboxes are removed a little later, and the pool may still grow.
   const difference = async () => {
     const worker = await workerAfter(now());
     const said = worker.warm.reduce((sum, { count }) => sum + count, 0);
@@ -179,7 +181,7 @@ test('the times of a run fit together, however it started', async () => {
   for (const run of [cold, warm]) {
     expect(run).toMatchObject({ status: 'succeeded', timings: { pullMs: null } });
     expectPlausible(run);
-    // As long as the program slept.
+    // The program slept this long.
     expect(run.timings.runMs).toBeGreaterThanOrEqual(100);
   }
   expect(warm.timings.startMs).toBeLessThan(warm.timings.totalMs ?? 0);
@@ -192,7 +194,7 @@ test('with RUNLET_WARM_MAX=0 nothing is made ahead, and every run starts cold', 
   for (let i = 0; i < 3; i += 1) {
     runs.push(...(await Promise.all([1, 2].map(() => none.run({ image: 'busybox', command: ['true'] })))));
     runs.push(await none.run({ language: 'python', code: 'print(1)' }));
-    // A pool has time here to make what was wanted.
+    // Here a pool would have time to make sandboxes.
     expect((await workerAfter(now(), none)).warm).toEqual([]);
   }
   expect(runs.map((run) => [run.status, run.startedWarm])).toEqual(runs.map(() => ['succeeded', false]));

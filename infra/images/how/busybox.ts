@@ -4,7 +4,7 @@ import type { Say } from '../../parts/say.ts';
 import { findTool } from '../../parts/tools.ts';
 import type { Tree } from '../tree.ts';
 
-/** The folders and files that programs take for granted, and BusyBox under the name of each of its applets. */
+/** The folders and files that programs expect everywhere, and BusyBox under the name of each of its applets. */
 export async function busybox(tree: Tree, say: Say): Promise<void> {
   const program = await staticBusybox(say);
   tree.copy(program, 'bin/busybox');
@@ -24,7 +24,7 @@ export async function busybox(tree: Tree, say: Say): Promise<void> {
   tree.file('etc/shadow', 'root:*:::::::\nnobody:*:::::::\n', 0o600);
 }
 
-/** Debian has a dynamically linked busybox under the same name: only the static one can stand alone. */
+/** Debian also has a dynamically linked busybox with the same name. Only the static one works alone. */
 async function staticBusybox(say: Say): Promise<string> {
   const present = findTool('busybox');
   if (present !== undefined && (await isStatic(present))) return present;

@@ -21,7 +21,7 @@ export async function closure(layer: LayerOf<'closure'>, tree: Tree, say: Say): 
     tree.copy(program, target);
     for (const library of await sharedLibraries(program)) libraries.add(library);
   }
-  // Under the paths that the loader looks in; a link is followed, its name kept.
+  // Libraries keep the paths where the loader looks for them. A link is followed, but its name is kept.
   for (const library of libraries) tree.copy(realpathSync(library), library.slice(1));
   for (const [name, target] of Object.entries(layer.copies)) {
     tree.copy(name === '@npm' ? await npmFolder() : realpathSync(name), target);
@@ -35,7 +35,7 @@ async function locate(name: string, packages: string[], say: Say): Promise<strin
   return realpathSync(found);
 }
 
-/** As ldd(1) resolves them: `libc.so.6 => /lib/…/libc.so.6 (0x…)`, and the loader itself without an arrow. */
+/** Libraries as ldd(1) finds them: `libc.so.6 => /lib/…/libc.so.6 (0x…)`. The loader itself has no arrow. */
 async function sharedLibraries(program: string): Promise<string[]> {
   const { stdout } = await run('ldd', [program], { allowFailure: true });
   return [...stdout.matchAll(/(?:=>\s+|^\s+)(\/\S+)\s+\(0x/gm)].map((match) => match[1] ?? '');

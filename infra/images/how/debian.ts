@@ -4,7 +4,7 @@ import { run } from '../../parts/run.ts';
 import type { Say } from '../../parts/say.ts';
 import type { LayerOf } from '../definition.ts';
 
-// What no program in a container reads: as the official slim images leave out.
+// Files that no program in a container reads. The official slim images leave them out too.
 const leftOut = [
   '/usr/share/doc/*',
   '/usr/share/man/*',
@@ -14,7 +14,7 @@ const leftOut = [
   '/var/cache/apt/*.bin',
 ];
 
-/** This machine's own sources, where they are Debian's: a mirror that the site chose is honoured. */
+/** This machine's own package sources, if they are Debian's. So a mirror that the operator chose is used. */
 const ownSources = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
 
 /** A Debian system with the given packages, as a tar. */
@@ -25,7 +25,7 @@ export function debian(layer: LayerOf<'debian'>, tar: string, say: Say): Promise
   ]);
 }
 
-/** mmdebstrap with what all our images have in common. */
+/** Runs mmdebstrap with the options that all our images share. */
 export async function bootstrap(
   { suite, packages }: { suite: string; packages: string[] },
   tar: string,
@@ -36,7 +36,7 @@ export async function bootstrap(
     [{ names: ['mmdebstrap'], packages: ['mmdebstrap'] }],
     say,
   );
-  // On a relative of Debian: the keys that Debian's packages are signed with.
+  // For distributions derived from Debian: the keys that sign Debian's packages.
   if (!existsSync('/usr/share/keyrings/debian-archive-keyring.gpg')) {
     await installPackages(['debian-archive-keyring'], say);
   }

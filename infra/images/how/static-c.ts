@@ -5,7 +5,7 @@ import type { Say } from '../../parts/say.ts';
 import type { LayerOf } from '../definition.ts';
 import type { Tree } from '../tree.ts';
 
-/** One C program, static, without start files and C library. */
+/** One static C program, without start files and without a C library. */
 export async function staticC(layer: LayerOf<'static-c'>, tree: Tree, say: Say): Promise<void> {
   const [gcc = 'gcc'] = await ensureTools([{ names: ['gcc', 'cc'], packages: ['gcc', 'libc6-dev'] }], say);
   const source = fileURLToPath(new URL(`../sources/${layer.source}`, import.meta.url));

@@ -41,7 +41,7 @@ const timed = async (act: () => Promise<unknown>) => {
 const logOf = async (service: Service) => docker(lab.dockerHost, 'logs', api.container(service));
 const plainServer =
   "require('node:http').createServer(({ url }, answer) => url === '/open' ? answer.writeHead(200).flushHeaders() : answer.end('hello')).listen(3000)";
-/** Takes no notice of SIGTERM. */
+/** A program that ignores SIGTERM. */
 const stubborn = `process.on('SIGTERM', () => console.log('asked to end')); ${plainServer}`;
 
 describe('PID 1', () => {
@@ -72,7 +72,7 @@ describe('PID 1', () => {
     );
     await expect.poll(() => logOf(service)).toContain('sleep 1000');
     expect((await logOf(service)).split('\n').slice(0, 3)).toEqual(['out', 'own /tmp sh', '/dev/null']);
-    // As programs of images write to their log from a job.
+    // Programs of many images write to their log like this from a job.
     await exec(service.id, ['sh', '-c', 'echo from a job > /proc/1/fd/1']);
     expect(await logOf(service)).toContain('from a job');
     await api.remove(service.id);
@@ -152,7 +152,7 @@ describe('PID 1', () => {
       expect(service.error?.detail).toContain(more.command[0]);
       await api.remove(service.id);
     }
-    // A program that ends so itself is no such thing.
+    // A program that ends with this exit code itself is a different case.
     const own = await api.start(sh('echo not me >&2; exit 127', { restart: 'never' }));
     expect(await api.until(own.id, ({ status }) => status === 'failed')).toMatchObject({
       exitCode: 127,
@@ -234,7 +234,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
   });
 });
 
-// They sleep, and wait: beside one another.
+// These tests mostly sleep and wait, so they run at the same time.
 describe.concurrent('one that is put to sleep', () => {
   const hello = async (service: Service) => (await (await api.fetch(service)).text()) === 'hello';
 
@@ -258,7 +258,7 @@ describe.concurrent('one that is put to sleep', () => {
     expect(asleepMs).toBeGreaterThan(2_000);
     expect(asleepMs).toBeLessThan(4_000);
     expect(await hello(service)).toBe(true);
-    // What is open keeps it awake; its end is its last use.
+    // An open response keeps the service awake. The end of the response is the last use of the service.
     const open = await api.fetch(service, 'open');
     await sleep(4_500);
     expect((await api.read('sleeper')).status).toBe('ready');
@@ -268,7 +268,7 @@ describe.concurrent('one that is put to sleep', () => {
     const closedMs = performance.now() - closed;
     expect(closedMs).toBeGreaterThan(1_900);
     expect(closedMs).toBeLessThan(4_000);
-    // So does what runs in it, but for what was left to itself.
+    // A command that runs in the service keeps it awake too, but a detached one does not.
     await api.act('sleeper', 'exec', { command: ['sleep', '1000'], detached: true });
     await exec('sleeper', ['sleep', '4']);
     const ended = performance.now();
@@ -290,9 +290,9 @@ describe.concurrent('one that is put to sleep', () => {
     });
     await expect.poll(() => logOf(service), { timeout: 10_000 }).toContain('asked to end');
     const wokenMs = await timed(async () => expect(await hello(service)).toBe(true));
-    // Two seconds of grace, and its start.
+    // This is two seconds of grace time and the start.
     expect(wokenMs).toBeLessThan(6_000);
-    // It is not begun twice, and nothing is left of its sleep.
+    // It is not started twice, and its record shows nothing of its sleep.
     expect(await api.read('stubborn')).toMatchObject({ status: 'ready', restarts: 0, error: null });
     await docker(lab.dockerHost, 'kill', api.container(service));
     await api.remove('stubborn');
@@ -306,7 +306,7 @@ describe.concurrent('one that is put to sleep', () => {
       port: 3000,
       keepAlive: 1_000,
     });
-    // Around the moment at which it goes idle, and while it is being stopped.
+    // Calls come around the moment when it becomes idle, and while it is being stopped.
     for (const waitMs of [1_250, 1_300, 1_350, 1_380, 1_400, 1_420, 1_440, 1_460, 1_500, 1_600, 1_800]) {
       const answer = await api.fetch(service);
       expect([waitMs, answer.status, await answer.text()]).toEqual([waitMs, 200, 'hello']);

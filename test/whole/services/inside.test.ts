@@ -31,7 +31,7 @@ test('what runs in a service has its environment, home and work folder, as its o
     status: 'succeeded',
     stdout: '/root own more plain\n/\n',
   });
-  // What is said in addition counts.
+  // Values in the request take effect over those of the service.
   expect(
     await exec('plain', { command: look, env: { OWN: 'other', HOME: '/tmp' }, workdir: '/etc' }),
   ).toMatchObject({ stdout: '/tmp other  plain\n/etc\n' });
@@ -88,7 +88,7 @@ test('what a worker left that was killed while it brought the files is in nobody
 });
 
 test('a file that cannot be written is told: in the request, and by PUT', async () => {
-  // The second would be below the first.
+  // The second file would be below the first, which is not a folder.
   const service = await api.start({
     name: 'clash',
     image: 'nginx:1.22',
@@ -233,7 +233,7 @@ describe('files', () => {
 
   test('belong to the image’s user, whoever’s the folder is', async () => {
     const image = `${lab.registry}/runlet-test/traits:1`;
-    // /srv is root's in that image, /data the user's, with a file.
+    // In that image /srv belongs to root. /data belongs to the user and has a file.
     for (const [name, workdir] of [
       ['in-srv', '/srv'],
       ['in-data', '/data'],
@@ -256,7 +256,7 @@ describe('files', () => {
         'UNKNOWN 1234:1234 755',
         'UNKNOWN 1234:1234 644',
       ]);
-      // The folder itself may be root's.
+      // The folder itself may belong to root.
       expect((await put(name, `${workdir.slice(1)}/beside.txt`)).status).toBe(204);
       expect(await owners(name, workdir, 'beside.txt')).toEqual(['UNKNOWN 1234:1234 644']);
       await api.remove(name);

@@ -37,7 +37,7 @@ test('a service without room is looked at now and then, and starts when there is
   expect(started.error).toBeNull();
 });
 
-/** How often Redis was asked for this service's record in this time. */
+/** How often the service's record was read from Redis in this time. */
 async function readsOf(service: string, ms: number): Promise<number> {
   const redis = new Redis(lab.redisUrl);
   const monitor = await redis.monitor();

@@ -158,7 +158,7 @@ test('a database keeps its rows over a stop, and its volume over the service', a
       try {
         return (await execute('mariadb', args)).stdout.trim();
       } catch (error) {
-        // The port is open a moment before its users are there.
+        // The port is open a moment before the database has its users.
         if (attempt >= 50) throw error;
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
@@ -172,7 +172,7 @@ test('a database keeps its rows over a stop, and its volume over the service', a
   const again = await api.act('db', 'start');
   expect(again.status).toBe('ready');
   expect(await sql(again, 'SELECT what FROM orders')).toBe('kept');
-  // The next service of another name has the same volume.
+  // The next service has another name, but the same volume.
   await api.remove('db');
   const { data } = await api.call<{ data: unknown[] }>('GET', '/v1/volumes');
   expect(data).toMatchObject([{ name: 'shop-data', services: [] }]);
@@ -309,7 +309,7 @@ describe('inside', () => {
       steps: [{ limit: 'wall' }],
       error: { code: 'wall_limit', detail: expect.stringContaining('limits.timeoutMs (500 ms)') },
     });
-    // What it left behind is gone, and the service is not.
+    // The processes that it left behind are gone, but the service still runs.
     await api.act('box', 'exec', { command: ['sh', '-c', '(setsid sleep 1234 &) ; sleep 0.2'] });
     const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'pid,args');
     expect(top).toContain('nginx: worker');

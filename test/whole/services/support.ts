@@ -18,7 +18,7 @@ export function servicesOf(runlet: Pick<Runlet, 'url' | 'apiKey' | 'call'>, dock
   const wait = { prefer: 'wait=60' };
   return {
     call,
-    /** Starts one and waits until it is ready, or has settled otherwise. */
+    /** Starts a service and waits until it is ready, or has reached another final state. */
     start: (request: Record<string, unknown>) => call<Service>('POST', '/v1/services', request, wait),
     act: (name: string, action: string, body?: unknown) =>
       call<Service>('POST', `/v1/services/${name}/${action}`, body, wait),
@@ -45,7 +45,7 @@ export function servicesOf(runlet: Pick<Runlet, 'url' | 'apiKey' | 'call'>, dock
         headers: { authorization: `Bearer ${runlet.apiKey}`, ...(init.headers as Record<string, string>) },
       }),
     container: (service: Service) => `runlet-${service.id}`,
-    /** Names of everything on the engine that is this service's. */
+    /** Names of everything on the engine that belongs to this service. */
     async left(service: Service): Promise<string[]> {
       const all = await Promise.all([
         docker(dockerHost, 'ps', '-a', '--format', '{{.Names}}', '--filter', `name=${service.id}`),

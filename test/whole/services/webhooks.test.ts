@@ -13,7 +13,7 @@ let runlet: Runlet;
 let receiver: Receiver;
 let api: ReturnType<typeof servicesOf>;
 
-/** By the path that is called. */
+/** The secrets, by the path that is called. */
 const secrets = new Map<string, string>();
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ beforeAll(async () => {
     });
     secrets.set(path, made.secret);
   }
-  // Each is refused the first time that it comes anywhere: what comes again is the same.
+  // At each path, a delivery is refused the first time. It must come again unchanged.
   const tried = new Set<string>();
   receiver.answer(({ path, headers }, response) => {
     const first = `${path} ${headers['webhook-id']}`;
@@ -80,13 +80,13 @@ function read(one: Received): Told {
   };
 }
 
-/** What was told of this service, each delivery once, in the order of its events. */
+/** The deliveries about this service, each once, in the order of its events. */
 function told(service: Service, path?: string): Told[] {
   const seen = new Map<string, Told>();
   for (const one of receiver.received.map(read))
     if (one.service.id === service.id && (path === undefined || one.path === path)) {
       const earlier = seen.get(`${one.path} ${one.id}`);
-      // It comes again with the very same bytes.
+      // It comes again with exactly the same bytes.
       if (earlier !== undefined) expect(one.body).toBe(earlier.body);
       seen.set(`${one.path} ${one.id}`, earlier ?? one);
     }
@@ -99,7 +99,7 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-/** With a webhook of its own. */
+/** Starts a service with a webhook of its own. */
 async function start(name: string, request: Record<string, unknown>): Promise<Service> {
   const path = `/own/${name}`;
   const secret = newWebhookSecret();
@@ -113,7 +113,7 @@ async function deliveriesOf(service: Service): Promise<Delivery[]> {
   return data.filter(({ webhookId }) => ids.has(webhookId));
 }
 
-/** Whoever asked for them heard of exactly these, in this order; others did not. */
+/** Checks that webhooks that want these events got exactly these, in this order, and that other webhooks did not. */
 async function hears(service: Service, types: string[]): Promise<void> {
   const own = `/own/${service.name}`;
   const paths = [own, '/all', '/services'];
@@ -123,7 +123,7 @@ async function hears(service: Service, types: string[]): Promise<void> {
   await until(() => typesAt(service, '/ready').length >= ready.length);
   expect(typesAt(service, '/ready')).toEqual(ready);
   expect(typesAt(service, '/runs')).toEqual([]);
-  // The same event has the same id wherever it is heard of, and another one another.
+  // The same event has the same id at every webhook, and different events have different ids.
   const ids = new Map<string, Set<string>>();
   for (const { id, body } of told(service)) ids.set(id, (ids.get(id) ?? new Set()).add(body));
   expect(ids.size).toBe(types.length);
@@ -159,7 +159,7 @@ test('a life: ready, idle, ready again, stopped, ready again, removed', async ()
   expect(ready?.service).toMatchObject({ id: service.id, name: 'life', url: service.url, error: null });
   expect(ready?.service.idleAt).not.toBeNull();
   expect(idle?.service.idleAt).toBeNull();
-  // Nothing that is secret goes out with it.
+  // Deliveries do not contain anything secret.
   for (const { body } of told(service)) expect(body).not.toContain('whsec_');
 });
 
