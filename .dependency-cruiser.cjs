@@ -47,12 +47,6 @@ const workerRules = [
       },
     })),
   ),
-  {
-    name: 'worker-has-no-circles-of-types',
-    severity: 'error',
-    from: { path: '^services/worker/' },
-    to: { circular: true },
-  },
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -89,19 +83,6 @@ module.exports = {
       severity: 'error',
       from: { path: '^services/worker/' },
       to: { path: 'node_modules/(hono|@hono)' },
-    },
-    {
-      name: 'sandbox-knows-no-run',
-      comment: 'Whoever wants a sandbox knows it; it knows nobody who does.',
-      severity: 'error',
-      from: { path: '^services/worker/sandbox/' },
-      to: { path: '^services/worker/(run|intake|node|services)/' },
-    },
-    {
-      name: 'what-sandboxes-stand-on-knows-none',
-      severity: 'error',
-      from: { path: '^services/worker/(engine|network|images|disk)/' },
-      to: { path: '^services/worker/(sandbox|run|intake|node|services)/' },
     },
     {
       name: 'drivers-stand-behind-their-port',
@@ -191,18 +172,7 @@ module.exports = {
       from: { path: '^services/gateway/proxy/http1/' },
       to: { path: '^services/gateway/', pathNot: '^services/gateway/proxy/http1/' },
     },
-    {
-      name: 'no-circles',
-      severity: 'error',
-      from: {},
-      to: { circular: true, dependencyTypesNot: ['type-only'] },
-    },
-    {
-      name: 'no-circles-of-types',
-      severity: 'error',
-      from: { path: '^(services/gateway|shared)/' },
-      to: { circular: true },
-    },
+    { name: 'no-circles', comment: 'Of types neither.', severity: 'error', from: {}, to: { circular: true } },
     ...workerRules,
     { name: 'no-lost-imports', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

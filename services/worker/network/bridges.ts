@@ -56,13 +56,13 @@ export function createBridges({
   async function makeInTurn(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
     const until = performance.now() + patienceMs;
     for (;;) {
-      const most = firewall.egressAtOnce() ?? Number.POSITIVE_INFINITY;
-      if (withEgress() < most) {
+      const max = firewall.egressAtOnce() ?? Number.POSITIVE_INFINITY;
+      if (withEgress() < max) {
         await make(spec, refusal, signal);
-        if (withEgress() <= most) return;
+        if (withEgress() <= max) return;
         await engine.networks.remove(spec.name, signal);
       }
-      if (performance.now() >= until) throw tooMany(most);
+      if (performance.now() >= until) throw tooMany(max);
       await sleep(lookAgainMs * (1 + Math.random()), undefined, { signal }).catch(() => {});
       signal?.throwIfAborted();
     }
@@ -109,10 +109,10 @@ export function createBridges({
 /** Of all workers on this machine. */
 const withEgress = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(egressPrefix)).length;
 
-const tooMany = (most: number) =>
+const tooMany = (max: number) =>
   new Problem(
     'overloaded',
-    `This worker’s machine has room for the connections of ${most} runs and services with egress at a time (nf_conntrack_max), and there are as many. Try again later, or use network "none".`,
+    `This worker’s machine has room for the connections of ${max} runs and services with egress at a time (nf_conntrack_max), and there are as many. Try again later, or use network "none".`,
     { retryAfterSeconds: 60 },
   );
 

@@ -22,7 +22,7 @@ import { containerLogs } from './logs.ts';
 import { createNetwork, inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { pullImage } from './pull.ts';
 import { saysNoQuotas } from './quota-options.ts';
-import { createQuotas, isWithoutQuotas } from './quotas.ts';
+import { createQuotas } from './quotas.ts';
 import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
 import { networkSysctls } from './sysctls.ts';
@@ -71,13 +71,7 @@ export function createDockerEngine(
     containers: {
       create: async (spec, signal) => {
         if (spec.rootBytes === null) return create(spec, signal);
-        const without = { ...spec, rootBytes: null };
-        if (!(await quotas.tried()).roots) return create(without, signal);
-        return create(spec, signal).catch(async (error) => {
-          if (!isWithoutQuotas(error)) throw error;
-          await quotas.again();
-          return create(without, signal);
-        });
+        return quotas.held('roots', spec.rootBytes, (rootBytes) => create({ ...spec, rootBytes }, signal));
       },
       attach: (id, how) => attach(client, id, how),
       exit: (id, signal) => waitForExit(client, id, signal),
@@ -104,14 +98,8 @@ export function createDockerEngine(
     },
     volumes: {
       provide: (spec, signal) => provideVolume(client, spec, signal),
-      create: async (name, labels, maxBytes, signal) => {
-        if (!(await quotas.tried()).volumes) return createVolume(client, name, labels, null, signal);
-        return createVolume(client, name, labels, maxBytes, signal).catch(async (error) => {
-          if (!isWithoutQuotas(error)) throw error;
-          await quotas.again();
-          return createVolume(client, name, labels, null, signal);
-        });
-      },
+      create: (name, labels, maxBytes, signal) =>
+        quotas.held('volumes', maxBytes, (bytes) => createVolume(client, name, labels, bytes, signal)),
       remove: (name, signal) => removeVolume(client, name, signal),
       list: (labels, signal) => listVolumes(client, labels, signal),
     },

@@ -29,11 +29,25 @@ export function createQuotas(client: DockerClient) {
     });
     return known;
   };
+  const again = (): Promise<DiskQuotas> => {
+    known = undefined;
+    return tried();
+  };
   return {
     tried,
-    again: (): Promise<DiskQuotas> => {
-      known = undefined;
-      return tried();
+    again,
+    /** Makes something that is held to `bytes` where the Engine has quotas of this kind; else it is made with `null`. */
+    async held<T>(
+      kind: keyof DiskQuotas,
+      bytes: number,
+      make: (bytes: number | null) => Promise<T>,
+    ): Promise<T> {
+      if (!(await tried())[kind]) return make(null);
+      return make(bytes).catch(async (error) => {
+        if (!isWithoutQuotas(error)) throw error;
+        await again();
+        return make(null);
+      });
     },
   };
 }
