@@ -22,7 +22,7 @@ enum { PROGRAMS_MAX = 65536 };
 
 struct program {
     pid_t pid, parent, group;
-    int ours, ended;
+    int ours, ended, stopped;
     uint64_t ticks;
 };
 
@@ -31,6 +31,9 @@ static int apart;
 static rlim_t mark;
 static struct program programs[PROGRAMS_MAX];
 static size_t count;
+/* Programs that were stopped when all were. */
+static pid_t stopped_before[PROGRAMS_MAX];
+static size_t stopped_count;
 
 void be_apart(void) {
     apart = 1;
@@ -65,6 +68,7 @@ static int read_program(const char *pid, struct program *found) {
         return 0;
     found->pid = atoi(pid);
     found->ended = state == 'Z' || state == 'X';
+    found->stopped = state == 'T' || state == 't';
     struct rlimit limit;
     found->ours = !apart || (mark && prlimit(found->pid, RLIMIT_RSS, NULL, &limit) == 0 && limit.rlim_max == mark);
     found->ticks = user + system + (uint64_t)ended_user + (uint64_t)ended_system;
@@ -147,6 +151,29 @@ void end_programs(void) {
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {}
         if (pid < 0 && errno == ECHILD) return end_orphans();
         waitpid(-1, NULL, 0);
+    }
+}
+
+void pause_programs(void) {
+    stopped_count = 0;
+    if (!look()) return;
+    for (size_t i = 0; i < count; i++)
+        if (programs[i].ours && programs[i].stopped) stopped_before[stopped_count++] = programs[i].pid;
+    if (!apart) {
+        kill(-1, SIGSTOP);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (programs[i].ours) kill(programs[i].pid, SIGSTOP);
+}
+
+void resume_programs(void) {
+    if (!look()) return;
+    size_t next = 0; /* both are in the order of the pids */
+    for (size_t i = 0; i < count; i++) {
+        while (next < stopped_count && stopped_before[next] < programs[i].pid) next++;
+        if (next < stopped_count && stopped_before[next] == programs[i].pid) continue;
+        if (programs[i].ours && programs[i].stopped) kill(programs[i].pid, SIGCONT);
     }
 }
 

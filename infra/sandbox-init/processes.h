@@ -19,6 +19,9 @@ void kill_programs(void);
 void end_orphans(void);
 /* To be called before init ends: kills all programs until none is left. */
 void end_programs(void);
+/* Stops every program, until `resume_programs` lets those go on that were not stopped before. */
+void pause_programs(void);
+void resume_programs(void);
 /* CPU time of all living programs, and of the children that they have waited for. */
 uint64_t live_cpu_us(void);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "processes.h"
 #include "usage.h"
 
 /*
@@ -19,11 +20,14 @@
  */
 enum { LOOK_US = 50000, IDLE_LOOK_US = 400000, IDLE_CPU_US = 1000, COST_SHARE = 25 };
 
+/* How long the kernel has to free sockets that were closed. Mostly it takes some 20 ms; we ask after each step. */
+enum { FREED_US = 500000, FREED_STEP_US = 10000 };
+
 /* How many bytes one object of each kind is counted as. */
 enum {
     /* An unsent datagram of up to 64 KiB. A single byte may hold a whole page of it. */
     UNSENT_DATAGRAM = 128 << 10,
-    /* An open socket that is in no table of its protocol. It may hold such a datagram too. */
+    /* A socket that is in no table of its protocol. It may hold such a datagram too. */
     UNLISTED_SOCKET = 32 << 10,
     /* A connection that nobody has accepted. Each byte in it counts as four, since small pieces take much more memory than their bytes. */
     UNACCEPTED = 4 << 10,
@@ -105,18 +109,30 @@ static uint64_t number_in(const char *text, const char *head, const char *name) 
     return found && (!end || found < end) ? strtoull(found + strlen(name), NULL, 10) : 0;
 }
 
-/* The number of open files of all processes. Kernels before 6.2 do not tell it. */
-static uint64_t open_files(void) {
-    DIR *all = opendir("/proc");
-    uint64_t sum = 0;
-    if (!all) return 0;
-    for (struct dirent *one; (one = readdir(all));) {
-        char path[300];
-        struct stat about;
-        snprintf(path, sizeof path, "/proc/%s/fd", one->d_name);
-        if (isdigit((unsigned char)one->d_name[0]) && stat(path, &about) == 0) sum += (uint64_t)about.st_size;
+/* In bytes, as many sockets as are in no table. */
+static uint64_t of_unlisted(void) {
+    char four[1024];
+    if (!read_file("/proc/net/sockstat", four, sizeof four)) return 0;
+    uint64_t used = number_in(four, "sockets:", "used ");
+    if (used * UNLISTED_SOCKET <= RUN_UNCOUNTED_MAX) return 0;
+    uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
+    return used > listed ? (used - listed) * UNLISTED_SOCKET : 0;
+}
+
+/*
+ * Sockets that were just closed are among them until the kernel's next grace period (RCU): thousands, if a program opens one after another.
+ * To count what is open does not help: a socket may be in the table of a thread alone, or in a message that nobody has read. But while no
+ * program runs, none is closed, and what stays is held.
+ */
+static uint64_t of_held_unlisted(void) {
+    uint64_t sum = of_unlisted();
+    if (sum <= RUN_UNCOUNTED_MAX) return sum;
+    pause_programs();
+    for (uint64_t waited = 0; sum > RUN_UNCOUNTED_MAX && waited < FREED_US; waited += FREED_STEP_US) {
+        usleep(FREED_STEP_US);
+        sum = of_unlisted();
     }
-    closedir(all);
+    resume_programs();
     return sum;
 }
 
@@ -126,7 +142,7 @@ static uint64_t of_sockets(uint64_t enough) {
     read_file("/proc/net/sockstat6", six, sizeof six);
     uint64_t tcp = number_in(four, "TCP:", "inuse ") + number_in(six, "TCP6:", "inuse ");
     uint64_t udp = number_in(four, "UDP:", "inuse ") + number_in(six, "UDP6:", "inuse ");
-    uint64_t used = number_in(four, "sockets:", "used "), sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
+    uint64_t sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
     /*
      * The tables of TCP and UDP hold the whole machine's sockets. To read them takes 4 ms and 0.3 ms. So they are read only if they can
      * show something.
@@ -140,14 +156,7 @@ static uint64_t of_sockets(uint64_t enough) {
         uint64_t counted = udp_unread > 0 ? socket_bytes() : 0;
         sum += udp_unread > counted ? udp_unread - counted : 0;
     }
-    if (used * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX) {
-        uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
-        uint64_t unlisted = used > listed ? used - listed : 0;
-        /* Sockets that were just closed are included for a while: thousands, if a program opens one after another. */
-        uint64_t open = unlisted * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX ? open_files() : unlisted;
-        sum += (open < unlisted ? open : unlisted) * UNLISTED_SOCKET;
-    }
-    return sum;
+    return sum + of_held_unlisted();
 }
 
 /*

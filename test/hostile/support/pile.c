@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,14 +163,47 @@ static int tcp_waiting_of(size_t bytes) {
 static int tcp_waiting(void) { return tcp_waiting_of(8 << 20); }
 static int tcp_empty(void) { return tcp_waiting_of(0); }
 
-static int udp_hidden(void) {
+static int udp_hidden_socket(void) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   if (fd < 0) return -1;
   widen(fd);
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
   if (sendto(fd, junk, 60000, MSG_DONTWAIT | MSG_MORE, (void *)&at, sizeof at) < 0) return -1;
   struct sockaddr none = {.sa_family = AF_UNSPEC};
-  return connect(fd, &none, sizeof none);
+  return connect(fd, &none, sizeof none) < 0 ? -1 : fd;
+}
+static int udp_hidden(void) { return udp_hidden_socket(); }
+
+// The same, in messages that nobody reads: in no table of open files either.
+static int udp_in_flight(void) {
+  int pair[2], many[250];
+  if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0) return -1;
+  char room[CMSG_SPACE(sizeof many)] = {0};
+  struct iovec one = {junk, 1};
+  struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+  *CMSG_FIRSTHDR(&message) = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof many)};
+  for (int i = 0; i < 250; i++)
+    if ((many[i] = udp_hidden_socket()) < 0) return -1;
+  memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), many, sizeof many);
+  int sent = sendmsg(pair[0], &message, MSG_DONTWAIT);
+  for (int i = 0; i < 250; i++) close(many[i]);
+  return sent < 0 ? -1 : 0;
+}
+
+// The same, each 500 in the table of a thread that has one for itself.
+static int udp_of_thread(void *done) {
+  for (int i = 0; i < 500; i++)
+    if (udp_hidden_socket() < 0) break;
+  *(volatile int *)done = 1;
+  while (pause() < 0) {}
+  return 0;
+}
+static int udp_in_threads(void) {
+  volatile int done = 0;
+  char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED || clone(udp_of_thread, stack + 65536, CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD, (void *)&done) < 0) return -1;
+  while (!done) usleep(1000);
+  return 0;
 }
 static int mptcp(void) { return tcp_of(262); }
 
@@ -526,7 +560,7 @@ static int locked(void) {
 static const struct {
   const char *name;
   int (*make)(void);
-} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"tcp_keys", tcp_keys}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}, {"connections", connections}};
+} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"udp_in_flight", udp_in_flight}, {"udp_in_threads", udp_in_threads}, {"tcp_keys", tcp_keys}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}, {"connections", connections}};
 
 int main(int argc, char **argv) {
   if (argc != 5) return 64;

@@ -51,6 +51,25 @@ describe.skipIf(!canRun).each(places)('under a sandbox init, $place, a program',
 
   const refusals = (results: Record<string, string>) => [...new Set(Object.values(results))];
 
+  test('that opens and closes sockets without end goes on, and what it has stopped stays so', async () => {
+    const script = [
+      'import os, signal, socket, time',
+      'child = os.fork()',
+      'while child == 0: signal.pause()',
+      'os.kill(child, signal.SIGSTOP)',
+      'state = lambda: open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0]',
+      'while state() != "T": pass',
+      'until, states = time.monotonic() + 1.5, set()',
+      'while time.monotonic() < until:',
+      '  for _ in range(2000): socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close()',
+      '  states.add(state())',
+      'print(*states)',
+    ].join('\n');
+    const { end, text } = await python(script);
+    expect(end).toMatchObject(wellEnded);
+    expect(text).toBe('T\n');
+  });
+
   test('forges no frames', async () => {
     // An EXIT, a READY, a BROKEN, an unknown type, a length beyond all bounds, and the end of a list.
     const forged = Buffer.concat([
