@@ -127,6 +127,14 @@ describe('runlet run', () => {
     if (code === 'kernel_memory_limit') expect(stderr).not.toContain('--memory');
   });
 
+  it('says of what is executed in a service that its memory limit is the service’s', async () => {
+    const error = { type: 'x/m', title: 'A limit', status: 422, detail: 'In full.', code: 'memory_limit' };
+    api.script.events = [exit('out_of_memory', { error })];
+    const { code, stderr } = await cli(['exec', 'web', 'true']);
+    expect(code).toBe(137);
+    expect(stderr).toMatch(/^runlet: [^\n]*killed; `runlet up --memory` sets it\.\n$/);
+  });
+
   it('tells why the system could not run it', async () => {
     const error = {
       type: 'https://runlet.dev/problems/image_not_found',

@@ -1,12 +1,16 @@
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 
-/** One line about an end that the program's own output does not explain. */
-export function endNote(end: ExitEvent): string | undefined {
+/**
+ * One line about an end that the program's own output does not explain.
+ *
+ * @param memorySetBy the option that sets the memory limit
+ */
+export function endNote(end: ExitEvent, memorySetBy: string): string | undefined {
   switch (end.status) {
     case 'timed_out':
       return timeNote(end.error?.code);
     case 'out_of_memory':
-      return memoryNote(end.error?.code);
+      return memoryNote(end.error?.code, memorySetBy);
     case 'output_limit':
       return 'The run wrote more than its output limit and was stopped; --output-limit sets it.';
     case 'cancelled':
@@ -31,10 +35,10 @@ function timeNote(code: string | undefined): string {
 }
 
 /** An older server uses one code for both. */
-function memoryNote(code: string | undefined): string {
+function memoryNote(code: string | undefined, setBy: string): string {
   return code === 'kernel_memory_limit'
     ? 'The run had the kernel hold too much for it, which no option sets, and was stopped; let it read what its sockets get, and close or release connections, locks and terminals.'
-    : 'The run needed more memory than its limit and was killed; --memory sets it.';
+    : `The run needed more memory than its limit and was killed; ${setBy} sets it.`;
 }
 
 /** Problems that `endNote` already tells in its line. */

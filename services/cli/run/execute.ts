@@ -100,12 +100,17 @@ async function printDetached(context: Context, run: Run): Promise<number> {
   return 0;
 }
 
-/** Shows a run to its end, and cancels it at the first Ctrl-C. Returns the exit code. */
+/**
+ * Shows a run to its end, and cancels it at the first Ctrl-C. Returns the exit code.
+ *
+ * @param memorySetBy the option that sets the run's memory limit
+ */
 export async function attendRun(
   context: Context,
   run: Run,
   options: RunOptions,
   interrupts: Interrupts,
+  memorySetBy = '--memory',
 ): Promise<number> {
   const { note } = context;
   let cancelled: Promise<void> | undefined;
@@ -122,7 +127,7 @@ export async function attendRun(
   await cancelled;
   if (end === undefined)
     throw new Error(`The events of ${run.id} ended without its end: see \`runlet show ${run.id}\`.`);
-  return finish(context, run.id, end, options);
+  return finish(context, run.id, end, options, memorySetBy);
 }
 
 async function watch(context: Context, runId: string, onClosed: () => void): Promise<ExitEvent | undefined> {
@@ -143,7 +148,13 @@ async function converseWith(
   return converse(context, runId, tty, onClosed);
 }
 
-async function finish(context: Context, runId: string, end: ExitEvent, options: RunOptions): Promise<number> {
+async function finish(
+  context: Context,
+  runId: string,
+  end: ExitEvent,
+  options: RunOptions,
+  memorySetBy: string,
+): Promise<number> {
   await printResults(context, runId, options);
   const problem = problemOf(end);
   if (problem) await context.printProblem(problem);
@@ -151,7 +162,7 @@ async function finish(context: Context, runId: string, end: ExitEvent, options: 
   if (failure && failure.code !== 'EPIPE')
     throw new Error(`stdout could not be written: ${failure.message}.`);
   if (failure && end.status === 'cancelled') return exitPipe;
-  const text = endNote(end);
+  const text = endNote(end, memorySetBy);
   if (text) context.note(text);
   return exitCodeOf(end);
 }

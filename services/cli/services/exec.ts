@@ -54,6 +54,7 @@ export async function executeIn(
       { method: 'POST', path: servicePath(name, '/exec'), body },
       { onLoss: false, interrupt: interrupts.signal },
     );
-    return attendRun(context, run, options, interrupts);
+    // The service's limit, which all that is executed in it shares.
+    return attendRun(context, run, options, interrupts, '`runlet up --memory`');
   });
 }

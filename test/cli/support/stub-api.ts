@@ -138,6 +138,13 @@ export class StubApi {
       const made = before === undefined ? withMadeSecret(run.record, parsed.data) : run.record;
       return c.json(made, 202, { location: `/v1/runs/${run.record.id}` });
     });
+    // What is executed in a service is shown as a run.
+    app.post('/v1/services/:name/exec', async (c) => {
+      const { command } = (await c.req.json()) as { command: string[] };
+      const run = newRun(runRequestSchema(policy).parse({ image: 'busybox', command }), this.script);
+      this.runs.set(run.record.id, run);
+      return c.json(run.record, 202);
+    });
     app.get('/v1/runs', (c) => {
       const limit = Number(c.req.query('limit') ?? 20);
       const wanted = c.req.query('status')?.split(',');
