@@ -22,9 +22,10 @@ export interface SandboxDriver {
   /**
    * Makes a sandbox and starts it. Its session accepts frames from then on; `session.ready` resolves when the init has
    * started. From this call on, the driver is responsible for the spec's lease: it gives the user back when nothing of
-   * the sandbox is left. Rejects with a Problem. Then nothing is left except what `left` reports.
+   * the sandbox is left. Rejects with a Problem; with the signal's reason, if it waited for its turn. Then nothing is left
+   * except what `left` reports.
    */
-  make(spec: SandboxSpec): Promise<OwnSandbox>;
+  make(spec: SandboxSpec, signal?: AbortSignal): Promise<OwnSandbox>;
   /**
    * What exists of this Runlet (`instance`) where the driver makes its sandboxes. It may be of this worker or of
    * others, which may run or not.

@@ -26,7 +26,7 @@ export async function makeSandbox(
   { look, ...making }: Making,
   signal?: AbortSignal,
 ): Promise<OwnSandbox> {
-  const sandbox = await driver.make(await specFor(making, look));
+  const sandbox = await driver.make(await specFor(making, look), signal);
   if (look.content === null) return sandbox;
   try {
     await fill(sandbox, look.content, signal);

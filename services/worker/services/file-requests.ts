@@ -19,7 +19,7 @@ const maxWaiting = 64;
 
 /** Reads, writes and removes single files in the containers of services. */
 export function createFileRequests(options: {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'images'>;
   initPath: string;
   blobs: BlobStore;
   /** The largest file that is read. */
@@ -36,12 +36,14 @@ export function createFileRequests(options: {
     const image = await engine.images.inspect(container.image);
     const user = image?.user ?? '';
     const isRoot = /^(?:(?:0|root)(?::(?:0|root))?)?$/.test(user);
-    if (isRoot) return openExecSandbox(engine, container.id, options.initPath);
+    if (isRoot) return openExecSandbox(engine.containers, container.id, options.initPath);
     const asRoot = { args: ['files', user], user: '0:0' };
-    return openExecSandbox(engine, container.id, options.initPath, asRoot).catch((error: Problem) => {
-      if (error.code !== 'internal') throw error;
-      return openExecSandbox(engine, container.id, options.initPath);
-    });
+    return openExecSandbox(engine.containers, container.id, options.initPath, asRoot).catch(
+      (error: Problem) => {
+        if (error.code !== 'internal') throw error;
+        return openExecSandbox(engine.containers, container.id, options.initPath);
+      },
+    );
   }
 
   async function transfer({ service, act, path, blob }: FileCommand, signal: AbortSignal): Promise<void> {
@@ -49,7 +51,7 @@ export function createFileRequests(options: {
     signal.throwIfAborted();
     const sandbox = await (act === 'write'
       ? openWriter(container)
-      : openExecSandbox(engine, container.id, options.initPath));
+      : openExecSandbox(engine.containers, container.id, options.initPath));
     const { session } = sandbox;
     const leave = () => session.close();
     signal.addEventListener('abort', leave, { once: true });

@@ -22,7 +22,7 @@ export const filesVolume = (id: string) => `runlet-files-${id}`;
  * and so does the work folder where the image has none. Answers the volumes to mount.
  */
 export async function bringFiles(options: {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'volumes'>;
   initVolume: InitVolume;
   record: ServiceRecord;
   request: ServiceRequest;

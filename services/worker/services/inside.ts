@@ -27,7 +27,7 @@ export type ServiceInside = ReturnType<typeof createServiceInside>;
 
 /** What runs inside of services find there. */
 export function createServiceInside(options: {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'images'>;
   initPath: string;
   services: ServiceStore;
   execs: ServiceExecStore;
@@ -54,7 +54,7 @@ export function createServiceInside(options: {
 
     /** A sandbox within it. As long as that is open, the service is in use, and lists the run among its programs. */
     async open(runId: string, { service, container, request, keepAlive }: Inside): Promise<Opened> {
-      const sandbox = await openExecSandbox(engine, container.id, options.initPath);
+      const sandbox = await openExecSandbox(engine.containers, container.id, options.initPath);
       const touch = () => void services.touch(service).catch(() => {});
       const touching = setInterval(touch, tellsUsesEveryMs(keepAlive));
       const note: ServiceExecRecord = {

@@ -18,7 +18,7 @@ import { serviceSpecFor } from './spec.ts';
 import { removeStale } from './stale.ts';
 
 export type ContainerParts = {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'volumes' | 'ping'>;
   images: ImageProvider;
   networks: ServiceNetworks;
   store: Pick<ServiceStore, 'request'>;

@@ -6,7 +6,7 @@ import { createLogRequests } from './log-requests.ts';
 
 /** What is asked of a running service beside HTTP: its output, its files. */
 export function createServiceRequests(options: {
-  engine: Engine;
+  engine: Pick<Engine, 'containers' | 'images'>;
   initPath: string;
   operations: OperationStore;
   blobs: BlobStore;

@@ -32,7 +32,7 @@ export function createAccountFiles(engine: Engine, log: Log) {
     if (left !== undefined) return left.folder;
     const contents = files().map((one) => ({ ...one, mode: 0o444 }));
     const spec: VolumeSpec = { name, labels: { [label]: digest }, files: contents };
-    return provideVolume(engine, spec);
+    return provideVolume(engine.volumes, spec);
   }
 
   async function removeSpare(all: string[]): Promise<void> {

@@ -17,7 +17,10 @@ export type ContainerSandbox = Omit<OwnSandbox, 'userName'> & {
  * Makes a container with its streams attached, so frames may be sent before it starts. If anything fails, nothing is
  * left behind.
  */
-export async function createContainerSandbox(engine: Engine, spec: ContainerSpec): Promise<ContainerSandbox> {
+export async function createContainerSandbox(
+  engine: Pick<Engine, 'containers'>,
+  spec: ContainerSpec,
+): Promise<ContainerSandbox> {
   let attachment: Attachment | undefined;
   const remove = async (target: string) => {
     // This comes first: Docker holds a container's lock while it waits for somebody to read the program's output.

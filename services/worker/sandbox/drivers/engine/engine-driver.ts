@@ -98,13 +98,13 @@ export function createEngineDriver(options: {
             'This worker’s engine has no runsc runtime: use isolation "container", or have gVisor installed.',
           ),
 
-    async make(spec) {
-      let network: SandboxNetwork | undefined;
+    async make(spec, signal) {
+      const hasNetwork = spec.network === 'egress';
       const closeNetwork = async () => {
-        if (network !== undefined) await egress.close(ownerOfRun(spec));
+        if (hasNetwork) await egress.close(ownerOfRun(spec));
       };
       try {
-        if (spec.network === 'egress') network = await egress.open(ownerOfRun(spec));
+        const network = hasNetwork ? await egress.open(ownerOfRun(spec), signal) : undefined;
         const sandbox = await makeStarted(spec, network);
         const remove = async () => {
           try {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../../shared/problems.ts';
-import type { ContainerId, ContainerState } from '../../../engine/containers.ts';
-import type { Engine } from '../../../engine/engine.ts';
+import type { ContainerId, ContainerState, Containers } from '../../../engine/containers.ts';
 import { createInitSession } from '../../init/session.ts';
 import type { Sandbox } from '../../sandbox.ts';
 
@@ -17,13 +16,13 @@ const lookMs = 50;
  * @param program more arguments for the init, and the user it is executed as; empty: the container's user
  */
 export async function openExecSandbox(
-  engine: Engine,
+  containers: Containers,
   containerId: ContainerId,
   initPath: string,
   program: { args: string[]; user: string } = { args: [], user: '' },
 ): Promise<Sandbox> {
   const inspect = async () => {
-    const found = await engine.containers.inspect(containerId);
+    const found = await containers.inspect(containerId);
     if (found !== null) return found;
     throw new Problem('container_lost', 'The service was removed meanwhile.');
   };
@@ -34,7 +33,7 @@ export async function openExecSandbox(
   if (!before.running) throw stopped();
   // The container's own work folder may be gone. The session sets another one anyway.
   const spec = { argv: [initPath, 'exec', ...program.args], user: program.user, workdir: '/', env: {} };
-  const session = createInitSession(await engine.containers.exec(containerId, spec));
+  const session = createInitSession(await containers.exec(containerId, spec));
 
   /** The state of a container that may have just ended. */
   async function settled(): Promise<ContainerState> {

@@ -47,7 +47,7 @@ export async function initVolume(engine: Engine, architecture: string, program: 
   ];
   const spec = { name, labels: { [label]: digest }, files };
 
-  const provide = () => provideVolume(engine, spec);
+  const provide = () => provideVolume(engine.volumes, spec);
   const onEngine = await provide();
   const init = {
     volume: { name, path: folder, readOnly: true },

@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest';
 import { createEgress } from '../../../../../services/worker/network/egress.ts';
+import { createFirewall } from '../../../../../services/worker/network/firewall.ts';
 import { defaultEgressPool, subnetPool } from '../../../../../services/worker/network/subnets.ts';
 import { begin } from '../../../../infra/sandbox-init/support.ts';
 import { bench, owner, request, sandboxOf } from '../../../engine/support.ts';
@@ -36,5 +37,34 @@ test('a sandbox with egress has a network of its own, which is told of, and goes
   } finally {
     await driver.close();
     close();
+  }
+});
+
+test('one that waits for its turn for egress is not made once nobody wants it any more', async () => {
+  // The table of connections has room for one.
+  const small = createFirewall([resolver], { tracked: () => 2 * 1_024 });
+  const egress = createEgress({
+    engine,
+    firewall: small,
+    subnets: subnetPool(defaultEgressPool),
+    resolvers: [resolver],
+  });
+  const { driver, image, traces, close } = await open(inject('lab').dockerHost, egress);
+  try {
+    const [first, second] = [owner(), owner()];
+    const asked = request({ network: 'egress' });
+    const sandbox = await driver.make(sandboxOf(asked, await image(), first));
+    const gone = new AbortController();
+    const waiting = driver.make(sandboxOf(asked, await image(), second), gone.signal);
+    gone.abort(new Error('cancelled'));
+    await expect(waiting).rejects.toThrow('cancelled');
+    // The container and the network of the first.
+    expect(await traces(first.instance)).toHaveLength(2);
+    await sandbox.remove();
+    expect(await traces(first.instance)).toEqual([]);
+  } finally {
+    await driver.close();
+    close();
+    await firewall.ensure();
   }
 });

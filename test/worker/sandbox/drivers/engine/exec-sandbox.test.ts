@@ -29,7 +29,7 @@ const start = (changes: Partial<ContainerSpec> = {}) =>
   service(['sh', '-c', main], { volumes: [init.init.volume], pids: 100, ...changes });
 
 async function open(id: ContainerId): Promise<Sandbox> {
-  const sandbox = await openExecSandbox(engine, id, init.init.path);
+  const sandbox = await openExecSandbox(engine.containers, id, init.init.path);
   onTestFinished(() => sandbox.remove());
   await sandbox.session.prepare('/tmp/site', []);
   return sandbox;
@@ -183,17 +183,23 @@ describe('a sandbox within a service', () => {
     await expect(running.ended).rejects.toBeInstanceOf(SandboxLost);
     await expect(sandbox.lostBy()).rejects.toEqual(code('container_lost'));
     await expect(sandbox.lostBy()).rejects.toThrow('does not run any more');
-    await expect(openExecSandbox(engine, id, init.init.path)).rejects.toEqual(code('container_lost'));
+    await expect(openExecSandbox(engine.containers, id, init.init.path)).rejects.toEqual(
+      code('container_lost'),
+    );
     await sandbox.remove();
     await engine.containers.remove(id);
     await expect(sandbox.lostBy()).rejects.toEqual(code('container_lost'));
-    await expect(openExecSandbox(engine, id, init.init.path)).rejects.toEqual(code('container_lost'));
+    await expect(openExecSandbox(engine.containers, id, init.init.path)).rejects.toEqual(
+      code('container_lost'),
+    );
   });
 
   it('is not to be had without an init, and says why', async () => {
     const id = await start({ volumes: [] });
-    await expect(openExecSandbox(engine, id, init.init.path)).rejects.toEqual(code('internal'));
-    await expect(openExecSandbox(engine, id, init.init.path)).rejects.toThrow(/\.runlet\/init.*no such file/);
+    await expect(openExecSandbox(engine.containers, id, init.init.path)).rejects.toEqual(code('internal'));
+    await expect(openExecSandbox(engine.containers, id, init.init.path)).rejects.toThrow(
+      /\.runlet\/init.*no such file/,
+    );
   });
 });
 
