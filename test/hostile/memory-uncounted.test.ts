@@ -59,6 +59,8 @@ test.each([
   ['echoes of pings', 'ping', 'Operation not permitted'],
   ['TCP over several paths', 'mptcp', 'Protocol not supported'],
   ['keys of TCP', 'tcp_keys', 'Operation not permitted'],
+  ['groups of IPv4', 'groups4', 'Operation not permitted'],
+  ['… and their sources', 'sources4', 'Operation not permitted'],
   ['groups of IPv6', 'groups6', 'Operation not permitted'],
   ['pages out of the kernel’s own map', 'secret', 'Operation not permitted'],
   ['asynchronous I/O', 'aio', 'Function not implemented'],

@@ -221,6 +221,25 @@ static int tcp_keys(void) {
   return 0;
 }
 
+// As many groups as a socket may join, each with as many sources as it may name.
+static int groups4_of(int sources) {
+  static unsigned group = 0xe0010000;
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) return -1;
+  for (int i = 0; i < 20; i++, group++) {
+    struct in_addr at = {htonl(group + ((unsigned)who << 20))}, here = {htonl(INADDR_LOOPBACK)};
+    struct ip_mreq all = {at, here};
+    if (sources == 0 && setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof all) < 0) return -1;
+    for (int source = 0; source < sources; source++) {
+      struct ip_mreq_source one = {at, here, {htonl(0x0a000001u + (unsigned)source)}};
+      if (setsockopt(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof one) < 0) return -1;
+    }
+  }
+  return 0;
+}
+static int groups4(void) { return groups4_of(0); }
+static int sources4(void) { return groups4_of(10); }
+
 static int groups6(void) {
   int fd = socket(AF_INET6, SOCK_DGRAM, 0);
   if (fd < 0) return -1;
@@ -560,7 +579,7 @@ static int locked(void) {
 static const struct {
   const char *name;
   int (*make)(void);
-} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"udp_in_flight", udp_in_flight}, {"udp_in_threads", udp_in_threads}, {"tcp_keys", tcp_keys}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}, {"connections", connections}};
+} kinds[] = {{"netlink", netlink}, {"netlink_dumps", netlink_dumps}, {"netlink_peers", netlink_peers}, {"udp", udp}, {"udp_corked", udp_corked}, {"ping", ping}, {"tcp", tcp}, {"mptcp", mptcp}, {"tcp_waiting", tcp_waiting}, {"tcp_empty", tcp_empty}, {"udp_hidden", udp_hidden}, {"udp_in_flight", udp_in_flight}, {"udp_in_threads", udp_in_threads}, {"tcp_keys", tcp_keys}, {"groups4", groups4}, {"sources4", sources4}, {"groups6", groups6}, {"socket_filter", socket_filter}, {"unix_stream", unix_stream}, {"unix_datagrams", unix_datagrams}, {"unix_waiting", unix_waiting}, {"in_flight", in_flight}, {"pipes", pipes}, {"vmspliced", vmspliced}, {"shm_sysv", shm_sysv}, {"sems_sysv", sems_sysv}, {"msgs_sysv", msgs_sysv}, {"mqueues", mqueues}, {"eventfds", eventfds}, {"timerfds", timerfds}, {"signalfds", signalfds}, {"epolls", epolls}, {"timers", timers}, {"signals", signals}, {"memfds", memfds}, {"secret", secret}, {"watches", watches}, {"locks", locks}, {"leases", leases}, {"page_tables", page_tables}, {"maps", maps}, {"negative_dentries", negative_dentries}, {"negative_proc", negative_proc}, {"inodes", inodes}, {"xattrs", xattrs}, {"threads", threads}, {"ptys", ptys}, {"aio", aio}, {"seccomps", seccomps}, {"landlock", landlock}, {"pidfds", pidfds}, {"locked", locked}, {"stamps", stamps}, {"unwaited", unwaited}, {"core_limit", core_limit}, {"interfaces", interfaces}, {"connections", connections}};
 
 int main(int argc, char **argv) {
   if (argc != 5) return 64;

@@ -29,6 +29,9 @@ async function proxy(
       open.add(socket);
       socket.on('error', () => {}).on('close', () => open.delete(socket));
     }
+    // As where there is no proxy: the Engine hears that its client is gone. Else it may keep a container's lock for ever, while it waits
+    // for somebody to read that one's output, and removes no image meanwhile.
+    client.on('close', () => upstream.destroy());
     through(client, upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -530,6 +530,8 @@ const allowed = [
   'option_class6',
   'option_type_of_service',
   'option_error_queue',
+  'option_multicast_ttl',
+  'option_multicast_all',
   'option_bind_by_index',
   'option_peek_offset',
   'ioctl_terminal_size',

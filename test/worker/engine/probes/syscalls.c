@@ -176,6 +176,13 @@ int main(void) {
   tell("option_keys_extended", set_option(stream, IPPROTO_TCP, 32));
   tell("option_keys_high_bits", syscall(SYS_setsockopt, stream, 6L | 1L << 40, 14L | 1L << 40, &one, sizeof one));
   tell("option_other_protocol", set_option(stream, IPPROTO_TCP, 31));
+  tell("option_multicast_ttl", past_filter(syscall(SYS_setsockopt, -1, 0L, (long)IP_MULTICAST_TTL, &one, sizeof one)));
+  tell("option_multicast_all", set_option(stream, IPPROTO_IP, IP_MULTICAST_ALL));
+  tell("option_group4", set_option(stream, IPPROTO_IP, IP_ADD_MEMBERSHIP));
+  tell("option_group4_of_source", set_option(stream, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP));
+  tell("option_group4_of_any", set_option(stream, IPPROTO_IP, MCAST_JOIN_GROUP));
+  tell("option_group4_of_any_source", set_option(stream, IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP));
+  tell("option_group4_high_bits", past_filter(syscall(SYS_setsockopt, -1, 0L, 35L | 1L << 40, &one, sizeof one)));
   tell("option_group6", set_option(stream, IPPROTO_IPV6, IPV6_JOIN_GROUP));
   tell("option_group6_of_any", set_option(stream, IPPROTO_IPV6, MCAST_JOIN_GROUP));
   tell("option_anycast6", set_option(stream, IPPROTO_IPV6, IPV6_JOIN_ANYCAST));
