@@ -12,14 +12,18 @@ import {
 import { join } from 'node:path';
 import { oneAtATime } from '../parts/one-at-a-time.ts';
 import { type Say, step } from '../parts/say.ts';
-import { type Definition, type Layer, readDefinition } from './definition.ts';
+import { type Definition, readDefinition } from './definition.ts';
 import { makeLayer } from './how/index.ts';
 import { packagesHook } from './how/packages.ts';
 import { addLayer, blobPath, finishLayout, type ImageLayout, type LayerBlob, readLayout } from './layout.ts';
 import { nativeArchitecture } from './platform.ts';
 
 /** Add one to this whenever the builder makes different bytes from the same definition. */
-const builderVersion = 2;
+const builderVersion = 3;
+
+/** The image, if `cache` has it. */
+export const builtImage = (name: string, cache: string): ImageLayout | undefined =>
+  readLayout(join(cache, `${name}-${keyOf(readDefinition(name))}`));
 
 /** Builds an image and its base, unless `cache` has them. Other callers that want the image meanwhile wait for this build. */
 export async function buildImage(name: string, cache: string, say: Say): Promise<ImageLayout> {
@@ -58,8 +62,7 @@ async function build(
     for (const [index, layer] of definition.layers.entries()) {
       const below = layers.map(({ digest }) => blobPath(output, digest));
       const tar = await makeLayer(layer, work, index, below, say);
-      layers.push(await addLayer(output, tar, compression(layer)));
-      rmSync(tar);
+      layers.push(await addLayer(output, tar));
     }
     finishLayout(output, definition, layers);
     removeOlder(name, cache, folder);
@@ -71,9 +74,6 @@ async function build(
   if (layout === undefined) throw new Error(`Image ${name} was built and is not in ${folder}. Try again.`);
   return layout;
 }
-
-/** Layers of packages have hundreds of megabytes, and stay on this machine. So time matters more than size. */
-const compression = (layer: Layer) => (layer.how === 'packages' ? 1 : 6);
 
 /** Moves the image into place in one step. If another process has built the same image meanwhile, that one is used. */
 function publish(output: string, folder: string): void {

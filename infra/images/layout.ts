@@ -4,11 +4,11 @@ import {
   createWriteStream,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Definition } from './definition.ts';
@@ -42,36 +42,33 @@ const docker = 'application/vnd.docker';
 const manifestType = `${docker}.distribution.manifest.v2+json`;
 const listType = `${docker}.distribution.manifest.list.v2+json`;
 const configType = `${docker}.container.image.v1+json`;
-const layerType = `${docker}.image.rootfs.diff.tar.gzip`;
+const layerType = `${docker}.image.rootfs.diff.tar`;
+
+/** Larger layers are not compressed. They have up to some hundred megabytes and stay on this machine, so time matters more than size. */
+const maxCompressed = 4 * 1024 * 1024;
 
 export const blobPath = (folder: string, digest: string) =>
   join(folder, 'blobs', digest.slice('sha256:'.length));
 
-/** Compresses a layer's tar into the blobs of an image. */
-export async function addLayer(folder: string, tar: string, level: number): Promise<LayerBlob> {
-  const raw = createHash('sha256');
-  const packed = createHash('sha256');
-  const temporary = `${tar}.gz`;
-  await pipeline(
-    createReadStream(tar),
-    tee(raw),
-    createGzip({ level }),
-    tee(packed),
-    createWriteStream(temporary),
-  );
-  const digest = `sha256:${packed.digest('hex')}`;
-  renameSync(temporary, blobPath(folder, digest));
-  const { size } = statSync(blobPath(folder, digest));
-  return { mediaType: layerType, digest, size, diffId: `sha256:${raw.digest('hex')}` };
+/** Moves a layer's tar to the blobs of an image. */
+export async function addLayer(folder: string, tar: string): Promise<LayerBlob> {
+  const diffId = await digestOf(tar);
+  if (statSync(tar).size > maxCompressed) return { ...addBlob(folder, tar, diffId, layerType), diffId };
+  const packed = `${tar}.gz`;
+  await pipeline(createReadStream(tar), createGzip(), createWriteStream(packed));
+  rmSync(tar);
+  return { ...addBlob(folder, packed, await digestOf(packed), `${layerType}.gzip`), diffId };
 }
 
-function tee(hash: ReturnType<typeof createHash>): Transform {
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+function addBlob(folder: string, path: string, digest: string, mediaType: string): Descriptor {
+  renameSync(path, blobPath(folder, digest));
+  return { mediaType, digest, size: statSync(blobPath(folder, digest)).size };
 }
 
 /** Writes the config, the manifest and, if wanted, the manifest list. After that the image is complete. */

@@ -1,8 +1,8 @@
-import { createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineAt } from '../parts/engine-client.ts';
-import { run } from '../parts/run.ts';
 import { blobPath, type ImageLayout } from './layout.ts';
 
 /** The usual names of an image: as for the public registry, without `library/`. */
@@ -34,11 +34,12 @@ export async function loadImage(layout: ImageLayout, dockerHost: string): Promis
     symlinkSync(blobPath(layout.folder, layout.config.digest), join(staging, 'config.json'));
     const manifest = [{ Config: 'config.json', RepoTags: familiarNames(layout), Layers: layers }];
     writeFileSync(join(staging, 'manifest.json'), JSON.stringify(manifest));
-    const archive = join(staging, 'archive.tar');
     // --dereference packs the blobs themselves, not the links to them.
-    await run('tar', ['-cf', archive, '-C', staging, '--dereference', '--exclude=archive.tar', '.']);
-    const answer = await engineAt(dockerHost).loadImage(createReadStream(archive));
-    const said = await textOf(answer);
+    const tar = spawn('tar', ['-c', '-C', staging, '--dereference', '.'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const answer = await engineAt(dockerHost).loadImage(tar.stdout);
+    const said = await textOf(answer).finally(() => tar.kill());
     if (said.includes('"error"'))
       throw new Error(`The Engine did not take ${layout.name}: ${said.slice(-500)}`);
   } finally {

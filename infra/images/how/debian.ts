@@ -19,19 +19,15 @@ const ownSources = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.
 
 /** A Debian system with the given packages, as a tar. */
 export function debian(layer: LayerOf<'debian'>, tar: string, say: Say): Promise<void> {
-  return bootstrap(layer, tar, say, [
+  return bootstrap(layer.suite, tar, say, [
     '--variant=minbase',
+    ...(layer.packages.length > 0 ? [`--include=${layer.packages.join(',')}`] : []),
     '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/* "$1"/etc/hostname "$1"/etc/resolv.conf',
   ]);
 }
 
 /** Runs mmdebstrap with the options that all our images share. */
-export async function bootstrap(
-  { suite, packages }: { suite: string; packages: string[] },
-  tar: string,
-  say: Say,
-  options: string[],
-): Promise<void> {
+export async function bootstrap(suite: string, tar: string, say: Say, options: string[]): Promise<void> {
   const [mmdebstrap = 'mmdebstrap'] = await ensureTools(
     [{ names: ['mmdebstrap'], packages: ['mmdebstrap'] }],
     say,
@@ -45,8 +41,9 @@ export async function bootstrap(
     mmdebstrap,
     [
       '--quiet',
-      ...(packages.length > 0 ? [`--include=${packages.join(',')}`] : []),
       '--aptopt=Apt::Install-Recommends "false"',
+      // No fsync is needed: if the machine loses power during the build, the image is built again.
+      '--dpkgopt=force-unsafe-io',
       ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
       // Licences have to stay.
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',

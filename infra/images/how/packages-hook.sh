@@ -1,5 +1,7 @@
-# Called by mmdebstrap around the installation of packages: sh packages-hook.sh before|after ROOT [LAYER…]
-# `before` unpacks the layers below into ROOT; `after` removes all that was there before, so that a layer is left.
+# Called by mmdebstrap, in this order:
+#   sh packages-hook.sh before ROOT LAYER…     unpacks the layers below into ROOT
+#   sh packages-hook.sh install ROOT PACKAGE…  installs packages there
+#   sh packages-hook.sh after ROOT             removes all that was there before, so that a layer is left
 set -eu
 phase=$1 root=$2
 shift 2
@@ -14,6 +16,11 @@ case $phase in
     sleep 0.02
     touch "$stamp"
     sleep 0.02
+    ;;
+  install)
+    # As mmdebstrap itself does. apt runs on this machine, and dpkg in ROOT. What they say is for stderr.
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG DEBIAN_FRONTEND=noninteractive apt-get --yes -qq -o Dpkg::Use-Pty=false \
+      -o "DPkg::Chroot-Directory=$root" install "$@" >&2
     ;;
   after)
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/ldconfig "$root"/var/log/* \
