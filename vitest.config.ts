@@ -66,14 +66,17 @@ const alone = [
  */
 const languages = ['test/languages/*.test.ts'];
 
-/** The same, by themselves: one measures, and waits until nothing moves in the Engine; the other one's images are built there. */
-const last = ['test/docs/bench.test.ts', 'test/infra/compose.test.ts'];
+/** It measures, and waits until nothing moves in the Engine. */
+const bench = ['test/docs/bench.test.ts'];
+
+/** Images are built in the Engine, from the network. */
+const compose = ['test/infra/compose.test.ts'];
 
 // A file that moved would silently run elsewhere: each pattern still has its file.
-for (const pattern of [...together, ...light, ...alone, ...languages, ...last])
+for (const pattern of [...together, ...light, ...alone, ...bench, ...languages, ...compose])
   if (globSync(pattern).length === 0) throw new Error(`vitest.config.ts: no test file matches ${pattern}`);
 
-// `npm test` (main.ts) runs the first two beside the others: in each lane one project after the other.
+// `npm test` (main.ts) runs some of them beside one another: in each lane one project after the other.
 export default defineConfig({
   test: {
     // Once, for all: their tests have what it provides.
@@ -102,7 +105,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
-          exclude: [...together, ...light, ...alone, ...languages, ...last],
+          exclude: [...together, ...light, ...alone, ...bench, ...languages, ...compose],
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
           ...patience,
@@ -112,7 +115,7 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: alone,
-          exclude: last,
+          exclude: [...bench, ...compose],
           fileParallelism: false,
           sequence: { groupOrder: 3 },
           ...patience,
@@ -129,10 +132,19 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'last',
-          include: last,
+          name: 'compose',
+          include: compose,
           fileParallelism: false,
           sequence: { groupOrder: 5 },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'bench',
+          include: bench,
+          fileParallelism: false,
+          sequence: { groupOrder: 6 },
           ...patience,
         },
       },

@@ -5,19 +5,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { buildImage } from '../../infra/images/build.ts';
-import { ensureLoaded } from '../support/lab-images.ts';
+import { ensureLoaded, labImage } from '../support/lab-images.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const { RUNLET_TEST_LAB: _, ...ownEnv } = process.env;
-const said: string[] = [];
-const say = (line: string) => said.push(line);
 
 /** Those that the benchmark is given here; each image takes up to a minute where it has never been built. */
 const images = ['debian', 'python', 'gcc'];
 
 beforeAll(async () => {
-  for (const name of images) await buildImage(name, inject('lab').imageCache, say);
+  for (const name of images) await labImage(inject('lab'), name);
 }, 600_000);
 
 /** Runs the benchmark to its end; a test that fails on the way takes it, and all that it started, with it. */

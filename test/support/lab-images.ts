@@ -1,6 +1,8 @@
 import { join } from 'node:path';
-import { buildImage } from '../../infra/images/build.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildImage, builtImage } from '../../infra/images/build.ts';
 import { knownImages, readDefinition } from '../../infra/images/definition.ts';
+import type { ImageLayout } from '../../infra/images/layout.ts';
 import { familiarNames, isLoaded, loadImage } from '../../infra/images/load.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import { oneAtATime } from '../../infra/parts/one-at-a-time.ts';
@@ -10,12 +12,22 @@ import { noteLoaded } from './loaded-images.ts';
 // Messages do not go to stdout, since the benchmark's table goes there.
 const say = (line: string) => console.error(`lab: ${line}`);
 
+/** An image of infra/images/definitions, built on first use. Where nothing can be installed, the suite's other lanes build it. */
+export async function labImage(lab: Pick<Lab, 'builds' | 'imageCache'>, name: string): Promise<ImageLayout> {
+  if (lab.builds) return buildImage(name, lab.imageCache, say);
+  for (;;) {
+    const built = builtImage(name, lab.imageCache);
+    if (built !== undefined) return built;
+    await sleep(500);
+  }
+}
+
 /**
  * Builds an image of infra/images/definitions on first use (`debian`, `redis`, `registry`, `node` take a while) and
  * pushes it to the lab's registry. Returns the reference to pull it by, `127.0.0.1:PORT/library/debian:latest`.
  */
 export async function ensureImage(lab: Lab, name: string): Promise<string> {
-  const layout = await buildImage(name, lab.imageCache, say);
+  const layout = await labImage(lab, name);
   await oneAtATime(join(lab.dataDir, 'locks', `push-${name}`), () =>
     pushImage(layout, { address: lab.registry }),
   );
@@ -27,7 +39,7 @@ export async function ensureImage(lab: Lab, name: string): Promise<string> {
  * for all tests of this lab. If the Engine is not the lab's own, the image is removed from it at the lab's end.
  */
 export async function ensureLoaded(lab: Lab, name: string): Promise<void> {
-  const layout = await buildImage(name, lab.imageCache, say);
+  const layout = await labImage(lab, name);
   await oneAtATime(join(lab.dataDir, 'locks', `load-${name}`), async () => {
     if (await isLoaded(layout, lab.dockerHost)) return;
     await loadImage(layout, lab.dockerHost);

@@ -37,6 +37,8 @@ export interface Lab {
   dataDir: string;
   /** Built images, kept between runs. */
   imageCache: string;
+  /** Whether they can be built here: most need Debian's packages from the network. */
+  builds: boolean;
 }
 
 declare module 'vitest' {
@@ -135,6 +137,7 @@ export async function startLab(
       gvisor: 'runsc' in ((await engineAt(dockerHost).info()) as { Runtimes: object }).Runtimes,
       dataDir,
       imageCache,
+      builds: process.env.RUNLET_TEST_OFFLINE === undefined,
     };
     return { lab, stop };
   } catch (error) {

@@ -147,8 +147,9 @@ describe('PID 1', () => {
       [{ command: ['/etc'] }, 'command_not_executable'],
       [{ command: ['/etc/passwd'] }, 'command_not_executable'],
     ] as const) {
-      const service = await api.start({ image: 'busybox', ...more });
-      expect(service).toMatchObject({ status: 'failed', restarts: 0, error: { code } });
+      const { id } = await api.start({ image: 'busybox', ...more });
+      const service = await api.until(id, ({ status }) => status === 'failed');
+      expect(service).toMatchObject({ restarts: 0, error: { code } });
       expect(service.error?.detail).toContain(more.command[0]);
       await api.remove(service.id);
     }
