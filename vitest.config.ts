@@ -87,6 +87,7 @@ export default defineConfig({
           name: 'together',
           include: together,
           isolate: false,
+          setupFiles: ['test/support/schemas.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 0 },
           ...patience,

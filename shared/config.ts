@@ -76,6 +76,9 @@ export const sharedEnvironment = z.object({
   RUNLET_S3_REGION: z.string().min(1).default('us-east-1').describe('most servers of one’s own ignore it'),
   RUNLET_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   RUNLET_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  RUNLET_LOST_AFTER_MS: wholeNumber(10_000, 3_600_000, 30_000).describe(
+    'a worker that is not back after so long has lost its runs and services. The locks of runs and of webhook deliveries last a third of this. The same for all programs of one Runlet',
+  ),
   RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   // The maximum that a run may ask for. The defaults of a request are in contracts/limits.ts.
   RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, 86_400_000, 3_600_000).describe('an hour: CI-like jobs fit'),

@@ -15,6 +15,8 @@ export function createDeliveryQueue(options: {
   redis: RedisConnection;
   keys: Keys;
   concurrency: number;
+  /** How long a try is its notifier's without renewal: if that one was killed, another begins the try again after this. */
+  lockMs: number;
   deliver: Deliver;
   log: Log;
 }) {
@@ -42,6 +44,8 @@ export function createDeliveryQueue(options: {
       ...common,
       autorun: false,
       concurrency: options.concurrency,
+      lockDuration: options.lockMs,
+      stalledInterval: Math.round(options.lockMs / 2),
       // How often a delivery is tried is decided by its record.
       maxStalledCount: 1_000_000,
     },

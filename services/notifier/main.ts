@@ -48,6 +48,7 @@ const queue = createDeliveryQueue({
   redis,
   keys,
   concurrency: env.RUNLET_WEBHOOK_CONCURRENCY,
+  lockMs: Math.round(env.RUNLET_LOST_AFTER_MS / 3),
   deliver: createDeliver({
     deliveries,
     webhooks,

@@ -146,6 +146,7 @@ const queue = createRunQueue({
   ahead: stores.ahead,
   keys,
   workerId,
+  lockMs: Math.round(env.RUNLET_LOST_AFTER_MS / 3),
   log,
   onLockLost: (ids) => {
     for (const id of ids) active.stop(id, 'lock_lost');

@@ -171,7 +171,15 @@ test('a run is claimed once: no attempt of it counts as lost', async () => {
 
 test('a run whose job was fetched is claimed once, and its job is held', async () => {
   const ahead = connectRedis(line.url, 'loop', log);
-  const queue = createRunQueue({ redis: direct, ahead, keys, workerId: 'w1', log, onLockLost: () => {} });
+  const queue = createRunQueue({
+    redis: direct,
+    ahead,
+    keys,
+    workerId: 'w1',
+    log,
+    lockMs: 10_000,
+    onLockLost: () => {},
+  });
   const adding = gatewayQueue(direct, keys, log);
   await queue.open();
   try {

@@ -24,7 +24,12 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     receiver = await startReceiver();
     runlet = await startRunlet(lab, {
       workers: 0,
-      env: { RUNLET_WEBHOOK_ALLOW: '127.0.0.0/8', RUNLET_MAX_MEMORY_BYTES: String(2 ** 30) },
+      env: {
+        RUNLET_WEBHOOK_ALLOW: '127.0.0.0/8',
+        RUNLET_MAX_MEMORY_BYTES: String(2 ** 30),
+        // The least that there may be: that it is waited for 30 s by default is in the gateway's tests, by their clock.
+        RUNLET_LOST_AFTER_MS: '10000',
+      },
     });
     await runlet.startNotifier();
     api = servicesOf(runlet, lab.dockerHost);

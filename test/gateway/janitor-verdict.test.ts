@@ -6,6 +6,7 @@ import { type ServiceStatus, type ServiceWanted, serviceStatuses } from '../../s
 
 const second = 1_000;
 const expiryMs = 600 * second;
+const lostAfterMs = 30 * second;
 const now = 1_700_000_000_000;
 
 /** `*` stands for any; several with `|` between. */
@@ -80,7 +81,9 @@ describe('an open run', () => {
         dueAt: now - (overdue[due] as number),
         hasJob: job === 'yes',
       };
-      expect(judge(run, now, expiryMs), circumstances.join(', ')).toBe(rowOf(table, circumstances));
+      expect(judge(run, now, { expiryMs, lostAfterMs }), circumstances.join(', ')).toBe(
+        rowOf(table, circumstances),
+      );
     }
   });
 });
@@ -166,7 +169,9 @@ describe('a service', () => {
       const [worker, deadMs] = workers[who] as (typeof workers)[string];
       const head = { request: { volumes: volumes === 'yes' ? [{ name: 'data' }] : [] } };
       const service = { wanted, status: status as ServiceStatus, worker, head };
-      expect(judgeService(service, deadMs), circumstances.join(', ')).toBe(rowOf(table, circumstances));
+      expect(judgeService(service, deadMs, lostAfterMs), circumstances.join(', ')).toBe(
+        rowOf(table, circumstances),
+      );
     }
   });
 });

@@ -24,7 +24,14 @@ beforeEach(() => {
   connection = redisOf(lab.redisUrl, prefix);
   const { redis, keys } = connection;
   store = createDeliveryStore(redis, keys, sealerFor(randomBytes(32).toString('base64')));
-  queue = createDeliveryQueue({ redis, keys, concurrency: 1, deliver: async () => undefined, log });
+  queue = createDeliveryQueue({
+    redis,
+    keys,
+    concurrency: 1,
+    lockMs: 10_000,
+    deliver: async () => undefined,
+    log,
+  });
 });
 afterEach(async () => {
   await queue.close(0, async () => {});

@@ -19,6 +19,8 @@ const noWorker = new Problem(
 /** Looks after the runs that have not ended. */
 export function createOpenRunsSweep(gateway: OpenRunsParts) {
   const deathWatch = createDeathWatch(gateway);
+  const { RUNLET_QUEUE_EXPIRY_MS: expiryMs, RUNLET_LOST_AFTER_MS: lostAfterMs } = gateway.env;
+  const patience = { expiryMs, lostAfterMs };
   let offset = 0;
 
   return async (now: number): Promise<void> => {
@@ -26,7 +28,7 @@ export function createOpenRunsSweep(gateway: OpenRunsParts) {
     offset = ids.length < maxRuns ? 0 : offset + maxRuns;
     const runs = await glance(gateway, ids, deathWatch, now);
     for (const run of runs) {
-      const verdict = judge(run, now, gateway.env.RUNLET_QUEUE_EXPIRY_MS);
+      const verdict = judge(run, now, patience);
       if (verdict === 'leave') continue;
       gateway.log.info({ run: run.id, verdict, status: run.status, worker: run.worker }, 'janitor');
       await unlessFaulty(gateway, run.id, () => carryOut(gateway, run, verdict));

@@ -1,8 +1,6 @@
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 
-/** A worker that restarts on the same engine takes its services over within this time. */
-const lostAfterMs = 30_000;
-/** The same for a service that is starting, since somebody waits for it. */
+/** A worker is lost after this time at the latest for a service that is starting, since somebody waits for it. */
 const neededAfterMs = 10_000;
 
 export type ServiceVerdict = 'leave' | 'place' | 'node_lost' | 'forget';
@@ -18,13 +16,16 @@ export type ServiceGlance = Pick<ServiceRecord, 'wanted' | 'worker' | 'status'> 
  *   to run, held by nobody                         place it
  *   to run, its worker dead, without volumes       place it on another engine; the old copy is fenced, and destroyed when it is back
  *   to run, its worker dead, with volumes          say that its node is gone
+ *
+ * @param lostAfterMs a worker that restarts on the same engine takes its services over within this time
  */
 export function judgeService(
   { wanted, worker, status, head }: ServiceGlance,
   deadMs: number | undefined,
+  lostAfterMs: number,
 ): ServiceVerdict {
   if (worker !== null && deadMs === undefined) return 'leave';
-  const patience = status === 'starting' ? neededAfterMs : lostAfterMs;
+  const patience = status === 'starting' ? Math.min(neededAfterMs, lostAfterMs) : lostAfterMs;
   const lost = worker === null || (deadMs ?? 0) > patience;
   if (!lost) return 'leave';
   if (wanted === 'removed') return 'forget';

@@ -8,7 +8,7 @@ import { forgetService, type SettleParts, settleService } from '../services/sett
 import { createDeathWatch, type DeathWatchParts } from './dead-workers.ts';
 import { judgeService, type ServiceVerdict } from './service-verdict.ts';
 
-export type ServicesSweepParts = Pick<Gateway, 'log' | 'services'> &
+export type ServicesSweepParts = Pick<Gateway, 'env' | 'log' | 'services'> &
   DeathWatchParts &
   ServiceLoadParts &
   PlaceParts &
@@ -27,7 +27,8 @@ export function createServicesSweep(gateway: ServicesSweepParts) {
     const records = await readAll(gateway, await gateway.services.all());
     const dead = await deathWatch(new Set(records.flatMap(({ worker }) => worker ?? [])), now);
     for (const record of records) {
-      const verdict = judgeService(record, record.worker === null ? undefined : dead.get(record.worker));
+      const deadMs = record.worker === null ? undefined : dead.get(record.worker);
+      const verdict = judgeService(record, deadMs, gateway.env.RUNLET_LOST_AFTER_MS);
       if (verdict === 'leave') continue;
       gateway.log.info({ service: record.head.id, verdict, worker: record.worker }, 'janitor');
       try {

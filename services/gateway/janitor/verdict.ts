@@ -24,8 +24,12 @@ const active = new Set<string>(activeStatuses);
 
 /** A run is stored before its job: for so long the job may still be on its way. */
 const jobGraceMs = 15_000;
-/** A worker that is not back within this time is lost with its runs. */
-const lostAfterMs = 30_000;
+
+/**
+ * `expiryMs`: a run that no worker took for so long after it was due has expired. `lostAfterMs`: a worker that is not back within
+ * this time is lost with its runs.
+ */
+export type Patience = { expiryMs: number; lostAfterMs: number };
 
 /**
  * What to do with an open run.
@@ -35,11 +39,11 @@ const lostAfterMs = 30_000;
  *   to be cancelled, and no worker is there to do it              end it: cancelled
  *   queued, without a worker, due for longer than the expiry      end it: expired
  *   queued, without a worker, due for 15 s, without a job         add the job again
- *   pulling, its worker dead for 30 s, without a job              add the job again
- *   running, its worker dead for 30 s                             another attempt if `retries` allows, else worker_lost
+ *   pulling, its worker lost, without a job                       add the job again
+ *   running, its worker lost                                      another attempt if `retries` allows, else worker_lost
  *   … and no worker took that attempt within the expiry           end it: worker_lost
  */
-export function judge(run: OpenRun, now: number, expiryMs: number): Verdict {
+export function judge(run: OpenRun, now: number, { expiryMs, lostAfterMs }: Patience): Verdict {
   if (run.status === null || isTerminal(run.status)) return 'gone';
   if (!active.has(run.status)) return 'broken';
   const held = run.worker !== null && run.workerDeadMs === undefined;

@@ -22,12 +22,6 @@ export type HeldJob = {
   delay(ms: number): Promise<void>;
 };
 
-/**
- * How long a lock lasts without renewal. Short enough that a dead worker's runs are soon taken over, and long enough for a pause of
- * the event loop. It is renewed after a third of this.
- */
-const lockMs = 10_000;
-
 /** The longest that one fetch waits; a job that is added ends the wait at once. */
 const waitSeconds = 1;
 
@@ -43,18 +37,23 @@ export function createRunQueue(options: {
   ahead: RedisConnection;
   keys: Keys;
   workerId: string;
+  /**
+   * How long a lock lasts without renewal. Short enough that a dead worker's runs are soon taken over, and long enough for a pause of the
+   * event loop. It is renewed after a third of this.
+   */
+  lockMs: number;
   log: Log;
   /** The lock of these runs was lost: somebody else may be running them. */
   onLockLost: (runIds: string[]) => void;
 }) {
-  const { log, workerId, redis } = options;
+  const { log, workerId, redis, lockMs } = options;
   const bull = new RunWorker(runQueueName, null, {
     connection: redis,
     prefix: options.keys.bull,
     autorun: false,
     name: workerId,
     lockDuration: lockMs,
-    stalledInterval: lockMs / 2,
+    stalledInterval: Math.round(lockMs / 2),
     // How often a run may be lost is decided by its record (claim.lua), not by the queue.
     maxStalledCount: 1_000_000,
     drainDelay: waitSeconds,

@@ -35,7 +35,15 @@ type Fetcher = { name: string; queue: RunQueue; ahead: RunClaims };
 const fetchers: Fetcher[] = [];
 async function fetcher(name: string, url = redisUrl): Promise<Fetcher> {
   const ahead = connectRedis(url, 'loop', log);
-  const queue = createRunQueue({ redis, ahead, keys, workerId: name, log, onLockLost: () => {} });
+  const queue = createRunQueue({
+    redis,
+    ahead,
+    keys,
+    workerId: name,
+    log,
+    lockMs: 10_000,
+    onLockLost: () => {},
+  });
   await queue.open();
   const one = { name, queue, ahead: createRunClaims(ahead, keys, sealer) };
   fetchers.push(one);
