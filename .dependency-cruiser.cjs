@@ -100,14 +100,14 @@ module.exports = {
       comment: 'It calls others; nobody calls it, and it knows no engine.',
       severity: 'error',
       from: { path: '^services/notifier/' },
-      to: { path: 'node_modules/(hono|@hono|dockerode)' },
+      to: { path: 'node_modules/(hono|@hono|dockerode|docker-modem)' },
     },
     {
       name: 'cli-is-a-client-only',
       comment: 'The CLI speaks the public HTTP API: no Redis, no queue, no engine.',
       severity: 'error',
       from: { path: '^services/cli/' },
-      to: { path: '(node_modules/(ioredis|bullmq|hono|dockerode)|^shared/(stores|redis|config|queue))' },
+      to: { path: '(node_modules/(ioredis|bullmq|hono|dockerode|docker-modem)|^shared/(stores|redis|config|queue))' },
     },
     {
       name: 'only-stores-touch-redis',

@@ -2,7 +2,7 @@ import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
-import Docker, { type DockerOptions } from 'dockerode';
+import Modem, { type ConstructorOptions } from 'docker-modem';
 import { Problem } from '../../../../shared/problems.ts';
 import { EngineRefusal, fromClient, oneLine, tooSlow } from './errors.ts';
 import { type DockerHostOptions, transportFor } from './host.ts';
@@ -51,13 +51,13 @@ export function createClient(host: DockerHostOptions, onSaid: Said = () => {}): 
   const kind = transport.protocol;
   const short = agentFor(kind, true);
   const long = agentFor(kind, false);
-  const modemWith = (agent: HttpAgent): Modem =>
-    new Docker({ ...transport.options, agent } as DockerOptions).modem;
+  const modemWith = (agent: HttpAgent): Dialling =>
+    new Modem({ ...transport.options, agent } as ConstructorOptions) as Dialling;
   const shortModem = modemWith(short);
   const longModem = modemWith(long);
   const { shown } = transport;
 
-  function send<T>(modem: Modem, request: Request, how: Partial<DialOptions>): Promise<T> {
+  function send<T>(modem: Dialling, request: Request, how: Partial<DialOptions>): Promise<T> {
     const what = `${request.method} ${request.path}`;
     return withDeadline(request, shown, (abortSignal) => {
       const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -89,7 +89,7 @@ export function createClient(host: DockerHostOptions, onSaid: Said = () => {}): 
   };
 }
 
-type Modem = { dial(options: DialOptions, callback: (error: unknown, answer: unknown) => void): void };
+type Dialling = { dial(options: DialOptions, callback: (error: unknown, answer: unknown) => void): void };
 
 type DialOptions = {
   path: string;
