@@ -107,7 +107,9 @@ module.exports = {
       comment: 'The CLI speaks the public HTTP API: no Redis, no queue, no engine.',
       severity: 'error',
       from: { path: '^services/cli/' },
-      to: { path: '(node_modules/(ioredis|bullmq|hono|dockerode|docker-modem)|^shared/(stores|redis|config|queue))' },
+      to: {
+        path: '(node_modules/(ioredis|bullmq|hono|dockerode|docker-modem)|^shared/(stores|redis|config|queue))',
+      },
     },
     {
       name: 'only-stores-touch-redis',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, withRunlet } from './context.ts';
 import { alone, type Row } from './measure.ts';
 import { post, type Sample, warmOf } from './post.ts';
@@ -31,7 +32,7 @@ export function arrivals(context: Context): Promise<Row[]> {
     const staggered: Promise<Sample>[] = [];
     for (let i = 0; i < count; i += 1) {
       staggered.push(one());
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
     add('200 ms apart', await Promise.all(staggered));
 

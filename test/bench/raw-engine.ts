@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type RawEngine = ReturnType<typeof rawEngine>;
 
@@ -77,8 +78,8 @@ export function rawEngine(dockerHost: string, calmMs: number) {
     },
     /** Until no container of a run is left. */
     async drained(): Promise<void> {
-      while ((await list('dev.runlet.run')).length > 0) await pause(5);
-      await pause(20);
+      while ((await list('dev.runlet.run')).length > 0) await sleep(5);
+      await sleep(20);
     },
     /** Until the pool has what it wants to have, and what was used is gone: nobody's work falls into what is measured next. */
     async calm(ms = calmMs): Promise<void> {
@@ -87,11 +88,9 @@ export function rawEngine(dockerHost: string, calmMs: number) {
         const now = (await list('dev.runlet.instance')).map(({ Id, State }) => Id + State).join();
         if (now !== last) since = performance.now();
         last = now;
-        await pause(50);
+        await sleep(50);
       }
     },
     close: () => agent.destroy(),
   };
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import type { Runlet } from '../support/runlet.ts';
@@ -38,7 +39,7 @@ async function measured({ lab, rounds, raw }: Context, runlet: Runlet): Promise<
         await timed(async () => {
           await raw.start(peer);
           const address = await raw.addressOf(peer);
-          while (!(await answers(address))) await new Promise((resolve) => setTimeout(resolve, 1));
+          while (!(await answers(address))) await sleep(1);
         }),
       );
       await raw.kill(peer);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Pool } from 'undici';
 import { type RunRequest, runRequestSchema } from '../../shared/contracts/run-request.ts';
@@ -80,7 +81,7 @@ async function endRuns(runlet: Runlet, count: number): Promise<void> {
 async function settledBody(runlet: Runlet, count: number): Promise<string> {
   const { redis, keys, sealer } = storesOf(runlet);
   const store = createDeliveryStore(redis, keys, sealer);
-  while ((await store.pendingCount()) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  while ((await store.pendingCount()) > 0) await sleep(50);
   const delivered = Number(await redis.hget(keys.stats, 'deliveries:delivered'));
   if (delivered !== count) throw new Error(`${delivered} of ${count} were delivered`);
   const [id = ''] = await store.ids('default', {}, undefined, 1);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { createRunQueue as gatewayQueue } from '../../services/gateway/run-queue.ts';
 import { createRunQueue } from '../../services/worker/intake/run-queue.ts';
@@ -40,7 +41,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   const all = await direct.keys(`${keys.base}*`);
   if (all.length > 0) await direct.del(...all);
-  while (request.status !== 'ready') await new Promise((resolve) => setTimeout(resolve, 10));
+  while (request.status !== 'ready') await sleep(10);
 });
 let lostBefore = 0;
 afterEach(() => {

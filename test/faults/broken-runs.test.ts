@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createRunQueue } from '../../services/gateway/run-queue.ts';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -165,7 +166,7 @@ describe('runs that are broken before a worker takes them', () => {
       expect(data.map(({ name }) => name)).toEqual(['one']);
       return data[0]?.inUse.runs;
     };
-    while ((await inUse()) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await inUse()) !== 0) await sleep(100);
   });
 
   test('they are listed, and forgotten, like others', async () => {
@@ -188,7 +189,7 @@ describe('runs that are broken before a worker takes them', () => {
 
 test('a broken one that is claimed along with its job, for a warm sandbox that waits: it ends, and others go on', async () => {
   const echo = { image: 'busybox', command: ['echo', 'warm'], limits: { memoryBytes: 16_777_216 } };
-  while (!(await runlet.run(echo)).startedWarm) await new Promise((resolve) => setTimeout(resolve, 200));
+  while (!(await runlet.run(echo)).startedWarm) await sleep(200);
   const runs = createRunStore(redis, keys, sealer());
   const queue = createRunQueue(redis, keys, createLog('test', 'silent'));
   const request = runRequest.parse(echo);
@@ -228,10 +229,10 @@ test('what an earlier version took and left in the queue, half a surrogate pair,
 test('a run whose stream breaks while it is going on ends, and those beside it go on', async () => {
   const command = ['sh', '-c', 'echo begun; sleep 1; echo more; sleep 1; echo end'];
   const [broken, beside] = [await post('breaks', { command }), await post('beside', { command })];
-  while ((await read(broken)).stdout !== 'begun\n') await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await read(broken)).stdout !== 'begun\n') await sleep(20);
   await redis.multi().del(keys.events(broken)).set(keys.events(broken), 'x').exec();
   const ended = async () => (await redis.hget(keys.run(broken), 'status')) === 'errored';
-  while (!(await ended())) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!(await ended())) await sleep(20);
   expect(await read(broken)).toMatchObject({ error: { code: 'internal' } });
   expect(await runlet.ended(beside)).toMatchObject({ status: 'succeeded', stdout: 'begun\nmore\nend\n' });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 /** Randomness that can be had again: the same seed and name draw the same numbers (mulberry32). */
 export type Chance = {
   /** A whole number, both ends included. */
@@ -21,6 +22,6 @@ export function chanceOf(seed: number, name: string): Chance {
   return {
     between,
     oneIn: (times) => between(1, times) === 1,
-    pause: (least, most) => new Promise((resolve) => setTimeout(resolve, between(least, most))),
+    pause: (least, most) => sleep(between(least, most)),
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GenericContainer, type StartedTestContainer } from 'testcontainers';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -59,7 +60,7 @@ test('kill -9 of Redis: what was answered with a 2xx ends, once, and nothing han
   expect((await runlet.call('GET', '/readyz')).status).toBe(503);
   await docker(lab.dockerHost, 'start', redis.getId());
   while ((await runlet.call('GET', '/readyz')).status !== 200) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
   for (const [index, id] of posted.entries()) {
     const ended = await runlet.ended(id);

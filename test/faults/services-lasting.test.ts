@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
 import { docker } from '../support/docker.ts';
@@ -61,7 +62,7 @@ test('a download goes on while the worker is killed and another comes; the conta
     }
     ended = true;
   })();
-  while (bytes < 10_000_000 && !ended) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (bytes < 10_000_000 && !ended) await sleep(20);
   await runlet.workers.at(-1)?.stop('SIGKILL');
   await runlet.startWorker({ RUNLET_WORKER_NAME: 'heir' });
   const backAt = Date.now();
@@ -109,12 +110,12 @@ test('a WebSocket that is silent for longer than every limit stays open, and its
   socket.on('pong', (data) => heard.push(`pong ${data.toString()}`));
   await new Promise<void>((resolve, reject) => socket.once('open', resolve).once('error', reject));
   const says = async (expected: string) => {
-    while (!heard.includes(expected) && !closed) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!heard.includes(expected) && !closed) await sleep(20);
     expect(heard).toContain(expected);
   };
   // The service's idle time is 1 s and some slack, the gateway's patience with an answer 1 s, with a connection 4 and 10 s.
   for (const pause of [4_000, 12_000]) {
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await sleep(pause);
     socket.ping(String(pause));
     await says(`pong ${pause}`);
     socket.send(`after ${pause}`);

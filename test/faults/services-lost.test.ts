@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { payload } from '../../services/gateway/webhooks/payload.ts';
 import type { Service } from '../../shared/contracts/service.ts';
@@ -94,7 +95,7 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
       while (watching) {
         const { status, text } = await word(moving);
         if (status === 200 && answered.at(-1) !== text) answered.push(text);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await sleep(50);
       }
     })();
     const moved = await api.until(
@@ -122,8 +123,7 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     const movedSince = await startedAt(other.dockerHost, moving);
 
     await runlet.startWorker({ RUNLET_WORKER_NAME: 'first' });
-    while ((await containersAt(lab.dockerHost, moving)) > 0)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await containersAt(lab.dockerHost, moving)) > 0) await sleep(100);
     const back = await api.until('fixed', ({ status }) => status === 'ready');
     expect(await runlet.workerName(back.worker)).toBe('first');
     expect(back.error).toBeNull();
@@ -164,13 +164,11 @@ describe.runIf(userInfo().uid === 0)('a node is gone', () => {
     await program?.stop('SIGKILL');
     // It waits for a while: by then it may be forgotten.
     expect([202, 204]).toContain((await runlet.call('DELETE', '/v1/services/going')).status);
-    while ((await runlet.call('GET', '/v1/services/going')).status !== 404)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await runlet.call('GET', '/v1/services/going')).status !== 404) await sleep(100);
     await receiver.came(2, '/going');
     expect(told('going').map(([type]) => type)).toEqual(['service.ready', 'service.removed']);
     expect(await containersAt(dockerHost, service)).toBe(1);
     await runlet.startWorker({ RUNLET_WORKER_NAME: holder ?? '', DOCKER_HOST: dockerHost });
-    while ((await containersAt(dockerHost, service)) > 0)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await containersAt(dockerHost, service)) > 0) await sleep(100);
   }, 150_000);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Program } from '../support/runlet.ts';
 import type { Chance } from './chance.ts';
 
@@ -41,7 +42,7 @@ async function again<T>(start: () => Promise<T>): Promise<T> {
       return await start();
     } catch (error) {
       if (left === 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await sleep(500);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type RunningRedis, startRedis } from '../../infra/parts/redis.ts';
 import { runFinishedPayload } from '../../services/gateway/webhooks/payload.ts';
@@ -102,7 +103,7 @@ async function allDeliveries(): Promise<Delivery[]> {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 200));
+  while (!(await holds())) await sleep(200);
 }
 
 test('whatever is killed, and when: every webhook that is due arrives, and each run ended once', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import { gone } from '../support/docker.ts';
@@ -21,7 +22,7 @@ async function untilRunning(id: string): Promise<void> {
   for (;;) {
     const now = (await (await runlet.call('GET', `/v1/runs/${id}`)).json()) as Run;
     if (now.status === 'running') return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }
 
@@ -81,9 +82,9 @@ test('a worker that is told to stop and cannot finish in time gives its run back
 test('a worker that hangs may have been given a run; it goes on elsewhere, and is not begun when the worker wakes', async () => {
   const echo = { image: 'busybox', command: ['echo', 'once'], retries: 1 };
   // Then such a run is claimed along with its job.
-  while (!(await runlet.run(echo)).startedWarm) await new Promise((resolve) => setTimeout(resolve, 500));
+  while (!(await runlet.run(echo)).startedWarm) await sleep(500);
   // By then another is warm, and looked out for.
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await sleep(3_000);
   const hanging = runlet.workers.at(-1)?.pid ?? 0;
   process.kill(hanging, 'SIGSTOP');
   try {

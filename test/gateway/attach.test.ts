@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -128,7 +129,7 @@ describe('down', () => {
     const client = attach(`${run.id}/attach`);
     await client.opened;
     client.socket.pause();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sleep(300);
     await worker.finish(holder);
     client.socket.resume();
     expect((await client.closed).code).toBe(1000);
@@ -181,7 +182,7 @@ describe('up', () => {
       });
     client.send({ type: 'eof' });
     await until(async () => (await on.redis.xlen(on.keys.attach(run.id))) === maxEntries);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await sleep(400);
     expect(await on.redis.xlen(on.keys.attach(run.id))).toBe(maxEntries);
     // The rest waits with the client, not in the gateway.
     expect(client.socket.bufferedAmount).toBeGreaterThan(1024 * 1024);

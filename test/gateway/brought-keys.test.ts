@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ensureApiKey } from '../../services/gateway/api-key.ts';
 import type { ApiKey } from '../../shared/contracts/key.ts';
@@ -94,7 +95,7 @@ describe('RUNLET_API_KEY', () => {
     const first = await come(a);
     await come(b);
     await leave(first);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await sleep(1_500);
     expect(await opens(a)).toBe(true);
     await longAgo(a);
     await expect.poll(() => opens(a), { timeout: 5_000 }).toBe(false);
@@ -110,7 +111,7 @@ describe('RUNLET_API_KEY', () => {
     expect(await opens(b)).toBe(true);
     // That the newer one is started anew is no reason either.
     await leave(newer);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await sleep(1_500);
     expect(await opens(a)).toBe(false);
     await leave(forgotten);
     await come(a);
@@ -124,7 +125,7 @@ describe('RUNLET_API_KEY', () => {
     const gateway = await come(a);
     const [brought] = await listed();
     expect((await on.call('DELETE', `/v1/keys/${brought?.id}`)).status).toBe(204);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await sleep(1_500);
     expect(await opens(a)).toBe(false);
     await leave(gateway);
     await come(a);

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runEventStream } from '../../services/gateway/runs/event-stream.ts';
 import { liveMemory } from '../support/memory.ts';
@@ -228,7 +229,7 @@ test('a client that does not read costs a page of memory, whatever the program w
   });
   expect(sockets).toBeGreaterThanOrEqual(8);
   const before = liveMemory();
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await sleep(1_500);
   // Eight clients times 64 MiB would be half a gigabyte.
   expect(liveMemory() - before).toBeLessThan(64 * 1024 * 1024);
   for (const client of clients) client.destroy();

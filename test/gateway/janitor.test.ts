@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createJanitor } from '../../services/gateway/janitor/janitor.ts';
 import { newId } from '../../shared/ids.ts';
@@ -326,9 +327,9 @@ test('of several janitors one sweeps at a time', async () => {
   await on.redis.set(on.keys.janitor, 'another', 'PX', 60_000);
   const janitor = createJanitor(on.gateway, 20);
   janitor.start();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await sleep(200);
   expect(await hasJob(id)).toBe(false);
   await on.redis.del(on.keys.janitor);
-  while (!(await hasJob(id))) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (!(await hasJob(id))) await sleep(10);
   await janitor.stop();
 });

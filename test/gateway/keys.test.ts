@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { maxKeys } from '../../services/gateway/stores/api-keys.ts';
 import type { ApiKey } from '../../shared/contracts/key.ts';
@@ -178,7 +179,7 @@ describe('GET /v1/keys', () => {
     const at = await usedAt();
     expect(Date.parse(at ?? '')).toBeGreaterThanOrEqual(before);
     for (let i = 0; i < 20; i += 1) await use();
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await sleep(250);
     expect(await usedAt()).toBe(at);
   });
 
@@ -240,7 +241,7 @@ describe('DELETE /v1/keys/{id}', () => {
     const { admin } = await tenant();
     const made = await make(admin, { role: 'admin', expiresAt: new Date(Date.now() + 1_500).toISOString() });
     expect((await by(made.key)('GET', '/v1/runs')).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, Date.parse(made.expiresAt ?? '') - Date.now() + 5));
+    await sleep(Date.parse(made.expiresAt ?? '') - Date.now() + 5);
     const problem = await problemOf(await by(made.key)('GET', '/v1/runs'), 401, 'unauthorized');
     expect(problem.detail).toContain(`expired at ${made.expiresAt}`);
     const week = 7 * 24 * 3_600_000;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parseRunEnd, type RunEnd } from '../../services/gateway/stores/run-end.ts';
 import { newId } from '../../shared/ids.ts';
@@ -48,7 +49,7 @@ async function finishedWith(holder: Holder, entries: NewEvent[]): Promise<(RunEn
   const last = { sequence: 'o9', entries };
   await store.finish(holder, 'succeeded', state, 0, new Date().toISOString(), last);
   await redis.publish(channel, '4:last');
-  while (heard.at(-1)?.id !== 'last') await new Promise((resolve) => setTimeout(resolve, 5));
+  while (heard.at(-1)?.id !== 'last') await sleep(5);
   return heard.slice(0, -1);
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../shared/contracts/service.ts';
@@ -176,7 +177,7 @@ test.each(['root', 'volume'] as const)(
     const saysSo = /full (?:28|122)\n[\s\S]*goes on/;
     await expect.poll(log, { timeout: 300_000 }).toMatch(saysSo);
     // A look each second, as its own log is written, would have ended it.
-    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await sleep(5_000);
     expect(await api.read('filler')).toMatchObject({ status: 'ready', restarts: 0, error: null });
     await api.act('filler', 'stop');
     await api.until('filler', ({ status }) => status === 'stopped');

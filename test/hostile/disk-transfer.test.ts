@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -81,7 +82,7 @@ test('who asked for it is gone: nothing of it is copied any more, and nothing st
   const atOnce = await stored();
   await vi.waitFor(async () => expect(await stored()).toBe(0), { timeout: 2_000, interval: 50 });
   console.log('stored when the client went', atOnce / MiB, 'MiB');
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await sleep(500);
   expect(await stored()).toBe(0);
 });
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type RunningRedis, startRedis } from '../../infra/parts/redis.ts';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -111,7 +112,7 @@ test('whoever fills it with ended runs is refused with 503 before it is full; ru
       await runlet.call('POST', `/v1/runs/${id}/cancel`);
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
 });
 

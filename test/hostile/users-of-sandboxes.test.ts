@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { docker } from '../support/docker.ts';
@@ -59,7 +60,7 @@ test('workers that share an engine, of one Runlet or of two, have users of their
     for (;;) {
       const { status } = (await (await runlet.call('GET', `/v1/runs/${id}`)).json()) as { status: string };
       if (status === 'running') break;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await sleep(25);
     }
   const users = [...(await usersOf(one)), ...(await usersOf(other))];
   expect(users.length).toBeGreaterThanOrEqual(3);

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startChild } from '../../infra/parts/child.ts';
@@ -188,7 +189,7 @@ describe('supervision', () => {
     await expect.poll(() => starts, { timeout: 5_000 }).toBe(2);
     await supervised.stop();
     crash();
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await sleep(800);
     expect(starts).toBe(2);
     expect(supervised.crashes).toBe(2);
   });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { payload } from '../../services/gateway/webhooks/payload.ts';
 import type { Run } from '../../shared/contracts/run.ts';
@@ -50,7 +51,7 @@ async function settled(query: string): Promise<Delivery> {
     const { data } = await call<{ data: Delivery[] }>('GET', `/v1/deliveries?${query}`);
     const [one] = data;
     if (one !== undefined && one.status !== 'pending') return one;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import type { Delivery } from '../../shared/contracts/webhook.ts';
 import { type Program, type Runlet, startRunlet } from '../support/runlet.ts';
@@ -59,7 +60,7 @@ async function all(endpoint: string): Promise<Delivery[]> {
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!(await condition())) await sleep(20);
 }
 
 test('one that hangs has its places and no more; others get all of theirs meanwhile; when it wakes, it has missed nothing', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { webhooksOf } from './support/deliveries.ts';
@@ -125,7 +126,7 @@ test('what in the outbox cannot be read: the others become deliveries, and so do
   // Another one has opened by now, so it is that one that is broken.
   await redis.zadd(keys.outbox, 'XX', 1, runs[0] ?? '');
   expect(await told('/runs', 3)).toEqual(runs.sort());
-  while ((await redis.zcard(keys.outbox)) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await redis.zcard(keys.outbox)) > 0) await sleep(20);
   expect(await redis.hlen(keys.outboxBodies)).toBe(0);
   expect(keeper.receiver.received.some(({ path }) => path === '/hook')).toBe(false);
   await webhooks.remove(endpoint);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import type { Delivery } from '../../shared/contracts/webhook.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -37,7 +38,7 @@ async function send(count: number): Promise<string[]> {
 const settled = (ids: string[]): Promise<Delivery[]> => Promise.all(ids.map(webhooks.settled));
 
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!condition()) await sleep(20);
 }
 
 test('a notifier that is stopped ends the tries it has begun', async () => {

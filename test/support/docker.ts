@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -26,6 +27,6 @@ export async function containersOf(dockerHost: string, runIds: string[]): Promis
 export async function gone(dockerHost: string, runIds: string[]): Promise<void> {
   while ((await containersOf(dockerHost, runIds)).length > 0) {
     // Each look starts a client. More looks would take CPU time from the work that we wait for.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeFlags } from '../../infra/parts/node-flags.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
@@ -116,7 +117,7 @@ export async function startRunlet(
       if (!response.ok) throw new Error(`GET ${id}: ${response.status} ${await response.text()}`);
       const run = (await response.json()) as Run;
       if (terminal.test(run.status)) return run;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   };
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { buildImage } from '../../infra/images/build.ts';
 import { loadImage } from '../../infra/images/load.ts';
 import { type OciRuntime, type OwnEngine, startEngine } from '../../infra/parts/own-engine.ts';
@@ -47,7 +48,7 @@ export async function startSecondEngine(
       engine.child.kill('SIGKILL');
       await engine.child.ended;
       // The kernel ends this process with dockerd. The next dockerd must not think that it is its own.
-      while (existsSync(`/proc/${containerd}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (existsSync(`/proc/${containerd}`)) await sleep(20);
     },
     async start() {
       engine = await start();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
@@ -77,7 +78,7 @@ test('a shell on a terminal: its size, Ctrl-C, the exit code', async () => {
   terminal.press('stty size\r');
   await terminal.shows('33 101');
   terminal.press('sleep 300; echo "after $?"\r');
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await sleep(500);
   terminal.press('\u0003');
   terminal.press('echo still "here"\r');
   await terminal.shows('still here');

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import type { Delivery, Webhook } from '../../shared/contracts/webhook.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
@@ -41,7 +42,7 @@ function start(...args: string[]) {
     child.once('close', (code) => resolve({ code, ...said }));
   });
   const saw = async (name: 'stdout' | 'stderr', text: string) => {
-    while (!said[name].includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!said[name].includes(text)) await sleep(20);
     return said[name];
   };
   return { child, ended, saw };

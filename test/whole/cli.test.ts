@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import { docker, gone } from '../support/docker.ts';
@@ -36,7 +37,7 @@ function start(...args: string[]): {
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
   const saw = async (text: string) => {
-    while (!stdout.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!stdout.includes(text)) await sleep(20);
   };
   return { child, ended, saw };
 }
@@ -76,7 +77,7 @@ test('pull, images, rmi', async () => {
   await docker(lab.dockerHost, 'rmi', '-f', reference).catch(() => '');
   expect((await cli('pull', reference)).code).toBe(0);
   while (!(await cli('images', '--json')).stdout.includes(reference)) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
   expect((await cli('rmi', reference)).code).toBe(0);
   expect(await docker(lab.dockerHost, 'images', '-q', reference)).toBe('');
@@ -98,7 +99,7 @@ test('workers and doctor say that all is well', async () => {
 test('a drained worker finishes what it has and takes nothing new', async () => {
   const id = (await cli('run', '--detach', 'busybox', '--', 'sh', '-c', 'sleep 2; echo done')).stdout.trim();
   while (((await (await runlet.call('GET', `/v1/runs/${id}`)).json()) as Run).status !== 'running') {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
   const { data } = JSON.parse((await cli('workers', '--json')).stdout) as { data: { id: string }[] };
   expect(await cli('drain', data[0]?.id ?? '')).toMatchObject({ code: 0 });

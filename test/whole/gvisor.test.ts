@@ -1,5 +1,6 @@
 import { release, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
 import { loadImage } from '../../infra/images/load.ts';
@@ -37,7 +38,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
     for (;;) {
       const run = await sh(script, more);
       if (run.startedWarm) return run;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
   }
 
@@ -100,7 +101,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
       })
     ).json()) as Run;
     const isRunning = async () => (await containersOf(lab.dockerHost, [created.id])).length > 0;
-    while (!(await isRunning())) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!(await isRunning())) await sleep(50);
     await runlet.call('POST', `/v1/runs/${created.id}/cancel`);
     expect(await runlet.ended(created.id)).toMatchObject({ status: 'cancelled' });
     await gone(lab.dockerHost, [created.id]);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import { docker, warmContainers } from '../support/docker.ts';
@@ -157,8 +158,7 @@ describe('of an image’s config and a request, the program gets', () => {
     const request = { image, env: { ADDED: 'new' }, workdir: '/work', inputs: [{}, { args: ['more'] }] };
     for (;;) {
       // The test’s own time limit ends this loop.
-      while ((await warmContainers(lab.dockerHost, `ancestor=${image}`)).length === 0)
-        await new Promise((resolve) => setTimeout(resolve, 100));
+      while ((await warmContainers(lab.dockerHost, `ancestor=${image}`)).length === 0) await sleep(100);
       const run = await runlet.run(request);
       if (!run.startedWarm) continue;
       const expected = { ...usual, env: { ...usual.env, ADDED: 'new' }, cwd: '/work' };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import { docker } from '../support/docker.ts';
@@ -37,7 +38,7 @@ async function warm(request: Record<string, unknown>): Promise<Run> {
   for (;;) {
     const run = await runlet.run(request);
     if (run.startedWarm) return run;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
@@ -29,7 +30,7 @@ async function warmNow(): Promise<number> {
 /** A run in a sandbox that was made ahead. The test's own time limit ends the wait for one. */
 async function warmRun(script: string, more: Record<string, unknown> = {}): Promise<Run> {
   for (;;) {
-    while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await warmNow()) === 0) await sleep(100);
     const run = await sh(script, more);
     if (run.startedWarm) return run;
   }
@@ -139,9 +140,9 @@ test('a run whose warm sandbox has just gone starts in another', async () => {
   await warmRun('true');
   const [worker] = ((await (await runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] }).data;
   for (let i = 0; i < 3; i += 1) {
-    while ((await warmNow()) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await warmNow()) === 0) await sleep(100);
     // After this time the pool expects more runs like this one.
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await sleep(1_100);
     const warmOnes = await warmContainers(lab.dockerHost, `label=dev.runlet.worker=${worker?.id}`);
     await docker(lab.dockerHost, 'rm', '-f', ...warmOnes);
     const run = await sh('echo there');

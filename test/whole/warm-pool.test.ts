@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
@@ -28,7 +29,7 @@ afterAll(async () => {
 });
 
 const now = () => new Date().toISOString();
-const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
+const pause = () => sleep(100);
 
 /** The only worker, as in a heartbeat that it sent after this moment. */
 async function workerAfter(moment: string, of = runlet): Promise<Worker> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signService } from '../../../services/gateway/services/signed-url.ts';
 import { newId } from '../../../shared/ids.ts';
@@ -233,7 +234,7 @@ test('who may not call a service neither wakes it nor keeps it alive', async () 
   const idle = await on.service({ at: container.port, status: 'idle', request: { public: false } });
   await on.redis.hset(on.keys.service(idle.id), { wanted: 'idle', lastUsedAt: '1' });
   expect((await call(on.port, idle.host)).status).toBe(401);
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await sleep(1_200);
   expect(await on.gateway.services.read(idle.id)).toMatchObject({ wanted: 'idle', lastUsedAt: 1 });
 });
 

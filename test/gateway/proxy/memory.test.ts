@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Container, type Proxied, startContainer, startProxied } from './support.ts';
 
@@ -70,7 +71,7 @@ test.each([
   for await (const chunk of answer) {
     bytes += chunk.length;
     // Slower than the container.
-    if (bytes % (8 * MiB) < chunk.length) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (bytes % (8 * MiB) < chunk.length) await sleep(20);
   }
   expect(bytes).toBe(blocks * MiB);
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../infra/parts/ports.ts';
 import { run } from '../../../infra/parts/run.ts';
@@ -88,7 +89,7 @@ export function npmStart(
       });
       while (!output.includes(text)) {
         if (over) throw new Error(`npm start ended without saying '${text}':\n${output}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await sleep(20);
       }
     },
   };

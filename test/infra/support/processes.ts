@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Every live process whose environment or command line holds this text. All that `npm start` starts inherits
@@ -26,6 +27,6 @@ export async function processesLeft(text: string, timeoutMs: number): Promise<st
   for (;;) {
     const left = processesWith(text);
     if (left.length === 0 || Date.now() > deadline) return left;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }

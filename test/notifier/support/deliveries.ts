@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
 import type { Runlet } from '../../support/runlet.ts';
 
@@ -16,7 +17,7 @@ export function webhooksOf(runlet: Pick<Runlet, 'call'>) {
     for (;;) {
       const delivery = await read(id);
       if (wanted(delivery)) return delivery;
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await sleep(40);
     }
   }
   const register = (url: string) =>

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
@@ -50,7 +51,7 @@ async function allSettled(
       await program.stop();
       return data;
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }
 

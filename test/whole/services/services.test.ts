@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureTools } from '../../../infra/parts/apt.ts';
@@ -160,7 +161,7 @@ test('a database keeps its rows over a stop, and its volume over the service', a
       } catch (error) {
         // The port is open a moment before the database has its users.
         if (attempt >= 50) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await sleep(200);
       }
   };
   await sql(
@@ -223,8 +224,7 @@ describe('the idle clock', () => {
       keepAlive: 1_000,
       onIdle: 'remove',
     });
-    while ((await runlet.call('GET', '/v1/services/brief')).status !== 404)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await runlet.call('GET', '/v1/services/brief')).status !== 404) await sleep(100);
     expect(await api.left(service)).toEqual([]);
   });
 });
@@ -262,8 +262,7 @@ describe('what goes wrong', () => {
     await api.until('tough', ({ status, restarts }) => status === 'ready' && restarts === 1);
     expect((await api.fetch(service)).status).toBe(200);
     await docker(lab.dockerHost, 'rm', '-f', api.container(service));
-    while ((await api.fetch(service)).status !== 200)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await api.fetch(service)).status !== 200) await sleep(100);
     await api.remove('tough');
   });
 

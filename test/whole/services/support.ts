@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../../shared/contracts/service.ts';
 import { docker } from '../../support/docker.ts';
 import type { Runlet } from '../../support/runlet.ts';
@@ -35,7 +36,7 @@ export function servicesOf(runlet: Pick<Runlet, 'url' | 'apiKey' | 'call'>, dock
       for (;;) {
         const service = await call<Service>('GET', `/v1/services/${name}`);
         if (holds(service)) return service;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await sleep(50);
       }
     },
     /** A request to a service by its path; the API key is sent unless other headers are given. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { payload } from '../../../services/gateway/webhooks/payload.ts';
 import type { Service } from '../../../shared/contracts/service.ts';
@@ -96,7 +97,7 @@ function told(service: Service, path?: string): Told[] {
 const typesAt = (service: Service, path: string) => told(service, path).map(({ type }) => type);
 
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!holds()) await sleep(50);
 }
 
 /** Starts a service with a webhook of its own. */
@@ -129,8 +130,7 @@ async function hears(service: Service, types: string[]): Promise<void> {
   expect(ids.size).toBe(types.length);
   for (const bodies of ids.values()) expect(bodies.size).toBe(1);
   for (const { type, status } of told(service)) expect(type).toBe(`service.${status}`);
-  while ((await deliveriesOf(service)).some(({ status }) => status !== 'delivered'))
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  while ((await deliveriesOf(service)).some(({ status }) => status !== 'delivered')) await sleep(50);
   expect(await deliveriesOf(service)).toHaveLength(types.length * 3 + ready.length);
 }
 

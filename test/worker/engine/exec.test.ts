@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ContainerId, ExecSpec } from '../../../services/worker/engine/containers.ts';
 import type { OutputChunk } from '../../../services/worker/engine/streams.ts';
@@ -26,8 +27,7 @@ async function processes(id: ContainerId): Promise<number> {
 
 /** Soon, but not at once. */
 async function settles(look: () => Promise<number>, wanted: number): Promise<void> {
-  for (let left = 100; left > 0 && (await look()) !== wanted; left--)
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let left = 100; left > 0 && (await look()) !== wanted; left--) await sleep(50);
   expect(await look()).toBe(wanted);
 }
 
@@ -66,7 +66,7 @@ describe('a program in a running container', () => {
       chunks += 1;
       if (chunks > 50) continue;
       // Slow at first, for long enough that everything on the way has filled up.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
       held = Math.max(held, liveBuffers() - before);
     }
     expect(read).toBe(total);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ContainerId, ContainerState, PortBinding } from '../../../services/worker/engine/containers.ts';
 import { labelsFor } from '../../../services/worker/labels.ts';
@@ -146,7 +147,7 @@ describe('ports', () => {
         () => '',
       );
       if (answer !== '' || left === 0) return answer;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ContainerId, LogLine } from '../../../services/worker/engine/containers.ts';
 import { liveBuffers } from '../../support/memory.ts';
@@ -111,7 +112,7 @@ describe('a log', () => {
     for await (const _ of log) {
       read += 1;
       if (read % 50 !== 0) continue;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
       held = Math.max(held, liveBuffers() - before);
       if (read === 2000) break;
     }

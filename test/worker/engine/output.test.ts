@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContainerId } from '../../../services/worker/engine/containers.ts';
 import type { Attachment, OutputChunk } from '../../../services/worker/engine/streams.ts';
@@ -59,7 +60,7 @@ describe('output', () => {
       read += data.length;
       if (read > 3_000_000) continue;
       // Slow at first, for long enough that everything on the way has filled up.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
       held = Math.max(held, liveBuffers() - before);
     }
     expect((await exited).exitCode).toBe(0);

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createDockerEngine } from '../../../services/worker/engine/docker/docker-engine.ts';
@@ -106,7 +107,7 @@ describe('an engine by TCP', () => {
       );
       for (const client of clients) client.destroy();
       await Promise.all(gone);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     await engine.ping();
   });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createFirewall } from '../../../services/worker/network/firewall.ts';
 import { sh } from '../engine/support.ts';
@@ -133,7 +134,7 @@ export async function reachable(target: string): Promise<void> {
       .catch(() => '');
     if (answer === 'reached') return;
     if (left === 0) throw new Error(`nobody answers at ${target}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
 import { createDockerEngine } from '../../../services/worker/engine/docker/docker-engine.ts';
 import { claimUserBlock } from '../../../services/worker/node/user-block.ts';
@@ -79,5 +80,5 @@ test('a worker whose block has become another’s takes another one', async () =
   const before = one.first();
   for (const name of await redis.keys(`${keys.base}:user-block:*`))
     if ((await redis.get(name)) === 'one') await redis.set(name, 'another', 'PX', 60_000);
-  while (one.first() === before) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (one.first() === before) await sleep(10);
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { ContainerId, ContainerSpec } from '../../../../../services/worker/engine/containers.ts';
@@ -54,8 +55,7 @@ async function processes(id: ContainerId): Promise<string[]> {
 const ofService = ['sleep 7001', 'sleep 7002'];
 
 async function settles(id: ContainerId, wanted: string[]): Promise<void> {
-  for (let left = 100; left > 0 && String(await processes(id)) !== String(wanted); left--)
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let left = 100; left > 0 && String(await processes(id)) !== String(wanted); left--) await sleep(50);
   expect(await processes(id)).toEqual(wanted);
 }
 
