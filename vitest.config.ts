@@ -12,7 +12,8 @@ const together = [
   'test/shared/**/*.test.ts',
   'test/worker/{disk,intake,node,run,services}/*.test.ts',
   'test/worker/images/*.test.ts',
-  'test/worker/sandbox/{image,users,warm}/*.test.ts',
+  'test/worker/network/subnets.test.ts',
+  'test/worker/sandbox/{image,program,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
   // (differential.test.ts mocks a module.)
   'test/gateway/proxy/!(memory|differential).test.ts',
@@ -43,7 +44,7 @@ const light = [
  */
 const alone = [
   // They flush chains of the firewall.
-  'test/worker/network/*.test.ts',
+  'test/worker/network/!(subnets).test.ts',
   'test/worker/sandbox/drivers/engine/egress.test.ts',
   // They count all volumes, or remove them.
   'test/worker/engine/{lifecycle,quotas}.test.ts',

@@ -1,6 +1,7 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Run } from '../../../shared/contracts/run.ts';
-import type { ServiceExec } from '../../../shared/contracts/service.ts';
+import type { Service, ServiceExec } from '../../../shared/contracts/service.ts';
 import { docker } from '../../support/docker.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../../support/runlet.ts';
@@ -288,5 +289,54 @@ describe('files', () => {
       await api.remove(tag);
       await docker(lab.dockerHost, 'rmi', '--force', image);
     }
+  });
+});
+
+describe('a web server', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await api.start({ name: 'box', image: 'nginx:1.22', port: 80 });
+  });
+  afterAll(() => api.remove('box'));
+
+  test('a program runs, with the answer of a run', async () => {
+    const run = (await api.act('box', 'exec', {
+      command: ['sh', '-c', 'cat; echo err >&2; exit 3'],
+      stdin: 'in\n',
+    })) as unknown as Run;
+    expect(run).toMatchObject({ status: 'failed', exitCode: 3, stdout: 'in\n', stderr: 'err\n' });
+    expect(await api.call('GET', `/v1/runs/${run.id}`)).toMatchObject({ id: run.id, stdout: 'in\n' });
+    const slow = (await api.act('box', 'exec', {
+      command: ['sleep', '60'],
+      limits: { timeoutMs: 500 },
+    })) as unknown as Run;
+    expect(slow).toMatchObject({
+      status: 'timed_out',
+      steps: [{ limit: 'wall' }],
+      error: { code: 'wall_limit', detail: expect.stringContaining('limits.timeoutMs (500 ms)') },
+    });
+    // The processes that it left behind are gone, but the service still runs.
+    await api.act('box', 'exec', { command: ['sh', '-c', '(setsid sleep 1234 &) ; sleep 0.2'] });
+    const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'pid,args');
+    expect(top).toContain('nginx: worker');
+    expect(top).not.toContain('1234');
+    expect((await api.fetch(service)).status).toBe(200);
+  });
+
+  test('files come and go, bit for bit', async () => {
+    const data = randomBytes(300_000);
+    const path = `/v1/services/box/files/srv/deep/data.bin`;
+    const headers = { authorization: `Bearer ${runlet.apiKey}` };
+    const put = await fetch(`${runlet.url}${path}`, { method: 'PUT', headers, body: data });
+    expect([put.status, await put.text()]).toEqual([204, '']);
+    const got = await fetch(`${runlet.url}${path}`, { headers });
+    expect(
+      createHash('sha256')
+        .update(Buffer.from(await got.arrayBuffer()))
+        .digest('hex'),
+    ).toBe(createHash('sha256').update(data).digest('hex'));
+    expect((await fetch(`${runlet.url}${path}`, { method: 'DELETE', headers })).status).toBe(204);
+    expect((await fetch(`${runlet.url}${path}`, { headers })).status).toBe(404);
+    expect((await fetch(`${runlet.url}/v1/services/box/files/../etc`, { headers })).status).toBe(404);
   });
 });

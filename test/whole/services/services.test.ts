@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureTools } from '../../../infra/parts/apt.ts';
 import { silent } from '../../../infra/parts/say.ts';
-import type { Run } from '../../../shared/contracts/run.ts';
 import type { Service } from '../../../shared/contracts/service.ts';
 import { docker } from '../../support/docker.ts';
 import { ensureImages } from '../../support/lab-images.ts';
@@ -285,69 +283,20 @@ describe('what goes wrong', () => {
   });
 });
 
-describe('inside', () => {
-  let service: Service;
-  beforeAll(async () => {
-    service = await api.start({ name: 'box', image: 'nginx:1.22', port: 80 });
-  });
-  afterAll(() => api.remove('box'));
-
-  test('a program runs, with the answer of a run', async () => {
-    const run = (await api.act('box', 'exec', {
-      command: ['sh', '-c', 'cat; echo err >&2; exit 3'],
-      stdin: 'in\n',
-    })) as unknown as Run;
-    expect(run).toMatchObject({ status: 'failed', exitCode: 3, stdout: 'in\n', stderr: 'err\n' });
-    expect(await api.call('GET', `/v1/runs/${run.id}`)).toMatchObject({ id: run.id, stdout: 'in\n' });
-    const slow = (await api.act('box', 'exec', {
-      command: ['sleep', '60'],
-      limits: { timeoutMs: 500 },
-    })) as unknown as Run;
-    expect(slow).toMatchObject({
-      status: 'timed_out',
-      steps: [{ limit: 'wall' }],
-      error: { code: 'wall_limit', detail: expect.stringContaining('limits.timeoutMs (500 ms)') },
-    });
-    // The processes that it left behind are gone, but the service still runs.
-    await api.act('box', 'exec', { command: ['sh', '-c', '(setsid sleep 1234 &) ; sleep 0.2'] });
-    const top = await docker(lab.dockerHost, 'top', api.container(service), '-eo', 'pid,args');
-    expect(top).toContain('nginx: worker');
-    expect(top).not.toContain('1234');
-    expect((await api.fetch(service)).status).toBe(200);
-  });
-
-  test('files come and go, bit for bit', async () => {
-    const data = randomBytes(300_000);
-    const path = `/v1/services/box/files/srv/deep/data.bin`;
-    const headers = { authorization: `Bearer ${runlet.apiKey}` };
-    const put = await fetch(`${runlet.url}${path}`, { method: 'PUT', headers, body: data });
-    expect([put.status, await put.text()]).toEqual([204, '']);
-    const got = await fetch(`${runlet.url}${path}`, { headers });
-    expect(
-      createHash('sha256')
-        .update(Buffer.from(await got.arrayBuffer()))
-        .digest('hex'),
-    ).toBe(createHash('sha256').update(data).digest('hex'));
-    expect((await fetch(`${runlet.url}${path}`, { method: 'DELETE', headers })).status).toBe(204);
-    expect((await fetch(`${runlet.url}${path}`, { headers })).status).toBe(404);
-    expect((await fetch(`${runlet.url}/v1/services/box/files/../etc`, { headers })).status).toBe(404);
-  });
-
-  test('its log is told, past and live', async () => {
-    const talker = await api.start(sh('echo first; echo second >&2; sleep 1; echo third; sleep 1000'));
-    const answer = await runlet.call('GET', `/v1/services/${talker.id}/logs?follow=true`);
-    let text = '';
-    for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-      text += Buffer.from(chunk).toString();
-      if (text.includes('third')) break;
-    }
-    expect(text).toMatch(/event: stdout\ndata: \{"data":"first\\n"/);
-    expect(text).toMatch(/event: stderr\ndata: \{"data":"second\\n"/);
-    const tail = await (await runlet.call('GET', `/v1/services/${talker.id}/logs?tail=1`)).text();
-    expect(tail).not.toContain('first');
-    expect(tail).toMatch(/event: end\n/);
-    await api.remove(talker.id);
-  });
+test('a service’s log is told, past and live', async () => {
+  const talker = await api.start(sh('echo first; echo second >&2; sleep 1; echo third; sleep 1000'));
+  const answer = await runlet.call('GET', `/v1/services/${talker.id}/logs?follow=true`);
+  let text = '';
+  for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
+    text += Buffer.from(chunk).toString();
+    if (text.includes('third')) break;
+  }
+  expect(text).toMatch(/event: stdout\ndata: \{"data":"first\\n"/);
+  expect(text).toMatch(/event: stderr\ndata: \{"data":"second\\n"/);
+  const tail = await (await runlet.call('GET', `/v1/services/${talker.id}/logs?tail=1`)).text();
+  expect(tail).not.toContain('first');
+  expect(tail).toMatch(/event: end\n/);
+  await api.remove(talker.id);
 });
 
 test('a worker that is killed leaves its services running; the next one adopts them as they are', async () => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { containerBody } from '../../../../../services/worker/engine/docker/container-body.ts';
 import type { ImageInfo } from '../../../../../services/worker/engine/images.ts';
@@ -13,10 +12,8 @@ import {
   warmLabelsFor,
   warmName,
 } from '../../../../../services/worker/labels.ts';
-import { subnetPool } from '../../../../../services/worker/network/subnets.ts';
 import { containerSpecFor as containerOf } from '../../../../../services/worker/sandbox/drivers/engine/container-spec.ts';
 import { resolveCommand } from '../../../../../services/worker/sandbox/program/command.ts';
-import { judgeExit, signalName } from '../../../../../services/worker/sandbox/program/exit.ts';
 import { parseUser } from '../../../../../services/worker/sandbox/users/run-users.ts';
 import { containerSpecFor, request, sandboxOf, seccompProfile } from '../../../engine/support.ts';
 
@@ -293,71 +290,5 @@ describe('the container that is asked for', () => {
   it('never runs as root', () => {
     for (const bad of ['0:0', '1000:0', 'root', '1000', '-1:5', ''])
       expect(() => parseUser(bad)).toThrow('uid:gid');
-  });
-});
-
-describe('an exit', () => {
-  const judge = (exitCode: number | null, more: Partial<Parameters<typeof judgeExit>[0]> = {}) =>
-    judgeExit({ cause: 'exited', exitCode, signal: null, oomKilled: false, killCause: null, ...more });
-
-  it('of its own is succeeded, failed or out of memory', () => {
-    expect(judge(0)).toEqual({ status: 'succeeded', exitCode: 0, signal: null, limit: null });
-    expect(judge(3)).toEqual({ status: 'failed', exitCode: 3, signal: null, limit: null });
-    expect(judge(137)).toMatchObject({ status: 'failed', exitCode: 137, signal: null });
-    expect(judge(null, { signal: 11 })).toMatchObject({ status: 'failed', exitCode: 139, signal: 'SIGSEGV' });
-    expect(judge(null, { signal: 9, oomKilled: true })).toMatchObject({
-      status: 'out_of_memory',
-      limit: 'memory',
-    });
-    expect(judge(1, { oomKilled: true })).toMatchObject({ status: 'out_of_memory', signal: null });
-    // A child was killed, and the program coped.
-    expect(judge(0, { oomKilled: true })).toMatchObject({ status: 'succeeded', limit: null });
-  });
-
-  it('by a limit of the step is that limit’s, whatever the exit code', () => {
-    expect(judge(null, { cause: 'wall', signal: 9 })).toMatchObject({ status: 'timed_out', exitCode: 137 });
-    expect(judge(null, { cause: 'cpu', signal: 9 })).toMatchObject({ status: 'timed_out' });
-    expect(judge(0, { cause: 'output' })).toMatchObject({ status: 'output_limit', exitCode: 0 });
-    // A signal that the program's own limit (`ulimit -t`) had sent is none of ours.
-    expect(judge(null, { signal: 24 })).toMatchObject({ status: 'failed', limit: null });
-    for (const cause of ['wall', 'cpu', 'output'] as const) expect(judge(1, { cause }).limit).toBe(cause);
-  });
-
-  it('by the worker’s hand has the worker’s cause, whatever the program did meanwhile', () => {
-    for (const exitCode of [0, 1, null]) {
-      expect(judge(exitCode, { killCause: 'timeout', oomKilled: true }).status).toBe('timed_out');
-      expect(judge(exitCode, { killCause: 'cancelled' }).status).toBe('cancelled');
-      expect(judge(exitCode, { killCause: 'output_limit' }).status).toBe('output_limit');
-      expect(judge(exitCode, { killCause: 'disk_limit' }).status).toBe('failed');
-      expect(judge(exitCode, { killCause: 'lock_lost' }).status).toBe('errored');
-      const limits = (['timeout', 'output_limit', 'disk_limit', 'cancelled'] as const).map(
-        (killCause) => judge(exitCode, { killCause, cause: 'wall' }).limit,
-      );
-      expect(limits).toEqual(['wall', 'output', 'disk', null]);
-    }
-  });
-
-  it('names signals, the unusual ones too', () => {
-    expect([1, 2, 6, 15, 31].map(signalName)).toEqual(['SIGHUP', 'SIGINT', 'SIGABRT', 'SIGTERM', 'SIGSYS']);
-    expect(signalName(40)).toBe('SIG40');
-  });
-});
-
-describe('the egress pool', () => {
-  it('gives aligned /29 subnets, all inside of it', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 8, max: 29 }), (bits) => {
-        const subnet = subnetPool(`10.213.77.201/${bits}`).pick();
-        const number = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-        const address = number(subnet.replace('/29', ''));
-        const size = 2 ** (32 - bits);
-        expect(address % 8).toBe(0);
-        expect(Math.floor(address / size)).toBe(Math.floor(number('10.213.77.201') / size));
-      }),
-    );
-  });
-
-  it.each(['10.0.0.0', '10.0.0.0/30', '10.0.0/16', 'x/16', '10.0.0.0/4'])('refuses %s', (cidr) => {
-    expect(() => subnetPool(cidr)).toThrow('egress pool');
   });
 });
