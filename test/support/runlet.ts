@@ -104,7 +104,14 @@ export async function startRunlet(
   const workersStarted = (async () => {
     for (let i = 0; i < (options.workers ?? 1); i += 1) await startWorker({ RUNLET_WORKER_NAME: `node${i}` });
   })();
-  const [gateway] = await Promise.all([startGateway(), workersStarted]);
+  const startedGateway = startGateway();
+  const [gateway] = await Promise.all([startedGateway, workersStarted]).catch(async (error) => {
+    // What did start stays for nobody.
+    await Promise.allSettled([startedGateway, workersStarted]);
+    for (const program of programs.reverse()) await program.stop();
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const listening = gateway.lines.find((line) => line.includes('"listening"')) ?? '{}';
   const url = (JSON.parse(listening) as { address: string }).address;
   // The next gateway uses the same port, so that clients find it.
