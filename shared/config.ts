@@ -121,6 +121,10 @@ export const sharedEnvironment = z.object({
 
 export type SharedEnvironment = z.infer<typeof sharedEnvironment>;
 
+/** How long a lock of BullMQ's lasts without renewal, in ms. */
+export const lockMsOf = ({ RUNLET_LOST_AFTER_MS }: Pick<SharedEnvironment, 'RUNLET_LOST_AFTER_MS'>): number =>
+  Math.round(RUNLET_LOST_AFTER_MS / 3);
+
 /** Variables that give access to something. Programs that this process starts do not need them. */
 export const secretVariables = [
   'RUNLET_API_KEY',

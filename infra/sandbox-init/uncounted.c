@@ -114,7 +114,6 @@ static uint64_t of_unlisted(void) {
     char four[1024];
     if (!read_file("/proc/net/sockstat", four, sizeof four)) return 0;
     uint64_t used = number_in(four, "sockets:", "used ");
-    if (used * UNLISTED_SOCKET <= RUN_UNCOUNTED_MAX) return 0;
     uint64_t listed = sum_lines("/proc/net/protocols", of_protocols, ~(uint64_t)0);
     return used > listed ? (used - listed) * UNLISTED_SOCKET : 0;
 }
@@ -142,7 +141,7 @@ static uint64_t of_sockets(uint64_t enough) {
     read_file("/proc/net/sockstat6", six, sizeof six);
     uint64_t tcp = number_in(four, "TCP:", "inuse ") + number_in(six, "TCP6:", "inuse ");
     uint64_t udp = number_in(four, "UDP:", "inuse ") + number_in(six, "UDP6:", "inuse ");
-    uint64_t sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
+    uint64_t used = number_in(four, "sockets:", "used "), sum = number_in(four, "TCP:", "tw ") * TIME_WAIT;
     /*
      * The tables of TCP and UDP hold the whole machine's sockets. To read them takes 4 ms and 0.3 ms. So they are read only if they can
      * show something.
@@ -156,7 +155,7 @@ static uint64_t of_sockets(uint64_t enough) {
         uint64_t counted = udp_unread > 0 ? socket_bytes() : 0;
         sum += udp_unread > counted ? udp_unread - counted : 0;
     }
-    return sum + of_held_unlisted();
+    return used * UNLISTED_SOCKET > RUN_UNCOUNTED_MAX ? sum + of_held_unlisted() : sum;
 }
 
 /*

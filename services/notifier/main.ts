@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { takeEnvironment } from '../../shared/config.ts';
+import { lockMsOf, takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
@@ -48,7 +48,7 @@ const queue = createDeliveryQueue({
   redis,
   keys,
   concurrency: env.RUNLET_WEBHOOK_CONCURRENCY,
-  lockMs: Math.round(env.RUNLET_LOST_AFTER_MS / 3),
+  lockMs: lockMsOf(env),
   deliver: createDeliver({
     deliveries,
     webhooks,

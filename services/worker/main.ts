@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { openBlobStore } from '../../shared/blobs/open.ts';
-import { takeEnvironment } from '../../shared/config.ts';
+import { lockMsOf, takeEnvironment } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { createLog } from '../../shared/log.ts';
 import { lookUpBy } from '../../shared/net/look-up.ts';
@@ -146,7 +146,7 @@ const queue = createRunQueue({
   ahead: stores.ahead,
   keys,
   workerId,
-  lockMs: Math.round(env.RUNLET_LOST_AFTER_MS / 3),
+  lockMs: lockMsOf(env),
   log,
   onLockLost: (ids) => {
     for (const id of ids) active.stop(id, 'lock_lost');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sseReader } from './sse.ts';
 import { pathsOf, problemOf, startGateway, type TestGateway, until } from './support.ts';
-import { actAsWorker } from './worker.ts';
+import { actAsWorker, nextCommand, pageOf } from './worker.ts';
 
 let on: TestGateway;
 beforeAll(async () => {
@@ -19,13 +19,6 @@ const problem = (code: string, status: number) => ({
   detail: 'what happened',
   code,
 });
-
-type Entry = { id: string; reference: string; workers: string[] };
-const pageOf = async (response: Response) =>
-  (await response.json()) as { data: Entry[]; nextCursor: string | null };
-
-/** The next command for a worker. */
-const command = (id: string) => until(() => on.gateway.workers.take(id));
 
 describe('images', () => {
   test('are the union of what workers have', async () => {
@@ -69,9 +62,9 @@ describe('images', () => {
     await a.beat();
     await b.beat();
     const answer = on.call('POST', '/v1/images/pull', { image: 'busybox' });
-    const asked = await command(a.id);
+    const asked = await nextCommand(on, a.id);
     expect(asked).toMatchObject({ kind: 'pull', tenant: 'default', reference: 'busybox' });
-    expect(await command(b.id)).toEqual(asked);
+    expect(await nextCommand(on, b.id)).toEqual(asked);
     const { operation } = asked as { operation: string };
     await on.gateway.operations.append(operation, {
       kind: 'done',
@@ -105,7 +98,7 @@ describe('images', () => {
     for (const worker of workers) await worker.beat();
     const answer = on.call('POST', '/v1/images/pull', { image: 'busybox' });
     for (const [index, worker] of workers.entries()) {
-      const { operation } = (await command(worker.id)) as { operation: string };
+      const { operation } = (await nextCommand(on, worker.id)) as { operation: string };
       const one = codes[index] as string;
       await on.gateway.operations.append(operation, {
         kind: 'done',
@@ -121,7 +114,7 @@ describe('images', () => {
     const worker = actAsWorker(on);
     await worker.beat();
     const answer = on.call('POST', '/v1/images/pull', { image: 'busybox' });
-    await command(worker.id);
+    await nextCommand(on, worker.id);
     await on.gateway.workers.leave(worker.id);
     await problemOf(await answer, 500, 'worker_lost');
   });
@@ -130,7 +123,7 @@ describe('images', () => {
     const worker = actAsWorker(on);
     await worker.beat();
     const answer = on.call('POST', '/v1/images/pull', { image: 'busybox' }, { accept: 'text/event-stream' });
-    const { operation } = (await command(worker.id)) as { operation: string };
+    const { operation } = (await nextCommand(on, worker.id)) as { operation: string };
     const response = await answer;
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     const stream = sseReader(response);
@@ -167,7 +160,7 @@ describe('images', () => {
       { image: 'busybox' },
       { accept: 'text/event-stream' },
     );
-    const { operation } = (await command(worker.id)) as { operation: string };
+    const { operation } = (await nextCommand(on, worker.id)) as { operation: string };
     const channels = () => on.redis.pubsub('CHANNELS', on.keys.wake(operation)) as Promise<string[]>;
     await (await response).body?.cancel();
     await until(async () => (await channels()).length === 0);
@@ -179,9 +172,9 @@ describe('images', () => {
     await b.beat();
     for (const path of ['registry.local%3A5000%2Fteam%2Fapp%3A1', 'registry.local:5000/team/app:1']) {
       const answer = on.call('DELETE', `/v1/images/${path}`);
-      const asked = (await command(a.id)) as { operation: string };
+      const asked = (await nextCommand(on, a.id)) as { operation: string };
       expect(asked).toMatchObject({ kind: 'remove-image', reference: 'registry.local:5000/team/app:1' });
-      await command(b.id);
+      await nextCommand(on, b.id);
       await on.gateway.operations.append(asked.operation, {
         kind: 'done',
         worker: a.id,
@@ -215,7 +208,7 @@ describe('images', () => {
     const worker = actAsWorker(on);
     await worker.beat();
     const answer = on.call('DELETE', '/v1/images/busybox');
-    const { operation } = (await command(worker.id)) as { operation: string };
+    const { operation } = (await nextCommand(on, worker.id)) as { operation: string };
     await on.gateway.operations.append(operation, {
       kind: 'done',
       worker: worker.id,

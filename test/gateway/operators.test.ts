@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { pathsOf, problemOf, runOf, startGateway, type TestGateway, until } from './support.ts';
-import { actAsWorker } from './worker.ts';
+import { pathsOf, problemOf, runOf, startGateway, type TestGateway } from './support.ts';
+import { actAsWorker, nextCommand, pageOf } from './worker.ts';
 
 let on: TestGateway;
 beforeAll(async () => {
@@ -10,13 +10,6 @@ afterAll(() => on.stop());
 beforeEach(async () => {
   for (const worker of await on.gateway.workers.list()) await on.gateway.workers.leave(worker.id);
 });
-
-type Entry = { id: string; reference: string; workers: string[] };
-const pageOf = async (response: Response) =>
-  (await response.json()) as { data: Entry[]; nextCursor: string | null };
-
-/** The next command for a worker. */
-const command = (id: string) => until(() => on.gateway.workers.take(id));
 
 describe('readiness', () => {
   test('needs a worker', async () => {
@@ -51,7 +44,7 @@ describe('workers', () => {
     const response = await on.call('POST', `/v1/workers/${worker.id}/drain`);
     expect(response.status).toBe(202);
     expect(await response.json()).toMatchObject({ id: worker.id });
-    expect(await command(worker.id)).toEqual({ kind: 'drain' });
+    expect(await nextCommand(on, worker.id)).toEqual({ kind: 'drain' });
     for (const id of ['wrk_x', `${worker.id}0`, actAsWorker(on).id])
       await problemOf(await on.call('POST', `/v1/workers/${id}/drain`), 404, 'not_found');
   });

@@ -3,7 +3,7 @@ import { newId } from '../../shared/ids.ts';
 import type { TerminalStatus } from '../../shared/run-states.ts';
 import { emptyState, newStep, type RunState } from '../../shared/stores/run-record.ts';
 import type { Holder, NewEvent } from '../../shared/stores/runs.ts';
-import type { TestGateway } from './support.ts';
+import { type TestGateway, until } from './support.ts';
 
 /** Plays a worker's part by the same stores that workers use. */
 export function actAsWorker({ gateway }: Pick<TestGateway, 'gateway'>, id = newId('wrk')) {
@@ -64,6 +64,16 @@ export function actAsWorker({ gateway }: Pick<TestGateway, 'gateway'>, id = newI
     },
   };
 }
+
+/** The next command that the gateway has for this worker. */
+export const nextCommand = ({ gateway }: TestGateway, id: string) => until(() => gateway.workers.take(id));
+
+/** A page of workers or of images. */
+export const pageOf = async (response: Response) =>
+  (await response.json()) as {
+    data: { id: string; reference: string; workers: string[] }[];
+    nextCursor: string | null;
+  };
 
 const aWorker: Omit<Worker, 'id' | 'startedAt' | 'lastSeenAt'> = {
   name: 'test',
