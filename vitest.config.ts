@@ -2,7 +2,7 @@ import { globSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 /** Real engines and registries, and images that another file's tests may be building: a test may take its time, none may hang for ever. */
-const patience = { testTimeout: 120_000, hookTimeout: 600_000 };
+const patience = { testTimeout: 240_000, hookTimeout: 600_000, expect: { poll: { timeout: 60_000 } } };
 
 /**
  * These start no container and leave nothing in their process that another file would see: they share one, and what it has imported.
@@ -12,7 +12,7 @@ const together = [
   'test/shared/**/*.test.ts',
   'test/worker/{disk,intake,node,run,services}/*.test.ts',
   'test/worker/images/*.test.ts',
-  'test/worker/network/subnets.test.ts',
+  'test/worker/network/{command,subnets}.test.ts',
   'test/worker/sandbox/{image,program,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
   // (differential.test.ts mocks a module.)
@@ -26,6 +26,7 @@ const light = [
   'test/worker/engine/{demux,log-lines,texts}.test.ts',
   'test/worker/sandbox/drivers/choose.test.ts',
   'test/worker/sandbox/drivers/engine/spec.test.ts',
+  'test/worker/sandbox/drivers/oci/{cgroups,unsuited}.test.ts',
   'test/hostile/cli-*.test.ts',
   'test/hostile/registry-{guard,tags}.test.ts',
   'test/faults/answers-lost.test.ts',
@@ -35,7 +36,7 @@ const light = [
   // (deliver.test.ts has a worker, shutdown.test.ts counts what a notifier begins in its last moment.)
   'test/notifier/!(deliver|shutdown).test.ts',
   // Against an API that is made up. (The others start containers, or measure how long a terminal takes.)
-  'test/cli/!(artifacts|interactive|services|services-inside).test.ts',
+  'test/cli/!(artifacts|copy-folders|interactive|services|services-inside).test.ts',
 ];
 
 /**
@@ -44,11 +45,12 @@ const light = [
  */
 const alone = [
   // They flush chains of the firewall.
-  'test/worker/network/!(subnets).test.ts',
+  'test/worker/network/!(command|subnets).test.ts',
   'test/worker/sandbox/drivers/engine/egress.test.ts',
   // They count all volumes, or remove them.
   'test/worker/engine/{lifecycle,quotas}.test.ts',
   'test/worker/sandbox/driver.*.test.ts',
+  'test/worker/sandbox/drivers/oci/!(cgroups|unsuited).test.ts',
   'test/faults/volumes-pruned.test.ts',
   'test/hostile/disk-services.test.ts',
   'test/whole/{image-files,main-job}.test.ts',
@@ -71,7 +73,7 @@ const languages = ['test/languages/*.test.ts'];
 const bench = ['test/docs/bench.test.ts'];
 
 /** Images are built in the Engine, from the network. */
-const compose = ['test/infra/compose.test.ts'];
+const compose = ['test/infra/compose{,-direct}.test.ts'];
 
 // A file that moved would silently run elsewhere: each pattern still has its file.
 for (const pattern of [...together, ...light, ...alone, ...bench, ...languages, ...compose])

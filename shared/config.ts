@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { limitBounds } from './contracts/bounds.ts';
 import { addressPolicy } from './net/address.ts';
 import { portPolicy } from './net/ports.ts';
 import { registryPolicy } from './registries/policy.ts';
@@ -81,14 +82,24 @@ export const sharedEnvironment = z.object({
   ),
   RUNLET_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   // The maximum that a run may ask for. The defaults of a request are in contracts/limits.ts.
-  RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, 86_400_000, 3_600_000).describe('an hour: CI-like jobs fit'),
-  RUNLET_MAX_MEMORY_BYTES: wholeNumber(8 * MiB, 2 ** 50, 2 ** 40).describe(
+  RUNLET_MAX_TIMEOUT_MS: wholeNumber(100, limitBounds.timeoutMs.most, 3_600_000).describe(
+    'an hour: CI-like jobs fit',
+  ),
+  RUNLET_MAX_MEMORY_BYTES: wholeNumber(
+    limitBounds.memoryBytes.least,
+    limitBounds.memoryBytes.most,
+    2 ** 40,
+  ).describe('the workers’ own size is the real bound'),
+  RUNLET_MAX_CPUS: wholeNumber(1, limitBounds.cpus.most, 256).describe(
     'the workers’ own size is the real bound',
   ),
-  RUNLET_MAX_CPUS: wholeNumber(1, 1024, 256).describe('the workers’ own size is the real bound'),
-  RUNLET_MAX_PIDS: wholeNumber(1, 1_000_000, 4096),
-  RUNLET_MAX_OUTPUT_BYTES: wholeNumber(1, 256 * MiB, 16 * MiB).describe('kept in Redis, so not without end'),
-  RUNLET_MAX_DISK_BYTES: wholeNumber(MiB, 2 ** 50, 2 ** 40).describe('tmpfs: memory is the real bound'),
+  RUNLET_MAX_PIDS: wholeNumber(1, limitBounds.pids.most, 4096),
+  RUNLET_MAX_OUTPUT_BYTES: wholeNumber(1, limitBounds.outputBytes.most, 16 * MiB).describe(
+    'kept in Redis, so not without end',
+  ),
+  RUNLET_MAX_DISK_BYTES: wholeNumber(MiB, limitBounds.diskBytes.most, 2 ** 40).describe(
+    'tmpfs: memory is the real bound',
+  ),
   RUNLET_ALLOW_WRITABLE: flag(true).describe('whether a run may ask for a writable root filesystem'),
   RUNLET_ALLOW_EGRESS: flag(true).describe('whether a run may ask for network "egress"'),
   // Webhooks: the gateway checks these when it is given an address, and the notifier checks them at each try.

@@ -10,6 +10,7 @@ export type IdPrefix =
   | 'wrk'
   | 'wrm'
   | 'lok'
+  | 'pin'
   | 'evt'
   | 'ntf'
   | 'trf'

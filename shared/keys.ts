@@ -71,6 +71,8 @@ export function keysFor(prefix: string) {
     worker: (id: string) => `${base}:worker:${id}`,
     /** Sorted set by last seen: the ids of workers. */
     workers: `${base}:workers`,
+    /** String with a time to live: the job that a worker took last, and the token of that take. */
+    workerTaken: (id: string) => `${base}:worker:${id}:taken`,
     /** List, bounded: commands for one worker (pull, remove, drain). */
     commands: (workerId: string) => `${base}:worker:${workerId}:commands`,
     /** Pub/sub: a hint to one worker that a command waits, or that one of its runs is to be cancelled. */

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { stdoutLines } from './log-lines.ts';
 import { masked } from './masking.ts';
 
 export type Log = pino.Logger;
@@ -8,7 +9,7 @@ export type Log = pino.Logger;
  * everywhere.
  */
 export function createLog(service: string, level: string): Log {
-  return pino({
+  const options: pino.LoggerOptions = {
     level,
     hooks: { streamWrite: masked },
     base: { service },
@@ -30,5 +31,6 @@ export function createLog(service: string, level: string): Log {
       ],
       censor: '***',
     },
-  });
+  };
+  return pino(options, stdoutLines());
 }

@@ -1,5 +1,3 @@
-import type { ProblemBody, ProblemIssue } from './contracts/problem.ts';
-
 /**
  * Every code that an error can have, with its HTTP status and title. The codes that end a run (`error.code`) and those that
  * answer a request are in one closed set, so that a client needs only one table.
@@ -8,6 +6,7 @@ const catalogue = {
   // What is not an HTTP request, or can be read in more than one way.
   bad_request: [400, 'This is no request of HTTP/1.1'],
   request_timeout: [408, 'The request did not come in time'],
+  range_not_satisfiable: [416, 'There is no such range'],
   expectation_failed: [417, 'This expectation is not met here'],
   headers_too_large: [431, 'The head of the request is too large'],
   http_version_not_supported: [505, 'Only HTTP/1.1 is spoken here'],
@@ -67,6 +66,17 @@ const catalogue = {
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof catalogue;
+export const problemCodes = Object.keys(catalogue) as ProblemCode[];
+
+/** One field that is not valid, and why. */
+export type ProblemIssue = { path: string; message: string };
+
+export type ProblemKind = { code: ProblemCode; status: number; title: string };
+
+/** The whole set, in its order. */
+export const problemKinds: readonly ProblemKind[] = Object.entries(catalogue).map(
+  ([code, [status, title]]) => ({ code: code as ProblemCode, status, title }),
+);
 
 /** An error that may be shown to the user unchanged (RFC 9457). Its `detail` says what to do next. */
 export class Problem extends Error {
@@ -76,19 +86,31 @@ export class Problem extends Error {
   /** After this many seconds it makes sense to try again. Sent as `Retry-After`. */
   readonly retryAfterSeconds: number | undefined;
 
+  /** Where it says more than that of the code. */
+  readonly #title: string | undefined;
+
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { issues?: ProblemIssue[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    more: { issues?: ProblemIssue[]; retryAfterSeconds?: number; cause?: unknown; title?: string } = {},
   ) {
     super(detail, { cause: more.cause });
     this.code = code;
     this.issues = more.issues;
     this.retryAfterSeconds = more.retryAfterSeconds;
+    this.#title = more.title;
   }
 
   /** A problem that came from another program. */
-  static fromBody({ code, detail, errors }: ProblemBody): Problem {
+  static fromBody({
+    code,
+    detail,
+    errors,
+  }: {
+    code: string;
+    detail: string;
+    errors?: ProblemIssue[] | undefined;
+  }): Problem {
     const known = (Object.hasOwn(catalogue, code) ? code : 'internal') as ProblemCode;
     return new Problem(known, detail, errors === undefined ? {} : { issues: errors });
   }
@@ -97,11 +119,11 @@ export class Problem extends Error {
     return catalogue[this.code][0];
   }
 
-  toBody(): ProblemBody {
+  toBody() {
     const [status, title] = catalogue[this.code];
     return {
       type: `https://runlet.dev/problems/${this.code}`,
-      title,
+      title: this.#title ?? title,
       status,
       detail: this.message,
       code: this.code,

@@ -12,6 +12,22 @@ export type RedisConnection = Redis | Cluster;
 export type ConnectionRole = 'request' | 'loop';
 
 /**
+ * Sends in one write all commands that are made until the event loop turns. Redis then carries them out together and writes to its disk
+ * once. A write of its own for each command cost a run under load 0.3 ms here, and as much in Redis (two cores, a virtual machine, where
+ * waking another process is dear). In a cluster each command is sent alone.
+ */
+class GatheringRedis extends Redis {
+  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+    const { stream } = this;
+    if (stream !== undefined && stream.writableCorked === 0) {
+      stream.cork();
+      setImmediate(() => stream.uncork());
+    }
+    return super.sendCommand(...args);
+  }
+}
+
+/**
  * Connects to Redis ≥ 7 or Valkey.
  *
  * @param url redis://, rediss:// · unix:///path/to.sock · redis+sentinel://host:port,host:port/master ·
@@ -40,9 +56,9 @@ type Options = {
 };
 
 function open(url: string, options: Options): RedisConnection {
-  if (url.startsWith('unix://')) return new Redis({ ...options, path: url.slice('unix://'.length) });
+  if (url.startsWith('unix://')) return new GatheringRedis({ ...options, path: url.slice('unix://'.length) });
   const many = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/]+)(?:\/(.*))?$/.exec(url);
-  if (many === null) return new Redis(url, options);
+  if (many === null) return new GatheringRedis(url, options);
   const [, scheme, kind, auth = '', hosts = '', name = ''] = many;
   const [username, password] = auth.includes(':') ? auth.split(/:(.*)/s) : ['', auth];
   const nodes = hosts.split(',').map((node) => {
@@ -57,23 +73,11 @@ function open(url: string, options: Options): RedisConnection {
     ...(scheme === 'rediss' && { tls: {} }),
   };
   if (kind === 'sentinel')
-    return new Redis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
+    return new GatheringRedis({ ...options, ...credentials, sentinels: nodes, name: name || 'mymaster' });
   return new Cluster(nodes, {
     redisOptions: { ...options, ...credentials },
     enableOfflineQueue: options.enableOfflineQueue,
   });
-}
-
-/**
- * Sends in one write all commands that `act` sends over the connection, and those that follow before the event loop turns.
- * Redis then carries them out together and writes to its disk once. In a cluster each command is sent alone.
- */
-export function inOneWrite<T>(connection: RedisConnection, act: () => T): T {
-  const stream = connection instanceof Redis ? connection.stream : undefined;
-  if (!stream) return act();
-  stream.cork();
-  setImmediate(() => stream.uncork());
-  return act();
 }
 
 /** Waits until Redis answers. If it does not answer in time, throws an error that names the address without its password. */

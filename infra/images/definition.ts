@@ -65,10 +65,15 @@ export function knownImages(): string[] {
     .sort();
 }
 
+/** True for the images that only the tests use. They can be built like the others, but nobody else is told of them. */
+export const isForTests = ({ name }: Pick<Definition, 'name'>): boolean => name.startsWith('runlet-test/');
+
+/** The names of the images that are of use to an operator. */
+export const offeredImages = (): string[] =>
+  knownImages().filter((name) => !isForTests(readDefinition(name)));
+
 /** Reads a definition by its short name, `busybox`. */
 export function readDefinition(name: string): Definition {
-  if (!knownImages().includes(name)) {
-    throw new Error(`There is no definition for an image '${name}'. Known: ${knownImages().join(', ')}.`);
-  }
+  if (!knownImages().includes(name)) throw new Error(`There is no definition for an image '${name}'.`);
   return definition.parse(JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')));
 }

@@ -6,14 +6,16 @@ import { dataFolder } from '../start/data-folder.ts';
 import { registryFolder } from '../start/registry-folder.ts';
 import { readRunningNote } from '../start/running-note.ts';
 import { buildImage } from './build.ts';
-import { knownImages, readDefinition } from './definition.ts';
+import { offeredImages, readDefinition } from './definition.ts';
 import { familiarNames, loadImage } from './load.ts';
+import { definitionFor } from './named.ts';
 import { pushImage, pushToFolder } from './push.ts';
 
 const help = `Builds container images from Debian's packages, for machines that reach no public registry.
 
   npm run images                     what can be built
-  npm run images -- NAME…            builds these and puts them where Runlet finds them
+  npm run images -- NAME…            builds these and puts them where Runlet finds them; a NAME is an image's, or a
+                                     language's: c++ builds gcc
   npm run images -- --all            every one of them
 
 Where they go: into the embedded registry of the Runlet that runs on this data folder (RUNLET_DATA_DIR), else
@@ -41,17 +43,35 @@ const options = {
 } as const;
 
 try {
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const { values, positionals } = readArguments();
   if (values.help) process.stdout.write(help);
   else if (positionals.length === 0 && !values.all) list(values.json);
-  else await buildAll(values.all ? knownImages() : positionals, values);
+  else await buildAll(values.all ? offeredImages() : namesOf(positionals), values);
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 1;
 }
 
+/** Node's own sentence speaks of a second "--", which npm would take away. */
+function readArguments() {
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const [, option] = /'(-[^ ']*)/.exec(message) ?? [];
+    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' && option !== undefined)
+      throw new Error(`Unknown option ${option}. See --help: \`npm run images -- --help\`.`);
+    throw new Error(`${message}. See --help: \`npm run images -- --help\`.`);
+  }
+}
+
+/** All names are understood before the first image is built. So a typing error in the last name costs no time. */
+function namesOf(words: readonly string[]): string[] {
+  return [...new Set(words.map(definitionFor))];
+}
+
 function list(json: boolean): void {
-  for (const name of knownImages()) {
+  for (const name of offeredImages()) {
     const { about, tags } = readDefinition(name);
     if (json) console.log(JSON.stringify({ name, about, tags }));
     else console.log(`${name.padEnd(18)} ${about} (${tags.join(', ')})`);
@@ -64,8 +84,6 @@ async function buildAll(
   values: { json: boolean; load: boolean; registry?: string | undefined },
 ): Promise<void> {
   const say: Say = (line) => (values.json ? console.error(line) : console.log(line));
-  // All names are checked before the first image is built. So a typing error in the last name costs no time.
-  for (const name of names) readDefinition(name);
   const dataDir = dataFolder(process.env);
   const note = readRunningNote(dataDir);
   const registry = values.load ? undefined : (values.registry ?? note?.registry);

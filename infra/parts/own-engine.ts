@@ -48,6 +48,8 @@ export const engineTools: Tool[] = [
   { names: ['dockerd'], packages: ['docker.io'] },
   { names: ['iptables'], packages: ['iptables'] },
   { names: ['ip'], packages: ['iproute2'] },
+  // Of the runtimes that the worker can start by itself the faster one.
+  { names: ['crun'], packages: ['crun'] },
 ];
 
 /** Starts a Docker Engine of our own and waits until it answers. */

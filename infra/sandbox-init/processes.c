@@ -167,13 +167,20 @@ void pause_programs(void) {
         if (programs[i].ours) kill(programs[i].pid, SIGSTOP);
 }
 
+/*
+ * Also those that do not look stopped: where the machine is busy, a process that was told to stop has not done it yet, and would later, with
+ * nobody to wake it. SIGCONT takes the other signal back.
+ */
 void resume_programs(void) {
-    if (!look()) return;
+    if (!look()) {
+        if (!apart) kill(-1, SIGCONT);
+        return;
+    }
     size_t next = 0; /* both are in the order of the pids */
     for (size_t i = 0; i < count; i++) {
         while (next < stopped_count && stopped_before[next] < programs[i].pid) next++;
         if (next < stopped_count && stopped_before[next] == programs[i].pid) continue;
-        if (programs[i].ours && programs[i].stopped) kill(programs[i].pid, SIGCONT);
+        if (programs[i].ours) kill(programs[i].pid, SIGCONT);
     }
 }
 

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { ChildRegister } from '../parts/child-register.ts';
 import { isFree } from '../parts/ports.ts';
 import { startRedis } from '../parts/redis.ts';
-import { ensureSandboxInit } from '../parts/sandbox-init.ts';
 import { type Say, step } from '../parts/say.ts';
+import { ensureStaticPrograms } from '../parts/static-programs.ts';
 import { callingUser } from './calling-user.ts';
 import { Cleanup, Stopped } from './cleanup.ts';
 import { bringUpEngine } from './engine-part.ts';
@@ -78,7 +78,7 @@ async function bringUp(settings: Settings): Promise<void> {
       await bringUpService('notifier', settings, environment('notifier'), register);
       return environment;
     }),
-    ensureSandboxInit(say),
+    ensureStaticPrograms(say),
   ]);
   await bringUpService('worker', settings, workerEnvironment(environment('worker'), engine), register);
   await cleanup.add('running note', writeRunningNote(settings.dataDir, engine));
@@ -88,8 +88,10 @@ async function bringUp(settings: Settings): Promise<void> {
   );
   if (cleanup.started) return;
   const isRefused = !(await keyOpens(settings.url, key.key));
-  if (!isRefused) await shareKey(settings, key, callingUser(), say);
-  say(welcome(settings, { ...key, isRefused }, engine, Date.now() - began));
+  const theirs = isRefused ? undefined : await shareKey(settings, key, callingUser(), say);
+  // With sudo, the line to paste reads the key from the file that the calling user can read.
+  const file = theirs ?? key.file;
+  say(welcome(settings, { ...key, isRefused, file }, engine, Date.now() - began));
 }
 
 async function bringUpRedis(settings: Settings, register: ChildRegister): Promise<string> {

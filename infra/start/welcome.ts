@@ -12,6 +12,7 @@ export function welcome(settings: Settings, key: ApiKey, engine: EnginePart, too
       ? []
       : [`  Images   embedded registry at ${engine.registry}; more: npm run images`]),
     `  Data     ${settings.dataDir} (logs in ${settings.dataDir}/logs)`,
+    `  Page     ${settings.url}/ (what this is; the API’s documentation at ${settings.url}/docs)`,
     `  API key  ${keyLine(key)}`,
     '',
     'Try it:',

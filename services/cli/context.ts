@@ -47,6 +47,7 @@ export function openContext(command: Command, streams: Streams): Context {
   const config = loadConfig(options);
   if (config.file.exposed && config.apiKeyFrom === 'file')
     note(`${config.file.path} holds your key and others may read it: chmod 600 it.`);
+  for (const fault of config.file.faults) note(fault);
   return {
     config,
     api: new ApiClient(config.url, config.apiKey, note),

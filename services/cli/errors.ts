@@ -25,6 +25,13 @@ export class ApiError extends Error {
 /** There was no answer, or it broke off. It is not known whether the server acted on the request. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
+  /** The address itself is at fault, so another try would fail in the same way. */
+  readonly isFinal: boolean;
+
+  constructor(message: string, { isFinal = false, ...options }: ErrorOptions & { isFinal?: boolean } = {}) {
+    super(message, options);
+    this.isFinal = isFinal;
+  }
 }
 
 /** The user pressed Ctrl-C before there was anything to cancel. */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addCommonOptions } from './commands/common.ts';
 import { commands, namedCommand } from './commands/index.ts';
+import { insteadOfArguments, pathOf, understood, usageText } from './commands/usage.ts';
 import { toProblem, UsageError } from './errors.ts';
 import { colorsFor } from './output/colors.ts';
 import { printProblem, printProblemJson } from './output/print-error.ts';
@@ -8,11 +9,11 @@ import { Sink } from './output/sink.ts';
 import { exitOwnFailure } from './run/exit-code.ts';
 import { version } from './version.ts';
 
-const argv = process.argv.slice(2);
+const argv = understood(process.argv.slice(2));
 const streams = {
   out: new Sink(process.stdout),
   err: new Sink(process.stderr),
-  json: argv.includes('--json'),
+  json: process.argv.includes('--json'),
 };
 const name = namedCommand(argv);
 
@@ -47,16 +48,16 @@ async function main(): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error);
+    return report(error, program);
   }
 }
 
-async function report(error: unknown): Promise<number> {
+async function report(error: unknown, program: Command): Promise<number> {
   // Commander reports help and version as "errors", although they are none. Help that was not asked for is a real
   // error.
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof CommanderError && error.code === 'commander.help') return 2;
-  const usage = error instanceof CommanderError ? usageError(error) : error;
+  const usage = error instanceof CommanderError ? await usageError(error, program) : error;
   const problem = toProblem(usage);
   if (streams.json) await printProblemJson(problem, streams.err);
   else await printProblem(problem, streams.err, colorsFor(streams.err, process.env));
@@ -66,8 +67,18 @@ async function report(error: unknown): Promise<number> {
   return name === 'run' || name === 'exec' ? exitOwnFailure : 1;
 }
 
-function usageError(error: CommanderError): UsageError {
-  const help = name === undefined ? 'runlet --help' : `runlet ${name} --help`;
-  const text = error.message.replace(/^error: /, '').replace(/\n/g, ' ');
-  return new UsageError(`${text}${/[.!?)]$/.test(text) ? '' : '.'} See \`${help}\`.`);
+async function usageError(error: CommanderError, program: Command): Promise<UsageError> {
+  const text = usageText(error.message);
+  const help = `See \`${[...pathOf(program, argv), '--help'].join(' ')}\`.`;
+  return new UsageError([text, await otherWay(error.code, text), help].filter(Boolean).join(' '));
+}
+
+/** What to type instead, where users of other tools would type this. */
+async function otherWay(code: string, text: string): Promise<string | undefined> {
+  const wrong = /'(.*?)'/.exec(text)?.[1] ?? '';
+  if (code === 'commander.unknownCommand' && name === undefined)
+    return (await import('./commands/unknown.ts')).insteadOf(wrong);
+  if (code === 'commander.unknownOption' && name === 'run')
+    return (await import('./commands/docker-options.ts')).insteadOfOption(wrong);
+  return code === 'commander.excessArguments' ? insteadOfArguments(name ?? '') : undefined;
 }

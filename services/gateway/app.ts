@@ -1,16 +1,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { registerSchemas } from './docs/openapi.ts';
 import { mountDocs } from './docs/routes.ts';
 import type { Gateway } from './gateway.ts';
 import { createMetrics, createRequestMetrics } from './health/metrics.ts';
 import { mountHealth } from './health/routes.ts';
 import { authenticate } from './http/auth.ts';
+import { compressLarge } from './http/compress.ts';
 import type { GatewayEnv } from './http/context.ts';
 import { answerError, answerUnknownRoute, answerWrongMethod } from './http/errors.ts';
 import type { App } from './http/mount.ts';
 import { observe } from './http/observe.ts';
-import { pullProgress } from './images/pull.ts';
 import { mountRegistries } from './images/registries.ts';
 import { mountImages } from './images/routes.ts';
 import { mountKeys } from './keys/routes.ts';
@@ -21,7 +20,6 @@ import { mountVolumes } from './services/volumes.ts';
 import { callbackDocument } from './webhooks/callback.ts';
 import { mountDeliveries } from './webhooks/deliveries.ts';
 import { mountEvents } from './webhooks/events.ts';
-import { webhookEvent } from './webhooks/payload.ts';
 import { mountWebhooks } from './webhooks/routes.ts';
 import { mountWorkers } from './workers/routes.ts';
 
@@ -30,11 +28,12 @@ export function createApp(gateway: Gateway): App {
   const app: App = new OpenAPIHono<GatewayEnv>();
   const requests = createRequestMetrics();
   app.use(observe(gateway.log, requests.count));
+  app.use(compressLarge);
   app.use(authenticate(gateway.keyring));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
   app.onError(answerError);
   app.notFound(answerUnknownRoute);
-  registerSchemas(app, { pullProgress, webhookEvent, callback: callbackDocument });
+  app.openAPIRegistry.registerWebhook(callbackDocument);
   mountRuns(app, gateway);
   mountLanguages(app);
   mountImages(app, gateway);
@@ -47,6 +46,6 @@ export function createApp(gateway: Gateway): App {
   mountWorkers(app, gateway);
   mountKeys(app, gateway);
   mountHealth(app, gateway, createMetrics(gateway, requests.registry));
-  mountDocs(app);
+  mountDocs(app, gateway);
   return app;
 }

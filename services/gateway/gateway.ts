@@ -2,7 +2,7 @@ import type { BlobStore } from '../../shared/blobs/blob-store.ts';
 import type { RunPolicy } from '../../shared/contracts/run-request.ts';
 import type { Keys } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
-import { inOneWrite, type RedisConnection } from '../../shared/redis.ts';
+import type { RedisConnection } from '../../shared/redis.ts';
 import type { Sealer } from '../../shared/secrets.ts';
 import { createAttachInput } from '../../shared/stores/attach.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
@@ -21,8 +21,8 @@ import type { Wakeups } from '../../shared/wakeups.ts';
 import type { GatewayEnvironment } from './environment.ts';
 import { createKeyring } from './keyring/keyring.ts';
 import { createEndings } from './run-endings.ts';
+import { createRunLooks } from './run-looks.ts';
 import type { RunQueue } from './run-queue.ts';
-import { createRefusals } from './run-refusals.ts';
 import { createStoreRoom } from './store-room.ts';
 import { createApiKeyStore } from './stores/api-keys.ts';
 import { createEndedRunStore } from './stores/ended-runs.ts';
@@ -59,13 +59,12 @@ export function createGateway(parts: {
   const apiKeys = createApiKeyStore(redis, keys);
   const redisServer = createRedisServer(redis);
   const room = createStoreRoom(redisServer, parts.env, parts.log);
+  const runs = createRunStore(redis, keys, sealer);
   return {
     ...rest,
-    /** What `act` sends to Redis leaves in one write: the stores and the queue of runs share one connection. */
-    inOneWrite: <T>(act: () => T): T => inOneWrite(redis, act),
     redisServer,
     janitorLock: createJanitorLock(redis, keys),
-    runs: createRunStore(redis, keys, sealer),
+    runs,
     runEvents: createRunEventStore(redis, keys),
     runList: createRunListStore(redis, keys),
     openRuns: createOpenRunStore(redis, keys),
@@ -73,7 +72,7 @@ export function createGateway(parts: {
     attachInput: createAttachInput(redis, keys),
     figures: createFigureStore(redis, keys),
     endings: createEndings(parts.wakeups, keys),
-    refusals: createRefusals(),
+    lookAgain: createRunLooks(runs),
     room,
     // Beside what a tenant's requests may take.
     idempotency: createIdempotencyStore(redis, keys, sealer, { answersBytes: () => room.tenantBytes() / 8 }),

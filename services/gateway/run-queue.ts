@@ -2,19 +2,13 @@ import { Queue } from 'bullmq';
 import { type Keys, runQueueName } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
 import type { RedisConnection } from '../../shared/redis.ts';
-import type { RunOutline } from '../../shared/stores/run-record.ts';
+import { jobName, jobOptions, jobPriority, type RunJobData } from '../../shared/stores/run-jobs.ts';
 
-export type QueuedRun = {
-  id: string;
-  priority: number;
-  delayMs: number;
-  /** Saves the worker a round trip; a job without it works as well. */
-  outline?: RunOutline;
-};
+export type QueuedRun = RunJobData & { priority: number; delayMs: number };
 
 export type RunQueue = ReturnType<typeof createRunQueue>;
 
-/** The gateway's side of the queue of runs. A job carries the run's id and outline, nothing of its program; its id is the run's. */
+/** The gateway's side of the queue of runs. A run that can be taken at once is stored with its job (create.lua), and is not added here. */
 export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
   const queue = new Queue(runQueueName, {
     connection: redis,
@@ -25,18 +19,9 @@ export function createRunQueue(redis: RedisConnection, keys: Keys, log: Log) {
   queue.on('error', (error) => log.warn({ reason: error.message }, 'queue'));
 
   const jobOf = ({ id, priority, delayMs, outline }: QueuedRun) => ({
-    name: 'run',
+    name: jobName,
     data: { id, outline },
-    opts: {
-      jobId: id,
-      // BullMQ: 1 is the first. The contract: 100 is the first.
-      priority: 1 + (100 - priority),
-      delay: delayMs,
-      attempts: 1,
-      // Removed at once: so a job that exists will still be taken, on which the janitor relies.
-      removeOnComplete: true,
-      removeOnFail: true,
-    },
+    opts: { ...jobOptions, jobId: id, priority: jobPriority(priority), delay: delayMs },
   });
 
   async function add(run: QueuedRun): Promise<void> {

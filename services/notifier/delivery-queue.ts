@@ -106,6 +106,11 @@ export function createDeliveryQueue(options: {
       return ids.filter((_, index) => !found[index]);
     },
 
+    /** From now on no try is begun. */
+    takeNoMore(): void {
+      void worker.pause(true).catch(warn);
+    },
+
     /**
      * Takes nothing more, and waits `ms` at most for the tries that are under way.
      *

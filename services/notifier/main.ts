@@ -96,6 +96,7 @@ let stopping = false;
 async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
+  queue.takeNoMore();
   log.info('stopping');
   unlisten();
   await within(shutdownWaitMs, pump.stop());

@@ -17,6 +17,24 @@ export const workerEnvironment = sharedEnvironment.extend({
     .optional()
     .describe('not empty: TLS to the engine, as for the docker command'),
   DOCKER_CERT_PATH: z.string().optional().describe('a folder with ca.pem, cert.pem and key.pem'),
+  RUNLET_DRIVER: z
+    .enum(['auto', 'engine', 'oci'])
+    .default('auto')
+    .describe(
+      'what starts sandboxes: `oci`, an OCI runtime (crun or runc) that the worker starts itself; `engine`, the Engine; `auto`, the first where the machine has what it needs',
+    ),
+  RUNLET_STATE_DIR: z
+    .string()
+    .min(1)
+    .default('/run/runlet')
+    .describe(
+      'where the driver `oci` keeps what must not outlive the machine; all workers of a machine have the same',
+    ),
+  RUNLET_LAUNCHER: z
+    .string()
+    .min(1)
+    .default(fileURLToPath(new URL('../../infra/launcher/build/launcher', import.meta.url)))
+    .describe('the program that starts the runtime of the driver `oci`; made by infra/launcher/build.sh'),
   RUNLET_WORKER_NAME: z.string().min(1).max(128).default(hostname()),
   RUNLET_WORKER_MEMORY_BYTES: wholeNumber(64 * MiB, 2 ** 50, 0)
     .or(z.literal(0))
@@ -53,8 +71,11 @@ export const workerEnvironment = sharedEnvironment.extend({
     .min(1)
     .default(fileURLToPath(new URL('../../infra/sandbox-init/build/init', import.meta.url)))
     .describe('the sandbox init for the engine’s architecture; made by infra/sandbox-init/build.sh'),
-  RUNLET_WARM_MAX: wholeNumber(0, 10_000, 32).describe(
-    'sandboxes kept ready at the most, about 12 MiB of the node’s memory each; 0: none',
+  RUNLET_WARM_MAX: wholeNumber(0, 10_000, 128).describe(
+    'sandboxes kept ready at the most, where their memory allows it; 0: none',
+  ),
+  RUNLET_WARM_MEMORY_BYTES: wholeNumber(0, 2 ** 50, 512 * MiB).describe(
+    'the node’s memory that they take together at the most: each some 12 MiB with the Engine, 2 with the driver `oci`, and 24 for an interpreter that is started ahead',
   ),
   RUNLET_MAX_ARTIFACTS: wholeNumber(0, 100_000, 1_000).describe('files that a run may keep'),
   RUNLET_MAX_ARTIFACT_BYTES: wholeNumber(0, 2 ** 40, 256 * MiB).describe('of all of them together'),

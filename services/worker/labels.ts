@@ -11,6 +11,8 @@ export const labelNames = {
   warm: 'dev.runlet.warm',
   /** In place of run, tenant and attempt: a container by which an image is looked into, and which never runs. */
   look: 'dev.runlet.look',
+  /** In place of run, tenant and attempt: a container that never runs, and by which the engine keeps an image whose files are in use. */
+  pin: 'dev.runlet.pin',
   /** In place of run and attempt: a container that is kept alive, and its network. */
   service: 'dev.runlet.service',
   /** Which start of the service by a worker a container is of. */
@@ -61,6 +63,17 @@ export function lookLabelsFor(owner: LookOwner): Labels {
   };
 }
 
+/** The hold on an image. */
+export type PinOwner = { pin: string; worker: string; instance: string };
+
+export function pinLabelsFor(owner: PinOwner): Labels {
+  return {
+    [labelNames.pin]: owner.pin,
+    [labelNames.worker]: owner.worker,
+    [labelNames.instance]: owner.instance,
+  };
+}
+
 /** A service's container; without a generation its network, which several of them may have one after another. */
 export type ServiceOwner = {
   service: string;
@@ -84,6 +97,7 @@ export type Owner =
   | { of: 'run'; owner: SandboxOwner }
   | { of: 'warm'; owner: WarmOwner }
   | { of: 'look'; owner: LookOwner }
+  | { of: 'pin'; owner: PinOwner }
   | { of: 'service'; owner: ServiceOwner };
 
 /** Who a container or network belongs to; `null` when it is not one of ours, whatever single labels it carries. */
@@ -95,6 +109,7 @@ export function ownerFrom(name: string, labels: Labels): Owner | null {
   const instance = labels[labelNames.instance];
   const warm = labels[labelNames.warm];
   const look = labels[labelNames.look];
+  const pin = labels[labelNames.pin];
   const service = labels[labelNames.service];
   const generation = labels[labelNames.generation];
   if (!worker || !instance) return null;
@@ -102,6 +117,7 @@ export function ownerFrom(name: string, labels: Labels): Owner | null {
   if (warm && (name === warmName(warm) || name.startsWith(namePrefix)))
     return { of: 'warm', owner: { warm, worker, instance } };
   if (look && name === lookName(look)) return { of: 'look', owner: { look, worker, instance } };
+  if (pin && name === pinName(pin)) return { of: 'pin', owner: { pin, worker, instance } };
   if (service && tenant && [serviceName(service), filesContainer(service)].includes(name)) {
     const owner: ServiceOwner = { service, tenant, worker, instance };
     if (generation === undefined) return { of: 'service', owner };
@@ -126,6 +142,10 @@ export function warmName(warm: string): string {
 
 export function lookName(look: string): string {
   return `${namePrefix}look-${look}`;
+}
+
+export function pinName(pin: string): string {
+  return `${namePrefix}pin-${pin}`;
 }
 
 /** The container that brings a service its files, before the service's own. */

@@ -19,6 +19,7 @@ import { createRunQueue } from './intake/run-queue.ts';
 import { createServiceRuns } from './intake/service-runs.ts';
 import { createEgress } from './network/egress.ts';
 import { callersOf, createFirewall } from './network/firewall.ts';
+import { createOwnNetworks } from './network/own-networks.ts';
 import { createServiceNetworks } from './network/service-networks.ts';
 import { subnetPool } from './network/subnets.ts';
 import { createCommands } from './node/commands.ts';
@@ -31,6 +32,8 @@ import { createActiveRuns } from './run/active-runs.ts';
 import { artifactCollector } from './run/artifacts.ts';
 import { attachInputFrom } from './run/attach-input.ts';
 import { initVolume } from './sandbox/drivers/engine/init-volume.ts';
+import { usersInUse } from './sandbox/drivers/oci/owners.ts';
+import { placesIn } from './sandbox/drivers/oci/places.ts';
 import { openSandboxes } from './sandbox/open-sandboxes.ts';
 import { createRunUsers, userText } from './sandbox/users/run-users.ts';
 import { memoryWatch } from './sandbox/warm/memory-watch.ts';
@@ -49,6 +52,7 @@ const workerId = newId('wrk');
 await mkdir(env.RUNLET_DATA_DIR, { recursive: true });
 const stores = await connectStores(env, log);
 const { redis, keys, instance, runs, workers, operations } = stores;
+await workers.announce(workerId);
 const engine = createDockerEngine(
   {
     dockerHost: env.DOCKER_HOST,
@@ -85,11 +89,12 @@ const registrar = createRegistrar({
   egress: env.RUNLET_ALLOW_EGRESS && engine.local,
   runUser: env.RUNLET_RUN_USER ? userText(env.RUNLET_RUN_USER) : null,
   host: async () => (engine.local ? readHostFacts(await firewallFacts(networking.firewall)) : null),
+  drivers: () => driverFacts(),
   isolations: () => drivers.isolations(),
   disksSeen: disk.sees,
   registries: (info) => guard.entries(info.registries),
   warm: () => sandboxes.pool.picture(),
-  draining: () => !intake.isOpen(),
+  draining: () => intake.takesNoMore(),
   onEngineBack: () => sandboxes.pool.reconsider(),
   log,
 });
@@ -99,6 +104,7 @@ const userBlock =
     ? await claimUserBlock({
         store: stores.userBlocks,
         engine,
+        otherUsers: () => usersInUse(placesIn(env.RUNLET_STATE_DIR, env.RUNLET_DATA_DIR)),
         namespaced: engineInfo.userNamespace,
         instance,
         workerId,
@@ -107,12 +113,14 @@ const userBlock =
       })
     : undefined;
 const initVolumeOnEngine = await initVolume(engine, engineInfo.architecture, env.RUNLET_SANDBOX_INIT);
-const { drivers, looks, sandboxes } = await openSandboxes({
+const { drivers, driverFacts, looks, sandboxes } = await openSandboxes({
   engine,
   info: registrar.info,
+  engineInfo,
   env,
   worker: { worker: workerId, instance },
   egress,
+  ownNetworksIn: (stateFolder) => createOwnNetworks({ ...networking, stateFolder }),
   initVolume: initVolumeOnEngine,
   users,
   busy: () => ledger.inUse().cpus > 0,
@@ -144,6 +152,8 @@ const images = createImageProvider({
 const queue = createRunQueue({
   redis,
   ahead: stores.ahead,
+  claims: runs,
+  claimsAhead: stores.claimsAhead,
   keys,
   workerId,
   lockMs: lockMsOf(env),
@@ -170,7 +180,6 @@ const intake = createIntake({
   workerId,
   queue,
   runs,
-  ahead: stores.claimsAhead,
   workers,
   ledger,
   active,
@@ -202,6 +211,8 @@ const commands = createCommands({
   workers,
   operations,
   engine,
+  drivers,
+  sandboxes,
   images,
   imagesChanged,
   services,
@@ -228,6 +239,12 @@ const commands = createCommands({
     void sandboxes.pool.stop();
     intake.drain().then(registrar.beatOnce, (error) => log.error({ err: error }, 'not drained'));
   },
+  undrain: () => {
+    log.info('takes runs again on request');
+    sandboxes.pool.start();
+    intake.resume();
+    return registrar.beatOnce();
+  },
   log,
 });
 const reaper = createReaper({
@@ -237,6 +254,7 @@ const reaper = createReaper({
   active,
   warm: sandboxes.pool,
   looks,
+  pins: drivers,
   services,
   log,
 });

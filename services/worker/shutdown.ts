@@ -3,6 +3,9 @@ import { shutdownWaitMs, within } from '../../shared/within.ts';
 
 type Stops = { stop(): Promise<unknown> };
 
+/** How long sandboxes that nobody has used may take to go. What is left then another worker's reaper removes. */
+const poolStopMs = 10_000;
+
 /** What is stopped, in this order; see `stopOnce`. */
 export type Parts = {
   commands: Stops;
@@ -50,7 +53,7 @@ async function stop(parts: Parts): Promise<void> {
   for (const leave of parts.watches) leave();
   await parts.queue.close();
   const looked = parts.looks.stop();
-  await parts.pool.stop();
+  await within(poolStopMs, parts.pool.stop());
   await within(shutdownWaitMs, looked);
   await within(shutdownWaitMs, parts.drivers.close());
   await within(shutdownWaitMs, commandsEnded);

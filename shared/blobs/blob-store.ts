@@ -4,12 +4,18 @@ import type { Readable } from 'node:stream';
 /** What was stored. */
 export type StoredBlob = { sizeBytes: number; sha256: string };
 
+/** A part of a blob that lies within it: the first byte and the last, counted from 0. */
+export type ByteRange = { from: number; to: number };
+
 /** Where artifacts are stored. A key has parts of letters, digits, `.`, `_` and `-`, with `/` between them. */
 export interface BlobStore {
   /** Stores the whole source under the key, or nothing. An earlier blob with this key is replaced. */
   put(key: string, source: AsyncIterable<Buffer> | Buffer): Promise<StoredBlob>;
-  /** The bytes of a blob; they are read only as fast as the caller takes them. `undefined` if there is no such blob. */
-  get(key: string): Promise<Readable | undefined>;
+  /**
+   * The bytes of a blob, or of a part of it, of which no other is read; only as fast as the caller takes them. `undefined` if there is no
+   * such blob.
+   */
+  get(key: string, range?: ByteRange): Promise<Readable | undefined>;
   /** Removes every blob whose key begins with `prefix` and a `/`. Idempotent. */
   removeAll(prefix: string): Promise<void>;
   /** The names directly below a prefix (`''`: the first parts of all keys), in no order. */
@@ -42,7 +48,7 @@ export function scoped(store: BlobStore, scope: string): BlobStore {
   checkKey(scope);
   return {
     put: (key, source) => store.put(`${scope}/${key}`, source),
-    get: (key) => store.get(`${scope}/${key}`),
+    get: (key, range) => store.get(`${scope}/${key}`, range),
     removeAll: (prefix) => store.removeAll(`${scope}/${prefix}`),
     list: (prefix) => store.list(prefix === '' ? scope : `${scope}/${prefix}`),
   };

@@ -59,14 +59,14 @@ export function folderBlobStore(folder: string): BlobStore {
       return result();
     },
 
-    async get(key): Promise<Readable | undefined> {
+    async get(key, range): Promise<Readable | undefined> {
       const file = await open(pathOf(key), constants.O_RDONLY | constants.O_NOFOLLOW).catch(absent);
       if (file === undefined) return undefined;
       if (!(await file.stat()).isFile()) {
         await file.close();
         return undefined;
       }
-      return createReadStream('', { fd: file });
+      return createReadStream('', { fd: file, ...(range && { start: range.from, end: range.to }) });
     },
 
     async removeAll(prefix) {

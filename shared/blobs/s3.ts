@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { S3mini } from 's3mini';
-import { type BlobStore, checkKey, chunksOf, measured } from './blob-store.ts';
+import { type BlobStore, type ByteRange, checkKey, chunksOf, measured } from './blob-store.ts';
 
 export type S3Settings = {
   /** The bucket is the path of the URL: `https://s3.example/bucket`. */
@@ -44,9 +44,10 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       return result();
     },
 
-    async get(key): Promise<Readable | undefined> {
+    async get(key, range): Promise<Readable | undefined> {
       checkKey(key);
-      const response = await reader.getObjectResponse(key);
+      const response =
+        range === undefined ? await reader.getObjectResponse(key) : await part(reader, key, range);
       if (response === null) return undefined;
       return response.body === null ? Readable.from([]) : Readable.fromWeb(response.body as WebStream);
     },
@@ -72,6 +73,21 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       }
     },
   };
+}
+
+/** As `getObjectResponse`, of a part. */
+async function part(reader: S3mini, key: string, { from, to }: ByteRange): Promise<Response | null> {
+  try {
+    const response = await reader.getObjectRaw(key, false, from, to + 1);
+    // Some servers of other makers answer with more than was asked for, which would be more than we have announced.
+    if (response.status === 206 && Number(response.headers.get('content-length')) === to - from + 1)
+      return response;
+    await response.body?.cancel();
+  } catch (error) {
+    if ((error as { status?: number }).status === 404) return null;
+    throw error;
+  }
+  throw new Error('the S3 server does not answer with the part of an object that it is asked for');
 }
 
 /** Reads the beginning of a source, just far enough to know whether it is longer than `bytes`. */

@@ -51,12 +51,12 @@ export const attachInput = z
       .strictObject({ type: z.literal('resize'), cols: terminalSide, rows: terminalSide })
       .meta({ description: 'The size of the terminal; only with `tty`.' }),
   ])
-  .meta({ id: 'AttachInput' });
+  .meta({ id: 'AttachInput', description: 'What a client sends over the WebSocket.' });
 
 /** What the server sends in addition to the run's events. */
 export const attachError = z
   .object({ type: z.literal('error'), problem: problemBody })
-  .meta({ id: 'AttachError' });
+  .meta({ id: 'AttachError', description: 'What could not be done.' });
 
 export type AttachInput = z.infer<typeof attachInput>;
 export type AttachError = z.infer<typeof attachError>;

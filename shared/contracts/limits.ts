@@ -1,7 +1,5 @@
 import { z } from 'zod';
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
+import { limitBounds as bounds } from './bounds.ts';
 
 /** The highest limits that a run may ask for. The operator sets them (see config.ts). */
 export type LimitMaxima = {
@@ -17,7 +15,7 @@ export type LimitMaxima = {
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 
 /** The timeout of a run whose request does not set one. */
-export const usualTimeoutMs = 10_000;
+export const usualTimeoutMs = bounds.timeoutMs.usual;
 const besideCpuMs = 5_000;
 
 /**
@@ -46,35 +44,35 @@ export function limitsSchema(max: LimitMaxima) {
     whole(min, most).default(Math.min(fallback, most));
   return z
     .strictObject({
-      timeoutMs: withDefault(1, max.timeoutMs, usualTimeoutMs).meta({
+      timeoutMs: withDefault(bounds.timeoutMs.least, max.timeoutMs, usualTimeoutMs).meta({
         description:
           'Wall time in ms, from the program’s start; of each step by itself. A step `compile` has at least 30 s, and more where its language needs it. Where it is absent: 10 s, an interactive run has an hour; with `cpuTimeMs` as much as that takes, twice its time (at less than half a CPU the time that it takes on that) and 5 s, if that is more. Never above the operator’s RUNLET_MAX_TIMEOUT_MS.',
       }),
-      cpuTimeMs: whole(1, max.timeoutMs).nullable().default(null).meta({
+      cpuTimeMs: whole(bounds.cpuTimeMs.least, max.timeoutMs).nullable().default(null).meta({
         description:
           'CPU time in ms of all processes of a step together; looked at every 20 ms. Of each step by itself; a step `compile` has no such limit.',
       }),
-      memoryBytes: withDefault(8 * MiB, max.memoryBytes, 256 * MiB).meta({
+      memoryBytes: withDefault(bounds.memoryBytes.least, max.memoryBytes, bounds.memoryBytes.usual).meta({
         description: 'Memory with swap; files in the work folder and /tmp count.',
       }),
-      stackBytes: whole(64 * KiB, max.memoryBytes)
-        .optional()
-        .meta({
-          description:
-            'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A runtime with a stack of its own (Java, Node.js, SBCL) is told it; where it is absent, that it has a sixteenth of the memory. gVisor has no more than 128 MiB.',
-        }),
+      stackBytes: whole(bounds.stackBytes.least, max.memoryBytes).optional().meta({
+        description:
+          'How far the stack of a program may grow (`ulimit -s`): of its main thread, and by the C library’s default of each other. At most `memoryBytes`, which is what it is where it is absent. A runtime with a stack of its own (Java, Node.js, SBCL) is told it; where it is absent, that it has a sixteenth of the memory. gVisor has no more than 128 MiB.',
+      }),
       cpus: z
         .number()
-        .min(0.05)
+        .min(bounds.cpus.least)
         .max(max.cpus)
-        .default(Math.min(1, max.cpus))
+        .default(Math.min(bounds.cpus.usual, max.cpus))
         .meta({ description: 'CPUs, in fractions.' }),
-      pids: withDefault(1, max.pids, 64).meta({ description: 'Processes and threads at one time.' }),
-      outputBytes: withDefault(1, max.outputBytes, MiB).meta({
+      pids: withDefault(bounds.pids.least, max.pids, bounds.pids.usual).meta({
+        description: 'Processes and threads at one time.',
+      }),
+      outputBytes: withDefault(bounds.outputBytes.least, max.outputBytes, bounds.outputBytes.usual).meta({
         description:
           'stdout and stderr together, of each step by itself: what comes after is cut, and the step ends as `output_limit`. Beside that, all steps of a run together keep at most the operator’s RUNLET_MAX_OUTPUT_BYTES.',
       }),
-      diskBytes: withDefault(MiB, max.diskBytes, 64 * MiB).meta({
+      diskBytes: withDefault(bounds.diskBytes.least, max.diskBytes, bounds.diskBytes.usual).meta({
         description:
           'Size of each writable folder: the work folder, /tmp, the image’s VOLUMEs, with what the image has in them.',
       }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { problemCodes } from '../problems.ts';
 
-export const problemIssue = z.object({
+const problemIssue = z.object({
   path: z.string().meta({ description: 'The field, as in `limits.memoryBytes` or `command[0]`.' }),
   message: z.string(),
 });
@@ -11,10 +12,16 @@ export const problemBody = z
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: 'What happened and what to do next.' }),
-    code: z.string(),
+    // For the document. Whoever reads it takes any code: another version of Runlet may have one more.
+    code: z.string().meta({ enum: problemCodes, description: 'What went wrong, from a closed set.' }),
     errors: z.array(problemIssue).optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
 
-export type ProblemIssue = z.infer<typeof problemIssue>;
+/**
+ * A problem, or null where there is none. A union: where the document's generator meets `.nullable()` of a schema with a name
+ * first, it makes the named schema itself nullable, for all that refer to it.
+ */
+export const problemOrNull = z.union([problemBody, z.null()]);
+
 export type ProblemBody = z.infer<typeof problemBody>;

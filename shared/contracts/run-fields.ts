@@ -3,6 +3,7 @@ import { globFault } from '../globs.ts';
 import { isImageName } from '../images.ts';
 import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
+import { runBounds } from './bounds.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { file } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
@@ -62,12 +63,12 @@ export function runFields(policy: RunPolicy) {
       .min(1)
       .max(512)
       .refine(isImageName, 'is not a valid image reference')
-      .optional()
       .meta({
         description:
           'Any reference Docker accepts, digests too; or the id of an image that a worker has (`sha256:` and 64 hex digits, those alone, or the first 12 or more of them), which is never pulled.',
         examples: ['hello-world'],
-      }),
+      })
+      .optional(),
     command: words.optional().meta({ description: 'Replaces the image’s CMD.' }),
     entrypoint: words
       .optional()
@@ -76,11 +77,11 @@ export function runFields(policy: RunPolicy) {
       .string()
       .min(1)
       .max(128)
-      .optional()
       .meta({
         description: `Instead of \`image\`: a name, an alias, or a name with a semver range, of GET /v1/languages. Needs \`code\` or \`files\`. A range is compared with the version listed there, which is that of the image that Runlet builds; an official image may have another patch, so name none: \`python@3.11\`. ${imagesToBuild}`,
         examples: ['python', 'python@3.11'],
-      }),
+      })
+      .optional(),
     code: z.string().optional().meta({
       description:
         'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
@@ -136,14 +137,19 @@ export function runFields(policy: RunPolicy) {
     }),
     rows: terminalSide.optional().meta({ description: 'How high it is.' }),
     writable: z.boolean().default(false).meta({ description: 'Writable root filesystem.' }),
-    priority: z.int().min(0).max(100).default(0).meta({ description: 'Higher goes first.' }),
+    priority: z
+      .int()
+      .min(0)
+      .max(runBounds.priority.most)
+      .default(0)
+      .meta({ description: 'Higher goes first.' }),
     delayMs: z
       .int()
       .min(0)
-      .max(604_800_000)
+      .max(runBounds.delayMs.most)
       .default(0)
       .meta({ description: 'Not before so many ms; a week at most.' }),
-    retries: z.int().min(0).max(10).default(0).meta({
+    retries: z.int().min(0).max(runBounds.retries.most).default(0).meta({
       description:
         'How often to run again when the worker or the engine was lost; never for a program’s own failure.',
     }),

@@ -1,6 +1,6 @@
-import { findLanguage, type Language, listLanguages } from '../languages/index.ts';
+import { findLanguage, isOnlyBuilt, type Language, listLanguages } from '../languages/index.ts';
 
-const built = listLanguages().filter(({ builtAs }) => builtAs !== undefined);
+const built = listLanguages().filter(isOnlyBuilt);
 
 /** For the documentation: what an operator must do for languages whose image cannot be pulled. */
 export const imagesToBuild = `No public registry has the images of ${built.map(({ title }) => title).join(', ')}: \`npm run images -- ${built.map(({ builtAs }) => builtAs).join(' ')}\` builds them.`;

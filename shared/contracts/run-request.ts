@@ -4,15 +4,13 @@ import { applyDependentDefaults, refuseContradictions } from './run-rules.ts';
 
 export { metadata, type RunPolicy, type RunRequest } from './run-fields.ts';
 
-/** `POST /v1/runs`. The same schema validates requests and makes the documentation. */
+/** `POST /v1/runs`. The gateway documents it as two schemas, of the same fields. */
 export function runRequestSchema(policy: RunPolicy) {
-  const request = runFields(policy)
-    .superRefine((request, context) => {
-      const refuse = (path: (string | number)[], message: string) =>
-        context.addIssue({ code: 'custom', path, message, input: undefined });
-      refuseContradictions(request, policy, refuse);
-    })
-    .meta({ id: 'RunRequest' });
+  const request = runFields(policy).superRefine((request, context) => {
+    const refuse = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message, input: undefined });
+    refuseContradictions(request, policy, refuse);
+  });
   return z.preprocess((value) => applyDependentDefaults(value, policy.limits), request);
 }
 

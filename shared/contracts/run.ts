@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { runStatuses, stepLimits } from '../run-states.ts';
-import { problemBody } from './problem.ts';
+import { problemOrNull } from './problem.ts';
 
 const ms = z.number().nullable();
 const time = z.iso.datetime({ precision: 3 });
@@ -61,7 +61,7 @@ export const run = z
         .meta({ description: 'The largest of its steps’: of one process, not of all that ran at a time.' }),
     }),
     artifacts: z.array(z.object({ path: z.string(), sizeBytes: z.int(), sha256: z.string() })),
-    error: problemBody.nullable(),
+    error: problemOrNull,
     createdAt: time,
     startedAt: time.nullable(),
     finishedAt: time.nullable(),

@@ -4,7 +4,7 @@ import { registryFault } from '../registries/policy.ts';
 import { serviceStatuses } from '../service-states.ts';
 import { terminalSide } from './attach.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
-import { problemBody } from './problem.ts';
+import { problemOrNull } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
 import { file, refuseKernelFiles } from './run-files.ts';
 import { applyTimeoutDefault, refuseSize } from './run-rules.ts';
@@ -60,7 +60,8 @@ export function serviceRequestSchema(policy: RunPolicy) {
   return z
     .strictObject({
       name: serviceName.optional().meta({
-        description: 'Unique in the tenant; the service is reached by it. Default: made of its id.',
+        description:
+          'Unique in the tenant; the service is reached by it. Default: the image’s own name and the end of the id, as in `nginx-3f2a`.',
         examples: ['web'],
       }),
       image: z.string().min(1).max(512).refine(isImageName, 'is not a valid image reference'),
@@ -208,7 +209,7 @@ export const service = z
     id: z.string(),
     name: z.string(),
     status: z.enum(serviceStatuses),
-    error: problemBody.nullable().meta({ description: 'Why it is not ready, where there is a reason.' }),
+    error: problemOrNull.meta({ description: 'Why it is not ready, where there is a reason.' }),
     image: z.object({ reference: z.string(), digest: z.string().nullable() }),
     url: z.string().nullable().meta({ description: 'Its origin, by name. Null without a `port`.' }),
     path: z.string().nullable().meta({ description: 'The same below the gateway’s own address.' }),
@@ -316,7 +317,11 @@ export type ExecRequest = z.output<ReturnType<typeof execRequestSchema>>;
 export const volume = z
   .object({
     name: z.string(),
-    node: z.string().meta({ description: 'The engine that has it: services that use it run there.' }),
+    node: z.string().meta({
+      description:
+        'Where it is, and services that use it run: the name of the worker, or its engine’s id while none lives there.',
+    }),
+    engine: z.string().meta({ description: 'The id of that engine (`engine.id` of workers).' }),
     services: z.array(z.string()).meta({ description: 'Names of the services that use it.' }),
     createdAt: time,
   })

@@ -24,6 +24,20 @@ export const worker = z
         description: 'Whether its containers’ users are others on the machine: rootless, or remapped.',
       }),
     }),
+    drivers: z
+      .array(
+        z.object({
+          name: z.enum(['oci', 'engine']),
+          runtime: z.string().nullable(),
+          unavailable: z.string().nullable(),
+          remedy: z.string().optional(),
+        }),
+      )
+      .optional()
+      .meta({
+        description:
+          'What starts its sandboxes: `oci`, an OCI runtime that the worker starts itself (`runtime` names it), or `engine`, the Engine. The first that has no reason to be `unavailable` makes all that it can; the next one the rest. `remedy`: what would make it available, where something should.',
+      }),
     isolations: z.array(z.enum(['container', 'gvisor'])),
     egress: z.boolean().meta({ description: 'Whether network "egress" can be given safely here.' }),
     capacity: z.object({ memoryBytes: z.number(), cpus: z.number() }),

@@ -18,12 +18,12 @@ const all: Language[] = readdirSync(folder)
 
 const byName = new Map<string, Language>();
 const byExtension = new Map<string, Language>();
-const builtImages = new Map<string, { title: string; builtAs: string }>();
+const byImage = new Map<string, Language>();
 for (const one of all) {
   for (const name of [one.name, ...one.aliases]) claim(byName, name, one);
   for (const extension of one.extensions) claim(byExtension, extension, one);
-  const { title, builtAs } = one;
-  if (builtAs !== undefined) builtImages.set(familiarName(one.image), { title, builtAs });
+  // Several languages may share an image, which is then built by the same definition.
+  byImage.set(familiarName(one.image), one);
 }
 
 /** Throws if two data files claim the same name. */
@@ -55,10 +55,13 @@ export function languageOfFile(fileName: string): Language | undefined {
   return byExtension.get(posix.extname(fileName).slice(1).toLowerCase());
 }
 
-/** For the image of a language that no public registry has: the language's title, and the name by which infra/images builds it. */
-export function builtImage(reference: string): { title: string; builtAs: string } | undefined {
-  return builtImages.get(familiarName(reference));
+/** The language of an image, if a language has this image. */
+export function languageOfImage(reference: string): Language | undefined {
+  return byImage.get(familiarName(reference));
 }
+
+/** True if no public registry has the image of this language: then it is built, and never pulled. */
+export const isOnlyBuilt = ({ image }: Language): boolean => image.startsWith('runlet-');
 
 const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
 

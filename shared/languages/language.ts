@@ -36,10 +36,10 @@ export const language = commands.extend({
   fileName: word,
   /** Set where the sources decide a file's name and the class to start. It says how the sources are read (naming.ts). */
   naming: z.enum(['java']).optional(),
-  /** The official image, if there is one. For sites without a registry, infra/images has a definition with the same name. */
+  /** The official image. Where there is none, an image named `runlet-…`, which no public registry has. */
   image: word,
-  /** Only where no public registry has the image: the name by which infra/images builds it, as in `npm run images -- lua`. */
-  builtAs: word.optional(),
+  /** The name by which infra/images builds this image, or one like the official one: as in `npm run images -- lua`. */
+  builtAs: word,
   /** Other commands, used where a file of this name is among the given files: a project of the language's own build tool. */
   projects: z.record(word, commands.partial()).default({}),
   /**

@@ -10,7 +10,13 @@ export const registryCredentials = z
   })
   .meta({ id: 'RegistryCredentials', description: 'Write-only: no answer shows them.' });
 
+/** As they are kept: sealed with them, since when. Those of earlier releases do not say. */
+const kept = z.object({ ...registryCredentials.shape, updatedAt: z.string().optional() });
+
 export type RegistryCredentials = z.infer<typeof registryCredentials>;
+
+/** What may be shown of credentials. `username`: null where they cannot be opened, for RUNLET_SECRET_KEY was changed since. */
+type RegistryLogin = { host: string; username: string | null; updatedAt: string | null };
 
 /** The most registries for which a tenant may store credentials. */
 const maxRegistries = 100;
@@ -20,13 +26,26 @@ export type RegistryStore = ReturnType<typeof createRegistryStore>;
 /** Credentials by registry host, stored encrypted. */
 export function createRegistryStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
   const context = (tenant: string, host: string) => `registry:${tenant}:${host}`;
+  const opened = (tenant: string, host: string, box: Buffer) =>
+    kept.parse(JSON.parse(sealer.open(box, context(tenant, host))));
+
+  function login(tenant: string, host: string, box: Buffer): RegistryLogin {
+    try {
+      const { username, updatedAt } = opened(tenant, host, box);
+      return { host, username, updatedAt: updatedAt ?? null };
+    } catch {
+      return { host, username: null, updatedAt: null };
+    }
+  }
+
   return {
     /** False when the tenant has too many. */
     async put(tenant: string, host: string, credentials: RegistryCredentials): Promise<boolean> {
       const key = keys.registries(tenant);
       const known = await redis.hexists(key, host);
       if (known === 0 && (await redis.hlen(key)) >= maxRegistries) return false;
-      await redis.hset(key, host, sealer.seal(JSON.stringify(credentials), context(tenant, host)));
+      const text = JSON.stringify({ ...credentials, updatedAt: new Date().toISOString() });
+      await redis.hset(key, host, sealer.seal(text, context(tenant, host)));
       return true;
     },
     async remove(tenant: string, host: string): Promise<boolean> {
@@ -35,7 +54,13 @@ export function createRegistryStore(redis: RedisConnection, keys: Keys, sealer: 
     async find(tenant: string, host: string): Promise<RegistryCredentials | undefined> {
       const box = await redis.hgetBuffer(keys.registries(tenant), host);
       if (box === null) return undefined;
-      return registryCredentials.parse(JSON.parse(sealer.open(box, context(tenant, host))));
+      const { username, password } = opened(tenant, host, box);
+      return { username, password };
+    },
+    /** All of a tenant's, without their passwords. */
+    async list(tenant: string): Promise<RegistryLogin[]> {
+      const boxes = await redis.hgetallBuffer(keys.registries(tenant));
+      return Object.entries(boxes).map(([host, box]) => login(tenant, host, box));
     },
   };
 }

@@ -2,13 +2,15 @@ import type { RunRequest } from '../contracts/run-request.ts';
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../redis.ts';
 import type { Sealer } from '../secrets.ts';
+import { jobKeys, type RunJobData } from './run-jobs.ts';
 import { openParts, specContext } from './run-parts.ts';
-import { parseHead, type RunHead, type RunState, standIn } from './run-record.ts';
+import { parseHead, type RunHead, type RunOutline, type RunState, standIn } from './run-record.ts';
 import { loadVitalScript, text } from './scripts.ts';
 
 const scripts = {
-  claim: loadVitalScript('claim'),
-  claimFetched: loadVitalScript('fetched', 'claim'),
+  claim: loadVitalScript('claim-run', 'claim'),
+  take: loadVitalScript('claim-run', 'take'),
+  dropJob: loadVitalScript('end-job', 'drop-job'),
 };
 
 export type Claim = HeldClaim | { verdict: 'gone' } | { verdict: 'ended' };
@@ -24,13 +26,38 @@ export type HeldClaim = { id: string; attempt: number } & (
 );
 
 /**
- * The request for the next job that a worker has just sent: the token of the job's lock, and BullMQ's key names (`<id>` stands
- * for the job's id).
+ * A kind of run that can be started (`kindOf`, run-plan.ts). `warm`: so many of them can start at once; `state`: the one in which these start,
+ * without its times.
  */
-export type Fetch = { token: string; active: string; lock: string; job: string };
+export type Start = { kind: string; warm: number; state: RunState };
 
-/** A kind of run that can be started at once (`kindOf`, run-plan.ts), and the state in which it starts, without its times. */
-export type Start = { kind: string; state: RunState };
+/** A job that a worker is given from the queue. */
+export type TakenJob = {
+  id: string;
+  /** As the job carries it, if it does. */
+  outline: RunOutline | undefined;
+  /** Its run was claimed with it. */
+  claim?: HeldClaim;
+  /** It counts as started. */
+  running: boolean;
+};
+
+export type Taken =
+  | { outcome: 'taken'; jobs: TakenJob[] }
+  | { outcome: 'none'; someDelayed: boolean }
+  /** Delayed jobs have come due, and BullMQ must move them first. */
+  | { outcome: 'due' };
+
+type Take = {
+  /** New for each take. The same take again (a connection broke before its answer) answers the same. */
+  token: string;
+  lockMs: number;
+  worker: string;
+  starts: Start[];
+  now: number;
+  /** So many jobs at most; half of what waits is left to other workers. */
+  most: number;
+};
 
 /** How often a run whose program never started may be passed to another worker. After that it ends as `worker_lost`. */
 const maxBounces = 5;
@@ -48,6 +75,8 @@ export type RunClaims = ReturnType<typeof createRunClaims>;
 
 /** How a worker takes a run. The worker gets the next attempt, and every later write is fenced by that attempt. */
 export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  const jobs = jobKeys(keys);
+
   function claimOf(answer: unknown): Claim | { verdict: 'unknown'; id: string } {
     const [said, key, count, json, tenant, createdAt, ...sealed] = answer as unknown[];
     const verdict = text(said);
@@ -73,6 +102,18 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
       const reason = `its request cannot be opened (${(error as Error).message}): was RUNLET_SECRET_KEY changed?`;
       return { verdict: 'broken', ...held, reason };
     }
+  }
+
+  function jobOf(answer: unknown): TakenJob {
+    const [id, data, running, said] = answer as unknown[];
+    const claim = said === undefined ? undefined : claimOf(said);
+    const isHeld = claim !== undefined && 'id' in claim && claim.verdict !== 'unknown';
+    return {
+      id: text(id),
+      outline: outlineIn(text(data)),
+      running: running === 1,
+      ...(isHeld && { claim }),
+    };
   }
 
   return {
@@ -101,37 +142,54 @@ export function createRunClaims(redis: RedisConnection, keys: Keys, sealer: Seal
       return known.verdict === 'unknown' ? { verdict: 'gone' } : known;
     },
 
-    /**
-     * The same as `claim`, for the run whose job this worker's fetch brings, if the run is of one of these kinds. Sent right
-     * after the fetch, over the same connection. `undefined`: nothing was claimed.
-     */
-    async claimFetched(
-      fetch: Fetch,
-      worker: string,
-      starts: Start[],
-      now: number,
-    ): Promise<HeldClaim | undefined> {
+    /** Takes the next jobs, and claims those runs that are of one of these kinds. */
+    async take({ token, lockMs, worker, starts, now, most }: Take): Promise<Taken> {
       const ofAny = '<id>';
-      const claim = claimOf(
-        await scripts.claimFetched(
-          redis,
-          [fetch.active],
-          [
-            fetch.token,
-            fetch.lock,
-            fetch.job,
-            keys.run(ofAny),
-            keys.spec(ofAny),
-            keys.events(ofAny),
-            keys.wake(ofAny),
-            worker,
-            now,
-            maxBounces,
-            ...starts.flatMap(({ kind, state }) => [kind, JSON.stringify(state)]),
-          ],
-        ),
-      );
-      return 'id' in claim && claim.verdict !== 'unknown' ? claim : undefined;
+      const [outcome, ...rest] = (await scripts.take(
+        redis,
+        [
+          ...[jobs.wait, jobs.prioritized, jobs.active, jobs.delayed, jobs.marker, jobs.counter],
+          keys.workerTaken(worker),
+        ],
+        [
+          token,
+          lockMs,
+          jobs.lock(ofAny),
+          jobs.job(ofAny),
+          keys.run(ofAny),
+          keys.spec(ofAny),
+          keys.events(ofAny),
+          keys.wake(ofAny),
+          worker,
+          now,
+          maxBounces,
+          most,
+          ...starts.flatMap(({ kind, warm, state }) => [kind, warm, JSON.stringify(state)]),
+        ],
+      )) as unknown[];
+      switch (text(outcome)) {
+        case 'due':
+          return { outcome: 'due' };
+        case 'none':
+          return { outcome: 'none', someDelayed: rest[0] === 1 };
+        default:
+          return { outcome: 'taken', jobs: rest.map(jobOf) };
+      }
+    },
+
+    /** The job is done, if this token still holds it, though nothing was written of its run. */
+    async dropJob(id: string, token: string): Promise<'ended' | 'lost'> {
+      const names = [jobs.job(id), jobs.lock(id), jobs.active, jobs.stalled];
+      return text(await scripts.dropJob(redis, names, [token, id])) as 'ended' | 'lost';
     },
   };
+}
+
+/** A job whose data cannot be read is one without an outline, and its run is looked up. */
+function outlineIn(data: string): RunOutline | undefined {
+  try {
+    return (JSON.parse(data) as RunJobData | null)?.outline;
+  } catch {
+    return undefined;
+  }
 }

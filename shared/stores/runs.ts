@@ -11,6 +11,7 @@ import { systemBytesProblem, tenantBytesProblem } from './byte-quota.ts';
 import { hookContext } from './outbox.ts';
 import { createRunClaims, noteRetries } from './run-claims.ts';
 import { endBroken, faultOfOurs } from './run-fault.ts';
+import { jobKeys, jobName, jobOptions, jobPriority, type RunJobData } from './run-jobs.ts';
 import { headOf, sealParts } from './run-parts.ts';
 import { readWhole } from './run-reading.ts';
 import {
@@ -26,10 +27,10 @@ import {
 import { loadScript, loadVitalScript, text } from './scripts.ts';
 
 const scripts = {
-  create: loadScript('create'),
+  create: loadScript('add-job', 'create'),
   move: loadVitalScript('move'),
   append: loadVitalScript('append'),
-  finish: loadVitalScript('due', 'free-bytes', 'finish'),
+  finish: loadVitalScript('due', 'free-bytes', 'end-job', 'finish'),
   requeue: loadVitalScript('requeue'),
   cancel: loadVitalScript('cancel'),
   forget: loadVitalScript('forget'),
@@ -63,6 +64,7 @@ export type RunStore = ReturnType<typeof createRunStore>;
 
 /** Every read and write of a run. All changes are atomic and fenced by (status, attempt, worker). */
 export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Sealer) {
+  const jobs = jobKeys(keys);
   const subscribersOfRuns = (tenant: string) =>
     patternsFor('run.finished').map((pattern) => keys.subscribers(tenant, pattern));
 
@@ -78,6 +80,8 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
         idempotency?: { digest: string; field: string };
         /** The channel on which a gateway waits for the run's end (run-end.ts). */
         ends?: string;
+        /** The run can be taken at once: its job is added in the same step. */
+        job?: RunJobData;
       } = {},
     ): Promise<{ outcome: 'created' | 'exists'; id: string }> {
       const { id, tenant } = head;
@@ -96,6 +100,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.idempotency(tenant, idempotency?.digest ?? '-'),
           keys.tenantPending(tenant),
           keys.outbox,
+          ...[jobs.job(id), jobs.prioritized, jobs.counter, jobs.marker],
           ...subscribersOfRuns(tenant),
         ],
         [
@@ -116,6 +121,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           request.retries,
           tenant,
           head.createdAt,
+          ...(options.job === undefined ? [] : jobArguments(options.job, request.priority)),
         ],
       )) as unknown[];
       const [outcome, ...more] = reply.map(text);
@@ -173,7 +179,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     },
 
     /**
-     * Ends the run, and adds the last of its output. False: nothing was written, because it had ended already or another
+     * Ends the run, and adds the last of its output. Its job, if there is one that this token holds, is done with it. False: nothing was written, because it had ended already or another
      * attempt holds it.
      */
     async finish(
@@ -183,6 +189,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
       outputBytes: number,
       createdAt: string,
       last?: { sequence: string; entries: NewEvent[] },
+      jobToken = '',
     ): Promise<boolean> {
       const id = holder.runId;
       // If the time cannot be parsed, the script would fail after half of its writes. So 0 is used.
@@ -201,6 +208,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           keys.outbox,
           keys.listeners(holder.tenant),
           keys.tenantBytes(holder.tenant),
+          ...[jobs.job(id), jobs.lock(id), jobs.active, jobs.stalled],
           ...subscribersOfRuns(holder.tenant),
         ],
         [
@@ -216,6 +224,7 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
           durationMs,
           durationBuckets.find((bound) => durationMs <= bound) ?? 'inf',
           keys.outboxWake,
+          jobToken,
           ...(last === undefined || last.entries.length === 0
             ? []
             : [last.sequence, ...last.entries.flatMap(triple)]),
@@ -307,6 +316,14 @@ export function createRunStore(redis: RedisConnection, keys: Keys, sealer: Seale
     },
   };
 }
+
+const jobArguments = (job: RunJobData, priority: number) => [
+  jobName,
+  JSON.stringify(job),
+  JSON.stringify(jobOptions),
+  jobPriority(priority),
+  Date.now(),
+];
 
 /** The reason why create.lua stored nothing. @param more what the tenant has, and what this run would add, in bytes */
 function refusal(outcome: string | undefined, bounds: RunBounds, more: string[]): Problem {

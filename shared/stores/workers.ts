@@ -5,6 +5,8 @@ import type { RedisConnection } from '../redis.ts';
 /** How often a worker reports that it is alive. A worker that was not heard from for `lifeMs` counts as dead. */
 export const heartbeatMs = 2_000;
 const lifeMs = 8_000;
+/** How long it may take a worker to start. From its first heartbeat on, `lifeMs` counts. */
+const startMs = 60_000;
 /** The most images that a worker's list holds; below it, the limit for its waiting commands. */
 export const maxListedImages = 500;
 const maxCommands = 256;
@@ -13,6 +15,8 @@ export type WorkerCommand =
   | { kind: 'pull'; operation: string; tenant: string; reference: string }
   | { kind: 'remove-image'; operation: string; tenant: string; reference: string }
   | { kind: 'drain' }
+  /** It takes runs again. It reports that it does, or that it is shutting down. */
+  | { kind: 'undrain'; operation: string }
   /** What is wanted has changed for a service that this worker holds, or is to hold. */
   | { kind: 'service'; service: string }
   /** A run inside a service that this worker holds. */
@@ -52,6 +56,11 @@ export function createWorkerStore(redis: RedisConnection, keys: Keys) {
         .zadd(keys.workers, Date.now(), worker.id)
         .zremrangebyscore(keys.workers, 0, Date.now() - 3_600_000)
         .exec();
+    },
+
+    /** A worker that is starting, and has no heartbeat yet, is alive: what it makes meanwhile is not an orphan. */
+    async announce(id: string): Promise<void> {
+      await redis.multi().hset(keys.worker(id), 'starting', '1').pexpire(keys.worker(id), startMs).exec();
     },
 
     async leave(id: string): Promise<void> {

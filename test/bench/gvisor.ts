@@ -1,7 +1,8 @@
-import type { Runlet } from '../support/runlet.ts';
-import { type Context, withoutPool, withRunlet } from './context.ts';
-import { alone, compared, median, type Row, timed, timedDocker } from './measure.ts';
-import { post } from './post.ts';
+import { type Context, type Driven, withDrivers, withoutPool } from './context.ts';
+import { timedDocker } from './docker-run.ts';
+import { alone, compared, median, type Row, timed } from './measure.ts';
+import { msOf, post, type Sample } from './post.ts';
+import { drained } from './settled.ts';
 import { type Subject, shell } from './subjects.ts';
 import { warmLatency } from './warm.ts';
 
@@ -21,20 +22,25 @@ export async function gvisor(context: Context): Promise<Row[]> {
   }
   const few = { ...context, rounds: Math.ceil(context.rounds / 2) };
   context.say('gVisor, cold …');
-  const rows = await withRunlet(few, withoutPool, (runlet) => cold(few, runlet));
+  const rows = await withDrivers(few, withoutPool, (driven) => cold(few, driven));
   context.say('gVisor, warm …');
-  return [...rows, ...(await withRunlet(few, {}, (runlet) => warmLatency(few, runlet, subject)))];
+  return [...rows, ...(await withDrivers(few, {}, (driven) => warmLatency(few, driven, subject)))];
 }
 
-async function cold({ raw, lab, rounds }: Context, runlet: Runlet): Promise<Row[]> {
-  const ours: number[] = [];
+async function cold(context: Context, driven: Driven[]): Promise<Row[]> {
+  const { raw, lab, rounds } = context;
+  const ours = driven.map((): Sample[] => []);
   const bare: number[] = [];
   const docker: number[] = [];
-  await post(runlet, subject.request);
+  for (const { runlet } of driven) {
+    await post(runlet, subject.request);
+    await drained(context, runlet);
+  }
   for (let round = 0; round < rounds; round += 1) {
-    await raw.drained();
-    ours.push((await post(runlet, subject.request)).ms);
-    await raw.drained();
+    for (const [i, { runlet }] of driven.entries()) {
+      ours[i]?.push(await post(runlet, subject.request));
+      await drained(context, runlet);
+    }
     let id = '';
     bare.push(
       await timed(async () => {
@@ -44,10 +50,14 @@ async function cold({ raw, lab, rounds }: Context, runlet: Runlet): Promise<Row[
     await raw.remove(id);
     docker.push(await timedDocker(lab.dockerHost, subject.docker));
   }
-  const what = `cold ${subject.name}`;
-  return [
-    alone(what, ours),
-    compared(`${what} p50, vs raw Engine API (hello-world)`, [median(ours), median(bare)], 'ms', '≤ 1.15'),
-    compared(`${what} p50, vs docker run --runtime runsc`, [median(ours), median(docker)], 'ms', '< 1'),
-  ];
+  return driven.flatMap(({ driver }, i) => {
+    const what = `${driver}: cold ${subject.name}`;
+    const took = msOf(ours[i] ?? []);
+    const [mine, raw] = [median(took), median(bare)];
+    return [
+      alone(what, took),
+      compared(`${what} p50, vs raw Engine API (hello-world)`, [mine, raw], 'ms', '≤ 1.15'),
+      compared(`${what} p50, vs docker run --runtime runsc`, [mine, median(docker)], 'ms', '< 1'),
+    ];
+  });
 }

@@ -2,8 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { startLab } from '../support/lab.ts';
 import type { Context } from './context.ts';
+import { type Driver, offeredDrivers } from './drivers.ts';
 import type { Row } from './measure.ts';
 import { parts } from './parts.ts';
+import { connectPeers, type Peer } from './peers.ts';
 import { rawEngine } from './raw-engine.ts';
 import { cellsOf, printTable } from './table.ts';
 
@@ -12,26 +14,39 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '40' },
     only: { type: 'string' },
     languages: { type: 'string' },
+    drivers: { type: 'string' },
     piston: { type: 'string' },
+    'go-judge': { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
   console.log(
     [
-      'npm run bench -- [--rounds 40] [--only PART,…] [--languages NAME,…] [--piston URL]',
+      'npm run bench -- [--rounds 40] [--only PART,…] [--drivers NAME,…] [--languages NAME,…]',
+      '                 [--piston URL] [--go-judge URL]',
       '',
-      'Measures Runlet beside its peers (the raw Engine API, docker run, a bare process, a Piston-compatible server) on',
-      'this machine, and prints one table; its rows and their numbers go to test/bench/results/ as JSON.',
-      'More rounds: more samples. The parts:',
+      'Measures Runlet beside its peers (the raw Engine API, docker run, a bare process, and servers that run code) on this',
+      'machine, and prints one table; its rows and their numbers go to test/bench/results/ as JSON.',
+      '',
+      '  --rounds    more rounds: more samples',
+      '  --only      these parts',
+      '  --drivers   what starts the programs (RUNLET_DRIVER): parts with * are measured on each in turn, in this order;',
+      '              the others on what a worker takes by itself, or on the only one that is named. Default: all that it offers',
+      '  --languages these, in the part `languages`',
+      '  --piston    a server with Piston’s API v2; --go-judge one with go-judge’s REST API. Both are in `sustained` as well',
+      '',
+      'The parts:',
       '',
       ...parts.map(({ name, says }) => `  ${name.padEnd(10)} ${says}`),
       '',
       'Examples:',
       '  npm run bench -- --rounds 2                                   all of it, roughly',
       '  npm run bench -- --only warm,sustained',
+      '  npm run bench -- --only cold,burst --drivers engine',
       '  npm run bench -- --only languages --languages python,c++',
-      '  npm run bench -- --only piston --piston http://127.0.0.1:2000',
+      '  npm run bench -- --only piston,sustained --piston http://127.0.0.1:2000',
+      '  npm run bench -- --only go-judge,sustained --go-judge http://127.0.0.1:5050',
     ].join('\n'),
   );
   process.exit(0);
@@ -52,11 +67,16 @@ interrupted.promise.catch(() => {});
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => interrupted.reject(new Error(`The benchmark was ended by ${signal}.`)));
 
+const wanted = words(values.drivers);
+let drivers: Promise<Driver[]> | undefined;
+let peers: Promise<Peer[]> | undefined;
 const context: Context = {
   lab,
   raw,
   rounds,
-  piston: values.piston,
+  onlyDriver: wanted.length === 1 ? wanted[0] : undefined,
+  drivers: () => (drivers ??= offeredDrivers({ lab, say }, wanted)),
+  peers: () => (peers ??= connectPeers({ Piston: values.piston, 'go-judge': values['go-judge'] }, say)),
   languages: words(values.languages),
   say,
   interrupted: interrupted.promise,

@@ -79,3 +79,5 @@ function opened(host: string, port: number, kept: Socket[]): Socket {
 
 export const warmOf = (samples: Sample[]) =>
   `${samples.filter(({ run }) => run.startedWarm).length} of ${samples.length} warm`;
+
+export const msOf = (samples: Sample[]) => samples.map(({ ms }) => ms);

@@ -76,16 +76,25 @@ export function rawEngine(dockerHost: string, calmMs: number) {
     async remove(id: string): Promise<void> {
       await call('DELETE', `/containers/${id}?v=1&force=1`);
     },
+    /** The first process of a container. */
+    async pidOf(id: string): Promise<number> {
+      const { json } = await call('GET', `/containers/${id}/json`);
+      return (json.State as { Pid: number }).Pid;
+    },
+    async containersOfRuns(): Promise<string[]> {
+      return (await list('dev.runlet.run')).map(({ Id }) => Id);
+    },
     /** Until no container of a run is left. */
     async drained(): Promise<void> {
       while ((await list('dev.runlet.run')).length > 0) await sleep(5);
       await sleep(20);
     },
-    /** Until the pool has what it wants to have, and what was used is gone: nobody's work falls into what is measured next. */
-    async calm(ms = calmMs): Promise<void> {
+    /** Until no container of ours comes, goes or changes its state. @param also what must not change either */
+    async calm(ms = calmMs, also = () => ''): Promise<void> {
       let last = '';
       for (let since = performance.now(); performance.now() - since < ms; ) {
-        const now = (await list('dev.runlet.instance')).map(({ Id, State }) => Id + State).join();
+        const containers = (await list('dev.runlet.instance')).map(({ Id, State }) => Id + State);
+        const now = `${containers.join()} ${also()}`;
         if (now !== last) since = performance.now();
         last = now;
         await sleep(50);

@@ -9,9 +9,11 @@ export function cellsOf({ what, values, goal, look }: Row): Cells {
     const shown = [values.p50, values.p95, values.p99].map((ms) => ms.toFixed(1));
     return { what: `${what} p50 / p95 / p99`, runlet: `${shown.join(' / ')} ms`, peer: '', ratio: '', goal };
   }
-  const { mine, peer, ratio, unit } = values;
-  const { digits = unit === 'MiB' ? 0 : 1, as = 'ratio' } = look ?? {};
+  const { unit } = values;
+  const { digits = unit === 'MiB' || unit === '/GiB' ? 0 : 1, as = 'ratio' } = look ?? {};
   const shown = (value: number) => `${value.toFixed(digits)} ${unit}`;
+  if ('amount' in values) return { what, runlet: shown(values.amount), peer: '', ratio: '', goal };
+  const { mine, peer, ratio } = values;
   const more = mine - peer;
   // A fortieth, as in the goals, needs a third place.
   const quotient = ratio.toFixed(ratio < 0.1 ? 3 : 2);

@@ -19,6 +19,8 @@ beforeEach(async () => {
     'src/lib/util.py': 'util',
     'data/a.txt': 'a',
     'data/deep/b.bin': Buffer.from([0xff, 0xfe]),
+    tool: 'a program, perhaps',
+    Makefile: 'all:',
     '1.txt': 'one',
     '2.txt': 'two',
   })) {
@@ -88,12 +90,14 @@ describe('what is run', () => {
       { language: 'python', code: 'print(1)', args: ['y'] },
     ],
     [
-      'an image, where the file is of no known language',
-      ['notes.xyz', 'main.py'],
-      { image: 'notes.xyz', command: ['main.py'] },
+      'an image with a tag, whatever files there are',
+      ['notes.xyz:latest', 'main.py'],
+      { image: 'notes.xyz:latest', command: ['main.py'] },
     ],
-    ['an image, where there is no such file', ['other.py'], { image: 'other.py' }],
+    ['an image with a tag that ends like a program', ['other.py:1'], { image: 'other.py:1' }],
+    ['an image in a repository', ['user/other.py'], { image: 'user/other.py' }],
     ['an image, where it is a folder', ['data'], { image: 'data' }],
+    ['an image, where it is a file without extension', ['tool'], { image: 'tool' }],
     [
       'an image, its command untouched',
       ['busybox', 'main.py', '--', 'x'],
@@ -146,6 +150,32 @@ describe('what is run', () => {
     expect(sent()).toEqual({ language: 'python', code: 'print("ü")', args: ['a'] });
   });
 
+  it('code from stdin with -c -, too', async () => {
+    const ended = await cli(['run', '--lang', 'python', '-c', '-', 'a'], { stdin: 'print("ü")' });
+    expect(ended.code).toBe(0);
+    expect(sent()).toEqual({ language: 'python', code: 'print("ü")', args: ['a'] });
+  });
+
+  it('in a language that the server has, whether or not this version knows it', async () => {
+    expect(await cli(['run', '--lang', 'py3k@1', '-c', 'x'])).toMatchObject({ code: 2 });
+    api.languages.push({ ...api.languages[0], name: 'py3k', aliases: [] } as (typeof api.languages)[0]);
+    await cli(['run', '--lang', 'py3k@1', '-c', 'x']);
+    expect(sent()).toEqual({ language: 'py3k@1', code: 'x' });
+  });
+
+  it.each([
+    ['pyhton', 'Did you mean python?'],
+    ['Pyton', 'Did you mean python?'],
+    ['javscript', 'Did you mean javascript?'],
+    ['klingon', 'there is no such language. `runlet languages`'],
+  ])('refuses --lang %s, and starts no run', async (lang, reason) => {
+    const ended = await cli(['run', '--lang', lang, '-c', 'x']);
+    expect(ended).toMatchObject({ code: 2, out: '' });
+    expect(ended.stderr).toContain(`--lang ${lang}: `);
+    expect(ended.stderr).toContain(reason);
+    expect(api.requests('POST', '/v1/runs')).toEqual([]);
+  });
+
   it('a program that is executable stays so; a link in a folder is not followed', async () => {
     chmodSync(join(folder.path, 'data/a.txt'), 0o755);
     symlinkSync('/etc/passwd', join(folder.path, 'data/link'));
@@ -166,21 +196,44 @@ describe('what is run', () => {
   });
 
   it.each<[args: string[], reason: string]>([
-    [['./nowhere.py'], 'no file'],
-    [['./notes.xyz'], 'name it with --lang'],
+    [['./nowhere.py'], './nowhere.py is not here'],
+    [['nowhere.py'], 'nowhere.py looks like a program and is not here'],
+    [['src/nowhere.py'], 'src/nowhere.py looks like a program and is not here'],
+    [['main.txt'], 'main.txt is not here. Did you mean main.py?'],
+    [['other.pyx'], 'other.pyx is not here, and .pyx is no language. Did you mean other.py?'],
+    [['./notes.xyz'], './notes.xyz is a file, but .xyz is no language: name it with --lang'],
+    [['notes.xyz', 'main.py'], 'notes.xyz is a file, but .xyz is no language: name it with --lang'],
+    [['Makefile'], 'Makefile is a file, but its name tells no language: name it with --lang'],
     [['/etc/passwd'], 'name it with --lang'],
+    [['./src'], './src is a folder: name the file in it that is to be run'],
+    [['.'], 'is a folder'],
     [['-c', 'x'], '--lang'],
     [['-'], '--lang'],
-    [['main.py', 'nowhere.py'], 'nowhere.py cannot be read'],
+    [['-c', '-'], '--lang'],
+    [['main.py', '5'], 'Arguments come after --: `runlet run main.py -- 5`'],
+    [['main.py', 'helper.py', 'a b', 'c'], "`runlet run main.py helper.py -- 'a b' c`"],
+    [['main.py', 'nowhere.py'], 'nowhere.py is no file here'],
+    [['main.py', '--timeout', '5s'], 'An option of runlet comes before main.py.'],
+    [['python main.py'], 'Write them apart: `runlet run python main.py`.'],
+    [['Busybox'], 'their names are in lower case. Did you mean busybox?'],
+    [['docker://busybox'], 'leave out what is in front of busybox'],
+    [['busybox:'], 'busybox: is no file here, and no image. Name one like busybox'],
+    [[''], 'An empty word is no file here, and no image.'],
     [['main.py', 'data'], 'is a folder'],
-    [['--file', 'nowhere', 'busybox'], 'nowhere cannot be read'],
-    [['--input', 'nowhere', 'busybox'], 'nowhere cannot be read'],
+    [
+      ['--lang', 'python', 'print(1)'],
+      "print(1) is no file here. If it is the code itself, -c comes before it: `runlet run --lang python -c 'print(1)'`.",
+    ],
+    [['python', '-c', 'print(1)'], '`runlet run --lang python -c CODE`'],
+    [['--file', 'nowhere', 'busybox'], 'nowhere cannot be read: there is nothing of this name here'],
+    [['--input', 'nowhere', 'busybox'], 'nowhere cannot be read: there is nothing of this name here'],
+    [['--input', 'data', 'busybox'], 'data cannot be read: it is a folder'],
     [['--lang', 'python', '-c', 'x', '--file', 'main.py'], 'exclude'],
     [['--lang', 'python', '-', '--file', 'main.py'], 'exclude'],
     [['-o', 'results', 'busybox'], '--artifact'],
     [['-d', '-o', 'results', '--artifact', 'x', 'busybox'], 'runlet artifacts'],
     [[], 'Name an image or a file'],
-    [['--lang', 'python'], 'Name an image or a file'],
+    [['--lang', 'python'], 'There is no code to run as python: give -c CODE, a FILE, or - for stdin.'],
   ])('refuses %j', async (args, reason) => {
     const at =
       args.includes('-') && args.includes('--file') ? ['--file', 'main.py', '--lang', 'python', '-'] : args;
@@ -258,10 +311,22 @@ describe('what is shown', () => {
 
 describe('runlet languages', () => {
   it('lists them, for people and for machines', async () => {
-    const { out, code } = await cli(['languages']);
+    const { out, code, stderr } = await cli(['languages']);
     expect(code).toBe(0);
-    expect(out.split('\n')[0]).toMatch(/^LANGUAGE +VERSION +ALIASES +FILE +IMAGE$/);
-    expect(out).toMatch(/^python +3\.11\.2 +py, python3 +main\.py +python:3\.11$/m);
+    expect(out.split('\n')[0]).toMatch(/^LANGUAGE +VERSION +READY +ALIASES +FILE +IMAGE$/);
+    expect(out).toMatch(/^python +3\.11\.2 +no +py, python3 +main\.py +python:3\.11$/m);
+    expect(stderr).toContain('`npm run images -- NAME`');
+    api.images = [
+      {
+        reference: 'python:3.11',
+        digest: null,
+        id: `sha256:${'a'.repeat(64)}`,
+        sizeBytes: 1,
+        createdAt: '2026-11-01T00:00:00.000Z',
+        workers: ['wrk_1'],
+      },
+    ];
+    expect(await cli(['languages'])).toMatchObject({ out: expect.stringMatching(/ yes /), stderr: '' });
     expect(JSON.parse((await cli(['languages', '--json'])).out).data[0].name).toBe('python');
   });
 });

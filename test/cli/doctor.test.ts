@@ -1,50 +1,11 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostFacts } from '../../shared/contracts/host-facts.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { worker as workerSchema } from '../../shared/contracts/worker.ts';
 import { cleanUp, runCli } from './support/cli.ts';
 import { StubApi } from './support/stub-api.ts';
+import { healthy } from './support/stub-worker.ts';
 
 const GiB = 1024 ** 3;
-const healthy: Worker = workerSchema.parse({
-  id: 'wrk_1',
-  name: 'node-a',
-  status: 'ready',
-  version: '0.1.0',
-  engine: {
-    id: 'AAAA:BBBB',
-    name: 'Docker Engine',
-    version: '29.9.0',
-    apiVersion: '1.52',
-    runcVersion: '1.5.0',
-    storageDriver: 'overlay2',
-    cgroupVersion: '2',
-    os: 'linux',
-    architecture: 'amd64',
-    kernel: '6.12.0',
-    userNamespace: false,
-  },
-  isolations: ['container'],
-  egress: true,
-  runUser: null,
-  capacity: { memoryBytes: 8 * GiB, cpus: 2 },
-  inUse: { memoryBytes: GiB, cpus: 0.5, runs: 1 },
-  warm: [],
-  disk: { totalBytes: 100 * GiB, freeBytes: 50 * GiB },
-  host: {
-    conntrackMax: 262_144,
-    corePattern: 'core',
-    userNamespaces: 'restricted',
-    swap: 'none',
-    pidMax: 4_194_304,
-    ptyMax: 4_096,
-    sentDataReturned: false,
-    kernelLogRestricted: true,
-    firewall: { problem: null, connections: 1_024, localUsersKeptOut: true },
-  },
-  startedAt: new Date().toISOString(),
-  lastSeenAt: new Date().toISOString(),
-});
 
 let api: StubApi;
 beforeEach(async () => {
@@ -88,6 +49,7 @@ describe('runlet doctor', () => {
       'redis',
       'key accepted',
       'worker node-a',
+      'worker node-a: drivers',
       'worker node-a: disk',
       'worker node-a: engine version',
       'worker node-a: runc version',
@@ -104,6 +66,7 @@ describe('runlet doctor', () => {
     ]);
     const plain = await runCli(['doctor'], { url: api.url });
     expect(plain.out).toMatch(/^ok {7}server: /m);
+    expect(plain.out.trimEnd().split('\n').at(-1)).toBe(`${report.checks.length} ok`);
   });
 
   it('says what to do when nothing answers', async () => {
@@ -183,6 +146,37 @@ describe('runlet doctor', () => {
     expect(report.at('worker e: disk')?.status).toBe('skipped');
     api.workers = [];
     expect((await doctor()).at('workers')?.status).toBe('failed');
+  });
+
+  it('says what starts sandboxes, and what would be faster', async () => {
+    const checkOf = async (drivers: Worker['drivers'], more: Partial<Worker> = {}) => {
+      api.workers = [{ ...healthy, ...more, drivers }];
+      return (await doctor()).at('worker node-a: drivers');
+    };
+    const engineToo = { name: 'engine', runtime: null, unavailable: null } as const;
+    const direct = (runtime: string) => [{ name: 'oci' as const, runtime, unavailable: null }, engineToo];
+    const none = (unavailable: string, remedy?: string) => [
+      { name: 'oci' as const, runtime: null, unavailable, ...(remedy && { remedy }) },
+      engineToo,
+    ];
+    const crun = await checkOf(direct('crun 1.8.1'));
+    expect(crun).toMatchObject({ status: 'ok', detail: expect.stringMatching(/^oci \(crun 1\.8\.1\)/) });
+    expect(crun?.detail).not.toContain('would');
+    expect(await checkOf(direct('runc 1.1.5'))).toMatchObject({
+      status: 'ok',
+      detail: expect.stringMatching(/^oci \(runc 1\.1\.5\).*crun.*14 ms, not 31/),
+    });
+    expect(await checkOf(none('neither is installed', 'Install crun.'))).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/^the engine starts all.*: neither is installed/),
+      remedy: 'Install crun.',
+    });
+    expect(await checkOf(none('the engine is on another machine'), { host: null })).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('on another machine'),
+      remedy: null,
+    });
+    expect(await checkOf(undefined)).toBeUndefined();
   });
 
   it('says whether quotas hold the limits on disks, or a watch', async () => {
@@ -302,16 +296,5 @@ describe('runlet doctor', () => {
   it('claims nothing of another engine than Docker’s', async () => {
     api.workers = [engine({ name: 'Podman Engine', version: '5.4.0', runcVersion: null })];
     expect((await doctor()).at('worker node-a: engine version')?.status).toBe('skipped');
-  });
-});
-
-describe('runlet workers and drain', () => {
-  it('lists and drains', async () => {
-    const { out } = await runCli(['workers'], { url: api.url });
-    expect(out).toMatch(
-      /wrk_1 +node-a +ready +Docker Engine 29\.9\.0 +1 +0\.5\/2 +1\.0 GiB\/8\.0 GiB +50\.0 GiB +\d+s ago\n/,
-    );
-    expect(await runCli(['drain', 'wrk_1'], { url: api.url })).toMatchObject({ code: 0, out: 'wrk_1\n' });
-    expect(api.requests('POST', '/v1/workers/wrk_1/drain')).toHaveLength(1);
   });
 });

@@ -21,6 +21,9 @@ describe('the exit code', () => {
     [end('output_limit', { exitCode: 137 }), 1],
     [end('cancelled', { signal: 'SIGTERM' }), 130],
     [end('errored'), 125],
+    [end('errored', { error: { code: 'image_not_found' } }), 125],
+    [end('errored', { error: { code: 'command_not_found' } }), 127],
+    [end('errored', { error: { code: 'command_not_executable' } }), 126],
     [end('expired'), 125],
   ])('of %o is %d', (given, code) => expect(exitCodeOf(given)).toBe(code));
 

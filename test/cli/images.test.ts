@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cleanUp, runCli } from './support/cli.ts';
-import { StubApi } from './support/stub-api.ts';
+import { StubApi, testKey } from './support/stub-api.ts';
+import { healthy } from './support/stub-worker.ts';
+import { cliWord, onTerminal } from './support/terminal.ts';
 
 let api: StubApi;
 beforeEach(async () => {
@@ -61,6 +63,50 @@ describe('images', () => {
       headers: { accept: 'text/event-stream' },
     });
     expect((await cli(['pull', '-q', reference])).stderr).toBe('');
+  });
+
+  it('are pulled by workers that are called by their names', async () => {
+    api.workers = [
+      { ...healthy, id: 'wrk_1', name: 'node-a' },
+      { ...healthy, id: 'wrk_2', name: 'node-b' },
+    ];
+    api.pulls.events = [
+      done([
+        { worker: 'wrk_1', digest: null, error: null },
+        { worker: 'wrk_2', digest: null, error },
+      ]),
+    ];
+    const ended = await cli(['pull', reference]);
+    expect(ended).toMatchObject({ code: 1, out: `${reference}  node-a\n` });
+    expect(ended.stderr).toContain('node-b: The registry cannot be reached');
+    api.images = [image];
+    expect((await cli(['rmi', reference])).out).toBe('node-a: removed\n');
+  });
+
+  it('are shown as done when they are', async () => {
+    const layers = [
+      { id: 'sha256:aaaaaaaaaaaaaaaa', status: 'downloading', currentBytes: 1024, totalBytes: 2048 },
+      { id: 'sha256:bbbbbbbbbbbbbbbb', status: 'extracting', currentBytes: 4096, totalBytes: 4096 },
+    ];
+    const { type, data } = picture('wrk_1', 'pulling');
+    api.pulls.events = [
+      { type, data: { ...data, layers } },
+      done([{ worker: 'wrk_1', digest: null, error: null }]),
+    ];
+    const shown = onTerminal(`stty cols 100; ${cliWord} pull ${reference}`, {
+      url: api.url,
+      apiKey: testKey,
+    });
+    await shown.ended;
+    const last = (id: string) =>
+      shown
+        .screen()
+        .split(/[\r\n]+/)
+        .filter((line) => line.includes(id))
+        .at(-1);
+    expect(last('aaaaaaaaaaaa')).toMatch(/done +\[={24}\] 2\.0 KiB \/ 2\.0 KiB/);
+    expect(last('bbbbbbbbbbbb')).toMatch(/done +\[={24}\]/);
+    expect((await cli(['pull', reference])).stderr).toContain(`Pulled ${reference}`);
   });
 
   it('that one worker cannot pull are a failure, with its reason', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttachMessage } from '../../shared/stores/attach.ts';
 import { cleanUp, runCli, startCli, userFolder } from './support/cli.ts';
 import { type Real, startReal } from './support/real.ts';
@@ -63,9 +63,7 @@ describe('runlet run -i', () => {
     await real.worker.out(holder, 'started\n');
     if (cli.child.stdout) await once(cli.child.stdout, 'data');
     cli.child.kill('SIGINT');
-    await vi.waitFor(async () =>
-      expect((await real.on.gateway.runs.read(run.id))?.cancelRequested).toBe(true),
-    );
+    await expect.poll(async () => (await real.on.gateway.runs.read(run.id))?.cancelRequested).toBe(true);
     await real.worker.finish(holder, 'cancelled', { exitCode: null });
     expect((await cli.ended).code).toBe(130);
   });
@@ -162,9 +160,7 @@ describe('runlet run -it', () => {
     const [pid] = (await pids(cliMain)).slice(-1);
     if (pid === undefined) throw new Error('the CLI does not run');
     process.kill(pid, 'SIGTERM');
-    await vi.waitFor(async () =>
-      expect((await real.on.gateway.runs.read(run.id))?.cancelRequested).toBe(true),
-    );
+    await expect.poll(async () => (await real.on.gateway.runs.read(run.id))?.cancelRequested).toBe(true);
     await real.worker.finish(holder, 'cancelled', { exitCode: null });
     await terminal.shows('code 130');
     await terminal.ended;
@@ -174,7 +170,7 @@ describe('runlet run -it', () => {
   it('leaves Ctrl-C to the user while the program is not there yet', async () => {
     const terminal = onTerminal(`trap : INT; ${cliWord} run -it busybox sh; echo "code $?"`);
     const run = await real.nextRun();
-    await vi.waitFor(() => expect(real.on.sockets.size).toBeGreaterThan(0));
+    await expect.poll(() => real.on.sockets.size).toBeGreaterThan(0);
     terminal.press('\u0003');
     await terminal.shows('code 130');
     await terminal.ended;

@@ -24,6 +24,7 @@ afterAll(cleanUp);
 
 const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
 const disabled = {
+  type: 'webhook.disabled' as const,
   webhookId: 'evt_1',
   payload: {
     type: 'webhook.disabled' as const,
@@ -48,7 +49,7 @@ async function listening(args: string[] = [], env: Record<string, string> = {}) 
   cli.child.stdout?.on('data', (chunk: Buffer) => {
     out += chunk.toString();
   });
-  await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Listening'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Listening'), { timeout: 60_000 });
   return {
     ...cli,
     lines: (count: number) =>
@@ -58,7 +59,7 @@ async function listening(args: string[] = [], env: Record<string, string> = {}) 
           expect(lines.length).toBeGreaterThanOrEqual(count);
           return lines;
         },
-        { timeout: 20_000 },
+        { timeout: 60_000 },
       ),
     end: (signal: NodeJS.Signals = 'SIGINT') => {
       cli.child.kill(signal);
@@ -115,7 +116,7 @@ describe('runlet webhooks listen', () => {
       api.events.push(disabled);
       expect(cli.child.exitCode).toBe(0);
     };
-    await vi.waitFor(left, { timeout: 20_000 });
+    await vi.waitFor(left, { timeout: 60_000 });
   });
 
   it.each([
@@ -143,7 +144,8 @@ describe('runlet webhooks listen', () => {
 describe('runlet webhooks listen --forward', () => {
   it('POSTs each event as a delivery would be, signed with a secret that it prints', async () => {
     const cli = await listening(['--forward', `${receiver.url}/hook?a=1`]);
-    const made = /^Signing with (whsec_\S+): give it to your receiver\.$/m.exec(cli.stderrSoFar())?.[1] ?? '';
+    const made =
+      /^runlet: Signing with (whsec_\S+): give it to your receiver\.$/m.exec(cli.stderrSoFar())?.[1] ?? '';
     const event = runFinished('succeeded');
     api.events.push(event);
     const [one] = await receiver.came(1);

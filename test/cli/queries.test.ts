@@ -26,11 +26,28 @@ describe('runlet ps', () => {
     const active = await cli(['ps']);
     expect(active.out).toContain(two);
     expect(active.out).not.toContain(one);
-    expect(active.out).toMatch(/^RUN +IMAGE +STATUS +AGE +EXIT\n/);
+    expect(active.out).toMatch(/^RUN +LANGUAGE +IMAGE +STATUS +AGE +EXIT\n/);
     expect(active.out).toMatch(/debian:13 +running +\d+[smhd] +-\n$/);
     expect((await cli(['ps', '-a'])).out).toContain(one);
+    expect((await cli(['list', '-a'])).out).toContain(one);
     const json = JSON.parse((await cli(['ps', '--status', 'failed', '--json'])).out);
     expect(json).toMatchObject({ data: [{ id: one, exitCode: 3 }], nextCursor: null });
+  });
+
+  it('-q prints ids alone, and --metadata picks those that were given it', async () => {
+    const one = await newRun({ ...running, record: { metadata: { job: 'a=b', team: 'x' } } });
+    const two = await newRun({ ...running, record: { metadata: { job: 'c', team: 'x' } } });
+    expect(await cli(['ps', '-q'])).toMatchObject({ code: 0, out: `${two}\n${one}\n`, stderr: '' });
+    expect((await cli(['ps', '-q', '--metadata', 'job=a=b'])).out).toBe(`${one}\n`);
+    expect((await cli(['ps', '-q', '--metadata', 'team=x', '--metadata', 'job=c'])).out).toBe(`${two}\n`);
+    expect((await cli(['ps', '-q', '--metadata', 'team=y'])).out).toBe('');
+    expect(await cli(['ps', '--metadata', 'job'])).toMatchObject({ code: 2 });
+  });
+
+  it('names the language of code', async () => {
+    api.script = running;
+    await cli(['run', '-d', '--lang', 'python', '-c', 'print(1)']);
+    expect((await cli(['ps'])).out).toMatch(/^run_\d+ +python /m);
   });
 
   it('pages through long lists up to --limit', async () => {
@@ -100,6 +117,15 @@ describe('runlet show, cancel, rm', () => {
     expect(JSON.parse((await cli(['show', '--json', id])).out).id).toBe(id);
   });
 
+  it('says of a run that had ended that it is not what ended it', async () => {
+    const id = await newRun(ended);
+    expect(await cli(['cancel', id])).toMatchObject({
+      code: 0,
+      out: `${id}\n`,
+      stderr: `runlet: ${id} had ended already: failed\n`,
+    });
+  });
+
   it('does each, tells those that failed, and exits with 1 then', async () => {
     const id = await newRun(ended);
     const active = await newRun(running);
@@ -108,7 +134,7 @@ describe('runlet show, cancel, rm', () => {
     expect(gone.stderr).toContain(`${active}: Not possible now\n  Cancel the run first.`);
     expect(gone.stderr).toContain('run_none: Nothing was found');
     expect([...api.runs.keys()]).toEqual([active]);
-    expect(await cli(['cancel', active])).toMatchObject({ code: 0, out: `${active}\n` });
+    expect(await cli(['cancel', active])).toMatchObject({ code: 0, out: `${active}\n`, stderr: '' });
     const json = JSON.parse((await cli(['cancel', '--json', active, 'run_none'])).out);
     expect(json.data).toMatchObject([
       { id: active, problem: null },

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cleanUp, runCli } from './support/cli.ts';
 import { StubApi } from './support/stub-api.ts';
@@ -74,9 +77,50 @@ describe('a connection that breaks', () => {
       expect(ended.stderr).toContain(`Nothing answers at ${url}`);
       expect(ended.stderr).toContain('npm start');
     }
-    const json = await runCli(['ps', '--json', '-q'], { url });
+    const json = await runCli(['-q', 'ps', '--json'], { url });
     expect(JSON.parse(json.stderr)).toMatchObject({ code: 'connection_failed' });
     api = await new StubApi().start();
+  });
+});
+
+describe('an address that is wrong', () => {
+  it('in its scheme: says which one is right, once', async () => {
+    const url = api.url.replace('http:', 'https:');
+    const ended = await runCli(['ps'], { url });
+    expect(ended).toMatchObject({ code: 1, out: '' });
+    expect(ended.stderr).toBe(
+      `runlet: The Runlet server cannot be reached\n  ${url.slice(8)} speaks plain HTTP, not HTTPS. Use ${api.url} in --url, RUNLET_URL or \`runlet login\`.\n`,
+    );
+  });
+
+  it('in its port, which fetch refuses: says so, once, and does not send to itself', async () => {
+    for (const args of [['ps'], ['doctor']]) {
+      const ended = await runCli(args, { url: 'http://127.0.0.1:9' });
+      expect(ended.code).toBe(1);
+      expect(ended.out + ended.stderr).toContain('Node’s fetch refuses port 9');
+      expect(ended.out + ended.stderr).not.toMatch(/trying again|runlet doctor/);
+    }
+  });
+
+  it.each(['/v1', '/v1/', '/docs', '/openapi.json'])('in its path %s: is understood', async (path) => {
+    expect(await runCli(['ps'], { url: `${api.url}${path}` })).toMatchObject({ code: 0 });
+    expect(api.requests('GET', '/v1/runs')).toHaveLength(1);
+  });
+
+  it('without its scheme: is understood', async () => {
+    expect(await runCli(['ps'], { url: api.url.replace('http://', '') })).toMatchObject({ code: 0 });
+  });
+
+  it('of a server that wants HTTPS: says so', async () => {
+    const proxy = createServer((_, response) => {
+      response.writeHead(400, { 'content-type': 'text/html' });
+      response.end('<h1>400</h1>The plain HTTP request was sent to HTTPS port');
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const ended = await runCli(['ps'], { url: `http://127.0.0.1:${port}` });
+    proxy.close();
+    expect(ended.stderr).toContain(`speaks HTTPS: use https://127.0.0.1:${port}`);
   });
 });
 
@@ -128,7 +172,8 @@ describe('the key', () => {
   it('that is wrong is refused, and never shown', async () => {
     const ended = await cli(['ps'], { env: { RUNLET_API_KEY: 'rk_wrong_secret' } });
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toContain('An API key is required');
+    expect(ended.stderr).toContain('The API key is not accepted');
+    expect(ended.stderr).toContain('`runlet config` says which key is in use');
     expect(ended.stderr).not.toContain('rk_wrong_secret');
   });
 

@@ -47,8 +47,8 @@ describe('Ctrl-C', () => {
     const cli = start('run', 'busybox');
     await started(cli);
     cli.child.kill('SIGINT');
-    await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 20_000 });
-    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Cancelling'), { timeout: 20_000 });
+    await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 60_000 });
+    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Cancelling'), { timeout: 60_000 });
     cli.child.kill('SIGINT');
     expect(await cli.ended).toMatchObject({ code: 130, signal: null });
   });
@@ -57,7 +57,7 @@ describe('Ctrl-C', () => {
     api.faults.set('POST /v1/runs', [{ status: 503, retryAfter: '60' }]);
     const cli = start('run', 'busybox');
     await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('trying again in 60 s'), {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     cli.child.kill('SIGINT');
     const ended = await cli.ended;
@@ -112,7 +112,7 @@ describe('a reader that is slow', () => {
     await started(cli);
     cli.child.stdout?.pause();
     cli.child.kill('SIGINT');
-    await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(cancels()).toHaveLength(1), { timeout: 60_000 });
     await stalled(cli.child.pid);
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${cli.child.pid}/status`, 'utf8'))?.[1];
     expect(Number(peak) / 1024).toBeLessThan(220);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cleanUp, runCli, userFolder } from './support/cli.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cleanUp, runCli, startCli, userFolder } from './support/cli.ts';
 import { StubApi } from './support/stub-api.ts';
 import { exit, pull, status, stderr, stdout } from './support/stub-runs.ts';
 
@@ -197,15 +197,105 @@ describe('runlet run', () => {
     expect(JSON.parse((await cli(['--json', 'run', '-d', 'busybox'])).out).id).toMatch(/^run_/);
   });
 
-  it('names each field that the server refuses', async () => {
-    const ended = await cli(['run', '-m', '1k', '-w', 'relative', 'busybox']);
+  it('names each option that the server refuses, in units that people read', async () => {
+    const args = ['run', '-m', '2t', '--timeout', '2h', '-w', 'relative', 'busybox'];
+    const ended = await cli(args);
     expect(ended.code).toBe(125);
-    expect(ended.stderr).toContain('limits.memoryBytes: ');
-    expect(ended.stderr).toContain('workdir: must be an absolute path');
+    expect(ended.stderr).toContain('--memory: the most is 1 TiB\n');
+    expect(ended.stderr).toContain('--timeout: the most is 1h\n');
+    expect(ended.stderr).toContain('--workdir: must be an absolute path\n');
     const json = await cli(['run', '--json', '-w', 'relative', 'busybox']);
     expect(JSON.parse(json.stderr).errors).toEqual([
       { path: 'workdir', message: 'must be an absolute path' },
     ]);
     expect(json.out).toBe('');
+  });
+});
+
+describe('what a newcomer is told of a run', () => {
+  const problem = (code: string, title = 'A title', detail = 'A detail.') => ({
+    type: `x/${code}`,
+    title,
+    status: 422,
+    detail,
+    code,
+  });
+  const errored = (code: string) => [status('running'), exit('errored', { error: problem(code) })];
+
+  it.each([
+    ['command_not_found', 127],
+    ['command_not_executable', 126],
+    ['image_without_command', 125],
+  ])('exits as Docker does: %s is %d', async (code, exitCode) => {
+    api.script.events = errored(code);
+    expect((await cli(['run', 'busybox', 'nope'])).code).toBe(exitCode);
+  });
+
+  it.each<[args: string[], hint: string]>([
+    [['busybox', '--timeout', '5s', 'echo'], '`runlet run --timeout … busybox`'],
+    [['python:3.11', '-c', 'print(1)'], '`runlet run --lang python -c CODE`'],
+    [['busybox', 'echo hi'], "`runlet run busybox echo hi`, or `runlet run busybox sh -c 'echo hi'`"],
+  ])('what %j should have been', async (args, hint) => {
+    api.script.events = errored('command_not_found');
+    expect((await cli(['run', ...args])).stderr).toContain(hint);
+    expect((await cli(['run', '--entrypoint', 'x', ...args])).stderr).not.toContain(hint);
+  });
+
+  it('that an image’s name is also a folder’s here, or a language’s', async () => {
+    const folder = userFolder();
+    mkdirSync(join(folder.path, 'proj'));
+    api.script.events = errored('image_not_found');
+    const ended = await cli(['run', 'proj'], { cwd: folder.path });
+    folder.remove();
+    expect(ended.stderr).toContain('proj is also a folder here. To run a program in it, name the file');
+    expect((await cli(['run', 'javascript'])).stderr).toContain('`runlet run --lang javascript -c CODE`');
+    const image = {
+      digest: null,
+      id: 'sha256:1',
+      sizeBytes: 1,
+      createdAt: '2026-11-01T00:00:00.000Z',
+      workers: ['w'],
+    };
+    api.images = [{ reference: 'hello-world:latest', ...image }];
+    expect((await cli(['run', 'hello-wrold'])).stderr).toContain('Did you mean hello-world?');
+    expect((await cli(['run', 'nothing-known'])).stderr).toBe('runlet: A title\n  A detail.\n');
+  });
+
+  it.each([
+    'socket.gaierror: [Errno -3] Temporary failure in name resolution',
+    'OSError: [Errno 101] Network is unreachable',
+    'Error: getaddrinfo EAI_AGAIN example.com',
+    'curl: (6) Could not resolve host: example.com',
+    "wget: bad address 'example.com'",
+    'dial tcp: lookup example.com on [::1]:53: no such host',
+  ])('that it has no network: %s', async (text) => {
+    const middle = Math.floor(text.length / 2);
+    const words = [stderr(text.slice(0, middle)), stderr(`${text.slice(middle)}\n`)];
+    api.script.events = [status('running'), ...words, exit('failed', { exitCode: 1 })];
+    const note = 'runlet: The run has no network: --network egress gives it one.\n';
+    expect((await cli(['run', 'busybox'])).stderr).toBe(`${text}\n${note}`);
+    expect((await cli(['run', '--network', 'egress', 'busybox'])).stderr).toBe(`${text}\n`);
+    api.script.events = [status('running'), ...words, exit('succeeded', { exitCode: 0 })];
+    expect((await cli(['run', 'busybox'])).stderr).toBe(`${text}\n`);
+  });
+
+  it('that nothing matched a glob', async () => {
+    const args = ['run', '--artifact', 'none/*', 'busybox', 'true'];
+    const ended = await cli(args);
+    expect(ended).toMatchObject({ code: 0, out: '' });
+    expect(ended.stderr).toContain("Nothing matched --artifact 'none/*': no file was kept.");
+    expect((await cli(['run', 'busybox', 'true'])).stderr).toBe('');
+    api.script.events = errored('image_not_found');
+    expect((await cli(args)).stderr).not.toContain('Nothing matched');
+  });
+
+  it('that the registry is being asked, where that takes long', async () => {
+    api.script = { events: [status('pulling'), exit('cancelled')], hold: true };
+    const running = startCli(['run', 'busybox'], { url: api.url });
+    await vi.waitFor(() => expect(running.stderrSoFar()).toContain('Asking the registry for busybox …'), {
+      timeout: 60_000,
+    });
+    for (const run of api.runs.values()) run.cancel();
+    expect(await running.ended).toMatchObject({ code: 130 });
   });
 });

@@ -46,7 +46,7 @@ describe('runlet logs', () => {
           out: 'one\nthree\n',
           stderr: 'two\n',
         }),
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     // The engine promises no order between the two streams.
     const last = await live.cli(['logs', '-n', '1', 'talker']);
@@ -71,7 +71,7 @@ describe('runlet logs', () => {
     cli.child.stdout?.on('data', (chunk: Buffer) => {
       seen += chunk.toString();
     });
-    await vi.waitFor(() => expect(seen).toContain('begin'), { timeout: 20_000 });
+    await vi.waitFor(() => expect(seen).toContain('begin'), { timeout: 60_000 });
     await live.cli(['exec', 'teller', 'touch', '/go']);
     const ended = await cli.ended;
     expect(ended).toMatchObject({ code: 0, out: 'begin\nend\n', stderr: '' });
@@ -116,13 +116,19 @@ describe('runlet exec', () => {
   it('ends at its time limit, and tells its own failures from the program’s', async () => {
     expect(await live.cli(['exec', '--timeout', '500ms', 'web', 'sleep', '60'])).toMatchObject({ code: 124 });
     const none = await live.cli(['exec', 'web', 'no-such-program']);
-    expect(none.code).toBe(125);
+    expect(none.code).toBe(127);
     expect(none.stderr).toContain('"no-such-program" does not exist');
     expect((await live.cli(['exec', 'nobody', 'true'])).code).toBe(125);
     await live.cli(['up', 'busybox', '--name', 'down', '--restart', 'never', '--quiet', '--', 'true']);
+    await vi.waitFor(async () => expect((await live.cli(['services', 'down'])).out).toContain('stopped'), {
+      timeout: 60_000,
+    });
     const stopped = await live.cli(['exec', 'down', 'true']);
     expect(stopped.code).toBe(125);
-    expect(stopped.stderr).toContain('is stopped');
+    expect(stopped.stderr).toContain('down is stopped: `runlet start down` starts it.');
+    const copied = await live.cli(['cp', 'down:/etc/hostname', '-']);
+    expect(copied).toMatchObject({ code: 1, out: '' });
+    expect(copied.stderr).toContain('`runlet start down` starts it.');
     await live.cli(['rm', 'down']);
     expect(await live.cli(['exec', '-t', 'web', 'sh'])).toMatchObject({ code: 2 });
     expect(await live.cli(['exec', '-it', 'web', 'sh'])).toMatchObject({ code: 2 });
@@ -134,7 +140,7 @@ describe('runlet exec', () => {
     const started = await live.cli(args, { stdin: 'not asked for' });
     expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run_\S+\n$/), stderr: '' });
     await vi.waitFor(async () => expect((await live.cli(['logs', 'web'])).out).toContain('b from a job'), {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const listed = await live.cli(['exec', '--list', 'web']);
     expect(listed).toMatchObject({ code: 0, stderr: '' });
@@ -147,10 +153,10 @@ describe('runlet exec', () => {
     await live.cli(['exec', 'web', 'sh', '-c', `kill ${json.data[0].pid}`]);
     await vi.waitFor(
       async () => expect((await live.cli(['exec', '--list', 'web'])).out).toMatch(/ exited +143 /),
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     const none = await live.cli(['exec', '-d', 'web', 'no-such-program']);
-    expect(none.code).toBe(125);
+    expect(none.code).toBe(127);
     expect(none.stderr).toContain('"no-such-program" does not exist');
     for (const bad of [
       ['exec', '-d', '-i', 'web', 'cat'],
@@ -178,7 +184,7 @@ describe('runlet exec', () => {
     await terminal.shows('waiting');
     terminal.press('\u0003');
     // A terminal forgets with Ctrl-C what was typed and not read.
-    await vi.waitFor(() => expect(terminal.screen()).toMatch(/waiting\s.*# $/s), { timeout: 10_000 });
+    await vi.waitFor(() => expect(terminal.screen()).toMatch(/waiting\s.*# $/s), { timeout: 60_000 });
     terminal.press('echo "st""ill here"; exit 5\r');
     await terminal.shows('still here');
     await terminal.shows('code 5');
@@ -215,6 +221,15 @@ describe('runlet cp', () => {
     ]);
   });
 
+  it('puts a file below a folder that is there', async () => {
+    writeFileSync(at('motto'), 'festina lente');
+    expect(await live.cli(['cp', at('motto'), 'web:/srv'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await live.cli(['cp', at('motto'), 'web:/'])).toMatchObject({ code: 0, stderr: '' });
+    expect((await live.cli(['exec', 'web', 'cat', '/srv/motto', '/motto'])).out).toBe(
+      'festina lente'.repeat(2),
+    );
+  });
+
   it('leaves what is there as it was when the copy fails, and writes through a link', async () => {
     writeFileSync(at('kept'), 'before');
     chmodSync(at('kept'), 0o600);
@@ -238,9 +253,9 @@ describe('runlet cp', () => {
     ])
       expect((await live.cli(['cp', ...args])).code, args.join(' ')).toBe(2);
     expect(existsSync(at('other'))).toBe(false);
-    const folderThere = await live.cli(['cp', at('data.bin'), 'web:/etc']);
-    expect(folderThere.code).toBe(1);
-    expect(folderThere.stderr).toContain('/etc');
+    const root = await live.cli(['cp', 'web:/', at('root')]);
+    expect(root).toMatchObject({ code: 2, out: '' });
+    expect(await live.cli(['cp', 'web:/etc/nginx', '-'])).toMatchObject({ code: 2, out: '' });
     const climbing = await live.cli(['cp', 'web:/../etc/passwd', '-']);
     expect(climbing.code).toBe(1);
   });

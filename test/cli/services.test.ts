@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import type { Worker } from '../../shared/contracts/worker.ts';
 import { docker } from '../support/docker.ts';
 import { type Live, startLive } from './support/live.ts';
 
@@ -69,12 +70,55 @@ describe('runlet up', () => {
     await live.cli(['rm', 'web']);
   });
 
+  it('says who may call it, and how a private one is opened', async () => {
+    const own = await live.cli(web('own'));
+    expect(own.stderr).toContain('It is private: `runlet open own` opens it in the browser.');
+    expect(own.out).toMatch(/^access +private: an API key, or the URL of `runlet open own`$/m);
+    const open = await live.cli(web('all', '--public'));
+    expect(open.stderr).not.toContain('private');
+    expect((await live.cli(['services', 'all'])).out).toMatch(/^access +public: anybody may call it$/m);
+    await live.cli(['rm', 'own', 'all']);
+  });
+
+  it('tells the secret that was made for its webhook, once', async () => {
+    const hook = ['--webhook', 'https://example.com/hook'];
+    const ended = await live.cli(box('hooked', '--quiet', ...hook));
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stderr).toMatch(/^runlet: The webhook is signed with whsec_\S+: /);
+    expect(ended.out).not.toContain('whsec_');
+    await live.cli(['rm', 'hooked']);
+  });
+
+  it('is left by Ctrl-C, and says that it goes on and how to remove it', async () => {
+    const cli = live.start(box('left', '--port', '80'));
+    await vi.waitFor(() => expect(cli.stderrSoFar()).toContain('Starting left'), { timeout: 60_000 });
+    cli.child.kill('SIGINT');
+    const ended = await cli.ended;
+    expect(ended).toMatchObject({ code: 130, out: '' });
+    expect(ended.stderr).toContain('`runlet rm left` removes it');
+    expect((await live.service('left')).status).toBe('starting');
+    await live.cli(['rm', 'left']);
+  });
+
   it('says everything that was asked for to the server', async () => {
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
     const ended = await live.cli([
       ...['up', 'busybox', '--json', '--name', 'full', '--port', '81', '--tcp', '82', '--health', '/ready'],
       ...['--keep', '90s', '--on-idle', 'remove', '--restart', 'never', '-v', 'full-data:/data'],
       ...['-e', 'A=b', '-w', '/data', '--entrypoint', 'sleep', '-m', '64m', '--cpus', '0.5', '--public'],
-      ...['--metadata', 'team=x', '--detach', '--', '0'],
+      ...[
+        '--metadata',
+        'team=x',
+        '--disk',
+        '32m',
+        '--pids',
+        '99',
+        '--pull',
+        'never',
+        '--isolation',
+        'container',
+      ],
+      ...['--webhook', 'https://example.com/hook', '--webhook-secret', secret, '--detach', '--', '0'],
     ]);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(ended.out).request).toMatchObject({
@@ -90,7 +134,10 @@ describe('runlet up', () => {
       volumes: [{ name: 'full-data', path: '/data' }],
       env: { A: '***' },
       workdir: '/data',
-      limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5 },
+      limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5, diskBytes: 32 * 2 ** 20, pids: 99 },
+      pull: 'never',
+      isolation: 'container',
+      webhook: { url: 'https://example.com/hook', secret: '***' },
       public: true,
       metadata: { team: 'x' },
     });
@@ -199,6 +246,19 @@ describe('runlet services, stop, start', () => {
     expect(await live.cli(['rm', 'one', 'two'])).toMatchObject({ code: 0, out: 'one\ntwo\n' });
   });
 
+  it('restarts, and names those that are meant by "last" and by an id’s beginning', async () => {
+    await live.cli(box('again', '--quiet'));
+    const before = await live.service('again');
+    expect(await live.cli(['restart', 'again'])).toMatchObject({ code: 0, out: 'again\n', stderr: '' });
+    const after = await live.service('again');
+    expect(after.status).toBe('ready');
+    expect(after.readyAt).not.toBe(before.readyAt);
+    expect((await live.cli(['services', 'last'])).out).toMatch(/^name +again$/m);
+    expect((await live.cli(['services', before.id.slice(0, 20)])).out).toMatch(/^name +again$/m);
+    expect((await live.cli(['services', '-q'])).out).toBe('again\n');
+    expect((await live.cli(['rm', before.id.slice(0, 24)])).out).toBe(`${before.id}\n`);
+  });
+
   it('start says when it has not become ready', async () => {
     // Without a port it would be ready as soon as it runs, for as long as it does.
     const atPort = ['--port', '80', '--restart', 'never', '--quiet'];
@@ -254,5 +314,31 @@ describe('runlet open', () => {
     expect(ended).toMatchObject({ code: 1, out: '' });
     expect(ended.stderr).toContain('no `port`');
     await live.cli(['rm', 'closed']);
+  });
+});
+
+describe('runlet volumes', () => {
+  it('lists them with their workers and services, shows one, and removes what nobody uses', async () => {
+    await live.cli(box('db', '--quiet', '-v', 'records:/data'));
+    const listed = (await (await live.runlet.call('GET', '/v1/workers')).json()) as { data: Worker[] };
+    const worker = listed.data[0] as Worker;
+    expect((await live.cli(['volumes'])).out).toMatch(
+      new RegExp(`^VOLUME +WORKER +SERVICES +AGE\\nrecords +${worker.name} +db +\\d+s\\n$`),
+    );
+    const json = JSON.parse((await live.cli(['volumes', 'ls', '--json'])).out);
+    expect(json).toMatchObject({
+      data: [{ name: 'records', node: worker.name, engine: worker.engine.id, services: ['db'] }],
+    });
+    const shown = await live.cli(['volumes', 'show', 'records']);
+    expect(shown.out).toMatch(new RegExp(`^worker +${worker.name}$`, 'm'));
+    const used = await live.cli(['volumes', 'rm', 'records']);
+    expect(used).toMatchObject({ code: 1, out: '' });
+    expect(used.stderr).toContain('db');
+    await live.cli(['rm', 'db']);
+    expect(await live.cli(['volumes', 'rm', 'records', 'nothing'])).toMatchObject({
+      code: 1,
+      out: 'records\n',
+    });
+    expect((await live.cli(['volumes', 'show', 'records'])).stderr).toContain('There is no such volume');
   });
 });

@@ -324,7 +324,7 @@ describe('runlet run --webhook', () => {
   it('has errors that name the field and show no secret', async () => {
     const ended = await detached(['--webhook', url, '--webhook-secret', 'my-own-word']);
     expect(ended.code).toBe(125);
-    expect(ended.stderr).toContain('webhook.secret: must be `whsec_`');
+    expect(ended.stderr).toContain('--webhook-secret: must be `whsec_`');
     expect(ended.stderr).not.toContain('my-own-word');
     const alone = await detached(['--webhook-secret', madeSecret]);
     expect(alone.code).toBe(2);

@@ -58,6 +58,7 @@ const inSuiteLab = () => ({ RUNLET_TEST_LAB: JSON.stringify(inject('lab')) });
 
 type Values =
   | { p50: number; p95: number; p99: number; n: number }
+  | { amount: number; unit: string }
   | { mine: number; peer: number; ratio: number; unit: string };
 type Written = { rounds: number; rows: (Printed & { values: Values })[] };
 
@@ -79,6 +80,9 @@ function expectAgreement({ rows }: Written, table: Printed[]): void {
       expect(runlet).toBe(`${asShown([p50, p95, p99], runlet)} ms`);
       expect(peer).toBe('');
       expect(n, what).toBeGreaterThan(0);
+    } else if ('amount' in values) {
+      expect(runlet).toBe(`${asShown([values.amount], runlet)} ${values.unit}`);
+      expect(peer).toBe('');
     } else {
       const { mine, unit, ratio } = values;
       expect(runlet).toBe(`${asShown([mine], runlet)} ${unit}`);
@@ -110,6 +114,11 @@ test('npm run bench prints its table', { timeout: 1_800_000 }, async () => {
         expect.stringMatching(RegExp(`^cold language ${language} \\(1 runs\\) p50 / p95 / p99$`)),
       ]),
     );
+  for (const what of ['cold hello-world p50', 'warm bash', 'sustained bash, 16 at a time', 'CPU a run, bash'])
+    expect(
+      table.some((row) => row.what.includes(`: ${what}`)),
+      what,
+    ).toBe(true);
   const file = await written(stderr);
   expect(file.rounds).toBe(1);
   expectAgreement(file, table);
@@ -149,22 +158,49 @@ const printing = ({ language, version }: Executed, stdout: string): Answer => ({
   body: { language, version, run: { stdout, stderr: '', output: stdout, code: 0, signal: null } },
 });
 
-const onlyPiston = (url: string, env: Record<string, string> = inSuiteLab()) =>
-  bench(['--rounds', '2', '--only', 'piston', '--piston', url], env);
+type Cmd = { args: string[]; copyIn: Record<string, { content: string }> } & Record<string, unknown>;
 
-test('--piston measures beside a server that is named', { timeout: 600_000 }, async () => {
+/** Answers as go-judge does to one command, when its program ended well. */
+async function startGoJudge() {
+  const commands: Cmd[] = [];
+  const server = createServer(async (request, response) => {
+    response.setHeader('content-type', 'application/json');
+    if (request.url === '/version') return response.end(JSON.stringify({ buildVersion: 'v1.12.0' }));
+    const { cmd } = (await json(request)) as { cmd: [Cmd] };
+    commands.push(...cmd);
+    const stdout = cmd[0].args[0]?.endsWith('bash') ? 'hi\n' : '1\n';
+    const result = { status: 'Accepted', exitStatus: 0, files: { stdout, stderr: '' } };
+    return response.end(JSON.stringify([result]));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
+}
+
+const onlyPeers = (args: string[], env: Record<string, string> = inSuiteLab()) =>
+  bench(['--rounds', '2', '--only', 'piston,go-judge', '--drivers', 'engine', ...args], env);
+
+test('--piston and --go-judge measure beside servers that are named', { timeout: 600_000 }, async () => {
   const outputs: Record<string, string> = { 'echo hi': 'hi\n', 'print(1)': '1\n' };
   const piston = await startPiston((asked) => printing(asked, outputs[asked.files[0]?.content ?? ''] ?? ''));
-  const { code, stdout, stderr } = await onlyPiston(`${piston.url}/`);
+  const goJudge = await startGoJudge();
+  const { code, stdout, stderr } = await onlyPeers(['--piston', `${piston.url}/`, '--go-judge', goJudge.url]);
   expect(code, stderr).toBe(0);
   const table = printed(stdout);
   expect(table.map(({ what }) => what)).toEqual(
-    ['bash', 'python'].map((language) => `${language} p50, vs Piston at ${piston.url}`),
+    [`Piston at ${piston.url}`, `go-judge at ${goJudge.url}`].flatMap((peer) =>
+      ['bash', 'python'].map((language) => `engine: ${language} p50, vs ${peer}`),
+    ),
   );
   const file = await written(stderr);
   expectAgreement(file, table);
-  for (const { values } of file.rows) expect('peer' in values && values.peer).toBeGreaterThan(pistonMs / 2);
+  for (const { values } of file.rows.slice(0, 2))
+    expect('peer' in values && values.peer).toBeGreaterThan(pistonMs / 2);
   expect(piston.asked).toEqual(['GET /api/v2/runtimes', ...Array(4).fill('POST /api/v2/execute')]);
+  const [bash, python] = [{ 'main.sh': { content: 'echo hi' } }, { 'main.py': { content: 'print(1)' } }];
+  expect(goJudge.commands.map(({ copyIn }) => copyIn)).toEqual([bash, bash, python, python]);
+  for (const cmd of goJudge.commands)
+    expect(cmd).toMatchObject({ cpuLimit: 1e10, memoryLimit: 256 * 1024 ** 2, procLimit: 64 });
 });
 
 test('--piston says what the server fails at, and measures the rest', { timeout: 600_000 }, async () => {
@@ -173,24 +209,27 @@ test('--piston says what the server fails at, and measures the rest', { timeout:
       ? { status: 500, body: { message: 'out of sandboxes' } }
       : printing(asked, 'hi\n'),
   );
-  const { code, stdout, stderr } = await onlyPiston(piston.url);
+  const { code, stdout, stderr } = await onlyPeers(['--piston', piston.url]);
   expect(code, stderr).toBe(0);
   const url = `${piston.url}/api/v2/execute`;
   expect(stderr).toContain(`without Piston’s python: ${url}: 500 {"message":"out of sandboxes"}`);
   const table = printed(stdout);
-  expect(table.map(({ what }) => what)).toEqual([`bash p50, vs Piston at ${piston.url}`]);
+  expect(table.map(({ what }) => what)).toEqual([`engine: bash p50, vs Piston at ${piston.url}`]);
   expectAgreement(await written(stderr), table);
 });
 
-test('--piston says so of a server that is none', { timeout: 600_000 }, async () => {
+test('--piston and --go-judge say so of servers that are none', { timeout: 600_000 }, async () => {
   const piston = await startPiston(() => ({ status: 200, body: {} }));
   const url = `${piston.url}/elsewhere`;
   // Nothing is loaded for it: here the benchmark starts a lab of its own.
-  expect(await onlyPiston(url, {})).toMatchObject({
+  expect(await onlyPeers(['--piston', url, '--go-judge', url], {})).toMatchObject({
     code: 1,
     stdout: '',
     stderr: expect.stringMatching(
-      RegExp(`^without Piston: ${url}/api/v2/runtimes: 404 .*\nbench: nothing was measured\\.$`, 'm'),
+      RegExp(
+        `^without Piston: ${url}/api/v2/runtimes: 404 [^]*\nwithout go-judge: ${url}/version: 404 .*--go-judge is the address.*\n[^]*^bench: nothing was measured\\.$`,
+        'm',
+      ),
     ),
   });
 });
@@ -198,6 +237,7 @@ test('--piston says so of a server that is none', { timeout: 600_000 }, async ()
 test('npm run bench says what it can be asked for', async () => {
   const help = await bench(['--help']);
   expect(help.stdout).toContain('--only warm,sustained');
+  expect(help.stdout).toContain('--go-judge URL');
   const refused = await bench(['--only', 'nothing']);
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('"nothing"') });
 });

@@ -29,9 +29,11 @@ const fields = Object.entries(programs).flatMap(([program, { shape }]) =>
 );
 
 /** `${NAME:-default}` or `${NAME-default}`; `${NAME:?why}` has no default. */
-const compose = [
-  ...readFileSync(`${root}docker-compose.yml`, 'utf8').matchAll(/\$\{(\w+)(?::?-([^}]*)|:\?[^}]*)?\}/g),
-].map(([, name = '', fallback]) => ({ name, fallback }));
+const compose = ['docker-compose.yml', 'infra/compose/direct.yml']
+  .flatMap((file) => [
+    ...readFileSync(`${root}${file}`, 'utf8').matchAll(/\$\{(\w+)(?::?-([^}]*)|:\?[^}]*)?\}/g),
+  ])
+  .map(([, name = '', fallback]) => ({ name, fallback }));
 
 /** Names that sources read by themselves, as in `process.env.NAME`. */
 function readIn(folder: string): string[] {
@@ -98,12 +100,9 @@ describe('the default that is listed is the true one', () => {
     else expect(orNone(data)).toEqual(meaning(listed, field));
   });
 
-  test.each(compose.filter(({ fallback }) => fallback))(
-    'of $name in docker-compose.yml',
-    ({ name, fallback }) => {
-      expect(defaults.get(name)).toBe(`\`${fallback}\``);
-    },
-  );
+  test.each(compose.filter(({ fallback }) => fallback))('of $name for Compose', ({ name, fallback }) => {
+    expect(defaults.get(name)).toBe(`\`${fallback}\``);
+  });
 
   test('of the CLI’s server and folder', () => {
     const { url } = loadConfig({}, { RUNLET_CONFIG_DIR: '/nowhere' });

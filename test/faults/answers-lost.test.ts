@@ -11,7 +11,6 @@ import { kindOf, outlineOf } from '../../shared/run-plan.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { createDeliveryStore, type NewEvent, type StoredDelivery } from '../../shared/stores/deliveries.ts';
 import { createOutboxStore } from '../../shared/stores/outbox.ts';
-import type { Fetch, HeldClaim } from '../../shared/stores/run-claims.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createWebhookStore, maxWebhooks } from '../../shared/stores/webhooks.ts';
@@ -175,6 +174,8 @@ test('a run whose job was fetched is claimed once, and its job is held', async (
   const queue = createRunQueue({
     redis: direct,
     ahead,
+    claims: see().runs,
+    claimsAhead: stores(ahead).runs,
     keys,
     workerId: 'w1',
     log,
@@ -184,31 +185,31 @@ test('a run whose job was fetched is claimed once, and its job is held', async (
   const adding = gatewayQueue(direct, keys, log);
   await queue.open();
   try {
+    const nothing = () => ({ starts: [], most: 1 });
     // Redis must know the scripts; and it takes a first look to know that nobody is there.
     await adding.add({ id: 'none', priority: 50, delayMs: 0 });
-    await (await queue.next(() => {}))?.complete();
-    await queue.next(() => {});
+    await (await queue.next(nothing))?.job.complete();
+    await queue.next(nothing);
     const request = runRequest.parse({ image: 'busybox' });
     const now = new Date();
     const head = { id: newId('run'), tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() };
     const outline = outlineOf({ ...head, request });
-    const starts = [{ kind: kindOf(outline), state: emptyState }];
-    const { promise: asked, resolve } = Promise.withResolvers<[Fetch, Promise<HeldClaim | undefined>]>();
-    await see().runs.create(head, request, bounds);
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
     line.loseNext();
-    const came = queue.next((fetch) =>
-      resolve([fetch, stores(ahead).runs.claimFetched(fetch, 'w1', starts, now.getTime())]),
-    );
-    const [fetch, claim] = await asked;
-    await adding.add({ id: head.id, priority: 50, delayMs: 0, outline });
-    expect(await claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id: head.id } });
-    const job = (await came) ?? (await queue.held(head.id, fetch));
-    expect(job?.runId).toBe(head.id);
+    const came = queue.next(() => {
+      resolve();
+      return { starts: [{ kind: kindOf(outline), warm: 1, state: emptyState }], most: 1 };
+    });
+    await asked;
+    await see().runs.create(head, request, bounds, { job: { id: head.id, outline } });
+    const fetched = await came;
+    expect(fetched).toMatchObject({ job: { runId: head.id }, running: true });
+    expect(fetched?.claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id: head.id } });
     // One event for each of the two moves: it was stored, it runs.
     expect(await direct.xlen(keys.events(head.id))).toBe(2);
-    await job?.complete();
+    expect(await direct.lrange(`${keys.bull}:runs:active`, 0, -1)).toEqual([head.id]);
+    await fetched?.job.complete();
     expect(await adding.having([head.id])).toEqual(new Set());
-    expect(await queue.held(head.id, fetch)).toBeUndefined();
   } finally {
     await queue.close();
     await adding.close();

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GenericContainer, type StartedTestContainer } from 'testcontainers';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { docker, gone } from '../support/docker.ts';
+import { docker } from '../support/docker.ts';
 import { ensureLoaded } from '../support/lab-images.ts';
 import { freePort } from '../support/ports.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { gone } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 let redis: StartedTestContainer;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunningRedis } from '../../infra/parts/redis.ts';
 import type { Program } from '../support/runlet.ts';
 import type { Chance } from './chance.ts';
 
@@ -12,6 +13,15 @@ export const victim = (program: Program) => ({
   program,
   kill: () => program.stop('SIGKILL'),
   dead: program.killed,
+});
+
+/** A Redis. */
+export const storeVictim = ({ child }: RunningRedis) => ({
+  kill: async () => {
+    child.kill('SIGKILL');
+    await child.ended;
+  },
+  dead: () => !child.isRunning(),
 });
 
 /**

@@ -26,7 +26,11 @@ const initVolumes = async () =>
 
 test('volumes that somebody pruned, or emptied, are brought anew: no run notices', async () => {
   const before = await initVolumes();
-  const env = { RUNLET_SANDBOX_INIT: await initOfOurOwn(), RUNLET_WARM_MAX: '0' };
+  const env = {
+    RUNLET_DRIVER: 'engine',
+    RUNLET_SANDBOX_INIT: await initOfOurOwn(),
+    RUNLET_WARM_MAX: '0',
+  };
   const runlet = await startRunlet(lab, { env });
   onTestFinished(() => runlet.stop());
   const hosts = () =>

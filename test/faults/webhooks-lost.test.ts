@@ -10,11 +10,11 @@ import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
 import { newWebhookSecret } from '../../shared/webhooks/signature.ts';
-import { docker } from '../support/docker.ts';
 import { type Receiver, startReceiver, verified } from '../support/receiver.ts';
 import { type Program, type Runlet, startRunlet } from '../support/runlet.ts';
+import { sandboxesOn } from '../support/sandboxes.ts';
 import { chanceOf } from './chance.ts';
-import { torment, victim } from './torment.ts';
+import { storeVictim, torment, victim } from './torment.ts';
 
 const lab = inject('lab');
 const seed = Number(process.env.RUNLET_TEST_SEED ?? Date.now() % 1_000_000);
@@ -156,7 +156,24 @@ test('whatever is killed, and when: every webhook that is due arrives, and each 
 
   const keys = keysFor(runlet.prefix);
   const look = connectRedis(redis.url, 'loop', createLog('test', 'silent'));
-  const empty = (key: string) => until(async () => (await look.zcard(key)) === 0);
+  const empty = async (key: string) => {
+    const began = performance.now();
+    let told = false;
+    await until(async () => {
+      const left = await look.zcard(key);
+      // Should it never end, this is what is known of it.
+      if (left > 0 && !told && performance.now() - began > 120_000) {
+        told = true;
+        console.log(
+          key,
+          left,
+          await look.zrange(key, '0', '2'),
+          (await allDeliveries()).find(({ status }) => status === 'pending'),
+        );
+      }
+      return left === 0;
+    });
+  };
   await empty(keys.open);
   await empty(keys.outbox);
   await empty(keys.pendingDeliveries);
@@ -198,10 +215,8 @@ test('whatever is killed, and when: every webhook that is due arrives, and each 
   const instance = await look.get(keys.instance);
   look.disconnect();
   const ownersOf = async () => {
-    const filter = `label=dev.runlet.instance=${instance}`;
-    const format = '{{.Label "dev.runlet.worker"}}';
-    const text = await docker(lab.dockerHost, 'ps', '-a', '--filter', filter, '--format', format);
-    return text.split('\n').filter((line) => line !== '');
+    const all = await sandboxesOn(lab.dockerHost);
+    return all.filter((one) => one.instance === instance).map(({ worker }) => worker);
   };
   // What the dead have left is the last one's to remove; then it removes its own.
   const { worker: id } = JSON.parse(worker.program.lines.find((line) => line.includes('"ready"')) ?? '{}');
@@ -217,12 +232,4 @@ test('whatever is killed, and when: every webhook that is due arrives, and each 
   console.log(
     `${counted.length} runs counted of ${others.size}; ${arrived.length} deliveries taken for ${deliveries.length}`,
   );
-}, 600_000);
-
-const storeVictim = ({ child }: RunningRedis) => ({
-  kill: async () => {
-    child.kill('SIGKILL');
-    await child.ended;
-  },
-  dead: () => !child.isRunning(),
-});
+}, 1_200_000);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { gone } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { gone } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 let runlet: Runlet;

@@ -26,14 +26,15 @@ const routes: [method: string, path: string][] = [
   ['GET', '/v1/runs/run_x/artifacts/a'],
   ['GET', '/v1/workers'],
   ['POST', '/v1/workers/wrk_x/drain'],
+  ['DELETE', '/v1/workers/wrk_x/drain'],
   ['GET', '/v1/images'],
   ['POST', '/v1/images/pull'],
   ['DELETE', '/v1/images/x'],
+  ['GET', '/v1/registries'],
   ['PUT', '/v1/registries/x.example'],
   ['DELETE', '/v1/registries/x.example'],
   ['GET', '/metrics'],
   ['GET', '/nowhere'],
-  ['GET', '/'],
   ['GET', '/docsx'],
 ];
 
@@ -49,7 +50,21 @@ describe('without a key that is known', () => {
     }
   });
 
+  test('the title tells a key that is not accepted from one that is missing', async () => {
+    const titleFor = async (headers: Record<string, string>) =>
+      (await problemOf(await fetch(`${on.url}/v1/runs`, { headers }), 401, 'unauthorized')).title;
+    expect(await titleFor({})).toBe('An API key is required');
+    expect(await titleFor({ authorization: 'Basic YTpi' })).toBe('An API key is required');
+    expect(await titleFor({ authorization: 'Bearer rlk_unknown' })).toBe('The API key is not accepted');
+  });
+
   test.each([
+    '/',
+    '/favicon.ico',
+    '/robots.txt',
+    '/docs/',
+    '/docs/problems',
+    '/docs/problems/not_found',
     '/healthz',
     '/openapi.json',
     '/docs',
@@ -81,8 +96,11 @@ describe('without a key that is known', () => {
 
 describe('routes', () => {
   test('an unknown one is 404', async () => {
-    for (const path of ['/', '/v1', '/v1/run', '/v1/runs/', '/v1/runs/a/b/c', '/v2/runs'])
-      await problemOf(await on.call('GET', path), 404, 'not_found');
+    for (const path of ['/v1', '/v1/run', '/v1/runs/', '/v1/runs/a/b/c', '/v2/runs', '/robots.txt/'])
+      expect(await problemOf(await on.call('GET', path), 404, 'not_found')).toMatchObject({
+        title: 'There is no such route',
+        detail: expect.stringContaining(path),
+      });
   });
 
   test.each([

@@ -70,6 +70,51 @@ test('who holds it is told so', async () => {
 });
 
 test.each([
+  ['bytes=0-3', '0123', '0-3'],
+  ['bytes=7-', '789', '7-9'],
+  ['bytes=-2', '89', '8-9'],
+  ['bytes=-99', '0123456789', '0-9'],
+  ['bytes=8-99', '89', '8-9'],
+])('a range of it comes alone: %s', async (range, text, part) => {
+  const run = await runWith({ a: Buffer.from('0123456789') });
+  const etag = `"${run.artifacts[0]?.sha256}"`;
+  for (const more of [{}, { 'if-range': etag }]) {
+    const response = await on.call('GET', pathOf(run, 'a'), undefined, { range, ...more });
+    expect([response.status, await response.text()]).toEqual([206, text]);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-range': `bytes ${part}/10`,
+      'content-length': String(text.length),
+      'accept-ranges': 'bytes',
+      etag,
+    });
+  }
+  // Of another state, or of a HEAD, all is meant; who holds it is told so first.
+  const stale = await on.call('GET', pathOf(run, 'a'), undefined, { range, 'if-range': '"other"' });
+  expect([stale.status, await stale.text()]).toEqual([200, '0123456789']);
+  const head = await on.call('HEAD', pathOf(run, 'a'), undefined, { range });
+  expect([head.status, head.headers.get('content-length')]).toEqual([200, '10']);
+  const held = await on.call('GET', pathOf(run, 'a'), undefined, { range, 'if-none-match': etag });
+  expect(held.status).toBe(304);
+});
+
+test.each(['bytes=10-', 'bytes=99-100', 'bytes=-0'])('a range beyond it is refused: %s', async (range) => {
+  const run = await runWith({ a: Buffer.from('0123456789') });
+  const response = await on.call('GET', pathOf(run, 'a'), undefined, { range });
+  expect(response.headers.get('content-range')).toBe('bytes */10');
+  await problemOf(response, 416, 'range_not_satisfiable');
+});
+
+test.each(['bytes=0-1,4-5', 'bytes=5-1', 'lines=1-2', 'bytes=-', 'bytes=a-b', 'nonsense'])(
+  'what is no single range is answered with all of it: %s',
+  async (range) => {
+    const run = await runWith({ a: Buffer.from('0123456789') });
+    const response = await on.call('GET', pathOf(run, 'a'), undefined, { range });
+    expect([response.status, await response.text()]).toEqual([200, '0123456789']);
+    expect(response.headers.get('accept-ranges')).toBe('bytes');
+  },
+);
+
+test.each([
   [
     'größe (1)*.txt',
     `attachment; filename="gr__e (1)*.txt"; filename*=UTF-8''gr%C3%B6%C3%9Fe%20%281%29%2A.txt`,

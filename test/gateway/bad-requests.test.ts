@@ -308,6 +308,58 @@ describe('fields', () => {
     expect(problem.detail).toBe('foo: is not a known field');
   });
 
+  test.each([
+    [{ limits: { timeout: 5 } }, 'limits.timeout', 'timeoutMs'],
+    [{ timeout: 5 }, 'timeout', 'limits.timeoutMs'],
+    [{ limits: { memory: 5 } }, 'limits.memory', 'memoryBytes'],
+    [{ memory_bytes: 5 }, 'memory_bytes', 'limits.memoryBytes'],
+    [{ source: 'x' }, 'source', 'code'],
+    [{ cmd: ['x'] }, 'cmd', 'command'],
+    [{ comand: ['x'] }, 'comand', 'command'],
+    [{ artefacts: ['x'] }, 'artefacts', 'artifacts'],
+    [{ delay_ms: 1 }, 'delay_ms', 'delayMs'],
+    [{ files: [{ path: 'a', contents: 'x' }] }, 'files[0].contents', 'content'],
+    [{ webhook: { uri: 'https://x.example' } }, 'webhook.uri', 'url'],
+  ])('a field that is misspelt, or called as elsewhere: %j', async (more, path, meant) => {
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, ...more }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.errors).toContainEqual({
+      path,
+      message: `is not a known field: did you mean ${meant}?`,
+    });
+  });
+
+  test('in a batch, in a query, and for a service too', async () => {
+    const batch = await on.call('POST', '/v1/runs/batch', { runs: [{ ...a, timeout: 5 }] });
+    expect(await batch.json()).toMatchObject({
+      results: [{ errors: [{ message: expect.stringContaining('did you mean limits.timeoutMs?') }] }],
+    });
+    const query = await problemOf(await on.call('GET', '/v1/runs?limits=5'), 400, 'validation_failed');
+    expect(query.detail).toBe('limits: is not a known query parameter: did you mean limit?');
+    const service = { name: 'a', image: 'busybox', keepalive: 'forever' };
+    const problem = await problemOf(await on.call('POST', '/v1/services', service), 400, 'validation_failed');
+    expect(problem.detail).toContain('did you mean keepAlive?');
+  });
+
+  test.each([
+    ['command', 'echo "hi"', '["sh","-c","echo \\"hi\\""]'],
+    ['command', 'x'.repeat(101), '["sh","-c","…"]'],
+    ['args', '5', '["5"]'],
+    ['entrypoint', '/bin/sh', '["/bin/sh"]'],
+  ])('%s as one text says how to write it', async (field, text, list) => {
+    const problem = await problemOf(
+      await on.call('POST', '/v1/runs', { ...a, [field]: text }),
+      400,
+      'validation_failed',
+    );
+    expect(problem.errors).toEqual([
+      { path: field, message: `must be a list of texts, not one text: write ${list}` },
+    ]);
+  });
+
   test('an answer to thousands of faults is bounded, and long names are cut', async () => {
     const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, i]));
     const problem = await problemOf(

@@ -2,6 +2,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
+import { problemCodes } from '../../shared/problems.ts';
 import { sseReader } from './sse.ts';
 import { startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
@@ -9,6 +10,7 @@ import { actAsWorker } from './worker.ts';
 type Operation = {
   operationId?: string;
   summary?: string;
+  description?: string;
   security?: unknown[];
   parameters?: { name: string; in: string; required?: boolean }[];
   requestBody?: { content: Record<string, { schema: object; example?: unknown }> };
@@ -22,6 +24,8 @@ type Document = {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, object>; securitySchemes: object };
 };
+
+const openPaths = ['/', '/healthz', '/readyz', '/openapi.json', '/docs', '/docs/problems/{code}'];
 
 let on: TestGateway;
 let document: Document;
@@ -90,17 +94,53 @@ describe('the document', () => {
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const operation of Object.values(operations)) {
         expect(operation.summary).toBeTruthy();
+        expect(operation.description, operation.operationId).toBeTruthy();
+        for (const { in: place, name } of operation.parameters ?? [])
+          if (place === 'header') expect(name).toMatch(/^(?:[A-Z][a-z]*|ID)(?:-(?:[A-Z][a-z]*|ID))*$/);
         expect(ids.has(operation.operationId ?? '')).toBe(false);
         ids.add(operation.operationId ?? '');
         const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
         const params = (operation.parameters ?? []).filter((one) => one.in === 'path');
         expect(params.map(({ name }) => name).sort()).toEqual(named.sort());
         expect(params.every(({ required }) => required === true)).toBe(true);
-        const open = ['/healthz', '/readyz', '/openapi.json', '/docs'].includes(path);
+        const open = openPaths.includes(path);
         expect(operation.security).toEqual(open ? [] : [{ apiKey: [] }]);
         if (!open) expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['401', '503']));
       }
     }
+  });
+
+  test('every JSON answer has a schema with a name, which generated clients call it by', () => {
+    for (const operations of Object.values(document.paths))
+      for (const { operationId, responses } of Object.values(operations))
+        for (const { content = {} } of Object.values(responses))
+          for (const [type, { schema }] of Object.entries(content))
+            if (/json|event-stream/.test(type)) expect(schema, operationId).toHaveProperty('$ref');
+  });
+
+  test('a schema with a name is never null: who may be null says so beside the name', () => {
+    for (const [name, { type }] of Object.entries(document.components.schemas) as [
+      string,
+      { type?: unknown },
+    ][])
+      expect(Array.isArray(type), name).toBe(false);
+    expect(document.components.schemas.Run).toMatchObject({
+      properties: { error: { anyOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'null' }] } },
+    });
+  });
+
+  test('a problem’s code is one of those that there are', () => {
+    expect(document.components.schemas.Problem).toMatchObject({
+      properties: { code: { enum: problemCodes } },
+    });
+  });
+
+  test('a default is told in words: as a keyword, generated clients demand the field or send it unasked', () => {
+    for (const [name, schema] of Object.entries(document.components.schemas))
+      expect(JSON.stringify(schema), name).not.toMatch(/"default":(?!\{"(?:type|description|\$ref)")/);
+    expect(document.components.schemas.KeepAlive).toMatchObject({
+      properties: { forMs: { description: 'Default: `0`.' } },
+    });
   });
 
   test('has every route of the contract that is built', () => {
@@ -125,6 +165,7 @@ describe('the document', () => {
         'get /v1/keys',
         'post /v1/keys',
         'delete /v1/keys/{id}',
+        'get /v1/registries',
         'put /v1/registries/{host}',
         'delete /v1/registries/{host}',
         'post /v1/webhooks',
@@ -158,11 +199,14 @@ describe('the document', () => {
         'delete /v1/volumes/{name}',
         'get /v1/workers',
         'post /v1/workers/{id}/drain',
+        'delete /v1/workers/{id}/drain',
         'get /healthz',
         'get /readyz',
         'get /metrics',
         'get /openapi.json',
         'get /docs',
+        'get /docs/problems/{code}',
+        'get /',
       ].sort(),
     );
   });
@@ -210,6 +254,11 @@ describe('the document', () => {
         metadata: { a: 'b' },
         priority: 100,
       },
+      { language: 'python', code: 'print(1)', limits: { timeoutMs: 1000 } },
+      { image: 'busybox', language: 'python', code: 'print(1)' },
+      { image: 'busybox', code: 'echo' },
+      { language: 'python', code: 'print(1)', command: ['a'] },
+      { metadata: {} },
       { image: 'busybox', foo: 1 },
       { image: 'busybox', limits: { memoryBytes: 0 } },
       { image: 'busybox', limits: { more: 1 } },
@@ -271,8 +320,11 @@ describe('answers are as documented', () => {
     await conforms('POST', '/v1/images/pull', await on.call('POST', '/v1/images/pull', image));
     const worker = actAsWorker(on);
     await worker.beat({}, [{ reference: 'a:1', id: 'sha256:1' }]);
-    for (const path of ['/readyz', '/healthz', '/openapi.json', '/docs'])
+    for (const path of ['/readyz', '/healthz', '/openapi.json', '/docs', '/'])
       await conforms('GET', path, await fetch(`${on.url}${path}`));
+    await conforms('GET', '/', await fetch(on.url, { headers: { accept: 'text/html' } }));
+    for (const code of ['not_found', 'nonsense'])
+      await conforms('GET', '/docs/problems/{code}', await fetch(`${on.url}/docs/problems/${code}`));
     for (const path of ['/v1/workers', '/v1/images', '/v1/languages', '/metrics'])
       await conforms('GET', path, await on.call('GET', path));
     await conforms('POST', '/v1/workers/{id}/drain', await on.call('POST', `/v1/workers/${worker.id}/drain`));
@@ -282,6 +334,7 @@ describe('answers are as documented', () => {
       '/v1/registries/{host}',
       await on.call('PUT', '/v1/registries/x.example', credentials),
     );
+    await conforms('GET', '/v1/registries', await on.call('GET', '/v1/registries'));
     await conforms('DELETE', '/v1/registries/{host}', await on.call('DELETE', '/v1/registries/x.example'));
     await on.gateway.workers.leave(worker.id);
   });
@@ -290,7 +343,7 @@ describe('answers are as documented', () => {
     for (const [template, operations] of Object.entries(document.paths)) {
       for (const method of Object.keys(operations)) {
         const path = template.replace('{path}', 'a').replace(/\{\w+\}/, 'x');
-        if (!['/healthz', '/readyz', '/openapi.json', '/docs'].includes(template))
+        if (!openPaths.includes(template))
           await conforms(method, template, await fetch(`${on.url}${path}`, { method: method.toUpperCase() }));
         const answer = await on.call(
           method.toUpperCase(),
@@ -318,16 +371,19 @@ test('events are as documented', async () => {
   const error = { type: 't', title: 't', status: 500, detail: 'd', code: 'container_lost' };
   await worker.finish(holder, 'errored', { error, exitCode: null });
   const events = await sseReader(await on.call('GET', `/v1/runs/${run.id}/events`)).all();
-  const schemas: Record<string, string> = {
-    status: 'StatusEvent',
-    pull: 'PullEvent',
-    stdout: 'OutputEvent',
-    stderr: 'OutputEvent',
-    exit: 'ExitEvent',
-  };
+  const streamed = validator(
+    'paths',
+    '/v1/runs/{id}/events',
+    'get',
+    'responses',
+    '200',
+    'content',
+    'text/event-stream',
+    'schema',
+  );
   expect(events.map(({ event }) => event)).toEqual(['status', 'status', 'pull', 'stdout', 'stderr', 'exit']);
   for (const { event = '', data } of events) {
-    const validate = validator('components', 'schemas', schemas[event] ?? '');
-    expect(validate(JSON.parse(data)), JSON.stringify([validate.errors, data])).toBe(true);
+    expect(JSON.parse(data).type).toBe(event);
+    expect(streamed(JSON.parse(data)), JSON.stringify([streamed.errors, data])).toBe(true);
   }
 });

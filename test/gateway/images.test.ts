@@ -137,7 +137,7 @@ describe('images', () => {
     const event = await stream.next();
     expect([event?.event, JSON.parse(event?.data ?? '')]).toEqual([
       'pull',
-      { worker: worker.id, reference: 'busybox:latest', status: 'pulling', layers },
+      { type: 'pull', worker: worker.id, reference: 'busybox:latest', status: 'pulling', layers },
     ]);
     await on.gateway.operations.append(operation, {
       kind: 'done',
@@ -147,7 +147,14 @@ describe('images', () => {
     });
     const rest = await stream.all();
     expect(rest.map((one) => [one.event, JSON.parse(one.data)])).toEqual([
-      ['done', { image: 'busybox', workers: [{ worker: worker.id, digest: 'sha256:9', error: null }] }],
+      [
+        'done',
+        {
+          type: 'done',
+          image: 'busybox',
+          workers: [{ worker: worker.id, digest: 'sha256:9', error: null }],
+        },
+      ],
     ]);
   });
 

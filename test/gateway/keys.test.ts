@@ -258,10 +258,12 @@ describe('a member', () => {
     ['GET', '/v1/keys'],
     ['POST', '/v1/keys'],
     ['DELETE', `/v1/keys/${newId('key')}`],
+    ['GET', '/v1/registries'],
     ['PUT', '/v1/registries/x.example'],
     ['DELETE', '/v1/registries/x.example'],
     ['GET', '/v1/workers'],
     ['POST', `/v1/workers/${newId('wrk')}/drain`],
+    ['DELETE', `/v1/workers/${newId('wrk')}/drain`],
   ])('may not %s %s, and is told which role it takes', async (method, path) => {
     const member = await on.caller('default', 'member');
     const problem = await problemOf(

@@ -186,6 +186,7 @@ test('the stream of events begins now, filters, and resumes after an id', async 
   const first = await reader.next();
   expect(first).toMatchObject({ event: 'run.finished' });
   expect(JSON.parse(first?.data ?? '')).toMatchObject({
+    type: 'run.finished',
     webhookId: expect.stringMatching(/^evt_/),
     payload: { type: 'run.finished', data: 1 },
   });

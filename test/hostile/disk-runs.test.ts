@@ -32,8 +32,8 @@ afterAll(async () => {
   await runlet.stop();
 });
 
-/** What may have been written past the limit by the time it is noticed: half a second of a disk that takes 1 GiB a second. */
-const graceMiB = 512;
+/** What may have been written past the limit by the time it is noticed: half a second of a disk that takes 2 GiB a second. */
+const graceMiB = 1024;
 const neighbour = { image: 'busybox', command: ['sh', '-c', 'echo hi > /tmp/a; cat /tmp/a'] };
 
 test.each(Object.keys(fillers) as Filler[])('%s', async (filler) => {

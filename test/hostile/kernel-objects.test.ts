@@ -81,7 +81,7 @@ test('a service that has the kernel hold too much for it is ended, and says why'
   };
   await withService(request, async (id) => {
     const logs = async () => (await runlet.call('GET', `/v1/services/${id}/logs`)).text();
-    await expect.poll(logs, { timeout: 20_000 }).toMatch(/runlet-init: ended, for more of the kernel's/);
+    await expect.poll(logs, { timeout: 60_000 }).toMatch(/runlet-init: ended, for more of the kernel's/);
   });
 });
 

@@ -45,14 +45,27 @@ test.each([
   expect(await neighbour).toMatchObject({ status: 'succeeded', stdout: 'well\n' });
 });
 
-test('connections on a loopback that Docker has the kernel keep a table of', async () => {
+test('connections on a loopback that Docker has the kernel keep a table of; in a network of our own it keeps none', async () => {
   const run = await runlet.run({
     image: pile.reference,
     command: ['connections', '1', '200000', String(heldForS)],
     limits: { memoryBytes: 64 * MiB, timeoutMs: 30_000 },
     network: 'egress',
   });
-  expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
+  const counts = await runlet.run({
+    image: 'busybox',
+    command: [
+      'sh',
+      '-c',
+      'nc -l -p 5000 > got & sleep 0.5; echo came | nc 127.0.0.1 5000; wait; cat got /proc/sys/net/netfilter/nf_conntrack_count',
+    ],
+    network: 'egress',
+  });
+  // The connection was made; how many are in the table.
+  const [, tracked] = /^came\n(\d+)\n$/.exec(counts.stdout) ?? [];
+  expect(tracked, counts.stdout + counts.stderr).toBeDefined();
+  if (tracked === '0') expect(run).toMatchObject({ error: null, steps: [{ limit: null }] });
+  else expect(run).toMatchObject({ status: 'out_of_memory', error: { code: 'kernel_memory_limit' } });
 });
 
 test.each([

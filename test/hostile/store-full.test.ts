@@ -75,8 +75,11 @@ function worker() {
   };
 }
 
+/** As soon as there is room: the test before may have left Redis full, for its janitor. */
 async function begun(path: string): Promise<{ id: string; holder: Holder }> {
-  const answer = await post({ webhook: { url: `${receiver.url}${path}`, secret } });
+  const wanted = { webhook: { url: `${receiver.url}${path}`, secret } };
+  let answer = await post(wanted);
+  for (; answer.status === 503; answer = await post(wanted)) await sleep(200);
   expect(answer.status, await answer.clone().text()).toBe(202);
   const { id } = (await answer.json()) as Run;
   return { id, holder: await worker().start(id) };
@@ -118,7 +121,8 @@ test('whoever fills it with ended runs is refused with 503 before it is full; ru
 
 test('when others have filled it to its limit, runs under way still end whole, and their webhooks come when it has room', async () => {
   const under = await begun('/full');
-  await redis.config('SET', 'maxmemory', String(Math.floor((await used()) * 0.75)));
+  // Less than Redis has by itself: what the janitor still removes makes no room.
+  await redis.config('SET', 'maxmemory', String(MB / 2));
   await expect(redis.set(newId('run'), 'x')).rejects.toThrow('OOM');
   const refused = await post({});
   expect(refused.status).toBe(503);

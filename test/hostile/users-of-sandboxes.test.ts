@@ -3,6 +3,7 @@ import { expect, inject, onTestFinished, test } from 'vitest';
 import type { Worker } from '../../shared/contracts/worker.ts';
 import { docker } from '../support/docker.ts';
 import { type Program, type Runlet, startRunlet } from '../support/runlet.ts';
+import { sandboxesOn, usersIn } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 
@@ -13,22 +14,13 @@ function blockOf(worker: Program | undefined): { first: number; last: number } {
   return { first, last };
 }
 
-/** The users of all containers of these workers, as the engine has them. */
-async function usersOf(runlet: Runlet): Promise<{ worker: string; label: number; user: string }[]> {
-  const workers = await workersOf(runlet);
-  const filters = ['--filter', 'label=dev.runlet.user'];
-  const ids = await docker(lab.dockerHost, 'ps', '-aq', ...filters);
-  const format =
-    '{{index .Config.Labels "dev.runlet.worker"}} {{index .Config.Labels "dev.runlet.user"}} {{.Config.User}}';
-  const lines = await docker(lab.dockerHost, 'inspect', '--format', format, ...ids.split('\n')).catch(
-    ({ stdout }: { stdout: string }) => stdout,
+/** The users of all sandboxes of these workers: as they are recorded, and those that their processes have. */
+async function usersOf(runlet: Runlet): Promise<{ recorded: number; real: string[] }[]> {
+  const workers = (await workersOf(runlet)).map(({ id }) => id);
+  const all = (await sandboxesOn(lab.dockerHost)).filter(({ worker }) => workers.includes(worker));
+  return Promise.all(
+    all.map(async (one) => ({ recorded: one.user, real: await usersIn(lab.dockerHost, one) })),
   );
-  return lines
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([worker]) => workers.some(({ id }) => id === worker))
-    .map(([worker = '', label, user = '']) => ({ worker, label: Number(label), user }));
 }
 
 const workersOf = async (runlet: Runlet) =>
@@ -64,10 +56,11 @@ test('workers that share an engine, of one Runlet or of two, have users of their
     }
   const users = [...(await usersOf(one)), ...(await usersOf(other))];
   expect(users.length).toBeGreaterThanOrEqual(3);
-  expect(new Set(users.map(({ user }) => user)).size).toBe(users.length);
-  for (const { user, label } of users) {
-    expect(user).toBe(`${label}:${label}`);
-    expect(blocks.filter(({ first, last }) => first <= label && label <= last)).toHaveLength(1);
+  expect(new Set(users.map(({ recorded }) => recorded)).size).toBe(users.length);
+  for (const { recorded, real } of users) {
+    expect(real.length).toBeGreaterThan(0);
+    for (const user of real) expect(user).toBe(`${recorded}:${recorded}`);
+    expect(blocks.filter(({ first, last }) => first <= recorded && recorded <= last)).toHaveLength(1);
   }
   for (const worker of [...(await workersOf(one)), ...(await workersOf(other))])
     expect(worker.runUser).toBeNull();

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { buildImage } from '../../infra/images/build.ts';
-import { knownImages, readDefinition } from '../../infra/images/definition.ts';
+import { isForTests, knownImages, readDefinition } from '../../infra/images/definition.ts';
+import { definitionFor } from '../../infra/images/named.ts';
 import { pushImage } from '../../infra/images/push.ts';
 import { run } from '../../infra/parts/run.ts';
 import { silent } from '../../infra/parts/say.ts';
@@ -82,11 +83,13 @@ describe('an image built from Debian’s packages', () => {
 });
 
 describe('npm run images', () => {
-  it('lists what can be built, every one with a definition that is valid', async () => {
+  it('lists what can be built, but not the images of tests', async () => {
     const { stdout } = await images();
+    const listed = stdout.split('\n').map((line) => line.split(' ', 1)[0]);
     for (const name of knownImages()) {
-      expect(stdout).toContain(name);
-      expect(readDefinition(name).tags.length).toBeGreaterThan(0);
+      const definition = readDefinition(name);
+      expect(definition.tags.length).toBeGreaterThan(0);
+      expect([name, listed.includes(name)]).toEqual([name, !isForTests(definition)]);
     }
   });
 
@@ -101,10 +104,31 @@ describe('npm run images', () => {
     expect(done[0].digest).toMatch(/^sha256:/);
   });
 
-  it('names the known ones when it is asked for another', async () => {
-    const { stderr, code } = await images('hello-wrold');
+  it.each([
+    ['hello-wrold', "There is no image 'hello-wrold' that can be built. Did you mean hello-world?"],
+    ['rubby', 'Did you mean ruby?'],
+    ['nothing-known', '`npm run images` lists them: busybox, '],
+    ['--list', 'Unknown option --list. See --help: `npm run images -- --help`.'],
+    ['--registry', 'See --help'],
+  ])('says of %s what to type', async (word, text) => {
+    const { stderr, code } = await images(word);
     expect(code).toBe(1);
-    expect(stderr).toContain("'hello-wrold'");
-    expect(stderr).toContain('hello-world');
+    expect(stderr).toContain(text);
+    expect(stderr).not.toMatch(/foreign|traits/);
   });
+});
+
+it.each([
+  ['bash', 'debian'],
+  ['javascript', 'node'],
+  ['c', 'gcc'],
+  ['C++', 'gcc'],
+  ['py', 'python'],
+  ['java', 'java'],
+  ['eclipse-temurin', 'java'],
+  ['ruby:3.1-slim-bookworm', 'ruby'],
+  ['nginx', 'nginx'],
+  ['traits', 'traits'],
+])('%s is built as %s', (word, name) => {
+  expect(definitionFor(word)).toBe(name);
 });

@@ -186,7 +186,7 @@ describe('supervision', () => {
       silent,
     );
     crash();
-    await expect.poll(() => starts, { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => starts, { timeout: 60_000 }).toBe(2);
     await supervised.stop();
     crash();
     await sleep(800);

@@ -42,7 +42,10 @@ describe('npm start', () => {
     });
     expect(statSync(join(home.configDir, 'config.json')).mode & 0o777).toBe(0o600);
     expect(statSync(join(home.dataDir, 'secret-key')).mode & 0o777).toBe(0o600);
-    expect(first.output()).toContain(`http://127.0.0.1:${home.port}`);
+    const page = /^ {2}Page {5}(\S+)/m.exec(first.output())?.[1] ?? '';
+    expect(page).toBe(`http://127.0.0.1:${home.port}/`);
+    const shown = await fetch(page, { headers: { accept: 'text/html' } });
+    expect(await shown.text()).toContain(`curl -s http://127.0.0.1:${home.port}/v1/runs `);
     expect(first.output()).toContain(`${config.apiKey}  (shown once`);
 
     const answer = await pasteCurl(first.output());
@@ -141,7 +144,7 @@ describe('npm start', () => {
       .poll(
         async () => (await fetch(`http://127.0.0.1:${home.port}/healthz`).catch(() => undefined))?.status,
         {
-          timeout: 30_000,
+          timeout: 60_000,
         },
       )
       .toBe(200);

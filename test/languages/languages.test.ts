@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { commandLines, type Language, listLanguages } from '../../shared/languages/index.ts';
-import { docker, warmContainers } from '../support/docker.ts';
 import type { Runlet } from '../support/runlet.ts';
+import { type FoundSandbox, processesIn, warmSandboxes } from '../support/sandboxes.ts';
 import { allPrograms } from './programs.ts';
 import { buildingMs, imageOf, startWithLanguages } from './support.ts';
 
@@ -27,10 +27,9 @@ afterAll(() => runlet.stop());
 
 describe('a program of several files in', () => {
   test.each(programs)('$name', { timeout: 300_000 }, async ({ request, expected }) => {
-    const run = await runlet.run(request);
+    const run = await runlet.run({ ...request, limits: { timeoutMs: 60_000 } });
     expect(run.steps.map(({ stderr }) => stderr).join('')).toBe('');
-    expect(run.stdout).toBe(expected);
-    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: null });
+    expect(run).toMatchObject({ status: 'succeeded', exitCode: 0, error: null, stdout: expected });
   });
 });
 
@@ -64,14 +63,14 @@ describe('in a sandbox made ahead the program has been started, and does not kno
   const clockless = ['tcl'];
   const waitMs = 4_000;
 
-  const made = ({ image }: Language) => warmContainers(lab.dockerHost, `ancestor=${image}`);
+  const made = ({ image }: Language) => warmSandboxes(lab.dockerHost, { image });
 
-  async function isHeldIn(id: string, language: Language): Promise<boolean> {
+  async function isHeldIn(one: FoundSandbox | undefined, language: Language): Promise<boolean> {
     const { fileName } = language;
     const { run } = commandLines(language, { entry: fileName, files: [fileName] });
     // It may be one that a run has just left.
-    const processes = await docker(lab.dockerHost, 'top', id).catch(() => '');
-    return processes.split('\n').some((line) => line.endsWith(` ${run.join(' ')}`));
+    const processes = one === undefined ? [] : await processesIn(lab.dockerHost, one);
+    return processes.some((line) => line.endsWith(run.join(' ')));
   }
 
   /**
@@ -82,24 +81,29 @@ describe('in a sandbox made ahead the program has been started, and does not kno
   async function untilOneHasWaited(language: Language, request: Record<string, unknown>): Promise<void> {
     for (;;) {
       expect((await runlet.run(request)).status).toBe('succeeded');
-      let ids: string[];
+      let ids: FoundSandbox[];
       do {
         ids = await made(language);
         await sleep(waitMs);
       } while (ids.length === 0 || !isDeepStrictEqual(await made(language), ids));
-      if (await isHeldIn(ids[0] ?? '', language)) return;
+      if (await isHeldIn(ids[0], language)) return;
     }
   }
 
   test.each(held)('$name', async (language) => {
     const request = { language: language.name, code: codes[language.name] };
-    await untilOneHasWaited(language, request);
-    const { startedWarm, stdout, steps } = await runlet.run(request);
-    expect({ startedWarm, stderr: steps[0]?.stderr }).toEqual({ startedWarm: true, stderr: '' });
-    const [stat = '', uptime = '', clock = ''] = stdout.split('\n');
-    // The 22nd field, in the hundredths of a second that Linux tells to every program.
-    const startedAt = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) / 100;
-    const age = Number.parseFloat(uptime) - startedAt;
+    let [age, clock] = [0, ''];
+    // The pool may have replaced the one that was seen to wait.
+    for (let tries = 1; tries <= 3 && age * 1000 <= waitMs - 500; tries += 1) {
+      await untilOneHasWaited(language, request);
+      const { startedWarm, stdout, steps } = await runlet.run(request);
+      expect({ startedWarm, stderr: steps[0]?.stderr }).toEqual({ startedWarm: true, stderr: '' });
+      const [stat = '', uptime = '', ...rest] = stdout.split('\n');
+      clock = rest[0] ?? '';
+      // The 22nd field, in the hundredths of a second that Linux tells to every program.
+      const startedAt = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) / 100;
+      age = Number.parseFloat(uptime) - startedAt;
+    }
     // It is the program that waited, and no other that was started when the run came.
     expect(age * 1000).toBeGreaterThan(waitMs - 500);
     if (clockless.includes(language.name)) expect(clock).toBe('');

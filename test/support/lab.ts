@@ -13,7 +13,7 @@ import { gvisorRuntime, gvisorTool } from '../../infra/parts/gvisor.ts';
 import { engineTools, startEngine } from '../../infra/parts/own-engine.ts';
 import { redisTool, startRedis } from '../../infra/parts/redis.ts';
 import { registryTool, startRegistry } from '../../infra/parts/registry.ts';
-import { ensureSandboxInit } from '../../infra/parts/sandbox-init.ts';
+import { ensureStaticPrograms } from '../../infra/parts/static-programs.ts';
 import { loadedImages } from './loaded-images.ts';
 
 /** Where the real parts are. A test reads this with `inject('lab')`. See lab-images.ts for more images than the seeded ones. */
@@ -85,7 +85,7 @@ export async function startLab(
     const found = await findEngine();
     const engineNeeds = found === undefined ? engineTools : [];
     await ensureTools([redisTool, registryTool, ...seedTools, ...engineNeeds], say);
-    await ensureSandboxInit(say);
+    await ensureStaticPrograms(say);
 
     const redis = await startRedis({ folder: join(dataDir, 'redis'), logFile: log('redis'), say });
     undo.push(() => redis.child.stop());

@@ -11,6 +11,7 @@ import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { connectRedis } from '../../shared/redis.ts';
 import { docker } from './docker.ts';
+import { sandboxesOn } from './sandboxes.ts';
 
 export type Program = {
   pid: number;
@@ -222,6 +223,9 @@ async function failOnLeaks(
   const instance = await redis.get(keysFor(prefix).instance);
   redis.disconnect();
   if (instance === null) return;
+  const direct = (await sandboxesOn(lab.dockerHost)).filter(
+    (one) => one.driver === 'oci' && one.instance === instance && !killed.has(one.worker),
+  );
   const format = '{{.ID}} {{.Names}} {{.Label "dev.runlet.worker"}}';
   const filter = `label=dev.runlet.instance=${instance}`;
   const found = (await docker(lab.dockerHost, 'ps', '-a', '--filter', filter, '--format', format)).split(
@@ -230,7 +234,8 @@ async function failOnLeaks(
   const left = found.filter((line) => line !== '').map((line) => line.split(' '));
   for (const [id = ''] of left) await docker(lab.dockerHost, 'rm', '-f', id);
   const leaked = left.filter(([, , worker = '']) => !killed.has(worker)).map(([, name]) => name);
-  if (leaked.length > 0) throw new Error(`containers were left behind: ${leaked.join(', ')}`);
+  leaked.push(...direct.map(({ name }) => name));
+  if (leaked.length > 0) throw new Error(`sandboxes were left behind: ${leaked.join(', ')}`);
 }
 
 async function removeKeys(redisUrl: string, prefix: string): Promise<void> {

@@ -109,7 +109,7 @@ describe('the first line of a program on a terminal knows its size', () => {
     const id = await start('stty size', { ...tty, cols: 132, rows: 50, delayMs: 3_000 });
     const clients = [attach(id, '?cols=90&rows=20'), attach(id, '?cols=91&rows=21')];
     const entries = keysFor(runlet.prefix).attach(id);
-    await vi.waitFor(async () => expect(await redis.xlen(entries)).toBe(2));
+    await expect.poll(() => redis.xlen(entries)).toBe(2);
     expect((await runlet.ended(id)).stdout).toMatch(/^(?:20 90|21 91)\r\n$/);
     for (const client of clients) expect(await client.closed).toBe(1000);
   });

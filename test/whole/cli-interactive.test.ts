@@ -53,7 +53,7 @@ function shell(line: string, options: { tty?: boolean; stdin?: Uint8Array | stri
   const screen = () => Buffer.concat(stdout).toString();
   return {
     press: (keys: string) => child.stdin.write(keys),
-    shows: (part: string | RegExp) => vi.waitFor(() => expect(screen()).toMatch(part), { timeout: 30_000 }),
+    shows: (part: string | RegExp) => vi.waitFor(() => expect(screen()).toMatch(part), { timeout: 60_000 }),
     ended: once(child, 'close').then(([code]) => ({
       code: code as number,
       out: Buffer.concat(stdout),

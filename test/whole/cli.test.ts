@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { docker, gone } from '../support/docker.ts';
+import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { gone } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 const wrapper = new URL('../../infra/bin/runlet', import.meta.url).pathname;
@@ -55,7 +56,10 @@ test('output comes while the program runs; Ctrl-C cancels it, and nothing is lef
 
 test('detach, ps, logs -f, show, rm', async () => {
   const id = (
-    await cli('run', '--detach', 'busybox', '--', 'sh', '-c', 'for i in 1 2 3; do echo $i; sleep 1; done')
+    await cli(
+      ...['run', '--detach', '--timeout', '2m', 'busybox', '--'],
+      ...['sh', '-c', 'for i in 1 2 3; do echo $i; sleep 4; done'],
+    )
   ).stdout.trim();
   expect(id).toMatch(/^run_[0-9a-f]{32}$/);
   expect((await cli('ps', '--json')).stdout).toContain(id);
@@ -104,6 +108,10 @@ test('a drained worker finishes what it has and takes nothing new', async () => 
   const { data } = JSON.parse((await cli('workers', '--json')).stdout) as { data: { id: string }[] };
   expect(await cli('drain', data[0]?.id ?? '')).toMatchObject({ code: 0 });
   expect(await runlet.ended(id)).toMatchObject({ status: 'succeeded', stdout: 'done\n' });
+  // From then on it takes none.
+  await expect
+    .poll(async () => JSON.parse((await cli('workers', '--json')).stdout))
+    .toMatchObject({ data: [{ status: 'draining' }] });
   const later = (await (
     await runlet.call('POST', '/v1/runs', { image: 'busybox', command: ['true'] })
   ).json()) as Run;

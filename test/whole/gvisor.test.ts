@@ -8,9 +8,9 @@ import { startEngine } from '../../infra/parts/own-engine.ts';
 import { silent } from '../../infra/parts/say.ts';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { containersOf, gone } from '../support/docker.ts';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { gone, sandboxesOf } from '../support/sandboxes.ts';
 import { holdsForRuns } from './any-isolation.ts';
 
 const lab = inject('lab');
@@ -100,7 +100,7 @@ describe.runIf(lab.gvisor)('under gVisor', () => {
         isolation: 'gvisor',
       })
     ).json()) as Run;
-    const isRunning = async () => (await containersOf(lab.dockerHost, [created.id])).length > 0;
+    const isRunning = async () => (await sandboxesOf(lab.dockerHost, [created.id])).length > 0;
     while (!(await isRunning())) await sleep(50);
     await runlet.call('POST', `/v1/runs/${created.id}/cancel`);
     expect(await runlet.ended(created.id)).toMatchObject({ status: 'cancelled' });

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { docker, warmContainers } from '../support/docker.ts';
+import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { warmSandboxes } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 const image = `runlet-test-config:${process.pid}`;
@@ -158,7 +159,7 @@ describe('of an image’s config and a request, the program gets', () => {
     const request = { image, env: { ADDED: 'new' }, workdir: '/work', inputs: [{}, { args: ['more'] }] };
     for (;;) {
       // The test’s own time limit ends this loop.
-      while ((await warmContainers(lab.dockerHost, `ancestor=${image}`)).length === 0) await sleep(100);
+      while ((await warmSandboxes(lab.dockerHost, { image })).length === 0) await sleep(100);
       const run = await runlet.run(request);
       if (!run.startedWarm) continue;
       const expected = { ...usual, env: { ...usual.env, ADDED: 'new' }, cwd: '/work' };

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
-import { containersOf, docker, gone } from '../support/docker.ts';
+import { docker } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { gone, sandboxesOf } from '../support/sandboxes.ts';
 
 const lab = inject('lab');
 /** An image that the Engine does not have yet. It is removed afterwards, so that other tests do not find it. */
@@ -39,7 +40,7 @@ test('hello-world greets and is gone', async () => {
   });
   expect(ended.stdout).toContain('Hello from Docker!');
   await gone(lab.dockerHost, [ended.id]);
-  expect(await containersOf(lab.dockerHost, [ended.id])).toEqual([]);
+  expect(await sandboxesOf(lab.dockerHost, [ended.id])).toEqual([]);
 });
 
 test('both streams apart, and the exit code', async () => {
@@ -233,4 +234,5 @@ test('200 runs at once all end, each once, shared by two workers', async () => {
     expect(events.match(/^event: exit$/gm)).toHaveLength(1);
   }
   expect(new Set(all.map((one) => one.worker)).size).toBe(2);
-});
+  // (400 sandboxes, with those that are made ahead: minutes where a machine is slow and the Engine makes them.)
+}, 600_000);

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
 import type { Worker } from '../../shared/contracts/worker.ts';
-import { docker, warmContainers } from '../support/docker.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
+import { endSandbox, sandboxesOn, warmSandboxes } from '../support/sandboxes.ts';
 import { holdsForRuns } from './any-isolation.ts';
 
 const lab = inject('lab');
@@ -143,8 +143,8 @@ test('a run whose warm sandbox has just gone starts in another', async () => {
     while ((await warmNow()) === 0) await sleep(100);
     // After this time the pool expects more runs like this one.
     await sleep(1_100);
-    const warmOnes = await warmContainers(lab.dockerHost, `label=dev.runlet.worker=${worker?.id}`);
-    await docker(lab.dockerHost, 'rm', '-f', ...warmOnes);
+    for (const one of await warmSandboxes(lab.dockerHost, { worker: worker?.id }))
+      await endSandbox(lab.dockerHost, one);
     const run = await sh('echo there');
     expect(run).toMatchObject({ status: 'succeeded', attempt: 1, stdout: 'there\n' });
   }
@@ -155,9 +155,9 @@ test('nothing of the pool outlives its worker', async () => {
   const ready = JSON.parse(worker.lines.find((line) => line.includes('"ready"')) ?? '{}') as {
     worker: string;
   };
-  const ofWorker = () =>
-    docker(lab.dockerHost, 'ps', '-aq', '--filter', `label=dev.runlet.worker=${ready.worker}`);
+  const ofWorker = async () =>
+    (await sandboxesOn(lab.dockerHost)).filter((one) => one.worker === ready.worker);
   await Promise.all(Array.from({ length: 12 }, () => sh('sleep 0.5')));
   await worker.stop();
-  expect(await ofWorker()).toBe('');
+  expect(await ofWorker()).toEqual([]);
 });

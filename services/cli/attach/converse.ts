@@ -3,6 +3,7 @@ import type { ReadStream } from 'node:tty';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Context } from '../context.ts';
 import { openPullView } from '../output/open-pull-view.ts';
+import type { RunEvent } from '../run/follow.ts';
 import { observe } from '../run/observe.ts';
 import { showRun } from '../run/show-run.ts';
 import { Attachment } from './attach-run.ts';
@@ -16,6 +17,7 @@ export async function converse(
   runId: string,
   tty: boolean,
   onClosed: () => void,
+  watch: (events: AsyncIterable<RunEvent>) => AsyncIterable<RunEvent> = (events) => events,
 ): Promise<ExitEvent | undefined> {
   const terminal = tty ? new RawTerminal(process.stdin as ReadStream) : undefined;
   let running = false;
@@ -35,7 +37,7 @@ export async function converse(
     },
   });
   const output = context.json ? {} : { out: context.out, err: context.err };
-  const events = observe(attachment.events(), (event) => {
+  const events = observe(watch(attachment.events()), (event) => {
     if (event.type === 'status') running = event.data.status === 'running';
     if (event.type === 'exit') running = false;
     if (event.type === 'status' || event.type === 'exit') settle();

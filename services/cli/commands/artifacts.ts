@@ -2,19 +2,22 @@ import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
 import { runPath } from '../http/paths.ts';
+import { runs } from '../ids/kinds.ts';
+import { resolveId } from '../ids/resolve.ts';
 import { formatBytes } from '../output/format.ts';
-import { formatTable } from '../output/table.ts';
+import { printTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 export function add(program: Command, streams: Streams): void {
   const command = program
     .command('artifacts')
     .description('list the files that a run kept, or fetch them')
-    .argument('<run>', 'the run’s id')
+    .argument('<run>', 'the run’s id, or its beginning; or last')
     .option('-o, --output-dir <folder>', 'fetch them into this folder')
     .addHelpText('after', examples('runlet artifacts run_0197…', 'runlet artifacts -o results run_0197…'));
-  addCommonOptions(command).action(async (runId: string, options: { outputDir?: string }) => {
+  addCommonOptions(command).action(async (given: string, options: { outputDir?: string }) => {
     const context = openContext(command, streams);
+    const runId = await resolveId(context.api, runs, given);
     const run = await context.api.json<Run>({ path: runPath(runId) });
     if (options.outputDir !== undefined) {
       const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
@@ -27,6 +30,6 @@ export function add(program: Command, streams: Streams): void {
       formatBytes(sizeBytes),
       sha256.slice(0, 12),
     ]);
-    await context.out.line(formatTable(['PATH', 'SIZE', 'SHA-256'], rows));
+    await printTable(context, ['PATH', 'SIZE', 'SHA-256'], rows);
   });
 }

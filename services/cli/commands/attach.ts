@@ -3,6 +3,8 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { runPath } from '../http/paths.ts';
+import { runs } from '../ids/kinds.ts';
+import { resolveId } from '../ids/resolve.ts';
 import { exitCodeOf } from '../run/exit-code.ts';
 import { addCommonOptions, examples } from './common.ts';
 
@@ -10,10 +12,11 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('attach')
     .description('talk to an interactive run; leaving lets it go on')
-    .argument('<run>', 'the run’s id')
+    .argument('<run>', 'the run’s id, or its beginning; or last')
     .addHelpText('after', examples('runlet attach $(runlet run -dit busybox sh)'));
-  addCommonOptions(command).action(async (runId: string) => {
+  addCommonOptions(command).action(async (given: string) => {
     const context = openContext(command, streams);
+    const runId = await resolveId(context.api, runs, given);
     const { request } = await context.api.json<Run>({ path: runPath(runId) });
     if (request.interactive !== true)
       throw new UsageError(`${runId} is not interactive: \`runlet logs -f ${runId}\` shows it.`);

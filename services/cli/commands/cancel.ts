@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
+import type { Run } from '../../../shared/contracts/run.ts';
+import { isTerminal } from '../../../shared/run-states.ts';
 import { openContext, type Streams } from '../context.ts';
 import { runPath } from '../http/paths.ts';
+import { runs } from '../ids/kinds.ts';
+import { resolveId } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -8,14 +12,17 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('cancel')
     .description('end runs that are queued or running')
-    .argument('<run...>', 'ids of runs')
+    .argument('<run...>', 'ids of runs, or their beginnings; or last')
     .addHelpText(
       'after',
-      examples('runlet cancel run_0197…', 'runlet ps --json | jq -r .data[].id | xargs runlet cancel'),
+      examples('runlet cancel run_0197…', 'runlet cancel last', 'runlet ps -q | xargs -r runlet cancel'),
     );
   addCommonOptions(command).action(async (runIds: string[]) => {
     const context = openContext(command, streams);
-    const cancel = (id: string) => context.api.json({ method: 'POST', path: runPath(id, '/cancel') });
-    finish(await forEach(context, runIds, cancel));
+    const cancel = async (id: string) => {
+      const { status } = await context.api.json<Run>({ method: 'POST', path: runPath(id, '/cancel') });
+      if (isTerminal(status) && status !== 'cancelled') context.note(`${id} had ended already: ${status}`);
+    };
+    finish(await forEach(context, runIds, cancel, (text) => resolveId(context.api, runs, text)));
   });
 }

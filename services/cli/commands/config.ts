@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { maskKey } from '../config/config.ts';
 import { type Context, openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { quoted } from '../parse/words.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 type ConfigOptions = { showKey?: boolean; env?: boolean };
@@ -47,6 +48,3 @@ async function printEnvironment(context: Context): Promise<void> {
   const key = apiKey === undefined ? '' : ` RUNLET_API_KEY=${quoted(apiKey)}`;
   await context.out.line(`export RUNLET_URL=${quoted(url)}${key}`);
 }
-
-/** Quotes for a POSIX shell: within single quotes only the quote itself has a meaning. */
-const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

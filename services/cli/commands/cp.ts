@@ -5,15 +5,24 @@ import { addCommonOptions, examples } from './common.ts';
 export function add(program: Command, streams: Streams): void {
   const command = program
     .command('cp')
-    .description('copy a file into a running service, or out of it')
+    .description('copy a file or a folder into a service, or out of it')
     .argument('<from>', 'a local path, or NAME:/PATH of a service; "-" is stdin')
     .argument('<to>', 'a local path, or NAME:/PATH of a service; "-" is stdout')
     .addHelpText(
       'after',
-      examples('runlet cp site.conf web:/etc/nginx/conf.d/site.conf', 'runlet cp db:/var/log/error.log -'),
+      '\nA folder goes below one that is there, by its own name; FOLDER/. is what is in it. Links are left out.',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'runlet cp site.conf web:/etc/nginx/conf.d/site.conf',
+        'runlet cp ./public/. web:/usr/share/nginx/html',
+        'runlet cp web:/var/log/nginx logs',
+        'runlet cp db:/var/log/error.log -',
+      ),
     );
   addCommonOptions(command).action(async (from: string, to: string) => {
-    const { copyFile } = await import('../services/copy.ts');
-    await copyFile(openContext(command, streams), from, to);
+    const { copy } = await import('../services/copy.ts');
+    await copy(openContext(command, streams), from, to);
   });
 }

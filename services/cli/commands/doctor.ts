@@ -6,18 +6,23 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('doctor')
     .description('check config, server, Redis, workers, engines and disks; say what to do')
+    .option('--cve', 'each known vulnerability of an engine in full, and what to do')
     .addHelpText('after', '\nExit code 1 if a check failed; warnings alone are 0.')
     .addHelpText(
       'after',
-      examples('runlet doctor', 'runlet doctor --json | jq \'.checks[] | select(.status != "ok")\''),
+      examples(
+        'runlet doctor',
+        'runlet doctor --cve',
+        'runlet doctor --json | jq \'.checks[] | select(.status != "ok")\'',
+      ),
     );
-  addCommonOptions(command).action(async () => {
+  addCommonOptions(command).action(async ({ cve }: { cve?: boolean }) => {
     const context = openContext(command, streams);
     const { examine } = await import('../doctor/examine.ts');
     const { printChecks, summarise } = await import('../doctor/print.ts');
     const checks = await examine(context);
     if (context.json) await context.printJson({ status: summarise(checks), checks });
-    else await printChecks(checks, context);
+    else await printChecks(checks, context, cve === true);
     finish(summarise(checks) === 'failed' ? 1 : 0);
   });
 }

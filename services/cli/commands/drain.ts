@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { workerPath } from '../http/paths.ts';
+import { workers } from '../ids/kinds.ts';
+import { resolveNamed } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -8,11 +10,15 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   const command = program
     .command('drain')
     .description('let a worker finish what it has and take nothing new')
-    .argument('<worker>', 'its id, as `runlet workers` shows it')
-    .addHelpText('after', examples('runlet drain wrk_0197…'));
-  addCommonOptions(command).action(async (workerId: string) => {
+    .argument('<worker...>', 'names, or ids or their beginnings, as `runlet workers` shows them')
+    .addHelpText('after', examples('runlet drain node-1', 'runlet undrain node-1'));
+  addCommonOptions(command).action(async (names: string[]) => {
     const context = openContext(command, streams);
-    const drain = (id: string) => context.api.json({ method: 'POST', path: workerPath(id, '/drain') });
-    finish(await forEach(context, [workerId], drain));
+    const { api } = context;
+    const drain = async (name: string) => {
+      const path = workerPath(await resolveNamed(api, workers, name), '/drain');
+      await api.json({ method: 'POST', path });
+    };
+    finish(await forEach(context, names, drain));
   });
 }

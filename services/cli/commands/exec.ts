@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { services } from '../ids/kinds.ts';
+import { resolveService } from '../ids/resolve.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { parseSize } from '../parse/size.ts';
 import { checkTerminal } from '../run/options.ts';
@@ -44,11 +46,12 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
       ),
     );
   addCommonOptions(command).action(
-    async (name: string, words: string[], options: ExecOptions & { list?: boolean }) => {
+    async (given: string, words: string[], options: ExecOptions & { list?: boolean }) => {
       if (options.list) {
         if (words.length > 0) throw new UsageError('--list runs nothing: leave the command out.');
         const { listIn } = await import('../services/exec-detached.ts');
-        return listIn(openContext(command, streams), name);
+        const context = openContext(command, streams);
+        return listIn(context, await resolveService(context.api, services, given));
       }
       if (words.length === 0) throw new UsageError('Say what to run: `runlet exec NAME COMMAND...`.');
       if (options.detach) {
@@ -56,11 +59,15 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
           if (options[flag] !== undefined)
             throw new UsageError(`-d leaves the program to itself: it has no ${aloneWithout[flag]}.`);
         const { detachIn } = await import('../services/exec-detached.ts');
-        return finish(await detachIn(openContext(command, streams), name, words, options));
+        const context = openContext(command, streams);
+        const name = await resolveService(context.api, services, given);
+        return finish(await detachIn(context, name, words, options));
       }
       checkTerminal(options);
       const { executeIn } = await import('../services/exec.ts');
-      finish(await executeIn(openContext(command, streams), name, words, options));
+      const context = openContext(command, streams);
+      const name = await resolveService(context.api, services, given);
+      finish(await executeIn(context, name, words, options));
     },
   );
 }

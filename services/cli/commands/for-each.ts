@@ -5,16 +5,20 @@ type Outcome = { id: string; problem: ShownProblem | null };
 
 /**
  * Does the same to several things. Prints the id of each that succeeds (as `docker rm` does) and an error for each that
- * the server refuses. A refusal does not stop the others. The exit code is 1 if any was refused.
+ * the server refuses. A refusal does not stop the others. The exit code is 1 if any was refused. `idOf` says what is
+ * meant by a name.
  */
 export async function forEach(
   context: Context,
-  ids: readonly string[],
+  names: readonly string[],
   act: (id: string) => Promise<unknown>,
+  idOf: (name: string) => Promise<string> = async (name) => name,
 ): Promise<number> {
   const outcomes: Outcome[] = [];
-  for (const id of ids) {
+  for (const name of names) {
+    let id = name;
     try {
+      id = await idOf(name);
       await act(id);
       outcomes.push({ id, problem: null });
       if (!context.json) await context.out.line(id);
@@ -22,7 +26,7 @@ export async function forEach(
       // If the server cannot be reached, the others would fail in the same way.
       if (!(error instanceof ApiError)) throw error;
       outcomes.push({ id, problem: error.problem });
-      await context.printProblem({ ...error.problem, title: `${id}: ${error.problem.title}` });
+      await context.printProblem({ ...error.problem, title: `${name}: ${error.problem.title}` });
     }
   }
   if (context.json) await context.printJson({ data: outcomes });

@@ -3,7 +3,7 @@ import type { Image } from '../../../shared/contracts/worker.ts';
 import { openContext, type Streams } from '../context.ts';
 import { fetchList } from '../http/fetch-list.ts';
 import { formatAge, formatBytes } from '../output/format.ts';
-import { formatTable } from '../output/table.ts';
+import { printTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 export function add(program: Command, streams: Streams): void {
@@ -23,7 +23,7 @@ export function add(program: Command, streams: Streams): void {
       formatAge(image.createdAt, Date.now()),
       String(image.workers.length),
     ]);
-    await context.out.line(formatTable(['IMAGE', 'ID', 'DIGEST', 'SIZE', 'AGE', 'WORKERS'], rows));
+    await printTable(context, ['IMAGE', 'ID', 'DIGEST', 'SIZE', 'AGE', 'WORKERS'], rows);
   });
 }
 

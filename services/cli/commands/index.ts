@@ -20,9 +20,11 @@ export const commands = {
   services: () => import('./services.ts'),
   start: () => import('./start.ts'),
   stop: () => import('./stop.ts'),
+  restart: () => import('./restart.ts'),
   exec: () => import('./exec.ts'),
   cp: () => import('./cp.ts'),
   open: () => import('./open.ts'),
+  volumes: () => import('./volumes.ts'),
   languages: () => import('./languages.ts'),
   webhooks: () => import('./webhooks.ts'),
   images: () => import('./images.ts'),
@@ -33,18 +35,37 @@ export const commands = {
   login: () => import('./login.ts'),
   workers: () => import('./workers.ts'),
   drain: () => import('./drain.ts'),
+  undrain: () => import('./undrain.ts'),
   doctor: () => import('./doctor.ts'),
   config: () => import('./config.ts'),
+  completion: () => import('./completion.ts'),
   version: () => import('./version.ts'),
 } satisfies Record<string, () => Promise<CommandModule>>;
 
-/** The command that the arguments name. `undefined` for help, for a typo and for no arguments. */
-export function namedCommand(argv: readonly string[]): keyof typeof commands | undefined {
+/** Other names of commands. Each command adds its own to the program, too. */
+const aliases: Readonly<Record<string, keyof typeof commands>> = { list: 'ps', ls: 'ps' };
+
+/** The first word that is no option of the program's own. */
+export function firstWord(argv: readonly string[]): string | undefined {
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? '';
     if (word === '--url' || word === '--api-key') index += 1;
-    else if (!word.startsWith('-'))
-      return Object.hasOwn(commands, word) ? (word as keyof typeof commands) : undefined;
+    else if (!word.startsWith('-')) return word;
   }
   return undefined;
+}
+
+/** Whether there is a command of this name. */
+export const isCommand = (word: string): boolean =>
+  Object.hasOwn(commands, word) || Object.hasOwn(aliases, word);
+
+/**
+ * The command that the arguments name, if it is enough to load that one. `undefined` for help, for a typo, for no
+ * arguments, and for `completion`, which tells of all commands.
+ */
+export function namedCommand(argv: readonly string[]): keyof typeof commands | undefined {
+  const word = firstWord(argv);
+  if (word === undefined || word === 'completion') return undefined;
+  if (Object.hasOwn(aliases, word)) return aliases[word];
+  return Object.hasOwn(commands, word) ? (word as keyof typeof commands) : undefined;
 }

@@ -30,7 +30,9 @@ export function add(program: Command, streams: Streams): void {
         'This is no key: it holds spaces, or characters that no key has. Nothing was stored.',
       );
     const api = new ApiClient(url, apiKey, context.note);
-    const role = await roleOf(api);
+    const role = await roleOf(api).catch((error) => {
+      throw refused(error, url);
+    });
     const version = await versionOf(api);
     writeUserFile(file.path, { url, apiKey });
     if (context.json) await context.printJson({ url, role, version, file: file.path });
@@ -53,6 +55,13 @@ async function roleOf(api: ApiClient): Promise<'admin' | 'member'> {
     if (error instanceof ApiError && error.problem.status === 403) return 'member';
     throw error;
   }
+}
+
+/** The key was typed a moment ago, so where it comes from is no question. */
+function refused(error: unknown, url: string): unknown {
+  if (!(error instanceof ApiError) || error.problem.code !== 'unauthorized') return error;
+  const detail = `${url} does not know this key. Nothing was stored. \`runlet keys add\`, by an admin, makes a new one.`;
+  return new ApiError({ ...error.problem, detail });
 }
 
 /** The version from the server's own API document. */

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { runs, services } from '../ids/kinds.ts';
+import { resolveId, resolveService } from '../ids/resolve.ts';
 import { parseWhole } from '../parse/number.ts';
 import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -9,7 +11,7 @@ export function add(program: Command, streams: Streams): void {
   const command = program
     .command('logs')
     .description('show the output of a run or a service, stdout and stderr apart')
-    .argument('<run|service>', 'the run’s id; the service’s name or id')
+    .argument('<run|service>', 'the run’s id, or its beginning, or last; the service’s name or id')
     .option('-f, --follow', 'go on until it has ended')
     .option('-n, --tail <number>', 'of a service: so many of the last lines', as(parseWhole), 1000)
     .addHelpText(
@@ -20,9 +22,10 @@ export function add(program: Command, streams: Streams): void {
     const context = openContext(command, streams);
     if (!isRunId(name)) {
       const { showServiceLogs } = await import('../services/logs.ts');
-      return showServiceLogs(context, name, options.follow === true, options.tail);
+      const service = await resolveService(context.api, services, name);
+      return showServiceLogs(context, service, options.follow === true, options.tail);
     }
     const { showLogs } = await import('../run/logs.ts');
-    await showLogs(context, name, options.follow === true);
+    await showLogs(context, await resolveId(context.api, runs, name), options.follow === true);
   });
 }

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { servicePath } from '../http/paths.ts';
+import { services } from '../ids/kinds.ts';
+import { resolveService } from '../ids/resolve.ts';
 import { printable } from '../output/harmless.ts';
 import { parseDuration } from '../parse/duration.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -14,7 +16,11 @@ export function add(program: Command, streams: Streams): void {
     .command('open')
     .description('open a service in the browser, by a signed URL that expires')
     .argument('<name>', 'the service’s name or id')
-    .option('--expires <time>', 'how long the URL is good', as(parseDuration), 3_600_000)
+    .addOption(
+      new Option('--expires <time>', 'how long the URL is good')
+        .argParser(as(parseDuration))
+        .default(3_600_000, '1h'),
+    )
     .option('--path <path>', 'where to begin', '/')
     .option('--print', 'print the URL and open nothing')
     .addHelpText('after', examples('runlet open web', 'runlet open web --print --expires 10m'));
@@ -22,7 +28,7 @@ export function add(program: Command, streams: Streams): void {
     const context = openContext(command, streams);
     const signed = await context.api.json<{ url: string; expiresAt: string }>({
       method: 'POST',
-      path: servicePath(name, '/url'),
+      path: servicePath(await resolveService(context.api, services, name), '/url'),
       body: { expiresInMs: options.expires, path: options.path },
     });
     if (context.json) return context.printJson(signed);

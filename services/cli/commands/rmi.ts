@@ -3,6 +3,7 @@ import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import { openContext, type Streams } from '../context.ts';
 import { imagePath } from '../http/paths.ts';
 import { oneLine } from '../output/harmless.ts';
+import { namesOf, workersOf } from '../workers/names.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 type Removal = { worker: string; removed: boolean; error: ProblemBody | null };
@@ -20,10 +21,11 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
       path: imagePath(image),
     });
     if (context.json) await context.printJson(answer);
+    const nameOf = namesOf(await workersOf(context.api));
     for (const { worker, removed, error } of answer.data) {
-      if (error) await context.printProblem({ ...error, title: `${worker}: ${error.title}` });
+      if (error) await context.printProblem({ ...error, title: `${nameOf(worker)}: ${error.title}` });
       else if (!context.json)
-        await context.out.line(`${oneLine(worker)}: ${removed ? 'removed' : 'did not have it'}`);
+        await context.out.line(`${oneLine(nameOf(worker))}: ${removed ? 'removed' : 'did not have it'}`);
     }
     finish(answer.data.some(({ error }) => error !== null) ? 1 : 0);
   });

@@ -1,20 +1,37 @@
 import { type Command, Option } from 'commander';
+import { limitBounds } from '../../../shared/contracts/bounds.ts';
 import { openContext, type Streams } from '../context.ts';
-import { parseDuration } from '../parse/duration.ts';
-import { parseCount, parseCpus, parseWhole } from '../parse/number.ts';
+import { formatDuration, formatLimit } from '../output/format.ts';
+import {
+  parseCpuCount,
+  parseCpuTime,
+  parseDelay,
+  parseDisk,
+  parseMemory,
+  parseOutputLimit,
+  parsePids,
+  parsePriority,
+  parseRetries,
+  parseStack,
+  parseTimeout,
+} from '../parse/bounded.ts';
 import { parsePair } from '../parse/pairs.ts';
-import { parseSize } from '../parse/size.ts';
 import type { RunOptions } from '../run/options.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
 
 const exitCodes = `
 Exit code: the program's own; 128+n when signal n ended it; 124 timed out; 130 cancelled; 137 out of memory;
-1 output limit reached; 125 Runlet or the image could not run it; 2 the command line is wrong.
+1 output limit reached; 126 the command cannot be executed; 127 it is not in the image; 125 Runlet or the image could
+not run it; 2 the command line is wrong.
 Times are like 500ms, 10s, 1m30s; sizes like 64m, 1g. A first Ctrl-C cancels the run, a second leaves at once; with -it
 every key is the program's.
-A file here whose language is known by its name is a program; ./FILE always is. The first is the one that is run, unless
-another has the language's own name (see \`runlet languages\`); the others lie beside it.`;
+A file here is a program if its name has an extension, and ./FILE always is; any other name, and one with a tag, is an
+image. The first file is the one that is run, unless another has the language's own name (see \`runlet languages\`); the
+others lie beside it. The defaults are the server's: a language may have higher ones, an interactive run has 1h, and
+more of --cpu-time raises --timeout.`;
+
+const { timeoutMs, memoryBytes, cpus, pids, outputBytes, diskBytes } = limitBounds;
 
 export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
   const command = program
@@ -27,7 +44,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     )
     .passThroughOptions()
     .option('--lang <language>', 'the language of the program, as in python or python@3.11')
-    .option('-c, --code <code>', 'the program itself; needs --lang (and "-" reads it from stdin)')
+    .option('-c, --code <code>', 'the program itself, or "-" to read it from stdin; needs --lang')
     .option(
       '--file <local[:path]>',
       'put a file, or a folder with all in it, into the work folder (repeatable)',
@@ -42,20 +59,59 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('--env-file <path>', 'read variables from a file, one a line (repeatable)', each(text))
     .option('-w, --workdir <path>', 'where the program starts')
     .option('--entrypoint <program>', 'replaces the image’s entrypoint; "" takes it away')
-    .option('--timeout <time>', 'most time that the program may take', as(parseDuration))
-    .option('--cpu-time <time>', 'most CPU time that the program may take', as(parseDuration))
-    .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
-    .option('--stack <size>', 'most stack, in place of all memory', as(parseSize))
-    .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
-    .option('--pids <number>', 'most processes and threads at one time', as(parseCount))
-    .option('--output-limit <size>', 'most output kept; more ends the run', as(parseSize))
-    .option('--disk <size>', 'size of each writable folder', as(parseSize))
-    .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
-    .addOption(new Option('--isolation <kind>', 'kind of sandbox').choices(['container', 'gvisor']))
-    .addOption(new Option('--pull <when>', 'when to pull the image').choices(['missing', 'always', 'never']))
-    .option('--priority <number>', 'higher goes first', as(parseWhole))
-    .option('--delay <time>', 'do not start before so much time', as(parseDuration))
-    .option('--retries <number>', 'run again when the worker or its engine was lost', as(parseWhole))
+    .option(
+      '--timeout <time>',
+      `most time that the program may take (default: ${formatDuration(timeoutMs.usual)})`,
+      as(parseTimeout),
+    )
+    .option(
+      '--cpu-time <time>',
+      'most CPU time that the program may take (default: no limit)',
+      as(parseCpuTime),
+    )
+    .option(
+      '-m, --memory <size>',
+      `most memory, swap included (default: ${formatLimit(memoryBytes.usual)})`,
+      as(parseMemory),
+    )
+    .option('--stack <size>', 'most stack (default: all memory)', as(parseStack))
+    .option('--cpus <number>', `CPUs, in fractions (default: ${cpus.usual})`, as(parseCpuCount))
+    .option(
+      '--pids <number>',
+      `most processes and threads at one time (default: ${pids.usual})`,
+      as(parsePids),
+    )
+    .option(
+      '--output-limit <size>',
+      `most output kept; more ends the run (default: ${formatLimit(outputBytes.usual)})`,
+      as(parseOutputLimit),
+    )
+    .option(
+      '--disk <size>',
+      `size of each writable folder (default: ${formatLimit(diskBytes.usual)})`,
+      as(parseDisk),
+    )
+    .addOption(new Option('--network <mode>', 'network access (default: none)').choices(['none', 'egress']))
+    .addOption(
+      new Option('--isolation <kind>', 'kind of sandbox (default: container)').choices([
+        'container',
+        'gvisor',
+      ]),
+    )
+    .addOption(
+      new Option('--pull <when>', 'when to pull the image (default: missing)').choices([
+        'missing',
+        'always',
+        'never',
+      ]),
+    )
+    .option('--priority <number>', '0 to 100, higher goes first (default: 0)', as(parsePriority))
+    .option('--delay <time>', 'do not start before so much time, at most 7d (default: 0s)', as(parseDelay))
+    .option(
+      '--retries <number>',
+      'run again, at most 10 times, when the worker or its engine was lost (default: 0)',
+      as(parseRetries),
+    )
     .option('--writable', 'writable root filesystem')
     .option('--metadata <name=value>', 'a label to find the run by (repeatable)', each(parsePair))
     .option('--webhook <url>', 'POST the finished run there, signed')

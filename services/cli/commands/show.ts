@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { openContext, type Streams } from '../context.ts';
 import { runPath } from '../http/paths.ts';
+import { runs } from '../ids/kinds.ts';
+import { resolveId } from '../ids/resolve.ts';
 import { type Fact, printFacts } from '../output/facts.ts';
 import { formatBytes, formatMs } from '../output/format.ts';
 import { addCommonOptions, examples } from './common.ts';
@@ -10,10 +12,11 @@ export function add(program: Command, streams: Streams): void {
   const command = program
     .command('show')
     .description('show all that is known of a run')
-    .argument('<run>', 'the run’s id')
+    .argument('<run>', 'the run’s id, or its beginning; or last')
     .addHelpText('after', examples('runlet show run_0197…', 'runlet show --json run_0197… | jq .usage'));
-  addCommonOptions(command).action(async (runId: string) => {
+  addCommonOptions(command).action(async (given: string) => {
     const context = openContext(command, streams);
+    const runId = await resolveId(context.api, runs, given);
     const run = await context.api.json<Run>({ path: runPath(runId) });
     if (context.json) return context.printJson(run);
     await printFacts(context, describe(run));

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
+import { services } from '../ids/kinds.ts';
+import { resolveService } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -12,6 +14,7 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
   addCommonOptions(command).action(async (names: string[]) => {
     const context = openContext(command, streams);
     const { startService } = await import('../services/start.ts');
-    finish(await forEach(context, names, (name) => startService(context, name)));
+    const start = (name: string) => startService(context, name);
+    finish(await forEach(context, names, start, (name) => resolveService(context.api, services, name)));
   });
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { servicePath } from '../http/paths.ts';
+import { services } from '../ids/kinds.ts';
+import { resolveService } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
@@ -18,6 +20,6 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
         path: servicePath(name, '/stop'),
         headers: { prefer: 'wait=30' },
       });
-    finish(await forEach(context, names, act));
+    finish(await forEach(context, names, act, (name) => resolveService(context.api, services, name)));
   });
 }

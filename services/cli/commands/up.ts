@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { parseDuration } from '../parse/duration.ts';
-import { parseCpus, parseWhole } from '../parse/number.ts';
+import { parseCount, parseCpus, parseWhole } from '../parse/number.ts';
 import { parsePair } from '../parse/pairs.ts';
 import { parseSize } from '../parse/size.ts';
 import type { UpOptions } from '../services/request.ts';
@@ -44,11 +44,25 @@ export function add(program: Command, streams: Streams, finish: (exitCode: numbe
     .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
     .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
     .option('--disk <size>', 'what it may write to its root file system; volumes apart', as(parseSize))
+    .option('--pids <number>', 'most processes and threads', as(parseCount))
     .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
+    .addOption(
+      new Option('--isolation <how>', 'what stands between it and the kernel').choices([
+        'container',
+        'gvisor',
+      ]),
+    )
+    .addOption(new Option('--pull <when>', 'when to pull the image').choices(['missing', 'always', 'never']))
     .option('--no-init', 'the program is PID 1 itself: no init of ours hands on signals and reaps')
     .option('--public', 'anybody may call it, without a key')
     .option('--metadata <name=value>', 'a label (repeatable)', each(parsePair))
-    .option('--wait <time>', 'how long to wait until it is ready', as(parseDuration), 60_000)
+    .option('--webhook <url>', 'POST what becomes of it there, beside registered endpoints')
+    .option('--webhook-secret <secret>', 'sign with it (else RUNLET_WEBHOOK_SECRET, or one that is made)')
+    .addOption(
+      new Option('--wait <time>', 'how long to wait until it is ready')
+        .argParser(as(parseDuration))
+        .default(60_000, '1m'),
+    )
     .option('-d, --detach', 'do not wait')
     .addHelpText(
       'after',

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import type { Worker } from '../../../shared/contracts/worker.ts';
 import { openContext, type Streams } from '../context.ts';
 import { fetchList } from '../http/fetch-list.ts';
+import { shortIds } from '../ids/short.ts';
 import { formatAge, formatBytes } from '../output/format.ts';
-import { formatTable } from '../output/table.ts';
+import { printTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
 
 const head = ['WORKER', 'NAME', 'STATUS', 'ENGINE', 'RUNS', 'CPUS', 'MEMORY', 'DISK FREE', 'SEEN'];
@@ -17,12 +18,12 @@ export function add(program: Command, streams: Streams): void {
     const context = openContext(command, streams);
     const page = await fetchList<Worker>(context.api, '/v1/workers');
     if (context.json) return context.printJson(page);
-    await context.out.line(
-      formatTable(
-        head,
-        page.data.map((worker) => toRow(worker, Date.now())),
-      ),
+    const short = shortIds(
+      context.out,
+      page.data.map(({ id }) => id),
     );
+    const rows = page.data.map((worker) => toRow({ ...worker, id: short(worker.id) }, Date.now()));
+    await printTable(context, head, rows);
   });
 }
 

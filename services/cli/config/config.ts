@@ -38,16 +38,31 @@ function first(
   return file ? [file, 'file'] : undefined;
 }
 
+/** The address as requests need it. What was pasted from a browser or from the API's documentation is understood. */
 export function checkUrl(text: string, from: Source): string {
-  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined)
-    throw new UsageError(
-      `The server's address "${text}" (${from}) is not valid: give one like ${defaultUrl}.`,
-    );
+  const url = parseUrl(text.trim(), from);
   if (url.username !== '' || url.password !== '')
     throw new UsageError('The server’s address must not hold a password: give the key with RUNLET_API_KEY.');
-  // Runlet may be served under a path of a larger site. The paths of requests are appended to it.
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  // Runlet may be served under a path of a larger site. The paths of requests are appended to it, and they begin with /v1.
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/(?:v1|docs|openapi\.json)$/, '');
+}
+
+function parseUrl(text: string, from: Source): URL {
+  const whole = isNearby(text) ? `http://${text}` : text;
+  if (/^https?:\/\//i.test(whole) && URL.canParse(whole)) return new URL(whole);
+  const bare = URL.canParse(`https://${text}`) && !/^[a-z]+:\//i.test(text);
+  throw new UsageError(
+    bare
+      ? `The server's address "${text}" (${from}) does not say how it is reached: write https://${text}, or http://${text}.`
+      : `The server's address "${text}" (${from}) is not valid: give one like ${defaultUrl}.`,
+  );
+}
+
+/** Without a scheme, an address of this machine or a bare IP address is meant as plain HTTP. A name elsewhere may be HTTPS. */
+function isNearby(text: string): boolean {
+  if (text.includes('://') || !URL.canParse(`http://${text}`)) return false;
+  const { hostname } = new URL(`http://${text}`);
+  return /^(?:[\w-]+\.)*localhost$|^\d+(?:\.\d+){3}$|^\[/.test(hostname);
 }
 
 /** Shows enough of the key to tell two keys apart, but never enough to use it. */

@@ -2,6 +2,7 @@ import type { Worker } from '../../../shared/contracts/worker.ts';
 import { formatAge, formatBytes } from '../output/format.ts';
 import { type Component, type Finding, findingsFor } from './advisories.ts';
 import { type Check, failed, ok, skipped, warning } from './check.ts';
+import { checkDrivers } from './driver-checks.ts';
 import { checkHost } from './host-checks.ts';
 
 const lowDiskBytes = 2 * 1024 ** 3;
@@ -16,6 +17,7 @@ export function checkWorkers(workers: readonly Worker[], now: number): Check[] {
     const name = `worker ${worker.name}`;
     return [
       checkEngine(name, worker, now),
+      ...checkDrivers(`${name}: drivers`, worker),
       checkDisk(`${name}: disk`, worker.disk),
       ...checkDiskLimits(`${name}: disk limits`, worker),
       ...checkComponent(`${name}: engine version`, worker),
@@ -134,7 +136,8 @@ function report(name: string, component: Component, label: string, version: stri
   const findings = findingsFor(component, version);
   if (findings === undefined) return [skipped(name, `${label} "${version}" cannot be read as a version`)];
   if (findings.length === 0) return [ok(name, `${label} ${version}, no known vulnerability`)];
-  return findings.map((finding) => toCheck(name, `${label} ${version}`, finding));
+  const advised = `${label} ${version}`;
+  return findings.map((finding) => ({ ...toCheck(name, advised, finding), advised }));
 }
 
 function toCheck(name: string, version: string, { advisory, packaged }: Finding): Check {

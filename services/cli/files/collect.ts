@@ -105,5 +105,14 @@ export function readOf(path: string): Buffer {
   }
 }
 
-const unreadable = (path: string, error: unknown) =>
-  new UsageError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+const reasons: Record<string, string> = {
+  ENOENT: 'there is nothing of this name here',
+  ENOTDIR: 'there is nothing of this name here',
+  EACCES: 'you may not read it: see its owner and mode with `ls -l`',
+  EISDIR: 'it is a folder: name a file in it',
+};
+
+function unreadable(path: string, error: unknown): UsageError {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return new UsageError(`${path} cannot be read: ${reasons[code] ?? code}.`);
+}

@@ -40,15 +40,14 @@ export function safeParts(path: string): string[] {
       !part.includes('\0') &&
       !(onWindows && /[\\:]/.test(part)),
   );
-  if (!safe)
-    throw new Error(`The artifact ${JSON.stringify(printable(path))} would leave the folder: not fetched.`);
+  if (!safe) throw new Error(`${JSON.stringify(printable(path))} would leave the folder: not fetched.`);
   return parts;
 }
 
 const onWindows = process.platform === 'win32';
 
 /** Makes one folder after another, so that a link on the way is noticed. */
-async function makeFolders(folder: string, names: string[]): Promise<string> {
+export async function makeFolders(folder: string, names: string[]): Promise<string> {
   let path = folder;
   for (const name of names) {
     path = join(path, name);
@@ -56,7 +55,7 @@ async function makeFolders(folder: string, names: string[]): Promise<string> {
       if (error.code !== 'EEXIST') throw error;
     });
     if (!(await lstat(path)).isDirectory())
-      throw new Error(`${path} is no folder, so nothing is written below it: choose another --output-dir.`);
+      throw new Error(`${path} is no folder, so nothing is written below it: choose another folder.`);
   }
   return path;
 }

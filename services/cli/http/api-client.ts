@@ -37,7 +37,7 @@ export class ApiClient {
     if (this.#apiKey === undefined) throw noKey();
     const response = await this.send(request);
     if (response.ok) return response;
-    throw await problemFrom(response, this.url);
+    throw refusedKey(await problemFrom(response, this.url));
   }
 
   /** Returns a JSON answer (`undefined` for 204). Retries where that is safe. */
@@ -109,4 +109,12 @@ function noKey(): ApiError {
     ...ownProblem('unauthorized', 'An API key is required', `There is no API key. ${howToGetAKey}`),
     status: 401,
   });
+}
+
+/** A key was sent, so the title that fits is another than that of a request without one. */
+function refusedKey(error: ApiError): ApiError {
+  const { problem } = error;
+  if (problem.code !== 'unauthorized') return error;
+  const detail = `${problem.detail} \`runlet config\` says which key is in use and where it comes from.`;
+  return new ApiError({ ...problem, title: 'The API key is not accepted', detail: detail.trim() });
 }

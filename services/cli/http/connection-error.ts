@@ -1,12 +1,24 @@
 import { ConnectionError } from '../errors.ts';
 
+type Cause = { code: string; text: string };
+
 /** Explains in the user's words what `fetch` only calls "fetch failed". */
 export function connectionError(error: unknown, url: string): ConnectionError {
-  return new ConnectionError(explain(error, url), { cause: error });
+  const cause = rootCause(error);
+  const fault = addressFault(cause, url);
+  return new ConnectionError(fault ?? explain(cause, url), { cause: error, isFinal: fault !== undefined });
 }
 
-function explain(error: unknown, url: string): string {
-  const { code, text } = rootCause(error);
+/** What is wrong with the address, where no answer can ever come from it. */
+function addressFault({ code, text }: Cause, url: string): string | undefined {
+  if (text === 'bad port')
+    return `Node’s fetch refuses port ${new URL(url).port}, as browsers do, because another protocol uses it. Give the port that Runlet listens on with --url or RUNLET_URL: 8080, if RUNLET_PORT does not say otherwise.`;
+  if (/^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(code))
+    return `${new URL(url).host} speaks plain HTTP, not HTTPS. Use ${url.replace(/^https/i, 'http')} in --url, RUNLET_URL or \`runlet login\`.`;
+  return undefined;
+}
+
+function explain({ code, text }: Cause, url: string): string {
   switch (code) {
     case 'ECONNREFUSED':
       return `Nothing answers at ${url}. Start Runlet there (npm start), or name its address with --url or RUNLET_URL.`;
@@ -23,12 +35,12 @@ function explain(error: unknown, url: string): string {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
       return `The certificate of ${url} is not trusted (${code}). Name its authority with NODE_EXTRA_CA_CERTS.`;
     default:
-      return `The connection to ${url} failed: ${text}. Try \`runlet doctor\`.`;
+      return `The connection to ${url} failed: ${text}. Check the address in --url, RUNLET_URL or \`runlet config\`.`;
   }
 }
 
 /** The innermost cause of an error of `fetch`. `ABORT_ERR` for every kind of timeout. */
-export function rootCause(error: unknown): { code: string; text: string } {
+export function rootCause(error: unknown): Cause {
   let current = error;
   while (current instanceof Error && current.cause !== undefined) current = current.cause;
   // For a host with several addresses there is one error for each address.

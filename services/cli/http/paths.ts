@@ -11,4 +11,5 @@ export const keyPath = pathIn('keys');
 export const registryPath = pathIn('registries');
 export const runPath = pathIn('runs');
 export const servicePath = pathIn('services');
+export const volumePath = pathIn('volumes');
 export const workerPath = pathIn('workers');

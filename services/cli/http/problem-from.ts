@@ -5,7 +5,7 @@ import { parseRetryAfter } from './retry-after.ts';
 export async function problemFrom(response: Response, url: string): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-  return new ApiError(parse(text) ?? foreign(response, url), retryAfterMs);
+  return new ApiError(parse(text) ?? foreign(response, url, text), retryAfterMs);
 }
 
 function parse(text: string): ShownProblem | undefined {
@@ -28,12 +28,17 @@ function parse(text: string): ShownProblem | undefined {
 }
 
 /** The answer came from something else: a proxy's error page, a redirect, or a wrong address. */
-function foreign(response: Response, url: string): ShownProblem {
+function foreign(response: Response, url: string, text: string): ShownProblem {
+  // nginx and others say it in these words.
+  const wantsHttps =
+    response.status === 400 && url.startsWith('http:') && /\bHTTPS (?:port|server)/i.test(text);
   return {
     type: 'about:blank',
     title: `HTTP ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`,
     status: response.status,
-    detail: `${url} answered without saying why. If a proxy stands between, look at it; else check the address with \`runlet config\`.`,
+    detail: wantsHttps
+      ? `${new URL(url).host} speaks HTTPS: use ${url.replace(/^http/, 'https')} in --url, RUNLET_URL or \`runlet login\`.`
+      : `${url} answered without saying why. If a proxy stands between, look at it; else check the address with \`runlet config\`.`,
     code: `http_${response.status}`,
   };
 }

@@ -45,7 +45,7 @@ export async function withRetry<T>(exchange: () => Promise<T>, options: RetryOpt
 
 /** The connection failed, or a proxy reports that the server behind it is gone. */
 export function isLoss(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true;
+  if (error instanceof ConnectionError) return !error.isFinal;
   return error instanceof ApiError && /^http_50[234]$/.test(error.problem.code);
 }
 

@@ -8,6 +8,7 @@ import { readEvents } from '../http/sse.ts';
 import { isLoss, withRetry } from '../http/with-retry.ts';
 import { printable } from '../output/harmless.ts';
 import { openPullView } from '../output/open-pull-view.ts';
+import { namesOf, workersOf } from '../workers/names.ts';
 
 type PullDone = {
   image: string;
@@ -21,23 +22,34 @@ const lossWaitsMs = [500, 2000, 5000];
 /** Exit code 0 when every worker has the image. */
 export async function executePull(context: Context, image: string): Promise<number> {
   const view = openPullView(context.err, context);
-  const workers = new Set<string>();
-  const progress: Progress = async (picture) => {
-    if (picture.worker !== undefined) workers.add(picture.worker);
-    // With only one worker, its name is not needed in front of each layer.
-    await view.show(picture, workers.size > 1 ? picture.worker : undefined);
+  const workers = await workersOf(context.api);
+  const nameOf = namesOf(workers);
+  const latest = new Map<string, PullEvent>();
+  // With only one worker, its name is not needed in front of each layer.
+  const show = (picture: PullEvent, worker: string) =>
+    view.show(picture, workers.length > 1 || latest.size > 1 ? nameOf(worker) : undefined);
+  const progress: Progress = async ({ worker = '', ...picture }) => {
+    latest.set(worker, picture);
+    await show(picture, worker);
   };
   let done: PullDone;
   try {
     done = await pullToEnd(context, image, progress);
+    // The server's last picture is from before the end.
+    for (const { worker, error } of done.workers) {
+      const picture = latest.get(worker);
+      if (picture !== undefined && error === null) await show({ ...picture, status: 'done' }, worker);
+    }
   } finally {
     await view.stop();
   }
   if (context.json) await context.printJson(done);
   for (const { worker, digest, error } of done.workers) {
-    if (error) await context.printProblem({ ...error, title: `${worker}: ${error.title}` });
+    if (error) await context.printProblem({ ...error, title: `${nameOf(worker)}: ${error.title}` });
     else if (!context.json)
-      await context.out.line(printable(`${done.image}${digest === null ? '' : `@${digest}`}  ${worker}`));
+      await context.out.line(
+        printable(`${done.image}${digest === null ? '' : `@${digest}`}  ${nameOf(worker)}`),
+      );
   }
   if (done.workers.length === 0) throw new Error('No worker took the pull: `runlet workers` lists them.');
   return done.workers.some(({ error }) => error !== null) ? 1 : 0;
@@ -72,7 +84,9 @@ async function pullOnce(
   const response = await withRetry(open, { note, lossWaitsMs: [] });
   for await (const { event, data } of readEvents(response, api.url)) {
     if (event === 'pull') await progress(JSON.parse(data));
-    if (event === 'done') return JSON.parse(data) as PullDone;
+    if (event !== 'done') continue;
+    const { image, workers } = JSON.parse(data) as PullDone;
+    return { image, workers };
   }
   throw new ConnectionError(`${api.url} ended the answer before the pull was done.`);
 }

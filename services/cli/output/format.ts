@@ -12,6 +12,9 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** A limit, which is mostly a round number: `8 MiB` where `formatBytes` has `8.0 MiB`. */
+export const formatLimit = (bytes: number): string => formatBytes(bytes).replace('.0 ', ' ');
+
 const steps: readonly [limitMs: number, unitMs: number, unit: string][] = [
   [120_000, 1000, 's'],
   [7_200_000, 60_000, 'm'],

@@ -1,14 +1,17 @@
 import type { ShownProblem } from '../errors.ts';
+import { inCliWords } from './cli-words.ts';
 import type { Colors } from './colors.ts';
 import { jsonText, oneLine, printable } from './harmless.ts';
 import type { Sink } from './sink.ts';
 
-/** A problem for people: title, what to do next, and each field that is at fault. */
+/** A problem for people: title, what to do next, and each option that is at fault. */
 export async function printProblem(problem: ShownProblem, sink: Sink, colors: Colors): Promise<void> {
-  const lines = [`${colors.red('runlet:')} ${oneLine(problem.title)}`];
-  if (problem.detail) lines.push(`  ${printable(problem.detail).replace(/\n/g, '\n  ')}`);
-  for (const { path, message } of unsaid(problem))
-    lines.push(`  ${colors.bold(oneLine(path))}: ${oneLine(message)}`);
+  const told = { ...problem, errors: unsaid(problem) };
+  // What the CLI itself says has no HTTP status, and is in its own words already.
+  const { title, detail, errors } = problem.status === undefined ? told : inCliWords(told);
+  const lines = [`${colors.red('runlet:')} ${oneLine(title)}`];
+  if (detail) lines.push(`  ${printable(detail).replace(/\n/g, '\n  ')}`);
+  for (const { path, message } of errors) lines.push(`  ${colors.bold(oneLine(path))}: ${oneLine(message)}`);
   await sink.line(lines.join('\n'));
 }
 

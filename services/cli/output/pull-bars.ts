@@ -25,7 +25,10 @@ export class PullBars implements PullView {
     this.#multi ??= await this.#start(picture.reference);
     this.#asOne ||= picture.layers.length + 2 > (this.#sink.stream.rows || 24);
     const prefix = worker === undefined ? '' : `${worker} `;
-    const lines = this.#asOne ? [whole(picture, prefix)] : picture.layers.map((layer) => one(layer, prefix));
+    const layers = picture.status === 'done' ? picture.layers.map(asDone) : picture.layers;
+    const lines = this.#asOne
+      ? [whole({ ...picture, layers }, prefix)]
+      : layers.map((layer) => one(layer, prefix));
     for (const line of lines) this.#draw(this.#multi, line);
   }
 
@@ -65,6 +68,12 @@ export class PullBars implements PullView {
     bar.update(current, facts);
   }
 }
+
+const asDone = (layer: PullLayer): PullLayer => ({
+  ...layer,
+  status: 'done',
+  currentBytes: layer.totalBytes,
+});
 
 function one(layer: PullLayer, prefix: string): Line {
   const name = printable(`${prefix}${layer.id.replace(/^sha256:/, '').slice(0, 12)}`);

@@ -5,15 +5,18 @@ export type ParsedEnvironment = { env: Record<string, string>; missing: string[]
 
 /** One `-e`, or one line of an `--env-file`: `K=V`, or only `K` to pass on the caller's own value. */
 function parseEntry(entry: string, own: EnvironmentSource): [name: string, value: string | undefined] {
-  if (entry === '' || entry.startsWith('=')) throw new Error('Give a variable as NAME=VALUE or NAME.');
+  const name = entry.split('=', 1)[0] ?? '';
+  if (name === '')
+    throw new Error(`-e ${entry}: the name is missing. Give a variable as NAME=VALUE or NAME.`);
+  if (/\s/.test(name))
+    throw new Error(`-e '${entry}': the name "${name}" has a space in it. Give a variable as NAME=VALUE.`);
   return entry.includes('=') ? parsePair(entry) : [entry, own[entry]];
 }
 
 /**
- /**
-  * The rules of `docker run --env-file`: one variable on each line, `#` at the start of a line begins a comment, no
-  * quotes, no expansion. A value goes to the end of the line. So a file written for Docker means the same here.
-  */
+ * The rules of `docker run --env-file`: one variable on each line, `#` at the start of a line begins a comment, no
+ * quotes, no expansion. A value goes to the end of the line. So a file written for Docker means the same here.
+ */
 export function parseEnvFile(text: string): string[] {
   const entries: string[] = [];
   for (const [index, raw] of text

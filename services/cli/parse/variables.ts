@@ -18,7 +18,15 @@ export function readVariables(
       throw new UsageError(`--env-file ${path}: ${(error as Error).message}`);
     }
   });
-  const { env, missing } = collectEnvironment([...fromFiles, ...entries], process.env);
+  const { env, missing } = collected([...fromFiles, ...entries]);
   for (const name of missing) note(`-e ${name}: it is not set here, so the ${receiver} does not get it.`);
   return env;
+}
+
+function collected(entries: readonly string[]) {
+  try {
+    return collectEnvironment(entries, process.env);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }

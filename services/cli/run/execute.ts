@@ -11,8 +11,9 @@ import { readVariables } from '../parse/variables.ts';
 import { endNote, problemOf } from './end-note.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { followRun } from './follow.ts';
+import { Hints, nothingKept } from './hints.ts';
 import { type Interrupts, interruptible } from './interrupts.ts';
-import { languageOf } from './language-of.ts';
+import { checkLanguage } from './language-of.ts';
 import { checkTerminal, type RunOptions } from './options.ts';
 import { buildRequest } from './request.ts';
 import { showRun } from './show-run.ts';
@@ -33,7 +34,8 @@ export async function executeRun(
   checkOptions(options);
   const webhook = webhookOf(options, process.env);
   const env = readVariables('run', options, context.note);
-  const target = await chooseTarget(words, options, languageOf, context.note);
+  const target = chooseTarget(words, options, context.note);
+  if (options.lang !== undefined) await checkLanguage(options.lang, context.api);
   const inputs = (options.input ?? []).map((path) => encodeStdin(readOf(path)));
   const request = await withStdin(context, target, options, inputs, (program, stdin) =>
     buildRequest(program, options, env, stdin, inputs, webhook, sizeOf(process.stdout)),
@@ -44,7 +46,7 @@ export async function executeRun(
     if (webhook !== undefined && !(options.detach && context.json))
       await tellMadeSecret(context, run, webhook);
     if (options.detach) return printDetached(context, run);
-    return attendRun(context, run, options, interrupts);
+    return attendRun(context, run, options, interrupts, '--memory', new Hints(run, context));
   });
 }
 
@@ -104,13 +106,15 @@ async function printDetached(context: Context, run: Run): Promise<number> {
  * Shows a run to its end, and cancels it at the first Ctrl-C. Returns the exit code.
  *
  * @param memorySetBy the option that sets the run's memory limit
+ * @param hints says what helps a user of `runlet run`
  */
 export async function attendRun(
   context: Context,
   run: Run,
   options: RunOptions,
   interrupts: Interrupts,
-  memorySetBy = '--memory',
+  memorySetBy: string,
+  hints?: Hints,
 ): Promise<number> {
   const { note } = context;
   let cancelled: Promise<void> | undefined;
@@ -122,20 +126,28 @@ export async function attendRun(
     cancel();
   });
   const end = options.interactive
-    ? await converseWith(context, run.id, options.tty === true, cancel)
-    : await watch(context, run.id, cancel);
+    ? await converseWith(context, run.id, options.tty === true, cancel, hints)
+    : await watch(context, run.id, cancel, hints);
   await cancelled;
   if (end === undefined)
     throw new Error(`The events of ${run.id} ended without its end: see \`runlet show ${run.id}\`.`);
-  return finish(context, run.id, end, options, memorySetBy);
+  const code = await finish(context, run.id, end, options, memorySetBy);
+  await hints?.tell(end);
+  return code;
 }
 
-async function watch(context: Context, runId: string, onClosed: () => void): Promise<ExitEvent | undefined> {
+async function watch(
+  context: Context,
+  runId: string,
+  onClosed: () => void,
+  hints: Hints | undefined,
+): Promise<ExitEvent | undefined> {
   const { api, note } = context;
   // With --json the output is part of the run, which is printed at the end.
   const output = context.json ? {} : { out: context.out, err: context.err };
   const pull = openPullView(context.err, context);
-  return showRun(followRun(api, runId, { note }), { ...output, pull, note, onClosed });
+  const events = followRun(api, runId, { note });
+  return showRun(hints?.watch(events) ?? events, { ...output, pull, note, onClosed });
 }
 
 async function converseWith(
@@ -143,9 +155,10 @@ async function converseWith(
   runId: string,
   tty: boolean,
   onClosed: () => void,
+  hints: Hints | undefined,
 ): Promise<ExitEvent | undefined> {
   const { converse } = await import('../attach/converse.ts');
-  return converse(context, runId, tty, onClosed);
+  return converse(context, runId, tty, onClosed, hints && ((events) => hints.watch(events)));
 }
 
 async function finish(
@@ -174,7 +187,9 @@ async function printResults(context: Context, runId: string, options: RunOptions
   const run = await context.api.json<Run>({ path: runPath(runId) });
   if (context.json) await context.printJson(run);
   else if (inputs) for (const step of run.steps) context.note(stepNote(step));
-  if (options.outputDir !== undefined) {
+  const missed = options.artifact && nothingKept(run, options.artifact);
+  if (missed !== undefined) context.note(missed);
+  else if (options.outputDir !== undefined) {
     const { fetchArtifacts } = await import('../files/fetch-artifacts.ts');
     await fetchArtifacts(context, run, options.outputDir);
   } else if (run.artifacts.length > 0) {

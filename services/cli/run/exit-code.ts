@@ -1,13 +1,22 @@
 import { constants } from 'node:os';
 import type { RunStatus } from '../../../shared/run-states.ts';
 
-export type RunEnd = { status: RunStatus; exitCode: number | null; signal: string | null };
+export type RunEnd = {
+  status: RunStatus;
+  exitCode: number | null;
+  signal: string | null;
+  /** Why the system could not run it. */
+  error?: { code: string } | null;
+};
 
 /** The run could not be executed. `docker run` uses the same code for its own failures. */
 export const exitOwnFailure = 125;
 
+/** As the shell and `docker run` have it: 127 if there is no such command, 126 if it is none that can be executed. */
+const exitNotStarted: Record<string, number> = { command_not_found: 127, command_not_executable: 126 };
+
 /** The exit code for the shell: the program's own, or one that says how it was ended (as coreutils' timeout does). */
-export function exitCodeOf({ status, exitCode, signal }: RunEnd): number {
+export function exitCodeOf({ status, exitCode, signal, error }: RunEnd): number {
   switch (status) {
     case 'succeeded':
       return exitCode ?? 0;
@@ -23,7 +32,7 @@ export function exitCodeOf({ status, exitCode, signal }: RunEnd): number {
       return 1;
     case 'errored':
     case 'expired':
-      return exitOwnFailure;
+      return exitNotStarted[error?.code ?? ''] ?? exitOwnFailure;
     case 'queued':
     case 'pulling':
     case 'running':

@@ -24,9 +24,13 @@ export function webhookOf(
 }
 
 /** Prints the secret that the server made because none was given. Only the answer to this request contains it. */
-export async function tellMadeSecret(context: Context, run: Run, webhook: RunWebhook): Promise<void> {
+export async function tellMadeSecret(
+  context: Context,
+  { request }: Pick<Run, 'request'>,
+  webhook: RunWebhook,
+): Promise<void> {
   if (webhook.secret !== undefined) return;
-  const made = (run.request.webhook as Partial<RunWebhook> | undefined)?.secret;
+  const made = (request.webhook as Partial<RunWebhook> | undefined)?.secret;
   const lost = made === undefined || !made.startsWith('whsec_');
   // Not printed as a note, because --quiet would hide it and it cannot be shown again.
   await context.err.line(

@@ -8,6 +8,7 @@ import { withoutDashes } from '../parse/words.ts';
 import { attendRun } from '../run/execute.ts';
 import { interruptible } from '../run/interrupts.ts';
 import { readStdin, stdinIsPiped } from '../run/stdin.ts';
+import { inRunning } from './running.ts';
 
 export type ExecOptions = {
   interactive?: boolean;
@@ -50,9 +51,11 @@ export async function executeIn(
     }),
   });
   return interruptible(context.note, async (interrupts) => {
-    const run = await context.api.json<Run>(
-      { method: 'POST', path: servicePath(name, '/exec'), body },
-      { onLoss: false, interrupt: interrupts.signal },
+    const run = await inRunning(context, name, 0, () =>
+      context.api.json<Run>(
+        { method: 'POST', path: servicePath(name, '/exec'), body },
+        { onLoss: false, interrupt: interrupts.signal },
+      ),
     );
     // The service's limit, which all that is executed in it shares.
     return attendRun(context, run, options, interrupts, '`runlet up --memory`');

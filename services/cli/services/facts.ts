@@ -14,6 +14,7 @@ export function factsOf(service: Service): Fact[] {
     ],
     ['image', service.image.reference],
     ['url', service.url ?? undefined],
+    ['access', accessOf(service)],
     ...service.tcpPorts.map(({ port, host, hostPort }): Fact => [`port ${port}`, `${host}:${hostPort}`]),
     [
       'keep alive',
@@ -21,4 +22,11 @@ export function factsOf(service: Service): Fact[] {
     ],
     ['idle at', service.idleAt ?? undefined],
   ];
+}
+
+/** Who may call it. Only what the server reaches over HTTP asks for a key. */
+function accessOf({ name, url, request }: Service): string | undefined {
+  if (url === null) return undefined;
+  if (request.public === true) return 'public: anybody may call it';
+  return `private: an API key, or the URL of \`runlet open ${name}\``;
 }

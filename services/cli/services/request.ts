@@ -4,6 +4,7 @@ import { FileCollection } from '../files/collect.ts';
 import { entrypointOf, given, unlessEmpty } from '../http/given.ts';
 import { parseSize } from '../parse/size.ts';
 import { readVariables } from '../parse/variables.ts';
+import type { RunWebhook } from '../run/webhook.ts';
 
 export type UpOptions = {
   name?: string;
@@ -22,19 +23,35 @@ export type UpOptions = {
   memory?: number;
   cpus?: number;
   disk?: number;
+  pids?: number;
+  isolation?: string;
+  pull?: string;
   network?: string;
   init?: boolean;
   public?: boolean;
   metadata?: [string, string][];
+  webhook?: string;
+  webhookSecret?: string;
   wait: number;
   detach?: boolean;
 };
 
 /** The body of `POST /v1/services`. Values that were not given are left to the server. */
-export function serviceRequest(context: Context, image: string, command: string[], options: UpOptions) {
+export function serviceRequest(
+  context: Context,
+  image: string,
+  command: string[],
+  options: UpOptions,
+  webhook: RunWebhook | undefined,
+) {
   const collection = new FileCollection(context.note);
   for (const file of options.file ?? []) collection.addOption(file);
-  const limits = given({ memoryBytes: options.memory, cpus: options.cpus, diskBytes: options.disk });
+  const limits = given({
+    memoryBytes: options.memory,
+    cpus: options.cpus,
+    diskBytes: options.disk,
+    pids: options.pids,
+  });
   return given({
     image,
     command: unlessEmpty(command),
@@ -50,6 +67,9 @@ export function serviceRequest(context: Context, image: string, command: string[
     files: unlessEmpty(collection.files),
     workdir: options.workdir,
     network: options.network,
+    isolation: options.isolation,
+    pull: options.pull,
+    webhook,
     init: options.init === false ? false : undefined,
     public: options.public === true ? true : undefined,
     metadata: options.metadata ? Object.fromEntries(options.metadata) : undefined,

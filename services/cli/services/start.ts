@@ -7,13 +7,17 @@ import { waitFor } from './wait-for.ts';
 const maxWaitMs = 60_000;
 
 /**
- * Starts a service and waits until it is ready. Throws the reason if it is not. A service that ends by itself with exit
+ * Starts a service, or restarts it, and waits until it is ready. Throws the reason if it is not. A service that ends by itself with exit
  * code 0 counts as a success.
  */
-export async function startService(context: Context, name: string): Promise<void> {
+export async function startService(
+  context: Context,
+  name: string,
+  how: 'start' | 'restart' = 'start',
+): Promise<void> {
   const begun = await context.api.json<Service>({
     method: 'POST',
-    path: servicePath(name, '/start'),
+    path: servicePath(name, `/${how}`),
   });
   const service = await waitFor(context, begun, maxWaitMs);
   if (service.status === 'ready' || (service.status === 'stopped' && service.exitCode === 0)) return;

@@ -55,7 +55,8 @@ async function openReceiver(context: Context, options: ListenOptions): Promise<R
     );
   const secret = given ?? newWebhookSecret();
   // Not printed as a note, because --quiet would hide it and it cannot be shown again.
-  if (given === undefined) await context.err.line(`Signing with ${secret}: give it to your receiver.`);
+  if (given === undefined)
+    await context.err.line(`runlet: Signing with ${secret}: give it to your receiver.`);
   return { url, secret };
 }
 

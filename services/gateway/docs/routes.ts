@@ -2,10 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { json } from '../http/answers.ts';
-import { jsonResponse } from '../http/describe.ts';
+import type { Gateway } from '../gateway.ts';
+import { empty, htmlResponse, jsonResponse, openProblems, textHeader } from '../http/describe.ts';
+import { fixedAnswer } from '../http/fixed.ts';
 import { type App, mount } from '../http/mount.ts';
+import { pageType } from '../http/page.ts';
 import { openApiJson } from './openapi.ts';
+import { mountProblemPages, mountWelcome, serve } from './pages.ts';
 
 const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
@@ -24,7 +27,7 @@ const assets: Record<string, string> = {
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const page = `<!doctype html>
+const swagger = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -51,9 +54,10 @@ const start = `window.ui = SwaggerUIBundle({
 });
 `;
 
+export type DocsParts = Pick<Gateway, 'env'>;
+
 /** The OpenAPI document and a page to read it, all served from here. */
-export function mountDocs(app: App): void {
-  let document: string | undefined;
+export function mountDocs(app: App, { env }: DocsParts): void {
   mount(
     app,
     { maxBodyBytes: 0 },
@@ -65,14 +69,26 @@ export function mountDocs(app: App): void {
         security: [],
         operationId: 'getOpenApi',
         summary: 'This document',
-        responses: { 200: jsonResponse('OpenAPI 3.1.', z.record(z.string(), z.unknown())) },
+        description: 'OpenAPI 3.1 of all that this server does. Clients can be generated from it.',
+        headers: z.object({
+          'If-None-Match': z.string().optional().meta({ description: 'An ETag that is held.' }),
+        }),
+        responses: {
+          200: jsonResponse(
+            'OpenAPI 3.1.',
+            z.record(z.string(), z.unknown()).meta({ id: 'OpenApiDocument' }),
+            { ETag: textHeader('Changes with the document.') },
+          ),
+          304: empty('The client has it.'),
+          ...openProblems(400),
+        },
       },
     },
-    () => {
-      // Made at the first request, when every route is mounted.
-      document ??= openApiJson(app);
-      return json(200, document, { 'cache-control': 'no-cache' });
-    },
+    // Made at the first request, when every route is mounted.
+    fixedAnswer(() => Buffer.from(openApiJson(app)), {
+      'content-type': 'application/json',
+      'cache-control': 'no-cache',
+    }),
   );
 
   const headers = (type: string) => ({
@@ -80,6 +96,7 @@ export function mountDocs(app: App): void {
     'content-security-policy': policy,
     'cache-control': 'public, max-age=3600',
   });
+  const reader = fixedAnswer(() => Buffer.from(swagger), headers(pageType));
   mount(
     app,
     { maxBodyBytes: 0 },
@@ -91,19 +108,25 @@ export function mountDocs(app: App): void {
         security: [],
         operationId: 'getDocs',
         summary: 'This document, to read and try',
-        responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } } },
+        description: 'A page for browsers. It needs no network but this server.',
+        responses: { 200: htmlResponse('A page.'), ...openProblems(400) },
       },
     },
-    (c) => c.body(page, 200, headers('text/html; charset=utf-8')),
+    reader,
   );
-  app.get('/docs/start.js', (c) => {
-    c.set('route', '/docs');
-    return c.body(start, 200, headers('text/javascript; charset=utf-8'));
-  });
-  for (const [name, type] of Object.entries(assets)) {
-    app.get(`/docs/${name}`, async (c) => {
-      c.set('route', '/docs');
-      return c.body(new Uint8Array(await readFile(join(folder, name))), 200, headers(type));
-    });
-  }
+  serve(app, '/docs/', reader);
+  serve(
+    app,
+    '/docs/start.js',
+    fixedAnswer(() => Buffer.from(start), headers('text/javascript; charset=utf-8')),
+  );
+  for (const [name, type] of Object.entries(assets))
+    serve(
+      app,
+      `/docs/${name}`,
+      fixedAnswer(() => readFile(join(folder, name)), headers(type)),
+    );
+
+  mountWelcome(app, env.RUNLET_PUBLIC_URL.replace(/\/+$/, ''));
+  mountProblemPages(app);
 }

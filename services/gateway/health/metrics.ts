@@ -118,7 +118,14 @@ async function sharedMetrics(gateway: MetricsParts, stats: Record<string, string
     'image',
     'isolation',
   ]);
+  const driver = gauge(
+    'runlet_worker_driver',
+    'What may start a worker’s sandboxes: 1 where it can, 0 where it cannot. `oci` comes before `engine`.',
+    ['worker', 'driver'],
+  );
   for (const worker of workers) {
+    for (const { name, unavailable } of worker.drivers ?? [])
+      driver.set({ worker: worker.id, driver: name }, unavailable === null ? 1 : 0);
     for (const { image, isolation, count } of worker.warm)
       warm.inc({ worker: worker.id, image, isolation }, count);
     for (const resource of ['memoryBytes', 'cpus'] as const)

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { ok } from '../http/answers.ts';
-import { bearer, jsonResponse, problems } from '../http/describe.ts';
+import { bearer, jsonResponse, openProblems, problems } from '../http/describe.ts';
 import { type App, mount } from '../http/mount.ts';
 import { storeProblem } from '../http/store-errors.ts';
 import type { Metrics } from './metrics.ts';
@@ -14,15 +14,19 @@ const tags = ['Health'];
 /** A health check needs an answer soon, also when Redis hangs. */
 const patienceMs = 2_000;
 
-const readiness = z.object({
-  status: z.literal('ready'),
-  redis: z.object({ version: z.string() }),
-  workers: z.int(),
-});
+const readiness = z
+  .object({
+    status: z.literal('ready'),
+    redis: z.object({ version: z.string() }),
+    workers: z.int(),
+  })
+  .meta({ id: 'Readiness' });
+
+const health = z.object({ status: z.literal('alive') }).meta({ id: 'Health' });
 
 export function mountHealth(app: App, gateway: HealthParts, metrics: Metrics): void {
   const options = { maxBodyBytes: 0 };
-  const { 503: unavailable } = problems();
+  const { 400: invalid, 503: unavailable } = openProblems(400, 503);
 
   mount(
     app,
@@ -35,7 +39,8 @@ export function mountHealth(app: App, gateway: HealthParts, metrics: Metrics): v
         security: [],
         operationId: 'getHealth',
         summary: 'Whether the process lives',
-        responses: { 200: jsonResponse('It does.', z.object({ status: z.literal('alive') })) },
+        description: 'It asks nobody else: an answer means that the gateway’s process runs.',
+        responses: { 200: jsonResponse('It does.', health), 400: invalid },
       },
     },
     () => ok({ status: 'alive' }),
@@ -52,8 +57,10 @@ export function mountHealth(app: App, gateway: HealthParts, metrics: Metrics): v
         security: [],
         operationId: 'getReadiness',
         summary: 'Whether runs can be taken and done',
+        description: 'Redis must answer, and at least one worker must live.',
         responses: {
           200: jsonResponse('Redis answers and a worker lives.', readiness),
+          400: invalid,
           503: { ...unavailable, description: 'Not ready; `code` and `detail` say why.' },
         },
       },

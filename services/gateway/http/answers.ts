@@ -1,9 +1,13 @@
 import type { ProblemBody } from '../../../shared/contracts/problem.ts';
 import type { Problem } from '../../../shared/problems.ts';
 
-/** JSON with its headers; `text` is JSON already. */
+/** JSON with its headers; `text` is JSON already. Its length says whether it is worth compressing (compress.ts). */
 export function json(status: number, text: string, headers: Record<string, string> = {}): Response {
-  return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } });
+  const length = String(Buffer.byteLength(text));
+  return new Response(text, {
+    status,
+    headers: { 'content-type': 'application/json', 'content-length': length, ...headers },
+  });
 }
 
 export const ok = (value: unknown, headers?: Record<string, string>) =>

@@ -6,7 +6,16 @@ import { problemAnswer } from './answers.ts';
 import type { GatewayEnv } from './context.ts';
 import { endWithKey, isStream } from './end-of-key.ts';
 
-const publicPaths = new Set(['/healthz', '/readyz', '/openapi.json', '/docs']);
+const publicPaths = new Set([
+  '/',
+  '/healthz',
+  '/readyz',
+  '/openapi.json',
+  '/docs',
+  '/favicon.ico',
+  '/robots.txt',
+]);
+const notAccepted = { title: 'The API key is not accepted' };
 const isPublic = (path: string) => publicPaths.has(path) || path.startsWith('/docs/');
 
 /** API keys (RFC 6750) for everything but health and documentation (API.md). Requests and streams end when their key ends. */
@@ -20,11 +29,13 @@ export function authenticate(keyring: Keyring) {
       throw new Problem(
         'unauthorized',
         'This API key is not known, or was taken back: take the one that was printed at the first start, or have a new one made (POST /v1/keys, `runlet keys add`).',
+        notAccepted,
       );
     if (!keyring.admits(identity))
       throw new Problem(
         'unauthorized',
         `This API key expired at ${new Date(identity.expiresAt ?? 0).toISOString()}: have a new one made (POST /v1/keys, \`runlet keys add\`).`,
+        notAccepted,
       );
     return identity;
   }
@@ -60,6 +71,7 @@ const keyEndedAnswer = () =>
     new Problem(
       'unauthorized',
       'The API key was taken back, or has expired, while this request waited. What it had begun goes on.',
+      notAccepted,
     ),
     { 'www-authenticate': 'Bearer realm="runlet"', connection: 'close' },
   );

@@ -32,7 +32,9 @@ export function toProblem(error: unknown, requestId: string): Problem {
 
 export function answerUnknownRoute(c: GatewayContext): Response {
   return problemAnswer(
-    new Problem('not_found', `There is no ${c.req.path.slice(0, 256)} here: see /docs for all routes.`),
+    new Problem('not_found', `There is no ${c.req.path.slice(0, 256)} here: see /docs for all routes.`, {
+      title: 'There is no such route',
+    }),
   );
 }
 

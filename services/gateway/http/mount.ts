@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Problem } from '../../../shared/problems.ts';
 import { readJson } from './body.ts';
 import type { GatewayContext, GatewayEnv } from './context.ts';
+import { binary } from './describe.ts';
 import { refuseBadEscapes } from './escapes.ts';
 import { queryObject } from './query.ts';
 import { textProblem, validationProblem } from './zod-problem.ts';
@@ -30,6 +31,8 @@ export type Endpoint<Body extends z.ZodType, Query extends z.ZodType> = {
     query?: z.ZodObject;
     body?: z.ZodType;
     example?: unknown;
+    /** What a body of bytes is, where the body is not JSON. */
+    bytes?: string;
   };
 };
 
@@ -87,12 +90,12 @@ export function validate<T extends z.ZodType>(
   subject?: string,
 ): z.output<T> {
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw validationProblem(parsed.error, unknown, subject);
+  if (!parsed.success) throw validationProblem(parsed.error, { schema, value, unknown, subject });
   return parsed.data;
 }
 
 function documented(endpoint: Endpoint<z.ZodType, z.ZodType>): RouteConfig {
-  const { params, headers, query, body, example, ...rest } = endpoint.document;
+  const { params, headers, query, body, example, bytes, ...rest } = endpoint.document;
   const bodySchema = body ?? endpoint.body;
   const querySchema = query ?? endpoint.query;
   return {
@@ -108,6 +111,9 @@ function documented(endpoint: Endpoint<z.ZodType, z.ZodType>): RouteConfig {
           required: true,
           content: { 'application/json': { schema: bodySchema, ...(example !== undefined && { example }) } },
         },
+      }),
+      ...(bytes !== undefined && {
+        body: { required: true, description: bytes, content: binary },
       }),
     },
   };

@@ -11,8 +11,15 @@ export const servedByUs = [
 ];
 
 /** RFC 9457, as name, value, name, value: for answers that no framework writes. */
-export function problemFields(problem: Problem): string[] {
-  const fields = ['Content-Type', 'application/problem+json', ...servedByUs];
+export const problemFields = (problem: Problem): string[] => [
+  'Content-Type',
+  'application/problem+json',
+  ...fieldsBeside(problem),
+];
+
+/** What goes with a problem, in whatever form it is told. */
+export function fieldsBeside(problem: Problem): string[] {
+  const fields = [...servedByUs];
   if (problem.retryAfterSeconds !== undefined) fields.push('Retry-After', String(problem.retryAfterSeconds));
   // RFC 9110 §11.6.1
   if (problem.code === 'unauthorized') fields.push('WWW-Authenticate', 'Bearer realm="runlet"');

@@ -8,9 +8,13 @@ const defaultHeartbeatMs = 15_000;
 
 const encoder = new TextEncoder();
 
-/** One event of `text/event-stream`. `data` is JSON on one line. */
-export function sseMessage(event: string, data: string, id?: string): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
+/**
+ * One event of `text/event-stream`. `data` is a JSON object on one line. It is sent with its type inside: many clients hand out
+ * the data alone.
+ */
+export function sseMessage(type: string, data: string, id?: string): string {
+  const fields = data === '{}' ? '}' : `,${data.slice(1)}`;
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${type}\ndata: {"type":"${type}"${fields}\n\n`;
 }
 
 export const sseComment = (text: string) => `: ${text}\n\n`;

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { ProblemIssue } from '../../../shared/contracts/problem.ts';
-import { Problem } from '../../../shared/problems.ts';
+import { Problem, type ProblemIssue } from '../../../shared/problems.ts';
+import { meantField } from './meant-field.ts';
 import { textFaults } from './well-formed.ts';
 
 /** Faults that an answer lists at most: a hostile body must not make a large answer. */
@@ -21,37 +21,78 @@ export function pathText(path: readonly PropertyKey[]): string {
   return text.toWellFormed();
 }
 
-function issuesOf(issue: Issue, unknown: string): ProblemIssue[] {
+/** What was checked, for sentences that say what to write. */
+type Checked = {
+  schema?: z.ZodType;
+  value?: unknown;
+  /** What is said of a field that is not known. */
+  unknown?: string | undefined;
+  subject?: string | undefined;
+};
+
+function issuesOf(
+  issue: Issue,
+  { schema, value, unknown = 'is not a known field' }: Checked,
+): ProblemIssue[] {
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: pathText([...issue.path, key]), message: unknown }));
+      return issue.keys.slice(0, maxIssues).map((key) => {
+        const meant = schema && meantField(schema, issue.path, key);
+        return {
+          path: pathText([...issue.path, key]),
+          message: meant === undefined ? unknown : `${unknown}: did you mean ${meant}?`,
+        };
+      });
     case 'invalid_key':
       // The fault is in the name of an entry: the message of the inner issue says more than "invalid key".
       return [{ path: pathText(issue.path), message: issue.issues[0]?.message ?? issue.message }];
     case 'invalid_type':
       if (issue.message.endsWith('received undefined'))
         return [{ path: pathText(issue.path), message: 'is required' }];
+      if (issue.expected === 'array') {
+        const message = asList(issue.path.at(-1), valueAt(value, issue.path)) ?? issue.message;
+        return [{ path: pathText(issue.path), message }];
+      }
       return [{ path: pathText(issue.path), message: issue.message }];
     default:
       return [{ path: pathText(issue.path), message: issue.message }];
   }
 }
 
+/** Lists of words, which people write as one text. */
+const wordLists = new Set<unknown>(['command', 'entrypoint', 'args', 'artifacts', 'events']);
+/** A longer text is not written again. */
+const maxShownCharacters = 100;
+
+/** How to write a text as the list that it should be. */
+function asList(field: unknown, value: unknown): string | undefined {
+  if (typeof value !== 'string' || !wordLists.has(field)) return undefined;
+  const text = value.length > maxShownCharacters ? '…' : value;
+  const list = field === 'command' ? ['sh', '-c', text] : [text];
+  return `must be a list of texts, not one text: write ${JSON.stringify(list)}`;
+}
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce(
+    (at: unknown, part) =>
+      typeof at === 'object' && at !== null && Object.hasOwn(at, part)
+        ? at[part as keyof typeof at]
+        : undefined,
+    value,
+  );
+
 /** A zod error as RFC 9457 problem details with one entry a fault. */
-export function validationProblem(
-  error: z.ZodError,
-  unknown = 'is not a known field',
-  subject = 'the body',
-): Problem {
+export function validationProblem(error: z.ZodError, checked: Checked = {}): Problem {
   // One fault a field is enough: the first.
   const byPath = new Map<string, ProblemIssue>();
   for (const issue of error.issues) {
-    for (const one of issuesOf(issue, unknown)) {
+    if (byPath.size >= maxIssues) break;
+    for (const one of issuesOf(issue, checked)) {
       if (byPath.size >= maxIssues) break;
       if (!byPath.has(one.path)) byPath.set(one.path, one);
     }
   }
-  return problemOf([...byPath.values()], subject);
+  return problemOf([...byPath.values()], checked.subject ?? 'the body');
 }
 
 /** What is wrong with the texts of a body, a run of a batch or a message; `undefined`: nothing. No schema need ask for it. */

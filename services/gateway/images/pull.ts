@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pullLayer } from '../../../shared/contracts/events.ts';
-import { problemBody } from '../../../shared/contracts/problem.ts';
+import { problemOrNull } from '../../../shared/contracts/problem.ts';
 import type { RunPolicy } from '../../../shared/contracts/run-request.ts';
 import { isImageId, parseImageReference } from '../../../shared/images.ts';
 import { registryFault } from '../../../shared/registries/policy.ts';
@@ -37,18 +37,28 @@ export function pullBody(policy: RunPolicy) {
 export const pullResult = z
   .object({
     image: z.string(),
-    workers: z.array(
-      z.object({ worker: z.string(), digest: z.string().nullable(), error: problemBody.nullable() }),
-    ),
+    workers: z.array(z.object({ worker: z.string(), digest: z.string().nullable(), error: problemOrNull })),
   })
   .meta({ id: 'PullResult' });
 
-export const pullProgress = z.object({
-  worker: z.string(),
-  reference: z.string(),
-  status: z.literal('pulling'),
-  layers: z.array(pullLayer),
-});
+const pullProgress = z
+  .object({
+    type: z.literal('pull'),
+    worker: z.string(),
+    reference: z.string(),
+    status: z.literal('pulling'),
+    layers: z.array(pullLayer),
+  })
+  .meta({ id: 'PullProgress', description: 'The whole state of the pull on one worker.' });
+
+const pullDone = pullResult
+  .extend({ type: z.literal('done') })
+  .meta({ id: 'PullDone', description: 'The outcomes of all workers: the last event.' });
+
+/** The data of one event of `pullStream`. */
+export const pullStreamEvent = z
+  .discriminatedUnion('type', [pullProgress, pullDone])
+  .meta({ id: 'PullStreamEvent', description: 'An event of a pull.' });
 
 export type PullResult = z.infer<typeof pullResult>;
 

@@ -1,10 +1,12 @@
+import { z } from 'zod';
 import { parseImageReference } from '../../../shared/images.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
 import { registryCredentials } from '../../../shared/stores/registries.ts';
 import type { Gateway } from '../gateway.ts';
-import { noContent } from '../http/answers.ts';
-import { bearer, empty, idParam, problems } from '../http/describe.ts';
+import { noContent, ok } from '../http/answers.ts';
+import { bearer, empty, idParam, jsonResponse, page, problems } from '../http/describe.ts';
 import { type App, mount } from '../http/mount.ts';
+import { pageQuery, paginate } from '../http/query.ts';
 import { type RefuseRegistryParts, refuseHost } from '../refuse-registry.ts';
 
 export type RegistryParts = Pick<Gateway, 'env' | 'registries'> & RefuseRegistryParts;
@@ -17,8 +19,45 @@ const params = idParam(
   'registry.example.com:5000',
 );
 
+const registryLogin = z
+  .object({
+    host: z.string(),
+    username: z.string().nullable().meta({
+      description: '`null`: they cannot be opened, for RUNLET_SECRET_KEY was changed since. Put them again.',
+    }),
+    updatedAt: z
+      .string()
+      .nullable()
+      .meta({ description: 'When they were put; `null` for those of an earlier release.' }),
+  })
+  .meta({ id: 'Registry' });
+
 export function mountRegistries(app: App, gateway: RegistryParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
+
+  mount(
+    app,
+    options,
+    {
+      method: 'get',
+      path: '/v1/registries',
+      admin: true,
+      query: pageQuery,
+      document: {
+        tags,
+        security,
+        operationId: 'listRegistries',
+        summary: 'List the registries whose credentials are kept',
+        description: 'Of each its host, the user and since when; never a password. Admin only.',
+        responses: {
+          200: jsonResponse('One page.', page(registryLogin, 'RegistryPage')),
+          ...problems(400, 403),
+        },
+      },
+    },
+    async (c, { query }) =>
+      ok(paginate(await gateway.registries.list(c.var.identity.tenant), ({ host }) => host, query)),
+  );
 
   mount(
     app,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { problemBody } from '../../../shared/contracts/problem.ts';
+import { problemOrNull } from '../../../shared/contracts/problem.ts';
 import { image } from '../../../shared/contracts/worker.ts';
 import { isImageName } from '../../../shared/images.ts';
 import { badField, Problem } from '../../../shared/problems.ts';
@@ -12,7 +12,7 @@ import { sseHeaders } from '../http/sse.ts';
 import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
 import { allImages, type ImageListParts, keyOfImage } from './list.ts';
 import { commonProblem, type Done, type OperationParts, startOperation } from './operation.ts';
-import { type PullParts, pullBody, pullOutcome, pullResult, pullStream } from './pull.ts';
+import { type PullParts, pullBody, pullOutcome, pullResult, pullStream, pullStreamEvent } from './pull.ts';
 
 export type ImageParts = Pick<Gateway, 'env' | 'policy'> &
   ImageListParts &
@@ -23,9 +23,11 @@ export type ImageParts = Pick<Gateway, 'env' | 'policy'> &
 const tags = ['Images'];
 const security = bearer;
 
-const removal = z.object({
-  data: z.array(z.object({ worker: z.string(), removed: z.boolean(), error: problemBody.nullable() })),
-});
+const removal = z
+  .object({
+    data: z.array(z.object({ worker: z.string(), removed: z.boolean(), error: problemOrNull })),
+  })
+  .meta({ id: 'ImageRemoval' });
 
 /** Codes that only say that the image is not there. */
 const absent = new Set(['not_found', 'image_not_found', 'image_not_present']);
@@ -45,6 +47,7 @@ export function mountImages(app: App, gateway: ImageParts): void {
         security,
         operationId: 'listImages',
         summary: 'List the images that workers have',
+        description: 'One entry for each name and content, with the workers that have it.',
         responses: { 200: jsonResponse('One page.', page(image, 'ImagePage')), ...problems(400) },
       },
     },
@@ -64,14 +67,17 @@ export function mountImages(app: App, gateway: ImageParts): void {
         operationId: 'pullImage',
         summary: 'Pull an image on every worker',
         description:
-          'Answers when each live worker has it or has failed, within 15 minutes. With `Accept: text/event-stream`: events `pull` (schema PullProgress) and, last, `done` (PullResult). Where every worker failed, the JSON answer is their problem.',
+          'Answers when each live worker has it or has failed, within 15 minutes. With `Accept: text/event-stream`: events `pull` (schema PullProgress) and, last, `done` (PullDone). Where every worker failed, the JSON answer is their problem.',
         example: { image: 'busybox:latest' },
         responses: {
           200: {
-            ...jsonResponse('What became of it on each worker.', pullResult),
+            ...jsonResponse(
+              'What became of it on each worker. As events, the schema is that of the data of one event.',
+              pullResult,
+            ),
             content: {
               'application/json': { schema: pullResult },
-              'text/event-stream': { schema: z.string() },
+              'text/event-stream': { schema: pullStreamEvent },
             },
           },
           ...problems(400, 403, 404, 413, 415, 422, 502, 504),

@@ -57,7 +57,7 @@ export function judge(run: OpenRun, now: number, { expiryMs, lostAfterMs }: Pati
   const deadMs = run.workerDeadMs ?? 0;
   if (deadMs <= lostAfterMs) return 'leave';
   if (deadMs > expiryMs) return 'worker_lost';
-  // The program has not started: another worker may take it, which costs no retry (claim.lua counts such bounces).
+  // The program has not started: another worker may take it, which costs no retry (claim-run.lua counts such bounces).
   if (run.status === 'pulling') return run.hasJob ? 'leave' : 'enqueue';
   return 'retry_or_lost';
 }
@@ -80,7 +80,7 @@ export type Action =
  *   there is no record                                    drop it from the indexes
  *   the record cannot be read                             end it: errored, the fault is ours. Cancelled, where it was to be cancelled
  *   it runs inside of a service, and needs a job          end it: worker_lost. It never has a job: its worker died, or never heard of it
- *   another attempt, and `retries` allows one             add a job, unless there is one: claim.lua counts the loss as it is taken
+ *   another attempt, and `retries` allows one             add a job, unless there is one: claim-run.lua counts the loss as it is taken
  *   another attempt, and `retries` are used up            end it: worker_lost
  */
 export function actionFor(

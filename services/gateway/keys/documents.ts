@@ -15,19 +15,23 @@ export const createDocument = {
   description:
     'The key is in this answer and nowhere else: what is kept is its digest. Admin only. An `admin` may everything; a `member` everything but keys, registries, workers, and taking images away.',
   headers: z.object({
-    'idempotency-key': z.string().min(1).max(257).optional().meta({
+    'Idempotency-Key': z.string().min(1).max(257).optional().meta({
       description:
         'Same key, same body: the first API key again, without the key itself, and `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
     }),
   }),
   example: { name: 'ci', role: 'member', expiresAt: '2099-01-31T12:00:00Z' },
   responses: {
-    201: jsonResponse('The key, which is shown this once.', z.union([keyWithSecret, apiKey]), {
-      Location: textHeader('The key’s path.'),
-      'Idempotent-Replayed': textHeader(
-        '`true` when this is the first answer again: without the key itself.',
-      ),
-    }),
+    201: jsonResponse(
+      'The key, which is shown this once.',
+      z.union([keyWithSecret, apiKey]).meta({ id: 'CreatedKey' }),
+      {
+        Location: textHeader('The key’s path.'),
+        'Idempotent-Replayed': textHeader(
+          '`true` when this is the first answer again: without the key itself.',
+        ),
+      },
+    ),
     ...problems(400, 403, 409, 413, 415, 422, 429),
   },
 };

@@ -1,10 +1,15 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '../../../shared/problems.ts';
-import { problemBody, problemFields, servedByUs } from '../http/problem-fields.ts';
+import { fieldsBeside, problemBody, problemFields, servedByUs } from '../http/problem-fields.ts';
 import type { Caller } from './clients/caller.ts';
 
 export function answerProblem(caller: Caller, problem: Problem): void {
   answer(caller, problem.status, problemFields(problem), problemBody(problem));
+}
+
+/** A problem that is told by a page. @param fields of the page */
+export function answerPage(caller: Caller, problem: Problem, fields: string[], text: string): void {
+  answer(caller, problem.status, [...fields, ...fieldsBeside(problem)], Buffer.from(text));
 }
 
 /** @param location must be a valid field value, and safe to send a client to */

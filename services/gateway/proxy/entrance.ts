@@ -11,7 +11,7 @@ import type { Pool } from './http1/pool.ts';
 import type { Known, KnownServices } from './known-services.ts';
 import { after } from './maybe-async.ts';
 import { requestHead } from './request-head.ts';
-import type { Target } from './target.ts';
+import { askedFor, type Target } from './target.ts';
 import type { AwaitReady, Waiting } from './wake.ts';
 
 export type EntranceParts = Pick<Gateway, 'env'>;
@@ -49,13 +49,15 @@ export function createEntrance(parts: {
     enter({ method, host, fields, target }: Wanted): Admitted | Promise<Admitted> {
       const request = { method, host, target: target.path, fields };
       return after(access.whose(fields), (identity) => {
-        if (target.kind !== 'name' && target.kind !== 'path') throw refusal(identity, request);
+        if (target.kind !== 'name' && target.kind !== 'path')
+          throw refusal(identity, request, askedFor(target));
         const known = services.known(target);
         return after(access.admit(known?.record.head, request, identity), (pass) => {
           if (known !== undefined && pass !== undefined) return admitted(known, pass);
           return services.read(target).then(async (record) => {
             const passes = await access.admit(record?.head, request, identity);
-            if (record === undefined || passes === undefined) throw refusal(identity, request);
+            if (record === undefined || passes === undefined)
+              throw refusal(identity, request, askedFor(target));
             return admitted(services.know(record), passes);
           });
         });

@@ -2,9 +2,9 @@ import type { Log } from '../../../shared/log.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { toProblem } from '../http/errors.ts';
 import { tokenName } from '../services/signed-url.ts';
-import type { Pass } from './access/access.ts';
+import { navigates, type Pass } from './access/access.ts';
 import { tokenInQuery } from './access/credentials.ts';
-import { answerProblem, answerRedirect } from './answers.ts';
+import { answerPage, answerProblem, answerRedirect } from './answers.ts';
 import type { Caller } from './clients/caller.ts';
 import type { Entrance, Prepared } from './entrance.ts';
 import { Exchange } from './exchange.ts';
@@ -13,6 +13,7 @@ import type { Failure } from './http1/connection.ts';
 import type { Pool } from './http1/pool.ts';
 import type { Known, KnownServices } from './known-services.ts';
 import { after } from './maybe-async.ts';
+import { privatePage, privatePageFields } from './private-page.ts';
 import type { Target } from './target.ts';
 
 /** Answers a request: with the container's answer, or with ours. */
@@ -108,12 +109,22 @@ export function createServe(parts: {
     if (!caller.gone) answerProblem(caller, problemOf(error));
   }
 
+  /** Tells a person by a page how to get in; a program, and of anything else, by the problem. */
+  async function turnAway(caller: Caller, error: unknown, target: Target): Promise<void> {
+    const problem = problemOf(error);
+    const byPage = problem.code === 'unauthorized' && navigates(caller.fields);
+    const text = byPage ? await privatePage(target) : undefined;
+    if (caller.gone) return;
+    if (text === undefined) answerProblem(caller, problem);
+    else answerPage(caller, problem, privatePageFields, text);
+  }
+
   return (caller: Caller, target: Target): void => {
     try {
       const later = serve(caller, target);
-      if (later instanceof Promise) later.catch((error) => refuse(caller, error));
+      if (later instanceof Promise) later.catch((error) => turnAway(caller, error, target));
     } catch (error) {
-      refuse(caller, error);
+      void turnAway(caller, error, target);
     }
   };
 }

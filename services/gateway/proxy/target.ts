@@ -8,13 +8,16 @@ import type { GatewayEnvironment } from '../environment.ts';
 export type Target = { path: string } & (
   | { kind: 'name'; tenant: string; name: string }
   | { kind: 'path'; id: string }
-  /** The host has the form of a service's, but there can be no service of that name. */
-  | { kind: 'nobody' }
+  /** There can be no service that is called so, in the host or behind `/s/`. */
+  | { kind: 'nobody'; asked: string }
   /** `/s/{id}`, which is redirected: without a slash at the end, relative links on the service's first page would lead elsewhere. */
   | { kind: 'slash' }
 );
 
-type Name = { kind: 'name'; tenant: string; name: string } | { kind: 'nobody' } | { kind: 'own' };
+type Name =
+  | { kind: 'name'; tenant: string; name: string }
+  | { kind: 'nobody'; asked: string }
+  | { kind: 'own' };
 
 /** RFC 9110 §4.2, §7.2: a name, maybe with a port. An address never belongs to a service. */
 const hostField = /^([a-z0-9._-]*[a-z0-9_-])\.?(?::\d{0,5})?$/i;
@@ -37,7 +40,7 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
     const [label, tenant = 'default', ...more] = name.slice(0, -suffix.length).split('.');
     return more.length === 0 && tenant !== '' && serviceName.safeParse(label).success
       ? { kind: 'name', tenant, name: label as string }
-      : { kind: 'nobody' };
+      : { kind: 'nobody', asked: name.slice(0, -suffix.length) };
   }
 
   return (host: string, target: string): Target | undefined => {
@@ -51,12 +54,19 @@ export function targetFinder(env: Pick<GatewayEnvironment, 'RUNLET_SERVICE_DOMAI
   };
 }
 
+/** What a request calls the service that it is for: its name, its id, or what is neither. */
+export function askedFor(target: Target): string {
+  if (target.kind === 'slash') return '';
+  const asked = target.kind === 'name' ? target.name : target.kind === 'path' ? target.id : target.asked;
+  return asked.slice(0, 64);
+}
+
 function byPath(target: string): Target {
   const length = target.slice(3).search(/[/?]/);
   const at = length === -1 ? target.length : length + 3;
   const id = target.slice(3, at);
   const path = target.slice(at);
-  if (!isId('svc', id)) return { kind: 'nobody', path };
+  if (!isId('svc', id)) return { kind: 'nobody', asked: id, path };
   return path.startsWith('/') ? { kind: 'path', id, path } : { kind: 'slash', path: `/s/${id}/${path}` };
 }
 

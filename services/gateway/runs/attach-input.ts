@@ -23,7 +23,7 @@ export function parseInput(data: Buffer, isBinary: boolean): AttachInput | Probl
   const fault = textProblem(value);
   if (fault !== undefined) return fault;
   const parsed = attachInput.safeParse(value);
-  return parsed.success ? parsed.data : validationProblem(parsed.error, undefined, 'the message');
+  return parsed.success ? parsed.data : validationProblem(parsed.error, { subject: 'the message' });
 }
 
 /** The message as entries for the worker: stdin in pieces of bounded size. */

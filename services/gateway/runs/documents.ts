@@ -1,7 +1,20 @@
 import { z } from 'zod';
+import { attachError, attachInput } from '../../../shared/contracts/attach.ts';
+import { exitEvent, outputEvent, pullEvent, statusEvent } from '../../../shared/contracts/events.ts';
 import { problemBody } from '../../../shared/contracts/problem.ts';
 import { run } from '../../../shared/contracts/run.ts';
-import { bearer, empty, idParam, jsonResponse, page, problems, textHeader } from '../http/describe.ts';
+import {
+  bearer,
+  binary,
+  empty,
+  eventsResponse,
+  idParam,
+  jsonResponse,
+  lastEventId,
+  page,
+  problems,
+  textHeader,
+} from '../http/describe.ts';
 import { listQuery } from './list.ts';
 
 /** What the OpenAPI document says of the routes of runs. */
@@ -20,8 +33,22 @@ const idempotencyKey = z
       'Bare or in double quotes. Same key, same body: the first answer again, with `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
     examples: ['"9f1c2f6e-order-17"'],
   });
+const waitForEnd = z
+  .string()
+  .optional()
+  .meta({ description: '`wait=N`, 0 to 60 seconds (RFC 7240).', examples: ['wait=30'] });
+const preferenceApplied = { 'Preference-Applied': textHeader('`wait=N` (RFC 7240 §3).') };
 const replayed = { 'Idempotent-Replayed': textHeader('`true` when this is the first answer again.') };
 const location = { Location: textHeader('The run’s path, `/v1/runs/{id}`.') };
+
+const runEvent = z
+  .discriminatedUnion('type', [statusEvent, pullEvent, outputEvent, exitEvent])
+  .meta({ id: 'RunEvent', description: 'An event of a run.' });
+
+const attachMessage = z
+  // Lazy: of a union in a union the generator writes the members out, without its name.
+  .union([z.lazy(() => runEvent), attachError, z.lazy(() => attachInput)])
+  .meta({ id: 'AttachMessage', description: 'A message over the WebSocket.' });
 
 export const createDocument = {
   tags,
@@ -31,23 +58,20 @@ export const createDocument = {
   description:
     'Exactly one of `image` and `language` says what to run. Stores the run and answers 202 with it. With `Prefer: wait=N` the answer is 200 and the finished run if it ends within N seconds, else 202. A 2xx means that the run is stored durably.',
   headers: z.object({
-    prefer: z
-      .string()
-      .optional()
-      .meta({ description: '`wait=N`, 0 to 60 seconds (RFC 7240).', examples: ['wait=30'] }),
-    'idempotency-key': idempotencyKey,
+    Prefer: waitForEnd,
+    'Idempotency-Key': idempotencyKey,
   }),
   example: { image: 'busybox', command: ['echo', 'hello'], limits: { timeoutMs: 5000 } },
   responses: {
     200: jsonResponse('The finished run (`Prefer: wait`).', run, {
       ...location,
       ...replayed,
-      'Preference-Applied': textHeader('`wait=N` (RFC 7240 §3).'),
+      ...preferenceApplied,
     }),
     202: jsonResponse('The run, stored.', run, {
       ...location,
       ...replayed,
-      'Preference-Applied': textHeader('`wait=N` (RFC 7240 §3).'),
+      ...preferenceApplied,
     }),
     ...problems(400, 409, 413, 415, 422, 429),
   },
@@ -59,14 +83,14 @@ export const batchDocument = {
   operationId: 'createRuns',
   summary: 'Run up to 100 at once',
   description:
-    'Each run is validated and stored by itself; the answer has one entry for each, in order: the run, or the problem that kept it out. `errors[].path` is relative to that run. `Prefer` has no effect here.',
-  headers: z.object({ 'idempotency-key': idempotencyKey }),
+    'Each run is validated and stored by itself; the answer has one entry for each, in order: the run, or the problem that kept it out. `errors[].path` is relative to that run. With `Prefer: wait=N` the answer comes when all of them have ended, or after N seconds, with each run as it is then. Past 8 MiB of an answer, runs are shown as in a list: each stream of output is cut at 16 KiB.',
+  headers: z.object({ Prefer: waitForEnd, 'Idempotency-Key': idempotencyKey }),
   example: { runs: [{ image: 'hello-world' }, { image: 'busybox', command: ['date'] }] },
   responses: {
     207: jsonResponse(
       'One result for each run.',
       z.object({ results: z.array(z.union([run, problemBody])) }).meta({ id: 'BatchResult' }),
-      replayed,
+      { ...replayed, ...preferenceApplied },
     ),
     ...problems(400, 409, 413, 415, 422),
   },
@@ -92,8 +116,11 @@ export const readDocument = {
   security,
   operationId: 'getRun',
   summary: 'A run with all of its output',
+  description:
+    'As it is now. Before its end it has the output so far. With `Prefer: wait=N` the answer comes when the run has ended, or after N seconds, with the run as it is then.',
   params,
-  responses: { 200: jsonResponse('The run.', run), ...problems(400, 404) },
+  headers: z.object({ Prefer: waitForEnd }),
+  responses: { 200: jsonResponse('The run.', run, preferenceApplied), ...problems(400, 404) },
 };
 
 export const deleteDocument = {
@@ -101,6 +128,8 @@ export const deleteDocument = {
   security,
   operationId: 'deleteRun',
   summary: 'Forget a finished run now',
+  description:
+    'Its output, events and artifacts go with it. A run that has not ended is refused (409): cancel it first.',
   params,
   responses: {
     204: empty('Forgotten, with its output, events and artifacts.'),
@@ -125,25 +154,11 @@ export const eventsDocument = {
   operationId: 'followRun',
   summary: 'Follow a run (server-sent events)',
   description:
-    'Events `status` (schema StatusEvent), `pull` (PullEvent), `stdout` and `stderr` (OutputEvent) and, last, `exit` (ExitEvent); each has an id, and its data is one JSON object. From the beginning, or after `Last-Event-ID`, also when the run has ended. A comment comes each 15 s. A run that is tried again streams all of its attempts.',
+    'Events `status` (schema StatusEvent), `pull` (PullEvent), `stdout` and `stderr` (OutputEvent) and, last, `exit` (ExitEvent). Each has an id, and its data is one JSON object with the event’s name as its `type`. From the beginning, or after `Last-Event-ID`, also when the run has ended. A comment comes each 15 s. A run that is tried again streams all of its attempts.',
   params,
-  headers: z.object({
-    'last-event-id': z
-      .string()
-      .regex(/^\d{1,20}-\d{1,20}$/)
-      .optional()
-      .meta({ description: 'The id of the last event that was seen.', examples: ['1731000000000-0'] }),
-  }),
+  headers: lastEventId,
   responses: {
-    200: {
-      description: 'The events.',
-      content: {
-        'text/event-stream': {
-          schema: z.string(),
-          example: 'id: 1731000000000-0\nevent: stdout\ndata: {"data":"hello\\n","encoding":"utf8"}\n\n',
-        },
-      },
-    },
+    200: eventsResponse('The events.', runEvent, { type: 'stdout', data: 'hello\n', encoding: 'utf8' }),
     204: empty('`Last-Event-ID` was the last event: nothing follows, do not connect again.'),
     ...problems(400, 404),
   },
@@ -154,9 +169,21 @@ export const artifactDocument = {
   security,
   operationId: 'getArtifact',
   summary: 'An artifact’s bytes',
+  description: 'One file that the run kept. It never changes.',
   params: params.extend({ path: z.string().meta({ description: 'Its path, as in `artifacts[].path`.' }) }),
   headers: z.object({
-    'if-none-match': z.string().optional().meta({ description: 'An ETag that is held.' }),
+    'If-None-Match': z.string().optional().meta({ description: 'An ETag that is held.' }),
+    Range: z
+      .string()
+      .optional()
+      .meta({
+        description: 'One range of bytes (RFC 9110 §14.2). Several are answered with all of it.',
+        examples: ['bytes=0-1023'],
+      }),
+    'If-Range': z
+      .string()
+      .optional()
+      .meta({ description: 'The ETag of which `Range` is a part; of another one all is sent.' }),
   }),
   responses: {
     200: {
@@ -165,11 +192,21 @@ export const artifactDocument = {
         ETag: textHeader('Its SHA-256, quoted.'),
         'Content-Length': textHeader('Its size.'),
         'Content-Disposition': textHeader('`attachment`, with the last part of its path (RFC 6266).'),
+        'Accept-Ranges': textHeader('`bytes`.'),
       },
       content: { 'application/octet-stream': { schema: { type: 'string' as const, format: 'binary' } } },
     },
+    206: {
+      description: 'The bytes of the range (`Range`).',
+      headers: {
+        ETag: textHeader('Of the whole.'),
+        'Content-Range': textHeader('Which bytes, of how many: `bytes 0-1023/5000`.'),
+        'Content-Length': textHeader('How many they are.'),
+      },
+      content: binary,
+    },
     304: empty('The client has it.'),
-    ...problems(400, 404),
+    ...problems(400, 404, 416),
   },
 };
 
@@ -186,7 +223,12 @@ export const attachDocument = {
   ].join('\n\n'),
   params,
   responses: {
-    101: { description: 'The WebSocket.' },
+    101: {
+      description:
+        'The WebSocket. The schema is that of one message: RunEvent (with its `id`) and AttachError come down, AttachInput goes up.',
+      content: { 'application/json': { schema: attachMessage } },
+    },
     ...problems(400, 404, 426),
+    default: { ...problems(400)[400], description: 'Any other answer is a problem too.' },
   },
 };

@@ -95,7 +95,8 @@ function fits(
   return Object.entries(wanted ?? {}).every(([key, value]) => Object.hasOwn(has, key) && has[key] === value);
 }
 
-async function preview(gateway: ListParts, record: RunRecord): Promise<Run> {
+/** The run with the beginning of its output, as lists show it. */
+export async function preview(gateway: Pick<Gateway, 'preview'>, record: RunRecord): Promise<Run> {
   const { output, cut } = await gateway.preview(record.head.id, record.attempt);
   const run = presentRun(record, output);
   return cut ? { ...run, outputTruncated: true } : run;

@@ -18,6 +18,8 @@ import { type EventStreamParts, hasSeenAll, runEventStream } from './event-strea
 import { type ForgetBlobsParts, forgetBlobs } from './forget-blobs.ts';
 import { type ListParts, listQuery, listRuns } from './list.ts';
 import { type LoadParts, loadRun, noSuchRun, ownRecord } from './load.ts';
+import { runRequestDocument } from './request-document.ts';
+import { awaitEnd } from './watch.ts';
 
 export type RunParts = Pick<Gateway, 'env' | 'policy' | 'runs'> &
   OnceParts &
@@ -35,11 +37,17 @@ export type RunParts = Pick<Gateway, 'env' | 'policy' | 'runs'> &
 export function mountRuns(app: App, gateway: RunParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = runRequestSchema(gateway.policy);
+  const documented = runRequestDocument(gateway.policy);
 
   mount(
     app,
     options,
-    { method: 'post', path: '/v1/runs', body: schema, document: documents.createDocument },
+    {
+      method: 'post',
+      path: '/v1/runs',
+      body: schema,
+      document: { ...documents.createDocument, body: documented },
+    },
     async (c, { body, text }) => {
       const waitSeconds = preferredWait(c.req.header('prefer'));
       const { tenant } = c.var.identity;
@@ -50,8 +58,7 @@ export function mountRuns(app: App, gateway: RunParts): void {
         (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
         async (location) => JSON.stringify(await loadRun(gateway, tenant, location?.split('/').at(-1) ?? '')),
       );
-      if (waitSeconds > 0) answer.headers.set('preference-applied', `wait=${waitSeconds}`);
-      return answer;
+      return applied(answer, waitSeconds);
     },
   );
 
@@ -63,16 +70,20 @@ export function mountRuns(app: App, gateway: RunParts): void {
       path: '/v1/runs/batch',
       body: batchBody,
       checkedByHandler: 'runs',
-      document: { ...documents.batchDocument, body: batchDocumentBody(schema) },
+      document: { ...documents.batchDocument, body: batchDocumentBody(documented) },
     },
     async (c, { body, text }) => {
+      const waitSeconds = preferredWait(c.req.header('prefer'));
       const { tenant } = c.var.identity;
-      return once(
+      const { signal } = c.req.raw;
+      const batch = { tenant, schema, items: body.runs, waitMs: waitSeconds * 1000, gone: signal };
+      const answer = await once(
         gateway,
         onceKey(c, '/v1/runs/batch', text),
-        (digest) => createBatch(gateway, tenant, schema, body.runs, digest),
-        async (_, digest) => (await createBatch(gateway, tenant, schema, body.runs, digest)).body,
+        (digest) => createBatch(gateway, batch, digest),
+        async (_, digest) => (await createBatch(gateway, { ...batch, waitMs: 0 }, digest)).body,
       );
+      return applied(answer, waitSeconds);
     },
   );
 
@@ -83,8 +94,17 @@ export function mountRuns(app: App, gateway: RunParts): void {
     async (c, { query }) => ok(await listRuns(gateway, c.var.identity.tenant, query)),
   );
 
-  mount(app, options, { method: 'get', path: '/v1/runs/{id}', document: documents.readDocument }, async (c) =>
-    ok(await loadRun(gateway, c.var.identity.tenant, c.req.param('id') ?? '')),
+  mount(
+    app,
+    options,
+    { method: 'get', path: '/v1/runs/{id}', document: documents.readDocument },
+    async (c) => {
+      const waitSeconds = preferredWait(c.req.header('prefer'));
+      const { tenant } = c.var.identity;
+      const id = c.req.param('id') ?? '';
+      if (waitSeconds > 0) await awaitEnd(gateway, tenant, id, waitSeconds * 1000, c.req.raw.signal);
+      return applied(ok(await loadRun(gateway, tenant, id)), waitSeconds);
+    },
   );
 
   mount(
@@ -126,4 +146,10 @@ export function mountRuns(app: App, gateway: RunParts): void {
 
   mountArtifacts(app, gateway);
   mountAttach(app, gateway);
+}
+
+/** RFC 7240 §3 */
+function applied(answer: Response, waitSeconds: number): Response {
+  if (waitSeconds > 0) answer.headers.set('preference-applied', `wait=${waitSeconds}`);
+  return answer;
 }

@@ -2,17 +2,13 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { maskRequest } from '../../../shared/contracts/run-request.ts';
 import { payloadOf } from '../../../shared/contracts/run-rules.ts';
-import { Problem } from '../../../shared/problems.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { headOf } from '../../../shared/stores/run-parts.ts';
 import { emptyState, type RunRecord } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import { withWebhookSecret } from '../webhook-secret.ts';
 
-export type SubmitParts = Pick<
-  Gateway,
-  'endings' | 'env' | 'inOneWrite' | 'log' | 'queue' | 'refusals' | 'room' | 'runs'
->;
+export type SubmitParts = Pick<Gateway, 'endings' | 'env' | 'log' | 'queue' | 'room' | 'runs'>;
 
 export type NewRun = {
   id: string;
@@ -34,58 +30,14 @@ export type Submitted = {
   madeSecret?: string;
 };
 
-/** Stores a run. Once this is done it is durable; its job follows. */
+/**
+ * Stores a run. Once this is done it is durable. If a worker can take it at once, its job is stored in the same step; the job of a run that
+ * is to wait follows (`enqueue`).
+ */
 export async function storeRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
   await takeRoom(gateway, run);
-  return prepare(gateway, run).store();
-}
-
-/**
- * Stores a run and adds its job. If possible both are sent in one write, which saves each run a round trip
- * and Redis a write to its disk. The run is sent first. If it is refused, its job is removed; a
- * worker that has taken the job by then finds no run, and drops it.
- */
-export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
-  await takeRoom(gateway, run);
-  const prepared = prepare(gateway, run);
-  const { head } = prepared.record;
-  if (run.idempotency !== undefined || gateway.refusals.expected()) {
-    const stored = await prepared.store();
-    await enqueue(gateway, [stored]);
-    return stored;
-  }
-  let added = false;
-  const [storing, adding] = gateway.inOneWrite(() => [
-    prepared.store(),
-    enqueue(gateway, [{ id: head.id, outcome: 'created', record: prepared.record }]).then(() => {
-      added = true;
-    }),
-  ]);
-  try {
-    const stored = await storing;
-    // The job was added before the run was stored (Redis had forgotten the script, which was sent again). A worker may have found no run, and dropped the job.
-    if (added) await enqueue(gateway, [stored]);
-    await adding;
-    return stored;
-  } catch (error) {
-    if (error instanceof Problem) {
-      gateway.refusals.note();
-      await adding;
-      await gateway.queue.remove(head.id).catch(() => {});
-    }
-    throw error;
-  }
-}
-
-/** Throws a Problem `overloaded` where Redis has no room for it. */
-function takeRoom(gateway: SubmitParts, { request }: NewRun): Promise<void> {
-  const { fileBytes, stdinBytes } = payloadOf(request);
-  return gateway.room.take(fileBytes + stdinBytes);
-}
-
-function prepare(gateway: SubmitParts, run: NewRun) {
-  const now = Date.now();
   const { request, madeSecret } = withWebhookSecret(run.request);
+  const now = Date.now();
   const head = {
     id: run.id,
     tenant: run.tenant,
@@ -102,28 +54,39 @@ function prepare(gateway: SubmitParts, run: NewRun) {
     state: emptyState,
     cancelRequested: false,
   };
-  return {
-    record,
-    async store(): Promise<Submitted> {
-      const { outcome, id } = await gateway.runs.create(
-        head,
-        request,
-        {
-          maxTenantRuns: gateway.env.RUNLET_TENANT_MAX_RUNS,
-          maxRuns: gateway.env.RUNLET_MAX_OPEN_RUNS,
-          maxDeliveries: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
-          tenantBytes: gateway.room.tenantBytes(),
-          systemBytes: gateway.room.systemBytes(),
-        },
-        {
-          ...(run.idempotency && { idempotency: run.idempotency }),
-          ...(run.watched && { ends: gateway.endings.channel }),
-        },
-      );
-      const made = madeSecret !== undefined && outcome === 'created' && { madeSecret };
-      return { id, outcome, record, ...made };
+  const { outcome, id } = await gateway.runs.create(
+    head,
+    request,
+    {
+      maxTenantRuns: gateway.env.RUNLET_TENANT_MAX_RUNS,
+      maxRuns: gateway.env.RUNLET_MAX_OPEN_RUNS,
+      maxDeliveries: gateway.env.RUNLET_TENANT_MAX_DELIVERIES,
+      tenantBytes: gateway.room.tenantBytes(),
+      systemBytes: gateway.room.systemBytes(),
     },
-  };
+    {
+      ...(run.idempotency && { idempotency: run.idempotency }),
+      ...(run.watched && { ends: gateway.endings.channel }),
+      // A run inside of a service has no job: its worker is told.
+      ...(run.service === undefined &&
+        request.delayMs === 0 && { job: { id: run.id, outline: outlineOf(record.head) } }),
+    },
+  );
+  const made = madeSecret !== undefined && outcome === 'created' && { madeSecret };
+  return { id, outcome, record, ...made };
+}
+
+/** Stores a run, with its job. */
+export async function submitRun(gateway: SubmitParts, run: NewRun): Promise<Submitted> {
+  const stored = await storeRun(gateway, run);
+  await enqueue(gateway, [stored]);
+  return stored;
+}
+
+/** Throws a Problem `overloaded` where Redis has no room for it. */
+function takeRoom(gateway: SubmitParts, { request }: NewRun): Promise<void> {
+  const { fileBytes, stdinBytes } = payloadOf(request);
+  return gateway.room.take(fileBytes + stdinBytes);
 }
 
 /** The run with the secret that was made for its webhook: in the answer that creates it, and in no other. */
@@ -134,11 +97,14 @@ export function withMadeSecret(run: Run, { madeSecret }: Submitted): Run {
 }
 
 /**
- * Adds the jobs of stored runs. A failure here is no failure of the request: the runs are stored, and the janitor
+ * Adds the jobs of stored runs that are to wait; the others have theirs. A failure here is no failure of the request: the runs are stored, and the janitor
  * adds a job where one is missing.
  */
 export async function enqueue(gateway: SubmitParts, stored: Submitted[]): Promise<void> {
-  const fresh = stored.filter(({ outcome }) => outcome === 'created');
+  const fresh = stored.filter(
+    ({ outcome, record }) => outcome === 'created' && record.head.request.delayMs > 0,
+  );
+  if (fresh.length === 0) return;
   try {
     await gateway.queue.addMany(
       fresh.map(({ record: { head } }) => ({

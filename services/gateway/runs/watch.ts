@@ -1,11 +1,10 @@
 import { isTerminal } from '../../../shared/run-states.ts';
 import type { Gateway } from '../gateway.ts';
+import { hasEnded } from '../run-looks.ts';
 import type { RunEnd } from '../stores/run-end.ts';
+import { type LoadParts, ownRecord } from './load.ts';
 
-export type WatchParts = Pick<Gateway, 'endings' | 'keys' | 'runs' | 'wakeups'>;
-
-/** A message over pub/sub may be missed, so the run is also looked at this often. */
-const pollMs = 1_000;
+export type WatchParts = Pick<Gateway, 'endings' | 'keys' | 'lookAgain' | 'runs' | 'wakeups'>;
 
 export type Watch = {
   /**
@@ -33,11 +32,31 @@ export function watchOther(gateway: WatchParts, id: string): Watch {
   listening.catch(() => {});
   return {
     async ended(ms, signals) {
-      if (await hasEnded(gateway, id)) return { id };
+      // Looked at once it is listened to: an end between the two would be missed. Without Redis the next look finds it.
+      await listening.catch(() => {});
+      if (await hasEnded(gateway.runs, id)) return { id };
       return waitFor(gateway, id, promise, ms, signals);
     },
     stop: () => void listening.then((stop) => stop()).catch(() => {}),
   };
+}
+
+/** Waits until the tenant's run has ended, or the time is over, or the client has gone. Throws 404 for a run that is not the tenant's. */
+export async function awaitEnd(
+  gateway: WatchParts & LoadParts & Pick<Gateway, 'stopWaiting'>,
+  tenant: string,
+  id: string,
+  ms: number,
+  gone: AbortSignal,
+): Promise<void> {
+  const { status } = await ownRecord(gateway, tenant, id);
+  if (isTerminal(status)) return;
+  const watch = watchOther(gateway, id);
+  try {
+    await watch.ended(ms, [gone, gateway.stopWaiting.signal]);
+  } finally {
+    watch.stop();
+  }
 }
 
 function waitFor(
@@ -49,30 +68,18 @@ function waitFor(
 ): Promise<RunEnd | undefined> {
   return new Promise((resolve) => {
     const done = (found: RunEnd | undefined) => {
-      clearInterval(poll);
+      forget();
       clearTimeout(timer);
       for (const signal of signals) signal.removeEventListener('abort', stopped);
       resolve(found);
     };
     const stopped = () => done(undefined);
+    const forget = gateway.lookAgain.at(id, () => done({ id }));
     const timer = setTimeout(stopped, Math.max(0, ms));
-    const poll = setInterval(async () => {
-      if (await hasEnded(gateway, id)) done({ id });
-    }, pollMs);
     for (const signal of signals) {
       if (signal.aborted) return stopped();
       signal.addEventListener('abort', stopped);
     }
     void end.then(done);
   });
-}
-
-async function hasEnded(gateway: WatchParts, id: string): Promise<boolean> {
-  try {
-    const status = await gateway.runs.status(id);
-    return status === undefined || isTerminal(status);
-  } catch {
-    // Redis is away for a moment: the run is stored, so waiting goes on.
-    return false;
-  }
 }

@@ -1,7 +1,18 @@
 import { z } from 'zod';
+import { problemOrNull } from '../../../shared/contracts/problem.ts';
 import { run } from '../../../shared/contracts/run.ts';
 import { service, serviceExec, volume } from '../../../shared/contracts/service.ts';
-import { bearer, empty, idParam, jsonResponse, page, problems, textHeader } from '../http/describe.ts';
+import {
+  bearer,
+  binary,
+  empty,
+  eventsResponse,
+  idParam,
+  jsonResponse,
+  page,
+  problems,
+  textHeader,
+} from '../http/describe.ts';
 
 /** What the OpenAPI document says of services. */
 
@@ -9,7 +20,7 @@ const tags = ['Services'];
 const security = bearer;
 const params = idParam('id', 'The service’s id or name.', 'web');
 const prefer = z.object({
-  prefer: z
+  Prefer: z
     .string()
     .optional()
     .meta({
@@ -18,14 +29,21 @@ const prefer = z.object({
       examples: ['wait=30'],
     }),
 });
+const idempotencyKey = z.object({
+  'Idempotency-Key': z.string().min(1).max(257).optional().meta({
+    description:
+      'Bare or in double quotes. Same key, same body: the first service again, with `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
+  }),
+});
 const applied = { 'Preference-Applied': textHeader('`wait=N` (RFC 7240 §3).') };
 const location = { Location: textHeader('Its path.') };
-const asItIs = (description: string) => ({
+const asItIs = (description: string, headers: Record<string, ReturnType<typeof textHeader>> = {}) => ({
   200: jsonResponse('The service, ready or settled otherwise (`Prefer: wait`).', service, {
     ...applied,
     ...location,
+    ...headers,
   }),
-  202: jsonResponse(description, service, { ...applied, ...location }),
+  202: jsonResponse(description, service, { ...applied, ...location, ...headers }),
 });
 
 export const createDocument = {
@@ -35,9 +53,14 @@ export const createDocument = {
   summary: 'Start a service: a container that is kept alive',
   description:
     'Reached through the gateway at its `url` (HTTP, WebSocket, streaming) with the API key, a signed URL, or by anybody if it is `public`; raw TCP at `tcpPorts`. It keeps its image’s user and the few capabilities that official images’ entrypoints need. When nobody has called it for `keepAlive` it is stopped, and woken by the next request (`onIdle`). One worker holds it; when that worker’s process is gone the container runs on and is adopted by the next one.',
-  headers: prefer,
+  headers: prefer.extend(idempotencyKey.shape),
   example: { name: 'web', image: 'nginx', port: 80 },
-  responses: { ...asItIs('The service, stored.'), ...problems(400, 409, 413, 415, 422, 429) },
+  responses: {
+    ...asItIs('The service, stored.', {
+      'Idempotent-Replayed': textHeader('`true` when this is the first service again.'),
+    }),
+    ...problems(400, 409, 413, 415, 422, 429),
+  },
 };
 
 export const listDocument = {
@@ -45,6 +68,7 @@ export const listDocument = {
   security,
   operationId: 'listServices',
   summary: 'List services, newest first',
+  description: 'All of the tenant’s services that are not removed, in every status.',
   responses: { 200: jsonResponse('One page.', page(service, 'ServicePage')), ...problems(400) },
 };
 
@@ -53,6 +77,7 @@ export const readDocument = {
   security,
   operationId: 'getService',
   summary: 'A service',
+  description: 'As it is now, by its id or its name.',
   params,
   responses: { 200: jsonResponse('The service.', service), ...problems(400, 404) },
 };
@@ -124,25 +149,41 @@ export const urlDocument = {
   },
 };
 
+const logLine = z
+  .object({
+    type: z.enum(['stdout', 'stderr']),
+    data: z.string(),
+    encoding: z.enum(['utf8', 'base64']),
+    at: z.string().meta({ description: 'When it was written, as the engine has it.' }),
+  })
+  .meta({ id: 'LogLine', description: 'A line that the service wrote.' });
+
+const logEnd = z
+  .object({
+    type: z.literal('end'),
+    error: problemOrNull.optional().meta({ description: 'Why there is no more, where that has a reason.' }),
+  })
+  .meta({ id: 'LogEnd', description: 'Nothing follows.' });
+
+const logEvent = z
+  .discriminatedUnion('type', [logLine, logEnd])
+  .meta({ id: 'LogEvent', description: 'An event of a service’s log.' });
+
 export const logsDocument = {
   tags,
   security,
   operationId: 'followServiceLogs',
   summary: 'Its output, past and live (server-sent events)',
   description:
-    'Events `stdout` and `stderr`, one a line: `{data, encoding, at}`; then `end`. The last 20 MiB are kept while its container is there.',
+    'Events `stdout` and `stderr`, one a line (schema LogLine); then `end` (LogEnd). The last 20 MiB are kept while its container is there.',
   params,
   responses: {
-    200: {
-      description: 'The lines.',
-      content: {
-        'text/event-stream': {
-          schema: z.string(),
-          example:
-            'event: stdout\ndata: {"data":"listening\\n","encoding":"utf8","at":"2026-01-31T12:00:00.000000000Z"}\n\n',
-        },
-      },
-    },
+    200: eventsResponse('The lines.', logEvent, {
+      type: 'stdout',
+      data: 'listening\n',
+      encoding: 'utf8',
+      at: '2026-01-31T12:00:00.000000000Z',
+    }),
     ...problems(400, 404, 409),
   },
 };
@@ -181,8 +222,6 @@ export const listExecDocument = {
 const fileParams = params.extend({
   path: z.string().meta({ description: 'From the container’s root, as in `etc/hosts`.' }),
 });
-const bytes = { 'application/octet-stream': { schema: { type: 'string' as const, format: 'binary' } } };
-
 export const readFileDocument = {
   tags,
   security,
@@ -192,7 +231,7 @@ export const readFileDocument = {
     'A regular file of at most the operator’s RUNLET_MAX_FILE_BYTES, holes included; of one that grows meanwhile, as much as it was at first. It is copied before the answer begins, for a minute at most, and for as long as the client waits.',
   params: fileParams,
   responses: {
-    200: { description: 'Its bytes.', content: bytes },
+    200: { description: 'Its bytes.', content: binary },
     ...problems(400, 404, 409, 413, 503, 504),
   },
 };
@@ -204,6 +243,7 @@ export const writeFileDocument = {
   summary: 'Write a file into a running service',
   description: 'The body is its bytes; folders on the way are made; links are never followed.',
   params: fileParams,
+  bytes: 'The bytes of the file.',
   responses: { 204: empty('Written.'), ...problems(400, 404, 409, 413, 504) },
 };
 
@@ -212,6 +252,7 @@ export const removeFileDocument = {
   security,
   operationId: 'deleteServiceFile',
   summary: 'Remove a file of a running service',
+  description: 'One that is not there is 404. Links are never followed.',
   params: fileParams,
   responses: { 204: empty('Removed.'), ...problems(400, 404, 409, 504) },
 };
@@ -221,6 +262,7 @@ export const volumesDocument = {
   security,
   operationId: 'listVolumes',
   summary: 'List volumes',
+  description: 'All of the tenant’s volumes, each with the services that use it.',
   responses: { 200: jsonResponse('One page.', page(volume, 'VolumePage')), ...problems(400) },
 };
 
@@ -229,6 +271,7 @@ export const deleteVolumeDocument = {
   security,
   operationId: 'deleteVolume',
   summary: 'Delete a volume and all that is in it',
+  description: 'While a service uses it, it is refused (409): remove the service first.',
   params: idParam('name', 'Its name.', 'data'),
   responses: { 204: empty('Deleted.'), ...problems(400, 404, 409, 504) },
 };

@@ -11,10 +11,10 @@ import { preferredWait } from '../http/prefer.ts';
 import { endedRun, type LoadParts } from '../runs/load.ts';
 import { type SubmitParts, storeRun } from '../runs/submit.ts';
 import { type WatchParts, watchRun } from '../runs/watch.ts';
+import { askWorker, type WorkerOperationParts } from '../worker-operation.ts';
 import { type ActionParts, hasSettled, setWanted, waitForService } from './actions.ts';
 import * as documents from './documents.ts';
 import { ownService, type ServiceLoadParts } from './load.ts';
-import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
 
 export type ExecParts = Pick<Gateway, 'env' | 'stopWaiting' | 'policy' | 'serviceExecs' | 'workers'> &
   LoadParts &

@@ -10,10 +10,10 @@ import { noContent } from '../http/answers.ts';
 import { readBytes } from '../http/body.ts';
 import type { GatewayContext } from '../http/context.ts';
 import { type App, mount } from '../http/mount.ts';
+import { askWorker, holderOf, type WorkerOperationParts } from '../worker-operation.ts';
 import { type ActionParts, setWanted } from './actions.ts';
 import * as documents from './documents.ts';
 import { ownService, type ServiceLoadParts } from './load.ts';
-import { askWorker, holderOf, type WorkerOperationParts } from './worker-operation.ts';
 
 export type FileParts = Pick<Gateway, 'blobs' | 'env'> &
   ActionParts &

@@ -18,6 +18,7 @@ import { type ActionParts, hasSettled, setWanted, waitForService } from './actio
 import * as documents from './documents.ts';
 import { type ExecParts, mountExec } from './exec.ts';
 import { type FileParts, mountFiles } from './files.ts';
+import { freeName } from './free-name.ts';
 import { ownService, readAll, type ServiceLoadParts } from './load.ts';
 import { type LogParts, mountLogs } from './logs.ts';
 import { type PlaceParts, placeService } from './place.ts';
@@ -106,8 +107,7 @@ export function mountServices(app: App, gateway: ServiceParts): void {
         onceKey(c, '/v1/services', text),
         async () => {
           const id = newId('svc');
-          // The name becomes part of a host name, where `_` is not allowed: the random end of the id has none.
-          const name = body.name ?? `s-${id.slice(-12)}`;
+          const name = body.name ?? (await freeName(gateway, tenant, body.image, id));
           const head = { id, tenant, name, createdAt: new Date().toISOString() };
           const { request, madeSecret } = withWebhookSecret(body);
           await gateway.room.take(

@@ -5,9 +5,9 @@ import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
+import { askWorker, type WorkerOperationParts } from '../worker-operation.ts';
 import * as documents from './documents.ts';
 import { readAll, type ServiceLoadParts } from './load.ts';
-import { askWorker, type WorkerOperationParts } from './worker-operation.ts';
 
 export type VolumeParts = Pick<Gateway, 'env' | 'instance' | 'services' | 'volumes' | 'workers'> &
   ServiceLoadParts &
@@ -25,9 +25,11 @@ export function mountVolumes(app: App, gateway: VolumeParts): void {
     async (c, { query }) => {
       const { tenant } = c.var.identity;
       const [all, users] = [await gateway.volumes.list(tenant), await usersOf(gateway, tenant)];
+      const names = new Map((await gateway.workers.list()).map((worker) => [worker.engine.id, worker.name]));
       const data = all.map(({ name, engine, createdAt }) => ({
         name,
-        node: engine,
+        node: names.get(engine) ?? engine,
+        engine,
         services: users.get(name) ?? [],
         createdAt,
       }));

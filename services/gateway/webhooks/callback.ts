@@ -6,6 +6,7 @@ import { payload } from './payload.ts';
 export const callbackDocument: RouteConfig = {
   method: 'post',
   path: 'event',
+  operationId: 'receiveEvent',
   summary: 'An event, delivered to an endpoint',
   description:
     'Verify `webhook-signature` with a library of Standard Webhooks before anything else; answer 2xx soon.',
@@ -13,6 +14,7 @@ export const callbackDocument: RouteConfig = {
   security: [],
   request: {
     headers: z.object({
+      // In lower case, as Standard Webhooks writes them.
       'webhook-id': z
         .string()
         .meta({ description: 'The same on every try: what was seen before can be skipped.' }),

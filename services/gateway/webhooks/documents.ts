@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { delivery, webhook, webhookWithSecret } from '../../../shared/contracts/webhook.ts';
-import { bearer, empty, idParam, jsonResponse, page, problems, textHeader } from '../http/describe.ts';
+import {
+  bearer,
+  empty,
+  eventsResponse,
+  idParam,
+  jsonResponse,
+  lastEventId,
+  page,
+  problems,
+  textHeader,
+} from '../http/describe.ts';
+import { webhookEvent } from './payload.ts';
 
 /** What the OpenAPI document says of webhooks, their deliveries and the stream of events. */
 
@@ -10,7 +21,7 @@ const params = idParam('id', 'The endpoint’s id.', 'whk_01931f0a7c5e7c4f8a3b2c
 const deliveryParams = idParam('id', 'The delivery’s id.', 'del_01931f0a7c5e7c4f8a3b2c1d0e9f8a7b');
 
 const idempotencyKey = z.object({
-  'idempotency-key': z.string().min(1).max(257).optional().meta({
+  'Idempotency-Key': z.string().min(1).max(257).optional().meta({
     description:
       'Same key, same body: the first endpoint again, without its secret, and `Idempotent-Replayed: true`. Kept 24 h, of a tenant’s the last 100,000.',
   }),
@@ -31,7 +42,7 @@ export const createDocument = {
   responses: {
     201: jsonResponse(
       'The endpoint and its secret, which is shown this once.',
-      z.union([webhookWithSecret, webhook]),
+      z.union([webhookWithSecret, webhook]).meta({ id: 'CreatedWebhook' }),
       {
         Location: textHeader('The endpoint’s path.'),
         'Idempotent-Replayed': textHeader(
@@ -48,6 +59,7 @@ export const listDocument = {
   security,
   operationId: 'listWebhooks',
   summary: 'List endpoints, oldest first',
+  description: 'Without their secrets: those are shown once, when they are made.',
   responses: { 200: jsonResponse('One page.', page(webhook, 'WebhookPage')), ...problems(400) },
 };
 
@@ -56,6 +68,7 @@ export const readDocument = {
   security,
   operationId: 'getWebhook',
   summary: 'An endpoint',
+  description: 'Without its secret.',
   params,
   responses: { 200: jsonResponse('The endpoint.', webhook), ...problems(400, 404) },
 };
@@ -120,6 +133,7 @@ export const readDeliveryDocument = {
   security,
   operationId: 'getDelivery',
   summary: 'A delivery with its tries',
+  description: 'The latest 50 tries, each with what the receiver answered.',
   params: deliveryParams,
   responses: { 200: jsonResponse('The delivery.', delivery), ...problems(400, 404) },
 };
@@ -140,6 +154,7 @@ export const redeliverFailedDocument = {
   security,
   operationId: 'redeliverFailed',
   summary: 'Deliver again all that failed since a time',
+  description: 'The newest first, 10,000 a call at most: where `complete` is false, call again.',
   example: { since: '2026-01-31T12:00:00Z' },
   responses: {
     202: jsonResponse(
@@ -163,25 +178,27 @@ export const eventsDocument = {
   operationId: 'followEvents',
   summary: 'Follow the tenant’s events (server-sent events)',
   description:
-    'What webhooks would bring, as it happens, for those who have no address to be called at: the event’s name is its type, its data `{webhookId, payload}` (schema WebhookEvent), the payload as a receiver gets it. From now on, or after `Last-Event-ID`: the latest 200 events of ten minutes are kept while somebody watches. A comment comes each 15 s.',
-  headers: z.object({
-    'last-event-id': z
-      .string()
-      .regex(/^\d{1,20}-\d{1,20}$/)
-      .optional()
-      .meta({ description: 'The id of the last event that was seen.', examples: ['1731000000000-0'] }),
-  }),
+    'What webhooks would bring, as it happens, for those who have no address to be called at: the event’s name is its type, its data `{type, webhookId, payload}` (schema WebhookEvent), the payload as a receiver gets it. From now on, or after `Last-Event-ID`: the latest 200 events of ten minutes are kept while somebody watches. A comment comes each 15 s.',
+  headers: lastEventId,
   responses: {
-    200: {
-      description: 'The events.',
-      content: {
-        'text/event-stream': {
-          schema: z.string(),
-          example:
-            'id: 1731000000000-0\nevent: run.finished\ndata: {"webhookId":"evt_…","payload":{"type":"run.finished","timestamp":"…","data":{}}}\n\n',
+    200: eventsResponse('The events.', webhookEvent, {
+      type: 'webhook.test',
+      webhookId: 'evt_01931f0a7c5e7c4f8a3b2c1d0e9f8a7b',
+      payload: {
+        type: 'webhook.test',
+        timestamp: '2026-01-31T12:00:00.000Z',
+        data: {
+          id: 'whk_01931f0a7c5e7c4f8a3b2c1d0e9f8a7b',
+          url: 'https://example.com/hooks/runlet',
+          events: ['run.finished'],
+          enabled: true,
+          disabledReason: null,
+          secretExpiresAt: null,
+          createdAt: '2026-01-31T12:00:00.000Z',
+          updatedAt: '2026-01-31T12:00:00.000Z',
         },
       },
-    },
+    }),
     ...problems(400),
   },
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { run } from '../../../shared/contracts/run.ts';
 import { service } from '../../../shared/contracts/service.ts';
-import { webhook } from '../../../shared/contracts/webhook.ts';
+import { eventTypes, webhook } from '../../../shared/contracts/webhook.ts';
 
 const timestamp = z.iso.datetime({ precision: 3 }).meta({ description: 'When it happened.' });
 
@@ -28,24 +28,27 @@ const aboutWebhook = <T extends string>(type: T) =>
 export const webhookDisabledPayload = aboutWebhook('webhook.disabled').meta({ id: 'WebhookDisabled' });
 export const webhookTestPayload = aboutWebhook('webhook.test').meta({ id: 'WebhookTest' });
 
-const aboutService = <T extends string>(type: T) =>
-  z.object({ type: z.literal(type), timestamp, data: service });
-
-/** Each with the service as it was then; the contents of its files are empty where they are more than 16 KiB. */
-export const servicePayloads = [
-  aboutService('service.ready'),
-  aboutService('service.idle'),
-  aboutService('service.stopped'),
-  aboutService('service.crash_looping'),
-  aboutService('service.failed'),
-  aboutService('service.removed'),
-] as const;
+/** With the service as it was then; the contents of its files are empty where they are more than 16 KiB. */
+export const servicePayload = z
+  .object({
+    type: z.enum([
+      'service.ready',
+      'service.idle',
+      'service.stopped',
+      'service.crash_looping',
+      'service.failed',
+      'service.removed',
+    ]),
+    timestamp,
+    data: service,
+  })
+  .meta({ id: 'ServiceChanged' });
 
 /** The body of a delivery. */
 export const payload = z
   .discriminatedUnion('type', [
     runFinishedPayload,
-    ...servicePayloads,
+    servicePayload,
     webhookDisabledPayload,
     webhookTestPayload,
   ])
@@ -54,6 +57,7 @@ export const payload = z
 /** The data of `GET /v1/events`. */
 export const webhookEvent = z
   .object({
+    type: z.enum(eventTypes).meta({ description: 'That of the payload.' }),
     webhookId: z.string().meta({ description: 'What `webhook-id` says where it is delivered.' }),
     payload,
   })

@@ -38,6 +38,8 @@ export type EngineInfo = {
   apiVersion: string;
   runcVersion: string | null;
   storageDriver: string;
+  /** Where it keeps its data, on its own machine. */
+  dataRoot: string;
   /** `1` or `2`. */
   cgroupVersion: string;
   os: string;
@@ -46,10 +48,12 @@ export type EngineInfo = {
   kernel: string;
   cpus: number;
   memoryBytes: number;
-  /** Names of the OCI runtimes, as in `runc`, `runsc`. */
-  runtimes: string[];
+  /** Its OCI runtimes by their names, as in `runc`, `runsc`. `path`: the program, or its name; `null` where another one starts it (a shim). */
+  runtimes: Record<string, { path: string | null; args: string[] }>;
   /** Whether containers' users are mapped to other users of the machine, of which there are few (rootless, `userns-remap`). */
   userNamespace: boolean;
+  /** What beside seccomp confines its containers, as in `apparmor`, `selinux`. */
+  confinement: string[];
   registries: EngineRegistries;
 };
 

@@ -9,6 +9,8 @@ export interface Images {
    * work. Problems: `image_not_found`, `registry_auth`, `registry_unavailable`, `platform_mismatch`, `pull_failed`.
    */
   pull(reference: string, options?: PullOptions): Promise<void>;
+  /** Where its files lie on the engine's machine; `null` when it is not there, or the engine does not tell. */
+  layers(reference: string, signal?: AbortSignal): Promise<ImageLayers | null>;
   list(signal?: AbortSignal): Promise<ImageSummary[]>;
   /** `false` when there was none; a Problem `conflict` while a container uses it. */
   remove(reference: string, signal?: AbortSignal): Promise<boolean>;
@@ -35,6 +37,9 @@ export type ImageInfo = {
   /** RFC 3339. */
   createdAt: string;
 };
+
+/** Folders on the engine's machine that overlayfs puts on one another, the topmost first. */
+export type ImageLayers = string[];
 
 export type ImageSummary = {
   reference: string;

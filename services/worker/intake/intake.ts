@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../shared/log.ts';
 import { isStoreError } from '../../../shared/store-errors.ts';
-import type { RunClaims } from '../../../shared/stores/run-claims.ts';
 import { emptyState, type RunOutline } from '../../../shared/stores/run-record.ts';
 import type { RunStore } from '../../../shared/stores/runs.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
@@ -16,8 +15,8 @@ import { foresee } from '../run/foresee.ts';
 import { createStop } from '../run/run-stop.ts';
 import { createOtherWorkers } from './other-workers.ts';
 import { createPlacement, waitHereMs } from './place.ts';
-import { createRunFetcher, type Fetched } from './run-fetcher.ts';
-import type { HeldJob, RunQueue } from './run-queue.ts';
+import { createRunFetcher } from './run-fetcher.ts';
+import type { Fetched, HeldJob, RunQueue } from './run-queue.ts';
 
 /** The smallest run that limits allow (contracts/limits.ts): with less room than this no run is fetched. */
 const smallest: Need = { memoryBytes: 8 * 1024 * 1024, cpus: 0.05 };
@@ -50,8 +49,6 @@ export function createIntake(options: {
   workerId: string;
   queue: RunQueue;
   runs: RunStore;
-  /** Claims over the connection on which the queue waits. */
-  ahead: RunClaims;
   workers: WorkerStore;
   ledger: Ledger;
   active: ActiveRuns;
@@ -62,6 +59,10 @@ export function createIntake(options: {
 }) {
   const { queue, runs, ledger, active, workerId, log } = options;
   let open = true;
+  let hasEnded = false;
+  let shuttingDown = false;
+  /** Grows with each call that opens or closes it: one that was overtaken changes nothing more. */
+  let turn = 0;
   let loop: Promise<void> = Promise.resolve();
   const underWay = new Set<Promise<void>>();
   const unstarted = createUnstartedEnds({ runs, workerId, log });
@@ -74,14 +75,7 @@ export function createIntake(options: {
     workerId,
   });
 
-  const fetcher = createRunFetcher({
-    queue,
-    claims: options.ahead,
-    workerId,
-    ledger,
-    execution: options.execution,
-    log,
-  });
+  const fetcher = createRunFetcher({ queue, ledger, execution: options.execution });
 
   async function take(): Promise<void> {
     if (!options.ready()) return sleep(engineAwayMs);
@@ -117,8 +111,8 @@ export function createIntake(options: {
   }
 
   /** The warm sandbox for which a run was claimed as running is gone or must wait: the run is queued again, and still this worker's. */
-  async function takeBack({ claim }: Fetched): Promise<void> {
-    if (claim?.verdict !== 'claimed') return;
+  async function takeBack({ claim, running }: Fetched): Promise<void> {
+    if (claim?.verdict !== 'claimed' || running !== true) return;
     await runs.move(holderOf(claim, workerId), 'queued', emptyState);
   }
 
@@ -156,11 +150,12 @@ export function createIntake(options: {
   }
 
   async function attempt(fetched: Fetched, outline: RunOutline, reservation: Reservation, signs: Signs) {
+    const { job } = fetched;
     const runId = outline.id;
     const claimedAt = Date.now();
     const foreseen = foresee(options.execution, outline, claimedAt);
     if (foreseen === undefined) signs.cold();
-    else fetcher.note(outline);
+    fetcher.note(outline);
     const claim =
       fetched.claim ??
       (await runs.claim(runId, workerId, foreseen?.state, fetched.claimedAt).catch(async (error) => {
@@ -184,6 +179,8 @@ export function createIntake(options: {
         request,
         claimedAt,
         stop,
+        job,
+        running: fetched.claim === undefined ? foreseen !== undefined : fetched.running === true,
         programStarted: signs.started,
         programsEnded,
         written: signs.written,
@@ -199,36 +196,54 @@ export function createIntake(options: {
     }
   }
 
+  async function takeWhileOpen(): Promise<void> {
+    // What has come with others is this worker's, also when it takes no more.
+    while (open || fetcher.holdsSome()) {
+      await take().catch(async (error: Error) => {
+        if (!open) return;
+        log.warn({ reason: error.message }, 'queue could not be read');
+        await sleep(queueAwayMs);
+      });
+    }
+  }
+
   return {
     start(): void {
-      loop = (async () => {
-        while (open) {
-          await take().catch(async (error: Error) => {
-            if (!open) return;
-            log.warn({ reason: error.message }, 'queue could not be read');
-            await sleep(queueAwayMs);
-          });
-        }
-      })();
+      loop = takeWhileOpen();
     },
 
     /** Takes nothing more; resolves when what is under way has ended. */
     async drain(): Promise<void> {
       open = false;
+      turn += 1;
+      const mine = turn;
       // The loop waits for the queue, which answers within a second unless Redis is away.
       await within(2_000, loop);
+      if (mine === turn) hasEnded = true;
       await Promise.all(underWay);
+    },
+
+    /** Takes runs again, after it was drained. Not while it shuts down. */
+    resume(): void {
+      if (open || shuttingDown) return;
+      open = true;
+      turn += 1;
+      hasEnded = false;
+      // A loop that has not seen that it was to end goes on, and this one waits for it.
+      loop = loop.then(takeWhileOpen);
     },
 
     /** As drain. A run that has not ended after `ms` is ended, and runs on another worker if its `retries` allow. */
     async shutDown(ms: number): Promise<void> {
+      shuttingDown = true;
       const drained = this.drain();
       await within(ms, drained);
       active.stopAll('shutdown');
       await within(killGraceMs, drained);
     },
 
-    isOpen: () => open,
+    /** From now on no run comes here. (The fetch that was under way when it was asked to drain may still have brought one.) */
+    takesNoMore: () => hasEnded,
   };
 }
 

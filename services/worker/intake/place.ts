@@ -7,8 +7,7 @@ import type { Ledger, Need, Reservation } from '../node/ledger.ts';
 import type { UnstartedEnds } from '../run/claimed.ts';
 import { type Arrival, onArrival, onRoomWanted, type RoomWanted, roomAmong } from './decide.ts';
 import type { OtherWorkers } from './other-workers.ts';
-import type { Fetched } from './run-fetcher.ts';
-import type { HeldJob } from './run-queue.ts';
+import type { Fetched, HeldJob } from './run-queue.ts';
 
 /** A run that does not fit waits here so long before others are looked for that have room. */
 export const waitHereMs = 250;

@@ -1,82 +1,54 @@
 import { LRUCache } from 'lru-cache';
-import type { Log } from '../../../shared/log.ts';
 import { kindOf } from '../../../shared/run-plan.ts';
-import type { Fetch, HeldClaim, RunClaims } from '../../../shared/stores/run-claims.ts';
+import type { Start } from '../../../shared/stores/run-claims.ts';
 import type { RunKind } from '../../../shared/stores/run-record.ts';
 import type { Ledger } from '../node/ledger.ts';
 import type { Execution } from '../run/attempt.ts';
 import { foreseeAny } from '../run/foresee.ts';
-import type { HeldJob, RunQueue } from './run-queue.ts';
+import type { Fetched, RunQueue } from './run-queue.ts';
 
-/** Every wait sends Redis the state in which a run of each kind would start, so their number is bounded. */
+/** Every fetch sends Redis the state in which a run of each kind would start, so their number is bounded. */
 const maxKinds = 8;
-
-export type Fetched = {
-  job: HeldJob;
-  /** Its run was claimed with it, and counts as started. */
-  claim?: HeldClaim;
-  /** When it was claimed, or may have been. A claim with the same time is the same claim. */
-  claimedAt?: number;
-};
+/** Runs that wait are fetched so many at a time, if there is room for all of them: one message, and one script. */
+const maxAtOnce = 4;
 
 /**
- * Fetches runs from the queue. A run is claimed together with its job if it is of a kind that found a warm sandbox lately, and if there
- * was such a sandbox, and room, when the wait began. So on an idle worker a warm run is stored, fetched, claimed and moved to `running`
- * in one turn of Redis with one write to its disk, and its program starts at the first message about it.
+ * Fetches runs from the queue. A run is claimed together with its job if one of its kind was taken lately, its image is here, and there is
+ * room for it. If there is a warm sandbox for it as well, it is claimed as `running`: on an idle worker it is stored, fetched, claimed and
+ * moved to `running` in one turn of Redis with one write to its disk, and its program starts at the first message about it.
  */
 export function createRunFetcher(options: {
-  queue: Pick<RunQueue, 'next' | 'held'>;
-  /** On the connection that waits. */
-  claims: Pick<RunClaims, 'claimFetched'>;
-  workerId: string;
-  ledger: Pick<Ledger, 'fits'>;
+  queue: Pick<RunQueue, 'next' | 'holdsSome'>;
+  ledger: Pick<Ledger, 'howMany'>;
   execution: Execution;
-  log: Log;
 }) {
-  const { queue, claims, ledger, execution } = options;
+  const { queue, ledger, execution } = options;
   const kinds = new LRUCache<string, RunKind>({ max: maxKinds });
 
-  const likely = () =>
-    [...kinds].flatMap(([kind, one]) => {
-      const state = ledger.fits(one.request.limits) ? foreseeAny(execution, one) : undefined;
-      return state === undefined ? [] : [{ kind, state }];
+  /** `most`: so many of each of these kinds have room. */
+  function likely(): { starts: Start[]; most: number } {
+    const rooms = [...kinds].map(([kind, one]) => ({
+      kind,
+      one,
+      room: ledger.howMany(one.request.limits, maxAtOnce),
+    }));
+    const starts = rooms.flatMap(({ kind, one, room }) => {
+      const foreseen = room > 0 ? foreseeAny(execution, one) : undefined;
+      return foreseen === undefined ? [] : [{ kind, ...foreseen }];
     });
-
-  type Asked = { fetch: Fetch; claimedAt: number; claim: Promise<HeldClaim | undefined> };
-
-  function ask(fetch: Fetch): Asked | undefined {
-    const starts = likely();
-    if (starts.length === 0) return undefined;
-    const claimedAt = Date.now();
-    const claim = claims.claimFetched(fetch, options.workerId, starts, claimedAt).catch((error: Error) => {
-      options.log.warn({ reason: error.message }, 'a claim was not answered');
-      return undefined;
-    });
-    return { fetch, claimedAt, claim };
+    return { starts, most: Math.max(1, Math.min(...rooms.map(({ room }) => room), maxAtOnce)) };
   }
 
   return {
-    /** A run of this kind found a warm sandbox: others of it may follow. */
+    /** A run of this kind was taken: others of it may follow. */
     note({ request, firstStep }: RunKind): void {
       kinds.set(kindOf({ request, firstStep }), { request, firstStep });
     },
 
     /** The next one that is due; `undefined` after a while without one. */
-    async next(): Promise<Fetched | undefined> {
-      const asked: { along?: Asked | undefined } = {};
-      const job = await queue.next((fetch) => {
-        asked.along = ask(fetch);
-      });
-      const { along } = asked;
-      const claim = await along?.claim;
-      if (along === undefined) return job && { job };
-      const { claimedAt } = along;
-      if (claim === undefined) return job && { job, claimedAt };
-      if (job?.runId === claim.id) return { job, claim, claimedAt };
-      // The connection broke, and fetch and claim were sent again: the claimed job was fetched the first time.
-      await job?.handBack();
-      const held = await queue.held(claim.id, along.fetch);
-      return held && { job: held, claim, claimedAt };
-    },
+    next: (): Promise<Fetched | undefined> => queue.next(likely),
+
+    /** Whether some have come that `next` has not handed out. */
+    holdsSome: () => queue.holdsSome(),
   };
 }

@@ -58,7 +58,7 @@ export function createServiceRuns(options: {
       },
       sandboxes: {
         takeWarm: () => undefined,
-        hasWarm: () => false,
+        countWarm: () => 0,
         learn: () => {},
         open: () => options.inside.open(runId, inside),
       },
@@ -110,7 +110,7 @@ export function createServiceRuns(options: {
   return {
     /**
      * Sees the run to its end: nobody else has its job. What Redis, or the engine, was away for is tried again, as often as its record
-     * allows (claim.lua).
+     * allows (claim-run.lua).
      *
      * @param detached its program is started, and left to itself
      */

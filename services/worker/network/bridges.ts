@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { existsSync } from 'node:fs';
 import { Problem } from '../../../shared/problems.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NetworkSpec } from '../engine/networks.ts';
+import { inTurn, usualPatienceMs } from './egress-turns.ts';
 import type { Firewall } from './firewall.ts';
 import { egressPrefix } from './firewall-rules.ts';
 import type { SubnetPool } from './subnets.ts';
+import { interfacesOf, isUsed } from './used-subnets.ts';
 
 export type BridgeParts = {
   engine: Pick<Engine, 'networks' | 'local'>;
@@ -21,8 +22,8 @@ export type BridgeParts = {
 /** Makes the Problem for whoever wanted the network. */
 type Refusal = (reason: string, cause?: unknown) => Problem;
 
-const maxPicks = 32;
-const lookAgainMs = 250;
+/** Of subnets, until the pool is taken for used up. */
+export const maxPicks = 32;
 
 /** Networks for one container each, behind the firewall. */
 export function createBridges({
@@ -30,7 +31,7 @@ export function createBridges({
   firewall,
   subnets,
   onFault = () => {},
-  patienceMs = 60_000,
+  patienceMs = usualPatienceMs,
 }: BridgeParts) {
   /**
    * Connections of a container that is gone stay in this machine's connection table: two minutes, or days where the peer keeps them from
@@ -39,33 +40,23 @@ export function createBridges({
   const forget = (subnet: string) => firewall.forget(subnet).catch(onFault);
 
   async function make(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
-    for (let pick = 1; ; pick++) {
+    let conflict: Problem | undefined;
+    for (let pick = 1; pick <= maxPicks; pick++) {
+      const subnet = subnets.pick();
+      // The engine refuses only what overlaps with its own networks.
+      if (isUsed(subnet)) continue;
       try {
-        const subnet = subnets.pick();
-        const made = await engine.networks.create({ ...spec, subnet }, signal);
+        await engine.networks.create({ ...spec, subnet }, signal);
         await forget(subnet);
-        return made;
+        // A network that the worker made itself may have come in between: it had to be the first with its route.
+        if (interfacesOf(subnet).length <= 1) return;
+        await engine.networks.remove(spec.name, signal);
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== 'conflict') throw error;
-        if (pick >= maxPicks) throw refusal('no free subnet was found in the egress pool', error);
+        conflict = error;
       }
     }
-  }
-
-  /** As many as there may be are looked for again once it is there: others, of other workers too, look at the same time. */
-  async function makeInTurn(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal) {
-    const until = performance.now() + patienceMs;
-    for (;;) {
-      const max = firewall.egressAtOnce() ?? Number.POSITIVE_INFINITY;
-      if (withEgress() < max) {
-        await make(spec, refusal, signal);
-        if (withEgress() <= max) return;
-        await engine.networks.remove(spec.name, signal);
-      }
-      if (performance.now() >= until) throw tooMany(max);
-      await sleep(lookAgainMs * (1 + Math.random()), undefined, { signal }).catch(() => {});
-      signal?.throwIfAborted();
-    }
+    throw refusal(noSubnet, conflict);
   }
 
   return {
@@ -86,8 +77,12 @@ export function createBridges({
      */
     async open(spec: Omit<NetworkSpec, 'subnet'>, refusal: Refusal, signal?: AbortSignal): Promise<void> {
       await this.close(spec.name, signal);
-      if (spec.interfaceName.startsWith(egressPrefix)) await makeInTurn(spec, refusal, signal);
-      else await make(spec, refusal, signal);
+      const network = {
+        make: () => make(spec, refusal, signal),
+        remove: () => engine.networks.remove(spec.name, signal),
+      };
+      const isEgress = spec.interfaceName.startsWith(egressPrefix);
+      await (isEgress ? inTurn(network, { firewall, patienceMs }, signal) : network.make());
       // A worker in a container has a network namespace of its own, not the engine's: its rules would guard nothing.
       if (this.isThere(spec.interfaceName)) return;
       await engine.networks.remove(spec.name, signal);
@@ -106,17 +101,9 @@ export function createBridges({
   };
 }
 
-/** Of all workers on this machine. */
-const withEgress = () => readdirSync('/sys/class/net').filter((name) => name.startsWith(egressPrefix)).length;
-
-const tooMany = (max: number) =>
-  new Problem(
-    'overloaded',
-    `This worker’s machine has room for the connections of ${max} runs and services with egress at a time (nf_conntrack_max), and there are as many. Try again later, or use network "none".`,
-    { retryAfterSeconds: 60 },
-  );
+export const noSubnet = 'no free subnet was found in the egress pool';
 
 /** 15 characters: the kernel takes no more (IFNAMSIZ). */
 export function interfaceFor(networkName: string, prefix: string): string {
-  return `${prefix}${createHash('sha256').update(networkName).digest('hex').slice(0, 12)}`;
+  return `${prefix}${createHash('sha256').update(networkName).digest('hex')}`.slice(0, 15);
 }

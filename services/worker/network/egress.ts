@@ -44,7 +44,7 @@ export function createEgress({ resolvers, ...parts }: EgressParts): Egress {
 
 export const noResolvers = 'no resolvers are configured (RUNLET_EGRESS_DNS)';
 
-function refusal(reason: string, cause?: unknown): Problem {
+export function refusal(reason: string, cause?: unknown): Problem {
   return new Problem(
     'egress_unavailable',
     `Network "egress" is not possible on this worker: ${reason}. Use "none", or ask the operator.`,

@@ -1,12 +1,16 @@
 import { burstOfAll, newOfAllPerSecond } from '../../../shared/egress-share.ts';
+import type { RuleSet } from './rule-set.ts';
 
-/** Bridges of runs and services with egress: from these the public internet may be reached. */
+/** Interfaces of runs and services with egress: from these the public internet may be reached. */
 export const egressPrefix = 'rle';
+/** Those of them that the worker makes itself. No bridge of the Engine's is named like this: what follows its prefix is hexadecimal. */
+export const ownPrefix = `${egressPrefix}o`;
 /** Bridges of services without egress: from these nothing may be reached. */
 export const closedPrefix = 'rls';
 /** Every interface whose name begins like this is ours, and no other. */
 const [egress, closed] = [`${egressPrefix}+`, `${closedPrefix}+`];
 const bridges = [egress, closed];
+const own = `${ownPrefix}+`;
 
 /**
  * What is not the public internet (IANA's special-purpose IPv4 registry), and Azure's metadata service, which has a public address
@@ -36,15 +40,12 @@ export const inputChain = 'RUNLET-EGRESS-INPUT';
 export const outputChain = 'RUNLET-EGRESS-OUTPUT';
 /** New connections of a container come here last: those above its limits are dropped. */
 export const newChain = 'RUNLET-EGRESS-NEW';
-const ownChains = [forwardChain, inputChain, outputChain, newChain];
+/** What nobody has refused passes here, in a network that the worker has made itself. */
+export const acceptChain = 'RUNLET-EGRESS-ACCEPT';
+const chains = [forwardChain, inputChain, outputChain, newChain];
 
-/** Rules as `iptables -S` prints them, so that what is there can be compared with what should be there. */
-export type RuleSet = {
-  /** The rules of our own chains. */
-  rules: string[];
-  /** The jumps to our chains, which come first in a chain of the system. */
-  hooks: { chain: string; rules: string[] }[];
-};
+/** The jump by which Docker has the rules of DOCKER-USER come before its own. */
+export const dockerUserJump = '-A FORWARD -j DOCKER-USER';
 
 /** What is wanted of the rules, as far as the kernel has the matches for it. */
 export type Bounds = {
@@ -99,6 +100,8 @@ export function ipv4Rules(
   const outOf = bridges.map((bridge) => `-A ${forwardChain} -i ${bridge}`);
   const into = bridges.map((bridge) => `-A ${forwardChain} -o ${bridge}`);
   return {
+    table: 'filter',
+    chains: [...chains, acceptChain],
     rules: [
       ...outOf.map((rule) => `${rule} ${answers} -j RETURN`),
       ...into.map((rule) => `${rule} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`),
@@ -116,10 +119,27 @@ export function ipv4Rules(
       `-A ${inputChain} -j DROP`,
       ...fromThisMachine(bounds),
       ...limitsOnNew(bounds, tracked),
+      ...accepted,
     ],
-    hooks: [hookInto(forwardHook, forwardChain), inputHook, outputHook],
+    hooks: [hookInto(forwardHook, forwardChain), inputHook, outputHook, acceptHook(forwardHook)],
   };
 }
+
+/**
+ * Docker makes DROP the policy of FORWARD, and adds rules that let its own bridges through. These do that for the worker's own networks.
+ * They are no verdict of our chain in DOCKER-USER, so that what an operator forbids to containers there is forbidden to these, too.
+ */
+const accepted = [
+  `-A ${acceptChain} -i ${own} ! -o ${egress} -j ACCEPT`,
+  `-A ${acceptChain} -o ${own} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+];
+
+/** Behind DOCKER-USER, and so before what another tool refuses at the end of FORWARD, as Docker's own; without Docker's chain at the end. */
+const acceptHook = (forwardHook: string) => ({
+  chain: 'FORWARD',
+  rules: [`-A FORWARD -i ${own} -j ${acceptChain}`, `-A FORWARD -o ${own} -j ${acceptChain}`],
+  behind: forwardHook === 'FORWARD' ? null : dockerUserJump,
+});
 
 /**
  * What this machine itself sends to a container. Only the gateway asks for a service's key: so other accounts on this machine are refused,
@@ -171,35 +191,9 @@ function rateOfAll(tracked: number): string {
 /** IPv6: nothing passes. The networks have no IPv6; should that ever change, this still holds. */
 export function ipv6Rules(): RuleSet {
   return {
+    table: 'filter',
+    chains,
     rules: [forwardChain, inputChain, outputChain].map((chain) => `-A ${chain} -j DROP`),
     hooks: [hookInto('FORWARD', forwardChain), inputHook, outputHook],
   };
-}
-
-/** Whether everything is in its place. `listing`: the lines of `iptables -S`. */
-export function isInPlace(set: RuleSet, listing: string[]): boolean {
-  const of = (chain: string) => listing.filter((line) => line.startsWith(`-A ${chain} `));
-  const same = (found: string[], wanted: string[]) => wanted.every((rule, index) => found[index] === rule);
-  const own = ownChains.every((chain) => {
-    const wanted = set.rules.filter((rule) => rule.startsWith(`-A ${chain} `));
-    const found = of(chain);
-    return found.length === wanted.length && same(found, wanted);
-  });
-  return own && set.hooks.every(({ chain, rules }) => same(of(chain), rules));
-}
-
-/** Input for `iptables-restore --noflush`: one transaction that refills our chains and sets the jumps to them. */
-export function restoreScript(set: RuleSet, listing: string[]): string {
-  const hooks = set.hooks.flatMap(({ chain, rules }) => [
-    ...listing.filter((line) => rules.includes(line)).map((line) => line.replace('-A', '-D')),
-    ...rules.map((rule, index) => rule.replace(`-A ${chain}`, `-I ${chain} ${index + 1}`)),
-  ]);
-  return [
-    '*filter',
-    ...ownChains.map((chain) => `:${chain} - [0:0]`),
-    ...set.rules,
-    ...hooks,
-    'COMMIT',
-    '',
-  ].join('\n');
 }

@@ -1,16 +1,12 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { sandboxesWithEgress } from '../../../shared/egress-share.ts';
-import {
-  type Bounds,
-  ipv4Rules,
-  ipv6Rules,
-  isInPlace,
-  type RuleSet,
-  restoreScript,
-} from './firewall-rules.ts';
+import { run } from './command.ts';
+import { type Bounds, dockerUserJump, ipv4Rules, ipv6Rules } from './firewall-rules.ts';
+import { type Iptables, list, restore } from './iptables.ts';
+import { isInPlace, type RuleSet, restoreScript } from './rule-set.ts';
+import { shareNext } from './share-next.ts';
 import { trackedConnections } from './tracked-connections.ts';
 
 /** The firewall between containers and everything that is not the public internet. */
@@ -28,7 +24,7 @@ export type Firewall = {
   forget(subnet: string): Promise<void>;
 };
 
-type Family = { name: 'iptables' | 'ip6tables'; candidates(listing: string[]): Candidate[] };
+type Family = { name: Iptables; candidates(listing: string[]): Candidate[] };
 /** Rules, and the bounds that they hold to. */
 type Candidate = { set: RuleSet; bounds: Bounds };
 
@@ -57,7 +53,7 @@ export function createFirewall(
   const ipv4: Family = {
     name: 'iptables',
     candidates: (listing) => {
-      const forwardHook = listing.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+      const forwardHook = listing.includes(dockerUserJump) ? 'DOCKER-USER' : 'FORWARD';
       const max = tracked();
       return weakerBounds(wanted).map((bounds) => ({
         bounds,
@@ -68,23 +64,12 @@ export function createFirewall(
   const ipv6: Family = { name: 'ip6tables', candidates: () => [{ bounds: wanted, set: ipv6Rules() }] };
   const families = () => (existsSync('/proc/net/if_inet6') ? [ipv4, ipv6] : [ipv4]);
 
-  // One change at a time: two at once would each insert their jumps.
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = (change: () => Promise<void>): Promise<void> => {
-    const done = last.then(change, change);
-    last = done.catch(() => {});
-    return done;
-  };
-  const each = (change: (family: Family) => Promise<void>) =>
-    inTurn(async () => {
-      for (const family of families()) await change(family);
-    });
   const ensureOne = async (family: Family) => {
     const bounds = await ensure(family);
     if (family === ipv4) inForce = bounds;
   };
   return {
-    ensure: () => each(ensureOne),
+    ensure: shareNext(async () => void (await Promise.all(families().map(ensureOne)))),
     bounds: () => inForce,
     egressAtOnce: () => {
       const max = tracked();
@@ -110,63 +95,19 @@ function weakerBounds({ connections, callers }: Bounds): Bounds[] {
 }
 
 /** Installs the first of the family's candidates that the kernel accepts. */
-async function ensure(family: Family): Promise<Bounds> {
-  const before = await list(family);
+async function ensure({ name, candidates }: Family): Promise<Bounds> {
+  const before = await list(name, 'filter');
   let refused: unknown;
-  for (const { set, bounds } of family.candidates(before)) {
+  for (const { set, bounds } of candidates(before)) {
     if (isInPlace(set, before)) return bounds;
     try {
-      await restore(family, restoreScript(set, before));
+      await restore(name, restoreScript(set, before));
     } catch (error) {
       refused ??= error;
       continue;
     }
-    if (isInPlace(set, await list(family))) return bounds;
-    throw new Error(
-      `${family.name} took the rules but does not show them; another tool may be changing them`,
-    );
+    if (isInPlace(set, await list(name, 'filter'))) return bounds;
+    throw new Error(`${name} took the rules but does not show them; another tool may be changing them`);
   }
   throw refused;
-}
-
-async function list({ name }: Family): Promise<string[]> {
-  const text = await run(name, ['-w', lockSeconds, '-S']);
-  return text.split('\n').filter((line) => line !== '');
-}
-
-async function restore({ name }: Family, script: string): Promise<void> {
-  await run(`${name}-restore`, ['-w', lockSeconds, '--noflush'], script);
-}
-
-/** Docker itself holds the lock while it makes a network. */
-const lockSeconds = '5';
-const deadlineMs = 10_000;
-
-function run(command: string, args: string[], input = ''): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: deadlineMs,
-    killSignal: 'SIGKILL',
-    // It needs nothing else of the worker's environment. An operator's root may have no sbin in its path.
-    env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
-  });
-  let output = '';
-  let complaint = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  child.on('error', (error) =>
-    reject(new Error(`${command} cannot be run: ${error.message}`, { cause: error })),
-  );
-  child.on('close', (code, signal) => {
-    if (code === 0) resolve(output);
-    else reject(new Error(`${command} failed (${signal ?? code}): ${complaint.replace(/\s+/g, ' ').trim()}`));
-  });
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  return promise;
 }

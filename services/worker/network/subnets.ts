@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { dotted, numberOf } from './addresses.ts';
 
 /** Outside of Docker's default pools (172.17.0.0/12, 192.168.0.0/16), and used by few sites. */
 export const defaultEgressPool = '10.213.0.0/16';
@@ -8,6 +9,8 @@ export const defaultEgressPool = '10.213.0.0/16';
 const subnetBits = 29;
 
 export type SubnetPool = {
+  /** The whole of it, as in `10.213.0.0/16`. */
+  range: string;
   /** A random subnet of the pool, as in `10.213.4.8/29`: so several workers on one engine need no shared list of those in use. */
   pick(): string;
 };
@@ -21,12 +24,11 @@ export function subnetPool(cidr: string): SubnetPool {
       `The egress pool "${cidr}" is not an IPv4 range from /8 to /${subnetBits}, as in ${defaultEgressPool}`,
     );
   const size = 2 ** (32 - bits);
-  const asNumber = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const asNumber = numberOf(address);
   const first = asNumber - (asNumber % size);
   const step = 2 ** (32 - subnetBits);
-  return { pick: () => `${dotted(first + randomInt(size / step) * step)}/${subnetBits}` };
-}
-
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+  return {
+    range: `${dotted(first)}/${bits}`,
+    pick: () => `${dotted(first + randomInt(size / step) * step)}/${subnetBits}`,
+  };
 }

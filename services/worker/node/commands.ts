@@ -12,13 +12,16 @@ type Command<Kind extends WorkerCommand['kind']> = Extract<WorkerCommand, { kind
 
 type Done = { digest: string | null; removed?: boolean };
 
-/** Carries out what the gateway asks of this worker beside runs: pull, remove an image, drain. */
+/** Carries out what the gateway asks of this worker beside runs: pull, remove an image, drain, take runs again. */
 export function createCommands(options: {
   workerId: string;
   workers: WorkerStore;
   operations: OperationStore;
   engine: Engine;
   images: Pick<ImageProvider, 'pull'>;
+  drivers: { letGo(image: string): Promise<void> };
+  /** Removes an image, once it has removed its sandboxes that nobody uses. */
+  sandboxes: { removeImage(image: string, remove: () => Promise<boolean>): Promise<boolean> };
   imagesChanged: () => void;
   services: { poke(service: string): Promise<void> };
   serviceRuns: { run(run: string, service: string, detached?: boolean): Promise<void> };
@@ -28,6 +31,8 @@ export function createCommands(options: {
     file(command: Command<'service-file'>, signal: AbortSignal): Promise<void>;
   };
   drain: () => void;
+  /** Resolves when it is known that this worker takes runs again. */
+  undrain: () => Promise<void>;
   log: Log;
 }) {
   const { workerId, operations, engine, log } = options;
@@ -40,6 +45,16 @@ export function createCommands(options: {
     switch (command.kind) {
       case 'drain':
         return options.drain();
+      case 'undrain':
+        return report(command.operation, async () => {
+          if (stopping.signal.aborted)
+            throw new Problem(
+              'conflict',
+              'The worker is shutting down, and takes no more runs: start it again when it has ended.',
+            );
+          await options.undrain();
+          return { digest: null };
+        });
       case 'pull':
         return report(command.operation, async () => {
           await pull(command.operation, command.reference, command.tenant);
@@ -47,7 +62,15 @@ export function createCommands(options: {
         });
       case 'remove-image':
         return report(command.operation, async () => {
-          const removed = await engine.images.remove(command.reference);
+          const image = await engine.images.inspect(command.reference);
+          const remove = () => engine.images.remove(command.reference);
+          const removed = await (image === null
+            ? remove()
+            : options.sandboxes.removeImage(image.id, async () => {
+                // Its files may be in use without the engine's knowledge.
+                await options.drivers.letGo(image.id);
+                return remove();
+              }));
           options.imagesChanged();
           return { digest: null, removed };
         });

@@ -38,6 +38,13 @@ export function createLedger(capacity: Need) {
   return {
     capacity,
     fits,
+    /** How many of this size fit beside what is there, up to `most`. */
+    howMany({ memoryBytes, cpus }: Need, most: number): number {
+      let count = 0;
+      while (count < most && fits({ memoryBytes: memoryBytes * (count + 1), cpus: cpus * (count + 1) }))
+        count += 1;
+      return count;
+    },
     /** Whether a run of this size could ever run here. */
     couldFit: (need: Need) => need.memoryBytes <= capacity.memoryBytes && need.cpus <= capacity.cpus,
     inUse: () => ({ ...used }),

@@ -21,6 +21,8 @@ export function createReaper(options: {
   warm: { holds(id: string): boolean };
   /** Containers by which images are looked into. */
   looks: { holds(id: string): boolean };
+  /** Holds on images whose files are in use. */
+  pins: { holds(id: string): boolean };
   services: { isOrphan(id: string): Promise<boolean> };
   log: Log;
 }) {
@@ -39,6 +41,8 @@ export function createReaper(options: {
         return options.warm.holds(owner.owner.warm);
       case 'look':
         return options.looks.holds(owner.owner.look);
+      case 'pin':
+        return options.pins.holds(owner.owner.pin);
       case 'service':
         return false;
       default:

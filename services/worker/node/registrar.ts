@@ -22,6 +22,7 @@ export function createRegistrar(options: {
   runUser: string | null;
   /** `null`: the engine is on another machine. */
   host: () => Promise<HostFacts | null>;
+  drivers: () => Worker['drivers'];
   /** Those of its sandboxes. */
   isolations: () => Worker['isolations'];
   disksSeen: boolean;
@@ -70,6 +71,7 @@ export function createRegistrar(options: {
       status: !watch.answers() ? 'engine_unavailable' : options.draining() ? 'draining' : 'ready',
       version: options.version,
       engine: engineFacts(info),
+      drivers: options.drivers(),
       isolations: options.isolations(),
       egress: options.egress,
       capacity: options.ledger.capacity,

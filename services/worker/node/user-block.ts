@@ -19,11 +19,13 @@ const usualRenewMs = 10_000;
 /**
  * A block of users for one worker's life. It is claimed in Redis, so that no other worker of this Runlet has it, on any engine: two
  * engines may share a kernel. Another Runlet on the machine has a Redis of its own; so the search begins at a block that follows from the
- * Runlet's name, and a block is not taken while any container on the engine has one of its users.
+ * Runlet's name, and a block is not taken while any sandbox on the machine has one of its users.
  */
 export async function claimUserBlock(options: {
   store: UserBlockStore;
   engine: Engine;
+  /** Users of sandboxes that the engine does not know of. */
+  otherUsers: () => Promise<number[]>;
   /** Whether the engine's containers have a user namespace. */
   namespaced: boolean;
   instance: string;
@@ -38,7 +40,7 @@ export async function claimUserBlock(options: {
   const timer = setInterval(() => void renew(), options.renewMs ?? usualRenewMs);
 
   async function claim(): Promise<number> {
-    const taken = await usedBlocks(engine, range);
+    const taken = await usedBlocks(engine, options.otherUsers, range);
     const start = startOf(options.instance, range);
     for (let step = 0; step < Math.min(range.blocks, maxTries); step += 1) {
       const at = (start + step) % range.blocks;
@@ -64,7 +66,7 @@ export async function claimUserBlock(options: {
   }
 
   return {
-    /** Gives the block back. While a container has one of its users, the claim is left to expire instead. */
+    /** Gives the block back. While a sandbox has one of its users, the claim is left to expire instead. */
     async leave(): Promise<void> {
       clearInterval(timer);
       if (users.allFree()) await store.leave(index, options.workerId);
@@ -72,9 +74,16 @@ export async function claimUserBlock(options: {
   };
 }
 
-async function usedBlocks(engine: Engine, range: UserRange): Promise<Set<number>> {
-  const containers = await engine.containers.list({ [labelNames.user]: '' });
-  const users = containers.map(({ labels }) => Number(labels[labelNames.user]));
+async function usedBlocks(
+  engine: Engine,
+  otherUsers: () => Promise<number[]>,
+  range: UserRange,
+): Promise<Set<number>> {
+  const [containers, others] = await Promise.all([
+    engine.containers.list({ [labelNames.user]: '' }),
+    otherUsers(),
+  ]);
+  const users = [...containers.map(({ labels }) => Number(labels[labelNames.user])), ...others];
   return new Set(users.map((user) => Math.floor((user - range.first) / range.size)));
 }
 

@@ -16,6 +16,10 @@ export type Attempt = {
   request: RunRequest;
   claimedAt: number;
   stop: Stop;
+  /** The job that is done when the run's end is written; a run inside of a service has none. */
+  job?: { token: string; ended: () => void };
+  /** It was claimed as `running`, in the state that was foreseen. */
+  running?: boolean;
   /** Called when the first program of the run has been started. */
   programStarted: () => void;
   /** Called when no program of the run runs any more: its CPUs are free, its memory is not yet. */
@@ -28,7 +32,7 @@ export type Attempt = {
 export type Execution = {
   runs: RunStore;
   images: ImageProvider;
-  sandboxes: Pick<Sandboxes, 'takeWarm' | 'hasWarm' | 'open' | 'learn'>;
+  sandboxes: Pick<Sandboxes, 'takeWarm' | 'countWarm' | 'open' | 'learn'>;
   collectArtifacts: CollectArtifacts;
   /** What a run may leave in Redis, however many steps it has. */
   maxOutputBytes: number;

@@ -10,11 +10,12 @@ import type { RunProgress } from './run-progress.ts';
 /** Pull progress goes to the run's stream at most so often. */
 const pullEventMs = 250;
 
-/** The run's image, on the engine: pulled where it is missing. */
+/** The run's image, on the engine: pulled where it is missing. @param lately it may be as the engine described it a moment ago */
 export async function bringImage(
   execution: Pick<Execution, 'runs' | 'images'>,
   { holder, request, stop }: Attempt,
   progress: RunProgress,
+  lately: boolean,
 ): Promise<ImageInfo> {
   const reference = imageOf(request);
   const familiar = familiarName(reference);
@@ -24,6 +25,7 @@ export async function bringImage(
     beforePull: () => moveOrStop(execution.runs, holder, 'pulling', progress.current(), stop),
     onProgress: reporter.report,
     signal: stop.signal,
+    lately,
   });
   await reporter.end(pullMs !== null);
   progress.imageReady(reference, image.digest, pullMs);

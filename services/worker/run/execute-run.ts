@@ -1,3 +1,4 @@
+import { Problem } from '../../../shared/problems.ts';
 import { firstStepOf } from '../../../shared/run-plan.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import { startFailure } from '../sandbox/program/start-failure.ts';
@@ -44,10 +45,18 @@ export async function executeRun(
       opened = foreseen.opened;
       await foreseen.opened.adopt(holder);
       stop.signal.throwIfAborted();
+      // There was no warm sandbox yet when it was claimed.
+      if (attempt.running !== true) await moveOrStop(runs, holder, 'running', progress.current(), stop);
     } else {
-      image = await bringImage(execution, attempt, progress);
+      image = await bringImage(execution, attempt, progress, true);
       began = performance.now();
-      opened = await sandboxes.open(attempt, image);
+      opened = await sandboxes.open(attempt, image).catch(async (error) => {
+        // Somebody removed it since the engine described it.
+        if (!(error instanceof Problem) || error.code !== 'image_not_present') throw error;
+        image = await bringImage(execution, attempt, progress, false);
+        began = performance.now();
+        return sandboxes.open(attempt, image);
+      });
       stop.signal.throwIfAborted();
       progress.sandboxReady(opened.warm, firstStepOf(request));
       await moveOrStop(runs, holder, 'running', progress.current(), stop);
@@ -128,7 +137,10 @@ async function finish(
   const byLimit = verdict.limited && limitProblem(verdict.limited, attempt, execution.maxOutputBytes);
   progress.ended(verdict, byLimit, createdAt);
   const state = progress.current();
-  const done = await execution.runs.finish(attempt.holder, verdict.status, state, keptBytes, createdAt, last);
+  const { holder, job } = attempt;
+  const { status } = verdict;
+  const done = await execution.runs.finish(holder, status, state, keptBytes, createdAt, last, job?.token);
+  if (done) job?.ended();
   attempt.written();
   return done ? 'finished' : 'lost';
 }

@@ -1,4 +1,5 @@
 import { familiarName } from '../../../shared/images.ts';
+import type { Start } from '../../../shared/stores/run-claims.ts';
 import type { RunKind, RunOutline, RunState } from '../../../shared/stores/run-record.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import { imageOf } from '../images/image-of.ts';
@@ -15,9 +16,10 @@ export type Foreseen = { opened: WarmOpened; image: ImageInfo; state: RunState }
 /** Takes a warm sandbox for a run that is about to be claimed: then claim and start are one write. */
 export function foresee(execution: Foresight, outline: RunOutline, claimedAt: number): Foreseen | undefined {
   const found = imageAtHand(execution, outline);
-  const opened = found && execution.sandboxes.takeWarm(outline.request, found.image, found.familiar);
-  if (found === undefined || opened === undefined) return undefined;
   const queuedMs = Math.max(0, claimedAt - outline.dueAt);
+  const opened =
+    found && execution.sandboxes.takeWarm(outline.request, found.image, found.familiar, queuedMs);
+  if (found === undefined || opened === undefined) return undefined;
   return {
     opened,
     image: found.image,
@@ -25,11 +27,17 @@ export function foresee(execution: Foresight, outline: RunOutline, claimedAt: nu
   };
 }
 
-/** The state in which a run like this would start, but for its times; `undefined` where no warm sandbox is ready for it. */
-export function foreseeAny(execution: Foresight, kind: RunKind): RunState | undefined {
+/**
+ * What runs like this would find here; `undefined` where their image has to be asked for. `warm`: for how many of them a sandbox is ready;
+ * `state`: the one in which these would start, but for its times.
+ */
+export function foreseeAny(execution: Foresight, kind: RunKind): Omit<Start, 'kind'> | undefined {
   const found = imageAtHand(execution, kind);
-  if (found === undefined || !execution.sandboxes.hasWarm(kind.request, found.image)) return undefined;
-  return warmStateOf(found, kind.firstStep);
+  if (found === undefined) return undefined;
+  return {
+    warm: execution.sandboxes.countWarm(kind.request, found.image),
+    state: warmStateOf(found, kind.firstStep),
+  };
 }
 
 type AtHand = { reference: string; familiar: string; image: ImageInfo };

@@ -11,8 +11,7 @@ import type { SandboxLimits, SandboxSpec } from './spec.ts';
  */
 export interface SandboxDriver {
   readonly name: string;
-  /** How many sandboxes it makes and removes at a time. With more at once, none would be finished sooner. */
-  readonly pace: { making: number; removing: number };
+  readonly pace: DriverPace;
   /** The isolations that it offers now. */
   isolations(): Isolation[];
   /**
@@ -31,11 +30,21 @@ export interface SandboxDriver {
    * others, which may run or not.
    */
   left(instance: string): Promise<Leftover[]>;
+  /** Whether it needs what `left` tells of as a pin, by that pin's id. */
+  holds(pin: string): boolean;
+  /** Lets go of an image that is about to be removed from the engine. An image that a sandbox has stays in use. */
+  letGo(image: string): Promise<void>;
   /** Resolves when none of its own work is under way. Existing sandboxes stay. */
   close(): Promise<void>;
 }
 
 export type Isolation = SandboxSpec['isolation'];
+
+/**
+ * How many sandboxes a driver makes and removes at a time: with more at once, none would be finished sooner. `idleBytes`: the memory of one
+ * that waits, with what belongs to it outside of it.
+ */
+export type DriverPace = { making: number; removing: number; idleBytes: number };
 
 /** The properties that decide whether a driver can make a sandbox. */
 export type DriverShape = Pick<SandboxSpec, 'isolation' | 'network' | 'writable'>;

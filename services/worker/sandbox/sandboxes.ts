@@ -13,7 +13,8 @@ import type { Sandbox } from './sandbox.ts';
 import type { SandboxLimits } from './spec.ts';
 import type { RunUsers } from './users/run-users.ts';
 import { createDisposer } from './warm/disposer.ts';
-import { createWarmPool, type Taken } from './warm/warm-pool.ts';
+import type { Taken } from './warm/shelf.ts';
+import { createWarmPool } from './warm/warm-pool.ts';
 import { createWarmProfiles, foldersOf, type WarmShape } from './warm/warm-profile.ts';
 
 /** A sandbox for one attempt. `release` destroys it and everything that was made for it. */
@@ -54,6 +55,7 @@ export function createSandboxes(options: {
   seccompProfile: string;
   worker: Omit<WarmOwner, 'warm'>;
   maxWarm: number;
+  maxWarmBytes: number;
   /** Whether a program runs or is about to run. */
   busy: () => boolean;
   /** Whether somebody waits for room. */
@@ -65,16 +67,23 @@ export function createSandboxes(options: {
   const profiles = createWarmProfiles(options);
   let coldUnderWay = 0;
 
-  const disposer = createDisposer({
-    busy: () => coldUnderWay > 0 || options.busy(),
-    wanted: options.wanted,
-    maxAtOnce: drivers.pace.removing,
-  });
+  const disposers = new Map(
+    drivers.all.map(({ name, pace }) => [
+      name,
+      createDisposer({
+        busy: () => coldUnderWay > 0 || options.busy(),
+        wanted: options.wanted,
+        maxAtOnce: pace.removing,
+      }),
+    ]),
+  );
+  const dispose = (driver: Pick<SandboxDriver, 'name'>, sandbox: OwnSandbox) =>
+    disposers.get(driver.name)?.dispose(() => sandbox.remove()) ?? sandbox.remove();
   const pool = createWarmPool({
     newId: () => newId('wrm'),
     max: options.maxWarm,
-    maxMaking: drivers.pace.making,
-    busy: () => !disposer.quiet(),
+    maxBytes: options.maxWarmBytes,
+    busy: () => ![...disposers.values()].every((disposer) => disposer.quiet()),
     opening: () => coldUnderWay > 0,
     pressed: options.memoryPressed,
     log: options.log,
@@ -88,7 +97,7 @@ export function createSandboxes(options: {
 
   /** Takes one from the pool for a run with these limits. */
   function fromPool(
-    { id, sandbox }: Taken,
+    { id, sandbox, driver }: Taken,
     limits: SandboxLimits,
     shape: WarmShape,
     image: ImageInfo,
@@ -107,7 +116,7 @@ export function createSandboxes(options: {
       release: async () => {
         clearTimeout(claiming);
         try {
-          await disposer.dispose(() => sandbox.remove());
+          await dispose(driver, sandbox);
         } finally {
           pool.forget(id);
         }
@@ -144,29 +153,43 @@ export function createSandboxes(options: {
       sandbox,
       own: ownOf(sandbox, shape, image),
       warm: false,
-      release: () => disposer.dispose(() => sandbox.remove()),
+      release: () => dispose(driver, sandbox),
     };
   }
 
   return {
     pool,
     /** Used sandboxes are removed at once from now on. */
-    hurry: disposer.hurry,
+    hurry(): void {
+      for (const disposer of disposers.values()) disposer.hurry();
+    },
 
-    /** A sandbox that was made ahead, if there is one for this request. Whoever takes it must release it. */
-    takeWarm(shape: WarmShape, image: ImageInfo, reference: string): WarmOpened | undefined {
+    /** Removes an image from the engine. The sandboxes that nobody has any more go first: those made ahead, and used ones. */
+    removeImage: (imageId: string, remove: () => Promise<boolean>): Promise<boolean> =>
+      pool.setAside(imageId, async () => {
+        await Promise.all([...disposers.values()].map((disposer) => disposer.flush()));
+        return remove();
+      }),
+
+    /** A sandbox that was made ahead, if there is one for this request, which has waited so long. Whoever takes it must release it. */
+    takeWarm(
+      shape: WarmShape,
+      image: ImageInfo,
+      reference: string,
+      waitedMs: number,
+    ): WarmOpened | undefined {
       // Before the image was looked into, it is not known whether warm sandboxes are possible for it.
       if (image.volumes.length > 0 && looks.known(image.id) === undefined) return undefined;
       const wanted = profiles.profileFor(shape, image, reference);
       if (wanted === undefined) return undefined;
-      const taken = pool.take(wanted.profile);
+      const taken = pool.take(wanted.profile, waitedMs);
       return taken && fromPool(taken, wanted.limits, shape, image);
     },
 
     /** Whether one is ready for such a request. */
-    hasWarm(shape: WarmShape, image: ImageInfo): boolean {
+    countWarm(shape: WarmShape, image: ImageInfo): number {
       const wanted = profiles.profileFor(shape, image, '');
-      return wanted !== undefined && pool.has(wanted.profile.key);
+      return wanted === undefined ? 0 : pool.count(wanted.profile.key);
     },
 
     /** Opens a sandbox for a run that found none ready. */

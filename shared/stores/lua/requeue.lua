@@ -1,7 +1,7 @@
 -- An attempt was lost (its engine went away, its worker shuts down): another one follows if `retries` allows.
 -- KEYS run, events
 -- ARGV attempt, worker, statusEvent, wakeChannel
--- `unknown`: as in claim.lua.
+-- `unknown`: as in claim-run.lua.
 local record = redis.call('HMGET', KEYS[1], 'status', 'attempt', 'worker', 'losses', 'retries', 'cancel')
 local status = record[1]
 if status ~= 'queued' and status ~= 'pulling' and status ~= 'running' then return 'lost' end

@@ -1,3 +1,4 @@
+import { docker } from '../../support/docker.ts';
 import type { Lab } from '../../support/lab.ts';
 import { ensureImages } from '../../support/lab-images.ts';
 import { freePort } from '../../support/ports.ts';
@@ -30,6 +31,9 @@ export async function startLive(lab: Lab, images: string[]) {
     cli: (args: string[], options: CliOptions = {}) => runCli(args, on(options)),
     start: (args: string[], options: CliOptions = {}) => startCli(args, on(options)),
     service: api.read,
+    /** In a service that is not ready nothing is run through Runlet. */
+    inContainer: (service: string, ...command: string[]) =>
+      docker(lab.dockerHost, 'exec', `runlet-${service}`, ...command),
     async stop(): Promise<void> {
       cleanUp();
       await api.removeAll('?volumes=true');

@@ -44,6 +44,7 @@ export class StubApi {
   script: Script = { events: [] };
   images: Image[] = [];
   workers: Worker[] = [];
+  languages = [...languages];
   pulls: PullScript = { events: [] };
   readonly webhooks = new StubWebhooks();
   readonly events = new StubEvents();
@@ -106,9 +107,10 @@ export class StubApi {
     addImageRoutes(app, this);
     addWebhookRoutes(app, this.webhooks);
     addEventRoutes(app, this.events);
-    app.get('/v1/languages', (c) => c.json({ data: languages }));
+    app.get('/v1/languages', (c) => c.json({ data: this.languages }));
     app.get('/v1/workers', (c) => c.json({ data: this.workers, nextCursor: null }));
     app.post('/v1/workers/:id/drain', (c) => c.json({ id: c.req.param('id'), status: 'draining' }, 202));
+    app.delete('/v1/workers/:id/drain', (c) => c.body(null, 204));
     app.put('/v1/registries/:host', (c) => c.body(null, 204));
     app.delete('/v1/registries/:host', (c) => c.body(null, 204));
     return app;
@@ -148,9 +150,12 @@ export class StubApi {
     app.get('/v1/runs', (c) => {
       const limit = Number(c.req.query('limit') ?? 20);
       const wanted = c.req.query('status')?.split(',');
+      const metadata = Object.entries(c.req.query()).filter(([name]) => name.startsWith('metadata.'));
       const all = [...this.runs.values()]
         .map(({ record }) => record)
-        .filter(({ status }) => !wanted || wanted.includes(status));
+        .filter(({ status }) => !wanted || wanted.includes(status))
+        .filter((one) => metadata.every(([name, value]) => one.metadata[name.slice(9)] === value))
+        .sort((a, b) => (a.id < b.id ? 1 : -1));
       const from = Number(c.req.query('cursor') ?? 0);
       const nextCursor = from + limit < all.length ? String(from + limit) : null;
       return c.json({ data: all.slice(from, from + limit), nextCursor });

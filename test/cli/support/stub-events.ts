@@ -74,7 +74,11 @@ export function runFinished(state: RunStatus): WebhookEvent {
   const { record } = newRun(runRequestSchema(policy).parse({ image: 'busybox' }), { events: [exit(state)] });
   const timestamp = record.finishedAt ?? '';
   const data = { ...record, url: `https://runlet.example/v1/runs/${record.id}`, cutFields: [] };
-  return { webhookId: newId('evt'), payload: { type: 'run.finished', timestamp, data } };
+  return {
+    type: 'run.finished',
+    webhookId: newId('evt'),
+    payload: { type: 'run.finished', timestamp, data },
+  };
 }
 
 const idOf = (index: number) => `1790000000000-${index}`;

@@ -3,7 +3,7 @@ import type { Hono } from 'hono';
 import type { Image } from '../../../shared/contracts/worker.ts';
 import { answer, problem } from './stub-answers.ts';
 
-export type PullScript = { events: { type: 'pull' | 'done'; data: unknown }[]; dropFirst?: boolean };
+export type PullScript = { events: { type: 'pull' | 'done'; data: object }[]; dropFirst?: boolean };
 
 export function addImageRoutes(
   app: Hono<{ Bindings: HttpBindings }>,
@@ -14,7 +14,9 @@ export function addImageRoutes(
     const drop = stub.pulls.dropFirst === true;
     stub.pulls.dropFirst = false;
     const events = drop ? stub.pulls.events.slice(0, 1) : stub.pulls.events;
-    const text = events.map(({ type, data }) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`).join('');
+    const text = events
+      .map(({ type, data }) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`)
+      .join('');
     return c.body(text, 200, { 'content-type': 'text/event-stream' });
   });
   app.delete('/v1/images/:reference', (c) => {

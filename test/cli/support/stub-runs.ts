@@ -10,7 +10,7 @@ import { maskRequest, type RunRequest } from '../../../shared/contracts/run-requ
 import { isTerminal, type RunStatus } from '../../../shared/run-states.ts';
 import type { StubContext } from './stub-answers.ts';
 
-export type ScriptedEvent = { type: RunEventType; data: unknown };
+export type ScriptedEvent = { type: RunEventType; data: object };
 export type Script = {
   events: ScriptedEvent[];
   /** Numbers of events after which the connection breaks, once each. */
@@ -88,13 +88,13 @@ let made = 0;
 
 export function newRun(request: RunRequest, script: Script): StubRun {
   // What the CLI is shown is what the contract allows, or the test itself is at fault.
-  for (const { type, data } of script.events) schemas[type].parse(data);
+  for (const { type, data } of script.events) schemas[type].parse({ type, ...data });
   made += 1;
   const gate = Promise.withResolvers<void>();
   const end = script.events.at(-1);
-  const final = end?.type === 'exit' ? exitEvent.parse(end.data) : undefined;
+  const final = end?.type === 'exit' ? exitEvent.parse({ type: end.type, ...end.data }) : undefined;
   const record = runSchema.parse({
-    id: `run_${String(made).padStart(8, '0')}`,
+    id: `run_${String(made).padStart(32, '0')}`,
     status: script.hold || !final ? 'running' : final.status,
     exitCode: final?.exitCode ?? null,
     signal: final?.signal ?? null,
@@ -149,10 +149,9 @@ export function answerEvents(c: StubContext, { script, cancelled }: StubRun): Re
       for (let index = from; index < script.events.length; index += 1) {
         const event = script.events[index];
         if (script.hold && index === script.events.length - 1) await cancelled;
+        const data = JSON.stringify({ type: event?.type, ...event?.data });
         controller.enqueue(
-          encoder.encode(
-            `event: ${event?.type}\nid: 1790000000000-${index}\ndata: ${JSON.stringify(event?.data)}\n\n`,
-          ),
+          encoder.encode(`event: ${event?.type}\nid: 1790000000000-${index}\ndata: ${data}\n\n`),
         );
         if (script.dropAfter?.includes(index)) {
           script.dropAfter = script.dropAfter.filter((drop) => drop !== index);

@@ -23,7 +23,7 @@ export function onTerminal(shell: string, { url, apiKey }: { url: string; apiKey
     press: (keys: string) => child.stdin.write(keys),
     screen: () => screen,
     ended: once(child, 'close').then(([code]) => code as number),
-    shows: (part: string) => vi.waitFor(() => expect(screen).toContain(part), { timeout: 10_000 }),
+    shows: (part: string) => vi.waitFor(() => expect(screen).toContain(part), { timeout: 60_000 }),
   };
 }
 

@@ -68,6 +68,42 @@ describe.each(ways)('by the %s', (_, way) => {
     expect(container.seen.filter(({ headers }) => headers.host === host)).toEqual([]);
   });
 
+  test('a browser without credentials: a page that says how to get in, and not whether there is a service', async () => {
+    const { host, id, name } = await privately();
+    const nobody = `nobody-here.localhost:${on.port}`;
+    for (const asks of [{ 'sec-fetch-mode': 'navigate' }, { accept: 'text/html,*/*' }])
+      for (const [answer, command] of [
+        [await get(host, asks), `runlet open ${name}<`],
+        [await get('localhost', asks, `/s/${id}/`), `runlet open ${id}<`],
+        [await get(nobody, asks), 'runlet open nobody-here<'],
+        [await get('localhost', asks, '/s/%22%3E%3Cscript%3E/'), 'runlet open NAME<'],
+        [await get(host, asks, '/?runlet_token=x'), `runlet open ${name}<`],
+      ] as const) {
+        expect(answer.status).toBe(401);
+        expect(answer.headers).toMatchObject({
+          'content-type': 'text/html; charset=utf-8',
+          'cache-control': 'no-store',
+          'www-authenticate': 'Bearer realm="runlet"',
+          'content-security-policy': expect.stringContaining("default-src 'none'"),
+        });
+        expect(answer.body).toContain(command);
+        expect(answer.body).not.toContain('<script');
+      }
+    // What is no page, and who has a key, is told by a problem.
+    for (const headers of [{ accept: '*/*' }, { accept: 'text/html', 'sec-fetch-mode': 'cors' }])
+      expect(problemIn(await get(host, headers)).status).toBe(401);
+    const missing = await get('localhost', { ...bearer(mine), accept: 'text/html' }, '/s/svc_x/');
+    expect(problemIn(missing)).toMatchObject({ status: 404, code: 'not_found' });
+  });
+
+  test('a service that is not there is named as it was asked for', async () => {
+    const detail = async (host: string, path = '/') => problemIn(await get(host, bearer(mine), path)).detail;
+    expect(await detail('localhost', '/s/svc_x/')).toContain('no service svc_x of yours');
+    expect(await detail(`nobody.localhost:${on.port}`)).toContain('no service nobody of yours');
+    const long = await detail('localhost', `/s/${'x'.repeat(500)}/`);
+    expect(long).toContain(`no service ${'x'.repeat(64)} of yours`);
+  });
+
   test('with a key of its tenant: in, and the key stays here', async () => {
     const { host, id } = await privately();
     for (const answer of [await get(host, bearer(mine)), await get('localhost', bearer(mine), `/s/${id}/`)]) {

@@ -78,8 +78,8 @@ describe('idle', () => {
     const service = await on.service({ at: container.port });
     expect((await call(on.port, service.host)).body).toBe('here');
     await on.gateway.services.goIdle(service.holder, Date.now() + 10_000, 'idle');
-    // What was known of it a moment ago would have been good for seconds: it has been told.
-    await sleep(200);
+    // What was known of it a moment ago would have been good for two seconds: it has been told.
+    await sleep(1_000);
     const heard = actAsWorker(service, () => service.report('ready'));
     expect((await call(on.port, service.host)).body).toBe('here');
     expect(heard).toHaveLength(1);

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { signService } from '../../../services/gateway/services/signed-url.ts';
 import { newId } from '../../../shared/ids.ts';
+import { monitorRedis } from '../../support/monitor.ts';
 import { type Container, call, type Proxied, startContainer, startProxied, ways } from './support.ts';
 
 // Whether there is a private service of a name nobody learns who may not call it: not by the answer, nor by what has to be done for it.
 
 let on: Proxied;
 let container: Container;
-let monitor: Redis;
+let monitor: { stop(): void } | undefined;
 let commands: string[][] = [];
 let owners: string;
 let strangers: string;
@@ -18,15 +18,12 @@ beforeAll(async () => {
   on = await startProxied();
   owners = await on.apiKey('default');
   strangers = await on.apiKey('acme');
-  const redis = new Redis(inject('lab').redisUrl);
-  monitor = await redis.monitor();
-  redis.disconnect();
-  monitor.on('monitor', (_: string, command: string[], source: string) => {
+  monitor = await monitorRedis(inject('lab').redisUrl, (command, source) => {
     if (source !== 'lua') commands.push(command);
   });
 });
 afterAll(async () => {
-  monitor.disconnect();
+  monitor?.stop();
   await on.stop();
   await container.stop();
 });
@@ -102,7 +99,9 @@ describe.each(ways)('by the %s', (_, way) => {
           headers: { ...way, ...headers },
         });
         delete fields.date;
-        answers.push(JSON.stringify({ status, fields, body: body.replaceAll(at, '/') }));
+        // An answer calls the service what the request calls it.
+        const plain = body.replaceAll(at, '/').replaceAll(/svc_[\w-]+|\bs[0-9a-f]{10}\b/g, 'ASKED');
+        answers.push(JSON.stringify({ status, fields, body: plain }));
       });
       // Which service it is asked for is another one each time.
       const plain = reads.map((words) =>

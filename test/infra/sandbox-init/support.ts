@@ -94,7 +94,7 @@ export function launcher(
       const child: Pipes = spawn(
         'unshare',
         [
-          ...['--pid', '--fork', '--mount', '--mount-proc', '--kill-child'],
+          ...['--pid', '--fork', '--mount', '--mount-proc', '--net', '--kill-child'],
           ...['sh', '-c', inside, program, workdir, String(uid), String(sizeBytes)],
         ],
         // It cannot be traced, so leaks cannot be looked for; and it keeps what it has until it ends.

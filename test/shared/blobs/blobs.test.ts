@@ -73,6 +73,25 @@ describe.each(kinds)('%s', (_, open) => {
     await store.removeAll(runBlobs('default', 'run_sizes'));
   });
 
+  test('gives a part of it', async () => {
+    const store = open();
+    const key = keyOf(0, 'run_part');
+    const data = randomBytes(1_000_000);
+    await store.put(key, data);
+    for (const [from, to] of [
+      // (s3rver takes a last byte of 0 for none.)
+      [0, 1],
+      [1, 1],
+      [10, 99_999],
+      [999_999, 999_999],
+    ] as const) {
+      const stream = await store.get(key, { from, to });
+      expect(stream && (await buffer(stream)).equals(data.subarray(from, to + 1))).toBe(true);
+    }
+    expect(await store.get(keyOf(1, 'run_part'), { from: 0, to: 1 })).toBeUndefined();
+    await store.removeAll(runBlobs('default', 'run_part'));
+  });
+
   test('has nothing where nothing was put, and removes nothing twice', async () => {
     const store = open();
     expect(await store.get(keyOf(0, 'run_none'))).toBeUndefined();

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Service } from '../../../shared/contracts/service.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { ensureImages } from '../../support/lab-images.ts';
+import { monitorRedis } from '../../support/monitor.ts';
 import { type Runlet, startRunlet } from '../../support/runlet.ts';
 import { servicesOf } from './support.ts';
 
@@ -39,15 +39,12 @@ test('a service without room is looked at now and then, and starts when there is
 
 /** How often the service's record was read from Redis in this time. */
 async function readsOf(service: string, ms: number): Promise<number> {
-  const redis = new Redis(lab.redisUrl);
-  const monitor = await redis.monitor();
   const key = keysFor(runlet.prefix).service(service);
   let reads = 0;
-  monitor.on('monitor', (_: string, [command, of]: string[]) => {
+  const monitor = await monitorRedis(lab.redisUrl, ([command, of]) => {
     if (command?.toLowerCase() === 'hmget' && of === key) reads += 1;
   });
   await sleep(ms);
-  monitor.disconnect();
-  redis.disconnect();
+  monitor.stop();
   return reads;
 }

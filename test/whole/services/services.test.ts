@@ -291,11 +291,11 @@ test('a service’s log is told, past and live', async () => {
     text += Buffer.from(chunk).toString();
     if (text.includes('third')) break;
   }
-  expect(text).toMatch(/event: stdout\ndata: \{"data":"first\\n"/);
-  expect(text).toMatch(/event: stderr\ndata: \{"data":"second\\n"/);
+  expect(text).toMatch(/event: stdout\ndata: \{"type":"stdout","data":"first\\n"/);
+  expect(text).toMatch(/event: stderr\ndata: \{"type":"stderr","data":"second\\n"/);
   const tail = await (await runlet.call('GET', `/v1/services/${talker.id}/logs?tail=1`)).text();
   expect(tail).not.toContain('first');
-  expect(tail).toMatch(/event: end\n/);
+  expect(tail).toMatch(/event: end\ndata: \{"type":"end"/);
   await api.remove(talker.id);
 });
 

@@ -126,7 +126,7 @@ describe('what the engine tells', () => {
     expect(info).toMatchObject({
       version: docker('version', '-f', '{{.Server.Version}}'),
       os: 'linux',
-      runtimes: expect.arrayContaining(['runc']),
+      runtimes: expect.objectContaining({ runc: { path: 'runc', args: [] } }),
     });
     expect(['amd64', 'arm64']).toContain(info.architecture);
     expect(info.runcVersion).toMatch(/^\d+\.\d+/);

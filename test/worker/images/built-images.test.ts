@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { howToBuild, withHowToBuild } from '../../../services/worker/images/built-images.ts';
-import { listLanguages } from '../../../shared/languages/index.ts';
+import { howToBuild, howToGet, withHowToBuild } from '../../../services/worker/images/built-images.ts';
+import { isOnlyBuilt, listLanguages } from '../../../shared/languages/index.ts';
 import { Problem, type ProblemCode } from '../../../shared/problems.ts';
 
 const failed = (code: ProblemCode) => new Problem(code, 'As the registry has it.');
@@ -8,7 +8,8 @@ const told = (reference: string, code: ProblemCode) => {
   const { code: said, message } = withHowToBuild(failed(code), reference) as Problem;
   return { code: said, message };
 };
-const built = listLanguages().filter(({ builtAs }) => builtAs !== undefined);
+const built = listLanguages().filter(isOnlyBuilt);
+const official = listLanguages().filter((language) => !isOnlyBuilt(language));
 
 describe('a language’s image that no public registry has', () => {
   it.each(built)('is to be built: $name', ({ image, builtAs }) => {
@@ -17,6 +18,7 @@ describe('a language’s image that no public registry has', () => {
     expect(message).toContain(`\`npm run images -- ${builtAs}\``);
     expect(message).not.toContain('As the registry has it.');
     expect(howToBuild(image)).toBe(message);
+    expect(howToGet(image)).toBe(message);
   });
 
   it('is known by its whole name', () => {
@@ -43,13 +45,34 @@ describe('a language’s image that no public registry has', () => {
   );
 });
 
+describe('a language’s official image', () => {
+  it.each(official)(
+    'is told of as the registry has it, and how one like it is built: $name',
+    ({ image, builtAs }) => {
+      for (const code of [
+        'image_not_found',
+        'registry_auth',
+        'registry_unavailable',
+        'pull_timeout',
+      ] as const) {
+        const { code: said, message } = told(image, code);
+        expect(said).toBe(code);
+        expect(message).toMatch(/^As the registry has it\. Where there is no registry/);
+        expect(message).toContain(`\`npm run images -- ${builtAs}\` on the worker’s machine`);
+      }
+      expect(howToGet(image)).toMatch(/^Pull it first, or use pull "missing"\. .*npm run images/);
+    },
+  );
+});
+
 describe('any other image', () => {
-  it.each(['python:3.11-slim-bookworm', 'runlet-lua:5.3', 'mirror.example/runlet-lua:5.4', 'lua'])(
+  it.each(['python:2', 'runlet-lua:5.3', 'mirror.example/runlet-lua:5.4', 'lua'])(
     'is told of as the registry has it: %s',
     (reference) => {
       const error = failed('image_not_found');
       expect(withHowToBuild(error, reference)).toBe(error);
       expect(howToBuild(reference)).toBeUndefined();
+      expect(howToGet(reference)).toBe('Pull it first, or use pull "missing".');
     },
   );
 

@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, inject, test } from 'vitest';
 import { createRunQueue as gatewayQueue } from '../../../services/gateway/run-queue.ts';
-import { createRunQueue, type HeldJob, type RunQueue } from '../../../services/worker/intake/run-queue.ts';
+import {
+  createRunQueue,
+  type Fetched,
+  type Likely,
+  type RunQueue,
+} from '../../../services/worker/intake/run-queue.ts';
 import { newId } from '../../../shared/ids.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
 import { connectRedis } from '../../../shared/redis.ts';
 import { kindOf, outlineOf } from '../../../shared/run-plan.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
-import {
-  createRunClaims,
-  type Fetch,
-  type HeldClaim,
-  type RunClaims,
-} from '../../../shared/stores/run-claims.ts';
+import { createRunClaims, type Start } from '../../../shared/stores/run-claims.ts';
 import { readEvents } from '../../../shared/stores/run-events.ts';
 import { emptyState } from '../../../shared/stores/run-record.ts';
 import { createRunStore } from '../../../shared/stores/runs.ts';
@@ -31,13 +31,15 @@ const gateway = gatewayQueue(redis, keys, log);
 const bounds = { maxTenantRuns: 50, maxRuns: 50, maxDeliveries: 1_000 };
 
 /** A worker's side of the queue, as its main wires it. */
-type Fetcher = { name: string; queue: RunQueue; ahead: RunClaims };
+type Fetcher = { name: string; queue: RunQueue };
 const fetchers: Fetcher[] = [];
 async function fetcher(name: string, url = redisUrl): Promise<Fetcher> {
   const ahead = connectRedis(url, 'loop', log);
   const queue = createRunQueue({
     redis,
     ahead,
+    claims: store,
+    claimsAhead: createRunClaims(ahead, keys, sealer),
     keys,
     workerId: name,
     log,
@@ -45,7 +47,7 @@ async function fetcher(name: string, url = redisUrl): Promise<Fetcher> {
     onLockLost: () => {},
   });
   await queue.open();
-  const one = { name, queue, ahead: createRunClaims(ahead, keys, sealer) };
+  const one = { name, queue };
   fetchers.push(one);
   return one;
 }
@@ -59,19 +61,21 @@ afterAll(async () => {
   redis.disconnect();
 });
 
-/** `before`: called when the run is stored, and its job is not yet added. */
+/** `before`: called when the run is stored, and its job is not yet added. Without it, and without a delay, both are one step. */
 async function submit(
   more: Record<string, unknown> = {},
-  before: (id: string) => Promise<unknown> = async () => {},
+  before?: (id: string) => Promise<unknown>,
 ): Promise<string> {
   const request = runRequest.parse({ image: 'busybox', env: { TOKEN: 'very-secret-value' }, ...more });
   const { delayMs } = request;
   const id = newId('run');
   const now = new Date();
   const head = { id, tenant: 'default', createdAt: now.toISOString(), dueAt: now.getTime() + delayMs };
-  await store.create(head, request, bounds);
-  await before(id);
-  await gateway.add({ id, priority: 50, delayMs, outline: outlineOf({ ...head, request }) });
+  const outline = outlineOf({ ...head, request });
+  const isAtOnce = before === undefined && delayMs === 0;
+  await store.create(head, request, bounds, isAtOnce ? { job: { id, outline } } : {});
+  await before?.(id);
+  if (!isAtOnce) await gateway.add({ id, priority: 50, delayMs, outline });
   return id;
 }
 
@@ -81,21 +85,17 @@ const busybox = (() => {
 })();
 const state = { ...emptyState, startedWarm: true };
 
-/** Until a job comes; what lets it be claimed along is sent with each wait. `waits`: called when one has been sent. */
-async function next(
-  { name, queue, ahead }: Fetcher,
-  kinds: string[],
-  waits: () => void = () => {},
-): Promise<{ job: HeldJob; claim: HeldClaim | undefined }> {
+const startsOf = (kinds: string[], warm = 1): Start[] => kinds.map((kind) => ({ kind, warm, state }));
+const likely = (kinds: string[], most = 1): Likely => ({ starts: startsOf(kinds), most });
+
+/** Until a job comes. `waits`: called when a fetch has been sent. */
+async function next({ queue }: Fetcher, kinds: string[], waits: () => void = () => {}): Promise<Fetched> {
   for (;;) {
-    let asked: Promise<HeldClaim | undefined> | undefined;
-    const job = await queue.next((fetch) => {
-      const starts = kinds.map((kind) => ({ kind, state }));
-      asked = ahead.claimFetched(fetch, name, starts, Date.now());
+    const fetched = await queue.next(() => {
       waits();
+      return likely(kinds);
     });
-    const claim = await asked;
-    if (job !== undefined) return { job, claim };
+    if (fetched !== undefined) return fetched;
   }
 }
 
@@ -169,16 +169,88 @@ test('a job whose data cannot be read is one without an outline', async () => {
   await job.complete();
 });
 
-test('only what was fetched by this fetch is claimed', async () => {
-  const [one, other] = [await fetcher('w1'), await fetcher('w2')];
-  const taken = await whileItWaits(one, [], () => submit());
-  const names = Promise.withResolvers<Fetch>();
-  // Two waits: at the first it is not known yet that nobody is there.
-  await other.queue.next(names.resolve);
-  await other.queue.next(names.resolve);
-  expect(await store.claimFetched(await names.promise, 'w2', [{ kind: busybox, state }], 1)).toBeUndefined();
-  expect(await store.read(taken.id)).toMatchObject({ status: 'queued', worker: null });
-  await taken.job.complete();
+test('a run of a kind for which nothing warm is there is claimed, and does not count as started', async () => {
+  const one = await fetcher('w1');
+  const id = await submit();
+  const { job, claim, running } =
+    (await one.queue.next(() => ({ starts: startsOf([busybox], 0), most: 1 }))) ?? {};
+  expect(claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id } });
+  expect(running).toBe(false);
+  expect(await store.read(id)).toMatchObject({ status: 'queued', attempt: 1, worker: 'w1' });
+  await job?.complete();
+});
+
+test('the same take again is given the same job, and the next one another', async () => {
+  const ids = [await submit(), await submit()];
+  const take = (token: string) =>
+    store.take({ token, lockMs: 10_000, worker: 'w1', starts: startsOf([busybox]), now: 7, most: 1 });
+  for (let i = 0; i < 3; i += 1)
+    expect(await take('w1:1')).toMatchObject({
+      jobs: [{ id: ids[0], claim: { verdict: 'claimed', attempt: 1 } }],
+    });
+  expect(await take('w1:2')).toMatchObject({
+    jobs: [{ id: ids[1], claim: { verdict: 'claimed', attempt: 1 } }],
+  });
+  expect(await take('w1:3')).toEqual({ outcome: 'none', someDelayed: false });
+});
+
+test('several come at a time, and half of what waits is left to others; so many start as can', async () => {
+  const one = await fetcher('w1');
+  const ids: string[] = [];
+  for (let i = 0; i < 8; i += 1) ids.push(await submit());
+  const many = () => ({ starts: startsOf([busybox], 2), most: 4 });
+  const first = await one.queue.next(many);
+  expect(first).toMatchObject({ job: { runId: ids[0] }, running: true, claim: { attempt: 1 } });
+  // They are this worker's by now.
+  expect(one.queue.holdsSome()).toBe(true);
+  expect((await store.read(ids[3] ?? ''))?.worker).toBe('w1');
+  expect((await store.read(ids[4] ?? ''))?.worker).toBe(null);
+  const rest = [await one.queue.next(many), await one.queue.next(many), await one.queue.next(many)];
+  expect(rest.map((fetched) => [fetched?.job.runId, fetched?.running])).toEqual([
+    [ids[1], true],
+    [ids[2], false],
+    [ids[3], false],
+  ]);
+  expect(await store.read(ids[2] ?? '')).toMatchObject({ status: 'queued', attempt: 1 });
+  expect(one.queue.holdsSome()).toBe(false);
+  // Four wait: one, and half of the other three.
+  const next = [await one.queue.next(many), await one.queue.next(many)];
+  expect(next.map((fetched) => fetched?.job.runId)).toEqual([ids[4], ids[5]]);
+  expect(one.queue.holdsSome()).toBe(false);
+  for (const fetched of [first, ...rest, ...next]) await fetched?.job.complete();
+});
+
+test('several that are taken again are the same, in the same way', async () => {
+  for (let i = 0; i < 5; i += 1) await submit();
+  const take = (token: string) =>
+    store.take({ token, lockMs: 10_000, worker: 'w1', starts: startsOf([busybox]), now: 7, most: 3 });
+  const taken = await take('w1:1');
+  expect(taken).toMatchObject({ jobs: [{ running: true }, { running: false }, { running: false }] });
+  expect(await take('w1:1')).toEqual(taken);
+});
+
+test('a job whose run cannot be claimed is given out without a claim', async () => {
+  const one = await fetcher('w1');
+  const id = await submit({}, (id) => redis.set(keys.run(id), 'no hash', 'KEEPTTL'));
+  const { job, claim } = await next(one, [busybox]);
+  expect(job.runId).toBe(id);
+  expect(claim).toBeUndefined();
+  await expect(store.claim(id, 'w1')).rejects.toThrow('WRONGTYPE');
+  await job.complete();
+});
+
+test('a job that went back comes again, with its place and its time', async () => {
+  const one = await fetcher('w1');
+  const [first, second] = [await submit(), await submit()];
+  await (await next(one, [])).job.handBack();
+  const { job } = await next(one, []);
+  expect(job.runId).toBe(first);
+  await job.delay(300);
+  const other = await next(one, []);
+  expect(other.job.runId).toBe(second);
+  const again = await next(one, []);
+  expect(again.job).toMatchObject({ runId: first, outline: { id: first } });
+  for (const { job } of [other, again]) await job.complete();
 });
 
 test('of several that wait each run comes to one', async () => {
@@ -187,17 +259,14 @@ test('of several that wait each run comes to one', async () => {
   const attempts: (number | undefined)[] = [];
   const ids = new Set<string>();
   let done = false;
-  const takers = all.map(async ({ name, queue, ahead }) => {
+  const takers = all.map(async ({ name, queue }) => {
     while (!done) {
-      let asked: Promise<HeldClaim | undefined> | undefined;
-      const job = await queue.next((fetch) => {
-        asked = ahead.claimFetched(fetch, name, [{ kind: busybox, state }], Date.now());
-      });
-      const claim = (await asked) ?? (job && (await store.claim(job.runId, name, state)));
-      if (job === undefined) continue;
-      got.push(job.runId);
-      attempts.push(claim && 'attempt' in claim ? claim.attempt : undefined);
-      await job.complete();
+      const fetched = await queue.next(() => likely([busybox], 4));
+      if (fetched === undefined) continue;
+      const claim = fetched.claim ?? (await store.claim(fetched.job.runId, name, state));
+      got.push(fetched.job.runId);
+      attempts.push('attempt' in claim ? claim.attempt : undefined);
+      await fetched.job.complete();
       done = got.length === 20;
     }
   });
@@ -222,32 +291,29 @@ test('a run that is to wait comes when its time has come, and those after it', a
 
 test('a run that came while its worker’s connection had fallen silent is not lost', async () => {
   const line = await startLossyLine(redisUrl);
-  const { queue, ahead } = await fetcher('w1', line.url);
-  let asked: { fetch: Fetch; claim: Promise<HeldClaim | undefined> } | undefined;
-  const wait = () =>
-    queue.next((fetch) => {
-      const claim = ahead.claimFetched(fetch, 'w1', [{ kind: busybox, state }], Date.now());
-      asked = { fetch, claim };
-    });
+  const { queue } = await fetcher('w1', line.url);
   // At the first it is not known yet that nobody is there; then Redis comes to know the scripts.
-  for (let i = 0; i < 2; i += 1) await wait();
-  const came = wait();
-  while (asked === undefined) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 2; i += 1) await queue.next(() => likely([]));
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const came = queue.next(() => {
+    resolve();
+    return likely([busybox]);
+  });
+  await asked;
+  await new Promise((sent) => setImmediate(sent));
   line.freeze();
   const id = await submit();
-  const job = await came;
-  const { fetch, claim } = asked;
-  expect(await claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id } });
-  const held = job ?? (await queue.held(id, fetch));
-  expect(held?.runId).toBe(id);
-  await held?.complete();
+  const fetched = await came;
+  expect(fetched?.claim).toMatchObject({ verdict: 'claimed', attempt: 1, head: { id } });
+  expect(fetched?.job.runId).toBe(id);
+  await fetched?.job.complete();
   await queue.close();
   await line.stop();
 });
 
 test('times are written as JavaScript writes them', async () => {
-  const script = readFileSync(new URL('../../../shared/stores/lua/fetched.lua', import.meta.url), 'utf8');
-  const iso = `${script.slice(0, script.indexOf('\nlocal id\n'))}\nreturn iso(tonumber(ARGV[1]))`;
+  const script = readFileSync(new URL('../../../shared/stores/lua/take.lua', import.meta.url), 'utf8');
+  const iso = `${script.slice(0, script.indexOf('\nlocal time ='))}\nreturn iso(tonumber(ARGV[1]))`;
   const times = ['1970-01-01T00:00:00.000Z', '2000-02-29T12:34:56.007Z', '2026-12-31T23:59:59.999Z'];
   times.push('2027-01-01T00:00:00.000Z', '2028-02-29T00:00:00.001Z', '2100-03-01T05:06:07.890Z');
   for (let day = 0; day < 800; day += 1)

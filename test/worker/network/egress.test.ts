@@ -1,28 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { ContainerId } from '../../../services/worker/engine/containers.ts';
 import type { Engine } from '../../../services/worker/engine/engine.ts';
-import { type SandboxOwner, sandboxName } from '../../../services/worker/labels.ts';
+import { sandboxName } from '../../../services/worker/labels.ts';
 import { interfaceFor } from '../../../services/worker/network/bridges.ts';
 import { createEgress, type Egress } from '../../../services/worker/network/egress.ts';
 import { createFirewall } from '../../../services/worker/network/firewall.ts';
 import { defaultEgressPool, subnetPool } from '../../../services/worker/network/subnets.ts';
 import { bench, containerSpecFor, owner, request, sh } from '../engine/support.ts';
-import {
-  answered,
-  forbidden,
-  get,
-  internet,
-  ip,
-  local,
-  metadata,
-  namespace,
-  otherPrivate,
-  ownAddress,
-  privateResolver,
-  reachable,
-  resolver,
-  site,
-  tries,
-} from './internet.ts';
+import { type Place, reachedFrom, reachesOnlyTheInternet } from './egress.suite.ts';
+import { internet, metadata, otherPrivate, privateResolver, resolver, site } from './internet.ts';
 
 const { firewall } = internet();
 const { engine, image, runSpec } = bench();
@@ -37,79 +23,36 @@ beforeAll(() => {
   });
 });
 
-/** Which of the targets (`address:port`) a sandbox with egress reaches. */
-async function reached(targets: string[], who: SandboxOwner = owner()): Promise<string[]> {
-  const command = ['sh', '-c', tries(targets)];
+async function place(): Promise<Place> {
+  const who = owner();
   const network = await egress.open(who);
-  try {
-    const spec = containerSpecFor(request({ command, network: 'egress' }), await image(), who, network);
-    const { stdout } = await runSpec(spec);
-    return answered(stdout);
-  } finally {
-    await egress.close(who);
-  }
+  const containers: ContainerId[] = [];
+  const containerOf = async (script: string) => {
+    const asked = request({ command: ['sh', '-c', script], network: 'egress' });
+    return containerSpecFor(asked, await image(), who, network);
+  };
+  return {
+    run: async (script) => (await runSpec(await containerOf(script))).stdout,
+    async begin(script) {
+      const id = await engine.containers.create(await containerOf(script));
+      containers.push(id);
+      const { output, close } = await engine.containers.attach(id, { stdin: false });
+      await engine.containers.start(id);
+      await new Promise((resolve) => output.once('data', resolve));
+      close();
+      return (await engine.containers.inspect(id))?.networks[0]?.address ?? '';
+    },
+    async end() {
+      for (const id of containers) await engine.containers.remove(id);
+      await egress.close(who);
+    },
+  };
 }
 
+const reached = (targets: string[]) => reachedFrom(place, targets);
+
 describe('a sandbox with egress', () => {
-  it('reaches a public address, and none that is private, link-local or this machine’s', async () => {
-    for (const target of forbidden) await reachable(target);
-    expect(await reached([`${site}:80`, ...forbidden, ...local])).toEqual([`${site}:80`]);
-  });
-
-  it('reaches its own gateway on no port', async () => {
-    const who = owner();
-    const network = await egress.open(who);
-    const script =
-      'gateway=$(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p"); echo "$gateway"; ' +
-      `${get('$gateway:8099')}; true`;
-    const spec = containerSpecFor(
-      request({ command: ['sh', '-c', script], network: 'egress' }),
-      await image(),
-      who,
-      network,
-    );
-    const { stdout } = await runSpec(spec);
-    await egress.close(who);
-    expect(stdout).toMatch(/^10\.213\.\d+\.\d+\n$/);
-  });
-
-  it('reaches the port 53 of its resolvers, also of a private one, and no other of their ports', async () => {
-    const targets = [`${privateResolver}:53`, `${privateResolver}:80`, `${otherPrivate}:53`];
-    expect(await reached(targets)).toEqual([`${privateResolver}:53`]);
-  });
-
-  it('is reached by no other, nor from this machine’s networks', async () => {
-    const [one, two] = [owner(), owner()];
-    const networks = [await egress.open(one), await egress.open(two)];
-    const own = get('$(hostname -i):8080');
-    const web = `echo -n reached > /work/index.html; httpd -p 8080 -h /work; until ${own} | grep reached; do sleep 0.1; done; sleep 600`;
-    const asked = request({ command: ['sh', '-c', web], network: 'egress' });
-    const id = await engine.containers.create(containerSpecFor(asked, await image(), one, networks[0]));
-    const { output, close } = await engine.containers.attach(id, { stdin: false });
-    await engine.containers.start(id);
-    await new Promise((resolve) => output.once('data', resolve));
-    close();
-    const address = (await engine.containers.inspect(id))?.networks[0]?.address;
-    // Without the engine's own rules, as an operator's rule may have it, ours still hold.
-    sh('iptables', '-I', 'DOCKER-USER', '3', '-j', 'ACCEPT');
-    try {
-      const asking = request({
-        command: ['sh', '-c', `${get(`${address}:8080`)}; true`],
-        network: 'egress',
-      });
-      const other = containerSpecFor(asking, await image(), two, networks[1]);
-      expect((await runSpec(other)).stdout).toBe('');
-      // From "the internet", as someone on the worker's own network segment might try.
-      ip('-n', namespace, 'route', 'add', `${address}/32`, 'via', ownAddress);
-      const neighbour = `${get(`${address}:8080`)}; true`.replace('| nc ', '| busybox nc ');
-      expect(sh('ip', 'netns', 'exec', namespace, 'sh', '-c', neighbour)).toBe('');
-    } finally {
-      sh('iptables', '-D', 'DOCKER-USER', '-j', 'ACCEPT');
-    }
-    await engine.containers.remove(id);
-    await egress.close(one);
-    await egress.close(two);
-  });
+  reachesOnlyTheInternet(place);
 
   it('has a bridge of its own that goes with it', async () => {
     const who = owner();

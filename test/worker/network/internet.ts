@@ -107,22 +107,27 @@ export function internet() {
 
 const ofFirewall = /RUNLET/;
 
+const tables = () =>
+  (existsSync('/proc/net/if_inet6') ? ['iptables', 'ip6tables'] : ['iptables']).flatMap((tool) =>
+    ['filter', 'nat'].map((table) => [tool, '-w', '5', '-t', table] as const),
+  );
+
 /** As an operator would: no sandbox of any worker on this machine is left. */
 function takeRulesAway(): void {
-  for (const tool of existsSync('/proc/net/if_inet6') ? ['iptables', 'ip6tables'] : ['iptables']) {
-    const listing = sh(tool, '-w', '5', '-S').split('\n');
+  for (const table of tables()) {
+    const listing = sh(...table, '-S').split('\n');
     const chains = listing.flatMap((line) => /^-N (RUNLET\S*)$/.exec(line)?.[1] ?? []);
     const jumps = listing.filter((line) => / -j RUNLET\S*$/.test(line) && !line.startsWith('-A RUNLET'));
-    for (const jump of jumps) sh(tool, '-w', '5', ...jump.replace('-A', '-D').split(' '));
-    for (const chain of chains) sh(tool, '-w', '5', '-F', chain);
-    for (const chain of chains) sh(tool, '-w', '5', '-X', chain);
+    for (const jump of jumps) sh(...table, ...jump.replace('-A', '-D').split(' '));
+    for (const chain of chains) sh(...table, '-F', chain);
+    for (const chain of chains) sh(...table, '-X', chain);
   }
 }
 /** The engine's own, of our networks. */
 const ofBridges = /^(?!.*RUNLET).*(?:rle|rls)/;
 
 function rules(which: RegExp): string[] {
-  const lines = [sh('iptables', '-S'), sh('ip6tables', '-S')].join('\n').split('\n');
+  const lines = tables().flatMap((table) => sh(...table, '-S').split('\n'));
   return lines.filter((line) => which.test(line));
 }
 

@@ -29,6 +29,7 @@ const instance = 'user-blocks';
 async function worker(workerId: string, namespaced = false, renewMs = 10_000) {
   const users = createRunUsers(undefined);
   const block = await claimUserBlock({
+    otherUsers: async () => [],
     store,
     engine,
     namespaced,

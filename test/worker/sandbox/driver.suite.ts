@@ -307,7 +307,10 @@ export function driverSuite(name: string, opener: URL): void {
             .map(([call = '', errno]) => [call, Number(errno)]),
         );
       });
-      afterAll(() => probe.remove());
+      afterAll(async () => {
+        await driver.letGo((await bench.image(probe.reference)).id);
+        probe.remove();
+      });
 
       test('is what programs do', () => {
         expect(allowed.filter((call) => results.get(call) !== 0)).toEqual([]);
@@ -484,7 +487,7 @@ export function driverSuite(name: string, opener: URL): void {
           for (const one of await left()) await one.remove();
           await expect
             .poll(async () => (await bench.traces(instance)).filter((one) => one.includes(whose.run)), {
-              timeout: 20_000,
+              timeout: 60_000,
             })
             .toEqual([]);
           expect(await left()).toEqual([]);

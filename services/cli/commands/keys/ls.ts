@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import type { ApiKey } from '../../../../shared/contracts/key.ts';
 import { openContext, type Streams } from '../../context.ts';
 import { fetchList } from '../../http/fetch-list.ts';
+import { shortIds } from '../../ids/short.ts';
 import { formatAge } from '../../output/format.ts';
-import { formatTable } from '../../output/table.ts';
+import { printTable } from '../../output/table.ts';
 import { addCommonOptions, examples } from '../common.ts';
 
 export function addLs(keys: Command, streams: Streams): void {
@@ -16,15 +17,17 @@ export function addLs(keys: Command, streams: Streams): void {
     const page = await fetchList<ApiKey>(context.api, '/v1/keys');
     if (context.json) return context.printJson(page);
     const now = Date.now();
+    const ids = page.data.map(({ id }) => id);
+    const short = shortIds(context.out, ids);
     const rows = page.data.map((key) => [
-      key.id,
+      short(key.id),
       key.name,
       key.role,
       `${formatAge(key.createdAt, now)} ago`,
       key.lastUsedAt === null ? 'never' : `${formatAge(key.lastUsedAt, now)} ago`,
       expiry(key, now),
     ]);
-    await context.out.line(formatTable(['KEY', 'NAME', 'ROLE', 'MADE', 'USED', 'EXPIRES'], rows));
+    await printTable(context, ['KEY', 'NAME', 'ROLE', 'MADE', 'USED', 'EXPIRES'], rows);
   });
 }
 

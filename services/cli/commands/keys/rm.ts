@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { ApiKey } from '../../../../shared/contracts/key.ts';
-import { type Context, openContext, type Streams } from '../../context.ts';
-import { ApiError, ownProblem } from '../../errors.ts';
-import { fetchList } from '../../http/fetch-list.ts';
+import { openContext, type Streams } from '../../context.ts';
 import { keyPath } from '../../http/paths.ts';
+import { keys as kind } from '../../ids/kinds.ts';
+import { resolveNamed } from '../../ids/resolve.ts';
 import { addCommonOptions, examples } from '../common.ts';
 import { forEach } from '../for-each.ts';
 
@@ -11,37 +10,15 @@ export function addRm(keys: Command, streams: Streams, finish: (exitCode: number
   const command = keys
     .command('rm')
     .description('take keys back: they open nothing from then on, and what they have open ends')
-    .argument('<key...>', 'ids, or names that only one key has')
+    .argument('<key...>', 'ids or their beginnings, or names that only one key has')
     .addHelpText('after', '\nThe last admin key that does not expire stays: make another one first.')
     .addHelpText('after', examples('runlet keys rm ci', 'runlet keys rm key_0197…'));
   addCommonOptions(command).action(async (names: string[]) => {
     const context = openContext(command, streams);
-    finish(
-      await forEach(context, names, async (name) =>
-        context.api.json({ method: 'DELETE', path: keyPath(await idOf(context, name)) }),
-      ),
-    );
+    const { api } = context;
+    // Looked up again for each name: if we remove the key that we use ourselves, the next lookup must show that.
+    const remove = async (name: string) =>
+      api.json({ method: 'DELETE', path: keyPath(await resolveNamed(api, kind, name)) });
+    finish(await forEach(context, names, remove));
   });
-}
-
-/** Looked up again for each name: if we remove the key that we use ourselves, the next lookup must show that. */
-async function idOf(context: Context, name: string): Promise<string> {
-  if (/^key_[0-9a-f]{32}$/.test(name)) return name;
-  const { data } = await fetchList<ApiKey>(context.api, '/v1/keys');
-  const found = data.filter((key) => key.id === name || key.name === name);
-  const [first] = found;
-  if (first !== undefined && found.length === 1) return first.id;
-  throw new ApiError(
-    first === undefined
-      ? ownProblem(
-          'not_found',
-          'Nothing was found under this name',
-          'There is no such key: see `runlet keys ls`.',
-        )
-      : ownProblem(
-          'conflict',
-          'Several keys have this name',
-          `Say which one by its id: ${found.map(({ id }) => id).join(', ')}.`,
-        ),
-  );
 }

@@ -4,8 +4,11 @@ import { type Context, openContext, type Streams } from '../../context.ts';
 import { UsageError } from '../../errors.ts';
 import { fetchList } from '../../http/fetch-list.ts';
 import { deliveryPath } from '../../http/paths.ts';
+import { deliveries, endpoints, runs } from '../../ids/kinds.ts';
+import { resolveId } from '../../ids/resolve.ts';
+import { shortIds } from '../../ids/short.ts';
 import { printFacts } from '../../output/facts.ts';
-import { formatTable } from '../../output/table.ts';
+import { printTable } from '../../output/table.ts';
 import { parseCount } from '../../parse/number.ts';
 import { deliveryFacts, deliveryHead, deliveryRow, tryLines } from '../../webhooks/delivery.ts';
 import { addCommonOptions, examples } from '../common.ts';
@@ -19,7 +22,7 @@ export function addDeliveries(webhooks: Command, streams: Streams): void {
   const command = webhooks
     .command('deliveries')
     .description('list deliveries, the newest first; or show one with all of its tries')
-    .argument('[delivery]', 'the id of one')
+    .argument('[delivery]', 'the id of one, or its beginning; or last')
     .option('--endpoint <id>', 'only those to this endpoint')
     .option('--run <id>', 'only those of this run')
     .addOption(new Option('--status <status>', 'only these').choices(statuses))
@@ -39,17 +42,27 @@ export function addDeliveries(webhooks: Command, streams: Streams): void {
 }
 
 async function list(context: Context, { limit, endpoint, run, status }: DeliveriesOptions): Promise<void> {
-  const query = { ...(endpoint && { endpoint }), ...(run && { run }), ...(status && { status }) };
-  const page = await fetchList<Delivery>(context.api, '/v1/deliveries', query, limit);
+  const { api } = context;
+  const query = {
+    ...(endpoint && { endpoint: await resolveId(api, endpoints, endpoint) }),
+    ...(run && { run: await resolveId(api, runs, run) }),
+    ...(status && { status }),
+  };
+  const page = await fetchList<Delivery>(api, '/v1/deliveries', query, limit);
   if (context.json) return context.printJson(page);
-  const rows = page.data.map((delivery) => deliveryRow(delivery, Date.now()));
-  await context.out.line(formatTable(deliveryHead, rows));
+  const short = shortIds(
+    context.out,
+    page.data.map(({ id }) => id),
+  );
+  const rows = page.data.map((one) => deliveryRow({ ...one, id: short(one.id) }, Date.now()));
+  await printTable(context, deliveryHead, rows);
   if (page.nextCursor !== null) context.note(`There are more; -n shows more than ${limit}.`);
 }
 
-async function show(context: Context, id: string, options: DeliveriesOptions): Promise<void> {
+async function show(context: Context, given: string, options: DeliveriesOptions): Promise<void> {
   if (options.endpoint ?? options.run ?? options.status)
     throw new UsageError('One delivery is shown by its id alone: leave out --endpoint, --run and --status.');
+  const id = await resolveId(context.api, deliveries, given);
   const delivery = await context.api.json<Delivery>({ path: deliveryPath(id) });
   if (context.json) return context.printJson(delivery);
   await printFacts(context, deliveryFacts(delivery));

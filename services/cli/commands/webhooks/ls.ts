@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { openContext, type Streams } from '../../context.ts';
 import { fetchList } from '../../http/fetch-list.ts';
+import { shortIds } from '../../ids/short.ts';
 import { formatAge } from '../../output/format.ts';
-import { formatTable } from '../../output/table.ts';
+import { printTable } from '../../output/table.ts';
 import { type Endpoint, endpointState } from '../../webhooks/endpoint.ts';
 import { addCommonOptions, examples } from '../common.ts';
 
@@ -15,13 +16,15 @@ export function addLs(webhooks: Command, streams: Streams): void {
     const context = openContext(command, streams);
     const page = await fetchList<Endpoint>(context.api, '/v1/webhooks');
     if (context.json) return context.printJson(page);
+    const ids = page.data.map(({ id }) => id);
+    const short = shortIds(context.out, ids);
     const rows = page.data.map((endpoint) => [
-      endpoint.id,
+      short(endpoint.id),
       endpoint.url,
       endpoint.events.join(','),
       endpointState(endpoint),
       formatAge(endpoint.createdAt, Date.now()),
     ]);
-    await context.out.line(formatTable(['ENDPOINT', 'URL', 'EVENTS', 'STATUS', 'AGE'], rows));
+    await printTable(context, ['ENDPOINT', 'URL', 'EVENTS', 'STATUS', 'AGE'], rows);
   });
 }

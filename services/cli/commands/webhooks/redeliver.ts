@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { type Context, openContext, type Streams } from '../../context.ts';
 import { UsageError } from '../../errors.ts';
 import { deliveryPath } from '../../http/paths.ts';
+import { deliveries, endpoints } from '../../ids/kinds.ts';
+import { resolveId } from '../../ids/resolve.ts';
 import { parseSince } from '../../parse/time.ts';
 import { redeliverFailed } from '../../webhooks/redeliver-failed.ts';
 import { addCommonOptions, examples } from '../common.ts';
@@ -14,7 +16,7 @@ export function addRedeliver(webhooks: Command, streams: Streams, finish: (exitC
   const command = webhooks
     .command('redeliver')
     .description('deliver again, now: these, or all that failed since a time')
-    .argument('[delivery...]', 'ids of deliveries')
+    .argument('[delivery...]', 'ids of deliveries, or their beginnings; or last')
     .option('--failed', 'all that failed; with --since')
     .option('--since <time>', 'how long ago, like 1h, or a time like 2026-01-31T12:00:00Z', as(parseSince))
     .option('--endpoint <id>', 'only those to this endpoint; with --failed')
@@ -33,17 +35,18 @@ export function addRedeliver(webhooks: Command, streams: Streams, finish: (exitC
     if (ids.length === 0)
       throw new UsageError('Name deliveries, or say --failed --since TIME for all that failed.');
     const again = (id: string) => context.api.json({ method: 'POST', path: deliveryPath(id, '/redeliver') });
-    finish(await forEach(context, ids, again));
+    finish(await forEach(context, ids, again, (text) => resolveId(context.api, deliveries, text)));
   });
 }
 
 async function redeliverAll(
   context: Context,
   ids: string[],
-  { since, endpoint }: RedeliverOptions,
+  { since, endpoint: given }: RedeliverOptions,
 ): Promise<number> {
   if (ids.length > 0) throw new UsageError('Name deliveries or say --failed, not both.');
   if (since === undefined) throw new UsageError('--failed needs --since: say how far back, like 1h.');
+  const endpoint = given === undefined ? undefined : await resolveId(context.api, endpoints, given);
   const all = await redeliverFailed(context.api, { since, ...(endpoint !== undefined && { endpoint }) });
   if (context.json) await context.printJson(all);
   else

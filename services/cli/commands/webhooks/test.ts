@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import type { Delivery } from '../../../../shared/contracts/webhook.ts';
 import { type Context, openContext, type Streams } from '../../context.ts';
 import { endpointPath } from '../../http/paths.ts';
+import { endpoints } from '../../ids/kinds.ts';
+import { resolveId } from '../../ids/resolve.ts';
 import { printable } from '../../output/harmless.ts';
 import { parseDuration } from '../../parse/duration.ts';
 import { awaitOutcome } from '../../webhooks/await-outcome.ts';
@@ -13,7 +15,7 @@ export function addTest(webhooks: Command, streams: Streams, finish: (exitCode: 
   const command = webhooks
     .command('test')
     .description('send a test event to an endpoint, and say what became of it')
-    .argument('<endpoint>', 'the endpoint’s id')
+    .argument('<endpoint>', 'the endpoint’s id, or its beginning; or last')
     .addOption(
       new Option('--wait <time>', 'most time to wait for the outcome')
         .argParser(as(parseDuration))
@@ -25,9 +27,10 @@ export function addTest(webhooks: Command, streams: Streams, finish: (exitCode: 
       'after',
       examples('runlet webhooks test whk_0197…', 'runlet webhooks test --no-wait whk_0197…'),
     );
-  addCommonOptions(command).action(async (id: string, { wait }: { wait: number | false }) => {
+  addCommonOptions(command).action(async (given: string, { wait }: { wait: number | false }) => {
     const context = openContext(command, streams);
     const { api, out, json } = context;
+    const id = await resolveId(api, endpoints, given);
     const begun = await api.json<Delivery>({ method: 'POST', path: endpointPath(id, '/test') });
     if (wait === false) return json ? context.printJson(begun) : out.line(begun.id);
     if (!json) await out.line(printable(`${begun.id} to ${begun.url}`));

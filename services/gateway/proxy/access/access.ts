@@ -106,12 +106,11 @@ function admit(
   { method, host, fields }: Requested,
   { identity, query, cookie }: Credentials,
 ): (Omit<Pass, 'hold'> & { by: Identity | undefined }) | undefined {
-  const { authorization = '', mode, wantsHtml } = fields;
+  const { authorization = '' } = fields;
   if (head === undefined) return undefined;
-  const navigates = method === 'GET' && (mode === undefined ? wantsHtml : mode === 'navigate');
   const pass = {
     passAuthorization: identity === undefined && !isRunletKey(authorization),
-    keep: query !== undefined && navigates ? query : undefined,
+    keep: query !== undefined && method === 'GET' && navigates(fields) ? query : undefined,
   };
   if (head.request.public) return { ...pass, by: undefined };
   if (identity?.tenant === head.tenant) return { ...pass, by: identity };
@@ -120,13 +119,22 @@ function admit(
   return undefined;
 }
 
-/** What is answered to who may not go on. It depends on what the request brings, and on nothing else. */
+/** Whether it is for a page that a browser is to show. */
+export const navigates = ({ mode, wantsHtml }: Pick<RequestFields, 'mode' | 'wantsHtml'>): boolean =>
+  mode === undefined ? wantsHtml : mode === 'navigate';
+
+/**
+ * What is answered to who may not go on. It depends on what the request brings, and on nothing else.
+ *
+ * @param asked what the request calls the service
+ */
 export function refusal(
   identity: Identity | undefined,
   { target, fields: { tokens } }: Pick<Requested, 'target' | 'fields'>,
+  asked: string,
 ): Problem {
   if (identity !== undefined)
-    return new Problem('not_found', 'There is no service of yours here: see GET /v1/services.');
+    return new Problem('not_found', `There is no service ${asked} of yours here: see GET /v1/services.`);
   return new Problem(
     'unauthorized',
     tokenInQuery(target).token !== undefined || tokens.length > 0

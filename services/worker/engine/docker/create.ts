@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../shared/problems.ts';
+import { causeIn } from '../causes.ts';
 import type { ContainerId, ContainerSpec } from '../containers.ts';
 import type { Labels } from '../label-set.ts';
-import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerBody } from './container-body.ts';
 import { removeContainer } from './containers.ts';

@@ -1,6 +1,7 @@
 import type { Log } from '../../../../shared/log.ts';
 import type { ContainerId, ContainerSpec } from '../containers.ts';
 import type { Engine } from '../engine.ts';
+import { networkSysctls } from '../kernel-settings.ts';
 import { readArchive } from './archive.ts';
 import { attach } from './attach.ts';
 import { createClient } from './client.ts';
@@ -15,7 +16,7 @@ import {
 import { createContainer } from './create.ts';
 import { execDetached, execInContainer, inspectExec } from './exec.ts';
 import type { DockerHostOptions } from './host.ts';
-import { inspectImage, listImages, removeImage } from './images.ts';
+import { imageLayers, inspectImage, listImages, removeImage } from './images.ts';
 import { ping, readInfo } from './info.ts';
 import { containerPid, containerSize, diskPlaces, inspectContainer } from './inspect.ts';
 import { containerLogs } from './logs.ts';
@@ -25,7 +26,6 @@ import { saysNoQuotas } from './quota-options.ts';
 import { createQuotas } from './quotas.ts';
 import { socketLimit } from './socket-limit.ts';
 import { startContainer } from './start.ts';
-import { networkSysctls } from './sysctls.ts';
 import { createVolume, listVolumes, provideVolume, removeVolume } from './volumes.ts';
 import { waitForExit } from './wait.ts';
 
@@ -64,6 +64,7 @@ export function createDockerEngine(
     diskQuotas: ({ again } = { again: false }) => (again ? quotas.again() : quotas.tried()),
     images: {
       inspect: (reference, signal) => inspectImage(client, reference, signal),
+      layers: (reference, signal) => imageLayers(client, reference, signal),
       pull: (reference, how = {}) => pullImage(client, reference, how),
       list: (signal) => listImages(client, signal),
       remove: (reference, signal) => removeImage(client, reference, signal),

@@ -1,5 +1,5 @@
 import { Problem } from '../../../../shared/problems.ts';
-import { causeIn } from './causes.ts';
+import { causeIn } from '../causes.ts';
 
 /** The engine answered, and refused, with this status and text. It is thrown only within engine/docker/. */
 export class EngineRefusal extends Error {

@@ -1,7 +1,7 @@
 import { familiarName, imageIdIn, parseImageReference } from '../../../../shared/images.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import { normalArchitecture } from '../architecture.ts';
-import type { ImageInfo, ImageSummary } from '../images.ts';
+import type { ImageInfo, ImageLayers, ImageSummary } from '../images.ts';
 import type { DockerClient } from './client.ts';
 import { isRefusal, unexpected } from './errors.ts';
 import { timeOrNull } from './inspect.ts';
@@ -43,6 +43,7 @@ type InspectAnswer = {
     Volumes?: Record<string, object> | null;
     User?: string;
   } | null;
+  GraphDriver?: { Name: string; Data: { LowerDir?: string; UpperDir?: string } | null };
 };
 
 export async function inspectImage(
@@ -79,6 +80,24 @@ export async function inspectImage(
     sizeBytes: found.Size,
     createdAt: timeOrNull(found.Created) ?? epoch,
   };
+}
+
+/** Docker's overlay2 tells its folders; other storage drivers, and containerd's image store, do not. */
+export async function imageLayers(
+  client: DockerClient,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<ImageLayers | null> {
+  try {
+    const path = `/images/${familiarName(reference)}/json`;
+    const { GraphDriver } = await client.call<InspectAnswer>({ method: 'GET', path, signal });
+    const { LowerDir = '', UpperDir } = GraphDriver?.Data ?? {};
+    if (GraphDriver?.Name !== 'overlay2' || UpperDir === undefined) return null;
+    return [UpperDir, ...LowerDir.split(':').filter((folder) => folder !== '')];
+  } catch (error) {
+    if (isRefusal(error, 404)) return null;
+    throw unexpected(error, `inspect the image ${reference}`);
+  }
 }
 
 /** Throws a Problem `image_not_found` where the reference is the beginning of several images' ids. */

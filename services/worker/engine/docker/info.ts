@@ -14,7 +14,7 @@ type InfoAnswer = {
   KernelVersion: string;
   NCPU: number;
   MemTotal: number;
-  Runtimes?: Record<string, unknown>;
+  Runtimes?: Record<string, { path?: string; runtimeArgs?: string[] | null }>;
   /** As in `name=seccomp,profile=default`. */
   SecurityOptions?: string[] | null;
   RegistryConfig?: {
@@ -45,15 +45,24 @@ export async function readInfo(client: DockerClient, signal?: AbortSignal): Prom
       apiVersion: version.ApiVersion,
       runcVersion: version.Components?.find(({ Name }) => Name === 'runc')?.Version ?? null,
       storageDriver: info.Driver,
+      dataRoot: info.DockerRootDir ?? '',
       cgroupVersion: info.CgroupVersion ?? '1',
       os: info.OSType,
       architecture: normalArchitecture(info.Architecture),
       kernel: info.KernelVersion,
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
-      runtimes: Object.keys(info.Runtimes ?? {}),
+      runtimes: Object.fromEntries(
+        Object.entries(info.Runtimes ?? {}).map(([name, { path, runtimeArgs }]) => [
+          name,
+          { path: path || null, args: runtimeArgs ?? [] },
+        ]),
+      ),
       userNamespace: (info.SecurityOptions ?? []).some((option) =>
         /^name=(?:userns|rootless)\b/.test(option),
+      ),
+      confinement: (info.SecurityOptions ?? []).flatMap(
+        (option) => /^name=(apparmor|selinux)\b/.exec(option)?.[1] ?? [],
       ),
       registries: registriesOf(info),
     };

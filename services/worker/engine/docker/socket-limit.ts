@@ -1,5 +1,6 @@
 import { access, readFile, writeFile } from 'node:fs/promises';
 import type { ContainerId } from '../containers.ts';
+import { socketBytesFor } from '../kernel-settings.ts';
 
 /**
  * cgroup v1 counts the buffers of sockets apart from all other memory (memory.kmem.tcp.*, UDP's, too), and only where a limit is written.
@@ -12,10 +13,6 @@ export type SocketLimit = {
 };
 
 const root = '/sys/fs/cgroup/memory';
-const MiB = 1024 * 1024;
-
-/** Beside its memory: a quarter of that, and what a few connections need to be fast. */
-const shareFor = (memoryBytes: number) => Math.max(8 * MiB, Math.floor(memoryBytes / 4));
 
 /** `pidOf`: a process of the container, by this machine's number; 0 where there is none. */
 export function socketLimit(local: boolean, pidOf: (id: ContainerId) => Promise<number>): SocketLimit {
@@ -30,7 +27,7 @@ export function socketLimit(local: boolean, pidOf: (id: ContainerId) => Promise<
 
   async function write(folder: string, given?: number): Promise<void> {
     const memory = given ?? Number(await readFile(`${folder}/memory.limit_in_bytes`, 'utf8'));
-    await writeFile(`${folder}/memory.kmem.tcp.limit_in_bytes`, String(shareFor(memory)));
+    await writeFile(`${folder}/memory.kmem.tcp.limit_in_bytes`, String(socketBytesFor(memory)));
   }
 
   async function find(id: ContainerId, memoryBytes?: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { Problem } from '../../../../shared/problems.ts';
+import { causeIn } from '../causes.ts';
 import type { ContainerId } from '../containers.ts';
-import { causeIn } from './causes.ts';
 import type { DockerClient } from './client.ts';
 import { containerLost } from './containers.ts';
 import { EngineRefusal, isRefusal, oneLine } from './errors.ts';

@@ -18,11 +18,14 @@ export function createDrivers(first: SandboxDriver, ...others: SandboxDriver[]) 
       }
       return refusal;
     },
-    /** How many may be made and removed at a time. The first driver's values, because it makes nearly all of them. */
-    pace: first.pace,
+    all: all as readonly SandboxDriver[],
     isolations: (): Isolation[] => [...new Set(all.flatMap((driver) => driver.isolations()))],
     left: async (instance: string): Promise<Leftover[]> =>
       (await Promise.all(all.map((driver) => driver.left(instance)))).flat(),
+    holds: (pin: string): boolean => all.some((driver) => driver.holds(pin)),
+    async letGo(image: string): Promise<void> {
+      await Promise.all(all.map((driver) => driver.letGo(image)));
+    },
     async close(): Promise<void> {
       await Promise.all(all.map((driver) => driver.close()));
     },

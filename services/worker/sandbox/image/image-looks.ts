@@ -2,20 +2,18 @@ import { addAbortSignal } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../../../../shared/log.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import type { ContainerSpec } from '../../engine/containers.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { ImageInfo } from '../../engine/images.ts';
 import { lookLabelsFor, lookName } from '../../labels.ts';
-import { homeFor, imageFolders, isInside, workFolder, writableFolders } from '../program/folders.ts';
+import { homeFor, imageFolders, isInside, workFolder } from '../program/folders.ts';
 import type { SandboxFile } from '../spec.ts';
 import { usualUser } from '../users/accounts.ts';
-import { type RunUser, userText } from '../users/run-users.ts';
+import type { RunUser } from '../users/run-users.ts';
 import { type UserFiles, userFilesOf } from '../users/user-files.ts';
 import { readAccounts } from './image-accounts.ts';
 import { type ImageContent, readContent } from './image-content.ts';
+import { neverStarted } from './never-started.ts';
 import { createSpool } from './spool.ts';
-
-const MiB = 1024 * 1024;
 
 /** What was found in an image and is needed for each of its sandboxes. */
 export type ImageLook = {
@@ -187,44 +185,6 @@ export function createImageLooks(options: {
       await Promise.allSettled(underWay.values());
       await Promise.allSettled(removals);
     },
-  };
-}
-
-/** Throws a Problem `start_failed` for an image whose VOLUMEs are not possible in a sandbox. */
-function neverStarted(
-  image: ImageInfo,
-  identity: Pick<ContainerSpec, 'name' | 'labels'>,
-  user: RunUser,
-  seccompProfile: string,
-): ContainerSpec {
-  return {
-    ...identity,
-    image: image.id,
-    entrypoint: ['/never'],
-    command: [],
-    env: {},
-    workdir: '/',
-    user: userText(user),
-    hostname: '',
-    stdin: false,
-    network: 'none',
-    dns: [],
-    readOnlyRoot: true,
-    rootBytes: null,
-    // A tmpfs on each VOLUME keeps the engine from copying the image's content into a volume. It is mounted only at a
-    // start.
-    tmpfs: writableFolders(image.volumes, '/', MiB, user),
-    volumes: [],
-    files: [],
-    memoryBytes: 64 * MiB,
-    pids: 1,
-    cpus: 1,
-    shmBytes: MiB,
-    rlimits: [],
-    capabilities: [],
-    seccompProfile,
-    runtime: null,
-    oomScoreAdj: 0,
   };
 }
 

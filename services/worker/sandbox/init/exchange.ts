@@ -1,11 +1,14 @@
 import type { Writable } from 'node:stream';
-import type { Attachment, OutputChunk } from '../../engine/streams.ts';
+import type { OutputChunk } from '../../engine/streams.ts';
 import { SandboxLost, StartFailed } from './errors.ts';
 import { createFrameParser, frame, type InitFrame, ProtocolViolation, u32 } from './frames.ts';
 
 const version = 1;
 /** How much of a container's own stderr is kept. A runtime may say there why it could not go on. */
 const maxComplaint = 4096;
+
+/** The streams of an init. The rules are those of an engine's attachment. */
+export type InitStreams = { output: AsyncIterable<OutputChunk>; stdin: Writable | null; close(): void };
 
 /** Receives the frames that answer a request. */
 export type Handler = {
@@ -16,7 +19,7 @@ export type Handler = {
 export type Exchange = ReturnType<typeof createExchange>;
 
 /** Exchanges frames with an init over a container's attached streams. One request at a time. */
-export function createExchange(attachment: Attachment) {
+export function createExchange(attachment: InitStreams) {
   const { output } = attachment;
   const input = attachment.stdin as Writable;
   const ready = Promise.withResolvers<void>();
@@ -72,7 +75,7 @@ export function createExchange(attachment: Attachment) {
     // Frames are handled in order. While one has to wait, the following frames and the container's output wait too.
     const queue: InitFrame[] = [];
     const parse = createFrameParser((one) => queue.push(one));
-    for await (const chunk of output as AsyncIterable<OutputChunk>) {
+    for await (const chunk of output) {
       if (chunk.stream === 'stderr') {
         if (complaint.length < maxComplaint) complaint += chunk.data.toString('utf8', 0, maxComplaint);
         continue;

@@ -1,5 +1,5 @@
-import type { Attachment, OutputChunk } from '../../engine/streams.ts';
-import { createExchange, type Handler, nothing } from './exchange.ts';
+import type { OutputChunk } from '../../engine/streams.ts';
+import { createExchange, type Handler, type InitStreams, nothing } from './exchange.ts';
 import { createFiles } from './files.ts';
 import { canBeSent, dataFrames, fileReplaces, frame, ProtocolViolation, u32, u64 } from './frames.ts';
 import { holdOrder, isSameStart, type Start, type StepSpec, startOf } from './order.ts';
@@ -16,8 +16,8 @@ export type InitSession = ReturnType<typeof createInitSession>;
  * The worker's side of a sandbox init, over a container's attached streams. It does one thing at a time: first prepare,
  * then steps, lists and reads one after another. Output is read no faster than the caller takes it.
  */
-export function createInitSession(attachment: Attachment) {
-  const exchange = createExchange(attachment);
+export function createInitSession(streams: InitStreams) {
+  const exchange = createExchange(streams);
   const files = createFiles(exchange);
   /** The program that is started and held before its work, and the folder it was started in. */
   let held: { start: Start; workdir: string } | undefined;

@@ -1,6 +1,11 @@
 /** Time constants of the demand: the rate follows within ten seconds, a burst is remembered for minutes. */
 const rateMs = 10_000;
 const burstMs = 120_000;
+/**
+ * A sandbox that takes so long to make (the Engine's always does) is kept for each run of a burst; of those that are made sooner fewer are
+ * kept.
+ */
+const slowMs = 100;
 /** If nobody asked for this long, nothing is kept. */
 const idleMs = 600_000;
 
@@ -17,14 +22,18 @@ export function createDemand(now: () => number) {
   let seenAt = now();
 
   return {
-    /** Records that one was needed. */
-    note(): void {
+    /**
+     * Records that one was needed.
+     *
+     * @param waitedMs how long whoever needs it has waited before that: those of one burst came at once, however long the last of them waited
+     */
+    note(waitedMs: number): void {
       const at = now();
       const elapsed = at - seenAt;
       seenAt = at;
       rate = rate * Math.exp(-elapsed / rateMs) + 1000 / rateMs;
-      if (at - secondAt >= 1000) {
-        secondAt = at;
+      if (at - waitedMs - secondAt >= 1000) {
+        secondAt = at - waitedMs;
         inSecond = 0;
       }
       inSecond += 1;
@@ -33,14 +42,15 @@ export function createDemand(now: () => number) {
 
     /**
      * How many to keep if one takes this long to make: the rate × that time with half as much again, or the latest
-     * burst, whichever is more.
+     * burst, whichever is more. Of a burst the share that the making is of `slowMs`: who finds none waits for so much less.
      */
     wanted(makeMs: number): number {
       const elapsed = now() - seenAt;
       if (rate === 0 || elapsed > idleMs) return 0;
       const rateNow = rate * Math.exp(-elapsed / rateMs);
       const burstNow = burst * Math.exp(-elapsed / burstMs);
-      return Math.max(1, Math.ceil((rateNow * makeMs * 1.5) / 1000), Math.ceil(burstNow));
+      const share = Math.min(1, makeMs / slowMs);
+      return Math.max(1, Math.ceil((rateNow * makeMs * 1.5) / 1000), Math.ceil(burstNow * share));
     },
 
     /** The time of the latest request. */

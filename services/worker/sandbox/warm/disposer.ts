@@ -26,6 +26,9 @@ export function createDisposer(options: {
   let busyAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
   let looking = false;
+  /** Somebody waits until all that wait now are removed. */
+  let flushing = 0;
+  const removals = new Set<Promise<void>>();
 
   const now = () => performance.now();
 
@@ -36,6 +39,7 @@ export function createDisposer(options: {
       const [first] = waiting;
       const due =
         stopped ||
+        flushing > 0 ||
         options.wanted() ||
         at - busyAt >= quietMs ||
         waiting.length > maxWaiting ||
@@ -56,22 +60,39 @@ export function createDisposer(options: {
     }, lookMs);
   }
 
+  async function disposeOf(remove: () => Promise<void>): Promise<void> {
+    busyAt = now();
+    await new Promise<void>((go) => {
+      waiting.push({ since: now(), go });
+      lookAgain();
+    });
+    try {
+      await remove();
+    } finally {
+      underWay -= 1;
+      look();
+    }
+  }
+
   return {
     /** Whether nothing has happened for a while and no sandbox waits to be removed. */
     quiet: () => waiting.length === 0 && underWay === 0 && now() - busyAt >= quietMs && !options.busy(),
 
     /** Calls `remove` when its turn comes. Settles as `remove` does. */
-    async dispose(remove: () => Promise<void>): Promise<void> {
-      busyAt = now();
-      await new Promise<void>((go) => {
-        waiting.push({ since: now(), go });
-        lookAgain();
-      });
+    dispose(remove: () => Promise<void>): Promise<void> {
+      const removal = disposeOf(remove).finally(() => removals.delete(removal));
+      removals.add(removal);
+      return removal;
+    },
+
+    /** Resolves when all that wait now are removed. They do not wait any longer. */
+    async flush(): Promise<void> {
+      flushing += 1;
+      look();
       try {
-        await remove();
+        await Promise.allSettled(removals);
       } finally {
-        underWay -= 1;
-        look();
+        flushing -= 1;
       }
     },
 

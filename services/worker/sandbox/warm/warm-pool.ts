@@ -1,31 +1,15 @@
 import type { Log } from '../../../../shared/log.ts';
 import { Problem } from '../../../../shared/problems.ts';
-import type { OwnSandbox } from '../driver.ts';
-import { createDemand, type Demand } from './demand.ts';
-
-/**
- * What sandboxes made ahead have in common: image, isolation, and everything that cannot be changed later. None has a
- * network.
- */
-export type WarmProfile = {
-  key: string;
-  image: string;
-  isolation: string;
-  /** Makes a sandbox, started and ready for its first step. */
-  make(id: string): Promise<OwnSandbox>;
-  /** Does once in the sandbox what every run does, before anybody asks for it. Left out if somebody waits. */
-  warmUp(sandbox: OwnSandbox): Promise<void>;
-};
+import { type Entry, newShelf, type Shelf, type Taken, type WarmProfile } from './shelf.ts';
 
 export type WarmPoolOptions = {
   newId(): string;
   /**
-   * The most sandboxes that are idle or being made, of all profiles. Each costs the memory of an init and of its
-   * runtime's shim.
+   * The most sandboxes that are idle or being made, of all profiles.
    */
   max: number;
-  /** How many are made at a time while there is nothing else to do. */
-  maxMaking: number;
+  /** The most memory that they take together. */
+  maxBytes: number;
   /** Whether the engine has more urgent work. Then the pool makes one a second at the most. */
   busy(): boolean;
   /** Whether a sandbox is being made for a run that found none here. */
@@ -33,28 +17,6 @@ export type WarmPoolOptions = {
   /** Whether the machine is short of memory. Then the pool removes its idle sandboxes and does not grow. */
   pressed(): boolean;
   log: Log;
-};
-
-type Entry = { id: string; sandbox: OwnSandbox; since: number };
-
-export type Taken = Pick<Entry, 'id' | 'sandbox'>;
-
-type Shelf = {
-  profile: WarmProfile;
-  /** Kept warm even without demand. */
-  pinned: boolean;
-  idle: Entry[];
-  making: number;
-  /**
-   * Runs that wait for a sandbox that is being made, in the order they came. Never more than there are sandboxes being
-   * made.
-   */
-  waiting: ((taken: Taken | undefined) => void)[];
-  demand: Demand;
-  makeMs: number;
-  notBefore: number;
-  /** The failures since the last success. */
-  failures: number;
 };
 
 const tickMs = 50;
@@ -76,7 +38,7 @@ const maxShelves = 256;
 
 /**
  * Sandboxes that are made before anybody asks. Each is used once: a sandbox that was taken never comes back. How many
- * there are of a kind depends on the demand (demand.ts), within `max` for all together; see `shares`.
+ * there are of a kind depends on the demand (demand.ts), within `max` and `maxBytes` for all together; see `shares`.
  */
 export function createWarmPool(options: WarmPoolOptions) {
   const { log } = options;
@@ -89,24 +51,18 @@ export function createWarmPool(options: WarmPoolOptions) {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const underWay = new Set<Promise<void>>();
+  /** Ids of images of which no sandbox is kept for now. */
+  const aside = new Set<string>();
 
   const now = () => performance.now();
+  /** By the driver's name, how many it is making. */
+  const makingBy = new Map<string, number>();
   const idleCount = () => [...shelves.values()].reduce((sum, shelf) => sum + shelf.idle.length, 0);
 
   function shelfFor(profile: WarmProfile): Shelf {
     let shelf = shelves.get(profile.key);
     if (shelf === undefined) {
-      shelf = {
-        profile,
-        pinned: false,
-        idle: [],
-        making: 0,
-        waiting: [],
-        demand: createDemand(now),
-        makeMs: 300,
-        notBefore: 0,
-        failures: 0,
-      };
+      shelf = newShelf(profile, now);
       shelves.set(profile.key, shelf);
     }
     // The newest profile has the newest limits.
@@ -123,6 +79,7 @@ export function createWarmPool(options: WarmPoolOptions) {
    */
   function shares(): Map<Shelf, number> {
     let left = options.max;
+    let leftBytes = options.maxBytes;
     const wanted = [...shelves.values()]
       .map((shelf) => ({ shelf, count: target(shelf) }))
       .filter(({ count }) => count > 0)
@@ -132,12 +89,17 @@ export function createWarmPool(options: WarmPoolOptions) {
       .sort((a, b) => a.count - b.count);
     return new Map(
       wanted.map(({ shelf, count }, at) => {
-        const share = Math.min(count, Math.floor(left / (wanted.length - at)));
+        const kinds = wanted.length - at;
+        const { idleBytes } = shelf.profile;
+        const share = Math.min(count, Math.floor(left / kinds), Math.floor(leftBytes / kinds / idleBytes));
         left -= share;
+        leftBytes -= share * idleBytes;
         return [shelf, share];
       }),
     );
   }
+
+  const isAside = ({ profile }: Shelf) => aside.has(profile.imageId);
 
   /** Sandboxes that are being made and that no run waits for. */
   const unclaimed = (shelf: Shelf) => shelf.making - shelf.waiting.length;
@@ -169,13 +131,16 @@ export function createWarmPool(options: WarmPoolOptions) {
     const id = options.newId();
     const began = now();
     let entry: Entry | undefined;
+    const { driver } = shelf.profile;
+    const count = (by: number) => makingBy.set(driver.name, (makingBy.get(driver.name) ?? 0) + by);
     making += 1;
+    count(1);
     shelf.making += 1;
     madeAt = began;
     held.add(id);
     try {
       const sandbox = await shelf.profile.make(id);
-      entry = { id, sandbox, since: now() };
+      entry = { id, sandbox, since: now(), driver };
       if (shelf.waiting.length === 0) await shelf.profile.warmUp(sandbox);
       shelf.makeMs = shelf.makeMs * 0.7 + (now() - began) * 0.3;
       shelf.failures = 0;
@@ -186,6 +151,7 @@ export function createWarmPool(options: WarmPoolOptions) {
       putOff(shelf, error as Error);
     } finally {
       making -= 1;
+      count(-1);
       shelf.making -= 1;
       // One failed, so one run too many waits. The last to come makes its own sandbox.
       while (shelf.waiting.length > shelf.making) shelf.waiting.pop()?.(undefined);
@@ -211,7 +177,7 @@ export function createWarmPool(options: WarmPoolOptions) {
   function hand(shelf: Shelf, entry: Entry): void {
     const waiter = shelf.waiting.shift();
     if (waiter !== undefined) waiter(entry);
-    else if (stopped) destroy(entry);
+    else if (stopped || isAside(shelf)) destroy(entry);
     else shelve(shelf, entry);
   }
 
@@ -241,10 +207,12 @@ export function createWarmPool(options: WarmPoolOptions) {
     if (!busy) quietAt = at;
     const wait = options.opening() ? giveWayMs : trickleMs;
     if (busy && (making > 0 || at - Math.max(madeAt, quietAt) < wait)) return;
-    while (making < (busy ? 1 : options.maxMaking)) {
+    const isFree = ({ profile: { driver } }: Shelf) =>
+      (makingBy.get(driver.name) ?? 0) < (busy ? 1 : driver.pace.making);
+    for (;;) {
       const next = [...shelves.values()]
         .map((shelf) => ({ shelf, lacks: (share.get(shelf) ?? 0) - shelf.idle.length - unclaimed(shelf) }))
-        .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at)
+        .filter(({ shelf, lacks }) => lacks > 0 && shelf.notBefore <= at && isFree(shelf) && !isAside(shelf))
         // The kind with the fewest idle ones first, then the kind that lacks most.
         .sort((a, b) => a.shelf.idle.length - b.shelf.idle.length || b.lacks - a.lacks)[0];
       if (next === undefined || idleCount() + making >= options.max) return;
@@ -257,24 +225,28 @@ export function createWarmPool(options: WarmPoolOptions) {
   }
 
   return {
+    /** Also after it was stopped. */
     start(): void {
+      stopped = false;
+      clearInterval(timer);
       timer = setInterval(tick, tickMs);
     },
 
     /**
-     * A sandbox that is ready, or none. Records that one was needed. Whoever takes it removes it and then calls
-     * `forget`.
+     * A sandbox that is ready, or none. Records that one was needed, by somebody who has waited so long already. Whoever takes it removes it
+     * and then calls `forget`.
      */
-    take(profile: WarmProfile): Taken | undefined {
+    take(profile: WarmProfile, waitedMs = 0): Taken | undefined {
       if (stopped) return undefined;
       if (!shelves.has(profile.key) && shelves.size >= maxShelves) return undefined;
       const shelf = shelfFor(profile);
-      shelf.demand.note();
+      shelf.demand.note(waitedMs);
       // The newest, because its pages are the most likely to be still in memory.
       return shelf.idle.pop();
     },
 
-    has: (key: string) => !stopped && (shelves.get(key)?.idle.length ?? 0) > 0,
+    /** How many are ready. */
+    count: (key: string): number => (stopped ? 0 : (shelves.get(key)?.idle.length ?? 0)),
 
     /**
      * For a run for which `take` had none: the next sandbox that becomes ready. That is sooner than a new one, and it
@@ -309,6 +281,26 @@ export function createWarmPool(options: WarmPoolOptions) {
         if (shelf !== undefined && shelf.failures > 0) Object.assign(shelf, { failures: 0, notBefore: 0 });
     },
 
+    /**
+     * Removes the sandboxes of an image and keeps none while it is being removed. Those that runs have stay. If it was
+     * removed, the pool forgets that it was wanted.
+     */
+    async setAside(imageId: string, removal: () => Promise<boolean>): Promise<boolean> {
+      aside.add(imageId);
+      const own = () => [...shelves.values()].filter(({ profile }) => profile.imageId === imageId);
+      try {
+        for (const shelf of own()) for (const entry of shelf.idle.splice(0)) destroy(entry);
+        while (own().some((shelf) => shelf.making > 0)) await Promise.race(underWay);
+        await Promise.all(underWay);
+        const removed = await removal();
+        if (removed)
+          for (const { profile, making: ofIt } of own()) if (ofIt === 0) shelves.delete(profile.key);
+        return removed;
+      } finally {
+        aside.delete(imageId);
+      }
+    },
+
     forget(id: string): void {
       held.delete(id);
     },
@@ -331,7 +323,7 @@ export function createWarmPool(options: WarmPoolOptions) {
       stopped = true;
       clearInterval(timer);
       for (const shelf of shelves.values()) for (const entry of shelf.idle.splice(0)) destroy(entry);
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+      while (stopped && underWay.size > 0) await Promise.allSettled(underWay);
     },
   };
 }

@@ -14,7 +14,7 @@ import { isInside, runFolders, workdirFor, workFolder } from '../program/folders
 import { initPath, type SandboxLimits, type SandboxShape, sandboxLimits } from '../spec.ts';
 import type { RunUsers } from '../users/run-users.ts';
 import { createExpectations, type ExpectedProgram } from './expected-program.ts';
-import type { WarmProfile } from './warm-pool.ts';
+import type { WarmProfile } from './shelf.ts';
 import { warmUp } from './warm-up.ts';
 
 /** The parts of a request that decide whether a sandbox made ahead can serve it, and what is started in it ahead. */
@@ -22,6 +22,9 @@ export type WarmShape = SandboxShape & Pick<RunRequest, 'language'>;
 
 /** The most bytes of an image's files in a sandbox that waits. A pool of 32 of them takes half a gibibyte. */
 const maxWarmContentBytes = 16 * 1024 * 1024;
+
+/** Of an interpreter that is started and held (Python, Node.js). */
+const heldBytes = 24 * 1024 * 1024;
 
 /** Decides which sandboxes are made ahead, and how. */
 export function createWarmProfiles(options: {
@@ -92,7 +95,13 @@ export function createWarmProfiles(options: {
       const profile: WarmProfile = {
         key,
         image: reference,
+        imageId: image.id,
         isolation,
+        driver,
+        idleBytes:
+          driver.pace.idleBytes +
+          (content === null ? 0 : memoryFor(content)) +
+          (languageOf(shape)?.hold === undefined ? 0 : heldBytes),
         make: (id) => make(driver, id, made, image),
         warmUp: ({ session, userName }) =>
           warmUp(session, initPath, image, reference, expectedFor(shape, image, userName)),

@@ -7,7 +7,7 @@ import { Problem } from '../../../../shared/problems.ts';
 function offering(name: string, isolations: Isolation[], writable: boolean): SandboxDriver {
   return {
     name,
-    pace: { making: 1, removing: 1 },
+    pace: { making: 1, removing: 1, idleBytes: 1 },
     isolations: () => isolations,
     refuses: (shape) =>
       isolations.includes(shape.isolation) && (writable || !shape.writable)
@@ -22,6 +22,8 @@ function offering(name: string, isolations: Isolation[], writable: boolean): San
         remove: async () => {},
       },
     ],
+    holds: () => false,
+    letGo: async () => {},
     close: async () => {},
   };
 }

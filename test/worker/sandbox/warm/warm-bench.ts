@@ -1,10 +1,11 @@
 import { onTestFinished, vi } from 'vitest';
 import type { OwnSandbox } from '../../../../services/worker/sandbox/driver.ts';
-import { createWarmPool, type WarmProfile } from '../../../../services/worker/sandbox/warm/warm-pool.ts';
+import type { WarmProfile } from '../../../../services/worker/sandbox/warm/shelf.ts';
+import { createWarmPool } from '../../../../services/worker/sandbox/warm/warm-pool.ts';
 import { createLog } from '../../../../shared/log.ts';
 
 /** A pool over sandboxes that are made when the test says so, and no other time than its own. */
-export function bench(options: { max?: number } = {}) {
+export function bench(options: { max?: number; maxBytes?: number } = {}) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const state = { busy: false, opening: false, pressed: false };
@@ -15,7 +16,7 @@ export function bench(options: { max?: number } = {}) {
   const pool = createWarmPool({
     newId: () => `wrm_${++ids}`,
     max: options.max ?? 8,
-    maxMaking: 2,
+    maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
     busy: () => state.busy,
     opening: () => state.opening,
     pressed: () => state.pressed,
@@ -24,7 +25,10 @@ export function bench(options: { max?: number } = {}) {
   const profileOf = (image: string): WarmProfile => ({
     key: image,
     image,
+    imageId: `sha256:${image}`,
     isolation: 'container',
+    driver: { name: 'test', pace: { making: 2, removing: 2, idleBytes: 1 } },
+    idleBytes: 1,
     make: (id) =>
       new Promise((resolve, reject) => {
         const remove = async () => void removed.push(id);
@@ -48,10 +52,10 @@ export function bench(options: { max?: number } = {}) {
   });
   pool.start();
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-  /** All that the pool begins, it gets. */
-  const settle = async () => {
-    for (let i = 0; i < 40; i += 1) {
-      await pass(100);
+  /** All that the pool begins, it gets, each after so long. */
+  const settle = async (makeMs = 300) => {
+    for (let waited = 0; waited < 4_000; waited += makeMs) {
+      await pass(makeMs);
       for (const one of making) one.done();
     }
   };

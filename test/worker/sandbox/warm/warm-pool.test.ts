@@ -102,7 +102,7 @@ describe('the pool', () => {
     await pass(1_000);
     making[0]?.done();
     await pass(0);
-    expect(pool.has('k')).toBe(true);
+    expect(pool.count('k')).toBe(1);
   });
 
   test('starts none beside a run’s own start, but after a while', async () => {
@@ -164,6 +164,58 @@ describe('the pool', () => {
     expect(counts()).toEqual(Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`d${i + 2}`, 1])));
   });
 
+  test.each([
+    { makeMs: 20, least: 3, most: 12 },
+    { makeMs: 60, least: 15, most: 30 },
+    { makeMs: 200, least: 35, most: 40 },
+  ])('keeps $least to $most for a burst of 40 where one is made in $makeMs ms', async (kept) => {
+    const { pool, profile, settle, counts } = bench({ max: 100 });
+    for (let round = 0; round < 2; round += 1) {
+      for (let i = 0; i < 40; i += 1) pool.take(profile);
+      await settle(kept.makeMs);
+    }
+    expect(counts().busybox).toBeGreaterThanOrEqual(kept.least);
+    expect(counts().busybox).toBeLessThanOrEqual(kept.most);
+  });
+
+  test('knows a burst by when its runs came, however late they are taken', async () => {
+    const { pool, profile, settle, counts, pass } = bench({ max: 100 });
+    for (let i = 0; i < 40; i += 1) {
+      pool.take(profile, i * 100);
+      await pass(100);
+    }
+    await settle(300);
+    await settle(300);
+    expect(counts().busybox).toBeGreaterThan(35);
+  });
+
+  test('takes runs that came one after another for no burst', async () => {
+    const { pool, profile, settle, counts, pass } = bench({ max: 100 });
+    for (let i = 0; i < 40; i += 1) {
+      pool.take(profile);
+      await pass(1_000);
+    }
+    await settle(300);
+    await settle(300);
+    expect(counts().busybox).toBeLessThan(4);
+  });
+
+  test('keeps no more than its memory is for, shared equally among those that want more', async () => {
+    const { pool, profileOf, settle, counts } = bench({ max: 100, maxBytes: 60 });
+    const want = (image: string, idleBytes: number) => {
+      for (let i = 0; i < 10; i += 1) pool.take({ ...profileOf(image), idleBytes });
+    };
+    want('large', 10);
+    await settle();
+    expect(counts()).toEqual({ large: 6 });
+    want('small', 1);
+    await settle();
+    expect(counts()).toEqual({ large: 5, small: 10 });
+    want('too large', 61);
+    await settle();
+    expect(counts()['too large']).toBeUndefined();
+  });
+
   test('gives its own to a run that waits also while it ends, and removes the rest', async () => {
     const { pool, profile, making, removed, pass } = bench();
     pool.take(profile);
@@ -177,6 +229,20 @@ describe('the pool', () => {
     await stopped;
     expect(removed).toEqual(['wrm_2']);
     expect(await pool.next('k')).toBeUndefined();
+  });
+
+  test('makes its own again when it is started again', async () => {
+    const { pool, profileOf, settle, counts } = bench();
+    pool.pinOnly([profileOf('a')]);
+    await settle();
+    expect(counts()).toEqual({ a: 1 });
+    await pool.stop();
+    await settle();
+    expect(counts()).toEqual({});
+    pool.start();
+    await settle();
+    expect(counts()).toEqual({ a: 1 });
+    expect(pool.take(profileOf('a'))).toBeDefined();
   });
 
   test('keeps one of each that is pinned, whenever its pins are set anew, and gives back what is pinned no more', async () => {
@@ -239,5 +305,51 @@ describe('a machine that is short of memory', () => {
     expect((await waits)?.id).toBe('wrm_1');
     await pass(100);
     expect([removed, making.length, pool.picture()]).toEqual([['wrm_2'], 2, []]);
+  });
+});
+
+describe('the sandboxes of an image that is to be removed', () => {
+  test('go first, those in the making too, and none is made meanwhile', async () => {
+    const { pool, profile, profileOf, making, removed, pass } = bench();
+    pool.pinOnly([profile, profileOf('debian')]);
+    await pass(100);
+    for (const one of making) one.done();
+    await pass(0);
+    pool.take(profile);
+    pool.take(profile);
+    await pass(100);
+    const { id: halfWay = '' } = making.at(-1) ?? {};
+    const before = making.length;
+    const gate = Promise.withResolvers<boolean>();
+    let asked = false;
+    const removal = pool.setAside(profile.imageId, () => {
+      asked = true;
+      return gate.promise;
+    });
+    await pass(2_000);
+    expect(asked).toBe(false);
+    for (const one of making) one.done();
+    await pass(2_000);
+    expect(asked).toBe(true);
+    expect(removed).toContain(halfWay);
+    expect(making).toHaveLength(before);
+    expect(pool.picture().map(({ image }) => image)).toEqual(['debian']);
+    gate.resolve(true);
+    expect(await removal).toBe(true);
+    // It is gone, and so is the wish for it.
+    await pass(5_000);
+    expect(making).toHaveLength(before);
+  });
+
+  test('are made again where the engine refused', async () => {
+    const { pool, profile, making, pass } = bench();
+    pool.pinOnly([profile]);
+    await pass(100);
+    making[0]?.done();
+    await pass(0);
+    const refused = pool.setAside(profile.imageId, () => Promise.reject(new Error('in use')));
+    await expect(refused).rejects.toThrow('in use');
+    await pass(2_000);
+    expect(making).toHaveLength(2);
   });
 });

@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { firstWord, isCommand } from './index.ts';
+
+/**
+ * The arguments as commander is to read them. It answers `help NAME` and `NAME --help` with the whole help where there is no such
+ * command, and `help NAME SUB` with the help of NAME.
+ */
+export function understood(argv: string[]): string[] {
+  const first = firstWord(argv);
+  if (first === undefined || isCommand(first)) return argv;
+  if (first !== 'help') return asksHelp(argv) ? [first] : argv;
+  const [, ...topic] = argv.slice(argv.indexOf('help')).filter((word) => !word.startsWith('-'));
+  const [name] = topic;
+  if (name === undefined || name === 'help') return argv;
+  return isCommand(name) ? [...topic, '--help'] : [name];
+}
+
+const asksHelp = (argv: readonly string[]) => argv.some((word) => word === '--help' || word === '-h');
+
+/** The command that the arguments name, with its subcommand: `runlet webhooks add`. */
+export function pathOf(program: Command, argv: readonly string[]): string[] {
+  const path = [program.name()];
+  let at = program;
+  for (const word of argv) {
+    const next = at.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (next === undefined) {
+      if (at === program || word.startsWith('-')) continue;
+      break;
+    }
+    at = next;
+    path.push(word);
+  }
+  return path;
+}
+
+/** Commander's message as a sentence. Where an option's value is wrong, the option, the value and the reason are enough. */
+export function usageText(message: string): string {
+  const text = message.replace(/^error: /, '').replace(/\n/g, ' ');
+  const [, option, value, reason] =
+    /^option '(?:-\w, )?(-[\w-]+)[^']*' argument '(.*)' is invalid\. (.*)$/.exec(text) ?? [];
+  if (reason !== undefined) return `${option} ${value}: ${reason}`;
+  return /[.!?)]$/.test(text) ? text : `${text}.`;
+}
+
+const withoutArguments: Record<string, string> = {
+  config: 'This command only shows: `runlet login --url ADDRESS` stores an address and a key.',
+  login: 'The address goes with --url. The key is asked for, or read from stdin with --key-stdin.',
+};
+
+/** What to type where a command that takes no arguments was given some. */
+export const insteadOfArguments = (name: string): string | undefined =>
+  Object.hasOwn(withoutArguments, name) ? withoutArguments[name] : undefined;

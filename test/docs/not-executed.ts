@@ -1,0 +1,21 @@
+/** Commands of the pages that another test executes: that test, by its path. */
+export const executedBy: Record<string, string> = {
+  'sudo npm start': 'test/infra/start-sudo.test.ts',
+  'npm test': '.ci/run',
+  'npm run images -- hello-world busybox': 'test/infra/images.test.ts',
+  'npm run bench -- --rounds 40': 'test/docs/bench.test.ts',
+  'docker compose up -d --build': 'test/infra/compose.test.ts',
+  'docker compose -f docker-compose.yml -f infra/compose/direct.yml up -d --build':
+    'test/infra/compose-direct.test.ts',
+  'docker compose down --volumes': 'test/infra/compose.test.ts',
+};
+
+/** Commands that no test executes, and why. */
+export const notExecuted: Record<string, string> = {
+  'git clone ADDRESS runlet && cd runlet': 'needs the server that has the repository',
+  'git pull': 'needs the server that has the repository',
+  'git checkout VERSION': 'changes the files under test',
+  'runlet keys add laptop | ssh laptop runlet login --url https://runlet.example.com --key-stdin':
+    'needs another machine, with SSH',
+  'runlet login --url https://runlet.example.com': 'needs a domain, and a terminal to ask on',
+};

@@ -1,0 +1,3 @@
+import { openWith } from './open.ts';
+
+export const open = openWith({ runtime: 'runc' });
