@@ -117,6 +117,8 @@ export function keysFor(prefix: string) {
     notifiers: `${base}:notifiers`,
     /** Hash: a service's record. Kept until it is removed. */
     service: (id: string) => `${base}:service:${id}`,
+    /** String, for some seconds after it was told last: how far the pull of a service's image is. */
+    servicePull: (id: string) => `${base}:service:${id}:pull`,
     /** Hash by run, bounded: the programs that run inside a service, and some that have ended. */
     serviceExecs: (id: string) => `${base}:service:${id}:execs`,
     /** Sorted set by the time of their making: the ids of all services. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from './log.ts';
+import { within } from './within.ts';
 
 export type RedisConnection = Redis | Cluster;
 
@@ -101,4 +102,19 @@ export async function waitForRedis(
       await sleep(50);
     }
   }
+}
+
+/** How long a connection that ends waits for the last answers. */
+const lastAnswersMs = 1_000;
+
+/**
+ * Ends a connection when Redis has answered what was sent over it, but at most a second later. Cut off, such a command fails, and whoever
+ * sent it may no longer be there to hear of that: ioredis itself renews subscriptions in this way, and the failure ends the process.
+ */
+export async function closeRedis(connection: RedisConnection): Promise<void> {
+  await within(
+    lastAnswersMs,
+    connection.quit().catch(() => {}),
+  );
+  connection.disconnect();
 }

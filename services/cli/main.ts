@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addCommonOptions } from './commands/common.ts';
-import { commands, namedCommand } from './commands/index.ts';
+import { addEntry, commandNames, commandOf, commands, firstWord } from './commands/index.ts';
 import { insteadOfArguments, pathOf, understood, usageText } from './commands/usage.ts';
 import { toProblem, UsageError } from './errors.ts';
 import { colorsFor } from './output/colors.ts';
@@ -15,7 +15,9 @@ const streams = {
   err: new Sink(process.stderr),
   json: process.argv.includes('--json'),
 };
-const name = namedCommand(argv);
+const word = firstWord(argv);
+/** `undefined` for help, for a typo, and for no arguments. */
+const name = word === undefined ? undefined : commandOf(word);
 
 process.exitCode = await main();
 // Node writes to pipes in the background, so both streams are flushed. A stdin that stays open must not keep the
@@ -41,9 +43,12 @@ async function main(): Promise<number> {
   const finish = (code: number) => {
     exitCode = code;
   };
-  // Only the named command is loaded, because the start takes most of the time of a short run.
-  for (const load of name === undefined ? Object.values(commands) : [commands[name]])
-    (await load()).add(program, streams, finish);
+  // Only the command that is named is loaded, because the start takes most of the time of a short run. The help, and the search for what
+  // was misspelt, need no more than names. `completion` tells of all of them.
+  for (const one of name === undefined || name === 'completion' ? commandNames : [name]) {
+    const command = addEntry(program, one);
+    if (name !== undefined) (await commands[one].load()).add(command, streams, finish);
+  }
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;

@@ -13,6 +13,7 @@ import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { previewer } from '../../shared/stores/run-preview.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
+import { createServicePullStore } from '../../shared/stores/service-pulls.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createVolumeStore } from '../../shared/stores/volumes.ts';
 import { createWebhookStore } from '../../shared/stores/webhooks.ts';
@@ -88,6 +89,7 @@ export function createGateway(parts: {
     notifiers: createNotifierStore(redis, keys),
     preview: previewer(redis, keys),
     services: createServiceStore(redis, keys, sealer),
+    servicePulls: createServicePullStore(redis, keys),
     serviceExecs: createServiceExecStore(redis, keys),
     volumes: createVolumeStore(redis, keys),
     /** Aborted when the gateway begins to stop: streams end, and clients resume them elsewhere. */

@@ -3,7 +3,7 @@ import { openBlobStore } from '../../shared/blobs/open.ts';
 import { takeEnvironment } from '../../shared/config.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
@@ -54,5 +54,11 @@ const address = `http://${env.RUNLET_HOST.includes(':') ? `[${env.RUNLET_HOST}]`
 await ensureApiKey(gateway, address);
 const janitor = createJanitor(gateway);
 janitor.start();
-stopOnSignal({ gateway, server, proxy, connections: [redis, subscriber], janitor });
+stopOnSignal({
+  gateway,
+  server,
+  proxy,
+  janitor,
+  disconnect: () => Promise.all([redis, subscriber].map(closeRedis)),
+});
 process.stdout.write(`${JSON.stringify({ msg: 'listening', address })}\n`);

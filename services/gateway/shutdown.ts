@@ -6,7 +6,8 @@ type Parts = {
   gateway: Pick<Gateway, 'closing' | 'env' | 'stopWaiting' | 'keyring' | 'log' | 'queue'>;
   server: Server;
   proxy: { close(): Promise<void> };
-  connections: { disconnect(): void }[];
+  /** Ends the connections to Redis. */
+  disconnect: () => Promise<unknown>;
   janitor: { stop(): Promise<void> };
 };
 
@@ -32,7 +33,7 @@ export function stopOnSignal(parts: Parts): void {
   process.on('SIGINT', stop);
 }
 
-export async function drain({ gateway, server, proxy, connections, janitor }: Parts): Promise<void> {
+export async function drain({ gateway, server, proxy, disconnect, janitor }: Parts): Promise<void> {
   const { RUNLET_DRAIN_MS: drainMs } = gateway.env;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // Clients resume streams by Last-Event-ID, elsewhere or later.
@@ -49,5 +50,5 @@ export async function drain({ gateway, server, proxy, connections, janitor }: Pa
   await within(shutdownWaitMs, janitor.stop());
   await within(shutdownWaitMs, gateway.keyring.stop());
   await within(shutdownWaitMs, gateway.queue.close());
-  for (const connection of connections) connection.disconnect();
+  await disconnect();
 }

@@ -4,7 +4,7 @@ import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
 import { lookUpBy } from '../../shared/net/look-up.ts';
-import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { createDeliveryStore } from '../../shared/stores/deliveries.ts';
 import { createNotifierStore } from '../../shared/stores/notifiers.ts';
@@ -103,8 +103,7 @@ async function stop(): Promise<void> {
   await within(shutdownWaitMs, sweep.stop());
   await queue.close(env.RUNLET_DRAIN_MS, poster.close);
   await within(shutdownWaitMs, stopBeating());
-  redis.disconnect();
-  subscriber.disconnect();
+  await Promise.all([redis, subscriber].map(closeRedis));
   log.info('stopped');
   process.exit(0);
 }

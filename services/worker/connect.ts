@@ -1,6 +1,6 @@
 import { keysFor } from '../../shared/keys.ts';
 import type { Log } from '../../shared/log.ts';
-import { connectRedis, waitForRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis, waitForRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { claimInstance } from '../../shared/stores/instance.ts';
 import { createOperationStore } from '../../shared/stores/operations.ts';
@@ -8,6 +8,7 @@ import { createRegistryStore } from '../../shared/stores/registries.ts';
 import { createRunClaims } from '../../shared/stores/run-claims.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
 import { createServiceExecStore } from '../../shared/stores/service-execs.ts';
+import { createServicePullStore } from '../../shared/stores/service-pulls.ts';
 import { createServiceStore } from '../../shared/stores/services.ts';
 import { createUserBlockStore } from '../../shared/stores/user-blocks.ts';
 import { createWorkerStore } from '../../shared/stores/workers.ts';
@@ -28,6 +29,7 @@ export async function connectStores(
   const ahead = connect();
   return {
     connect,
+    disconnect: () => Promise.all([redis, subscriber].map(closeRedis)),
     keys,
     redis,
     subscriber,
@@ -37,6 +39,7 @@ export async function connectStores(
     claimsAhead: createRunClaims(ahead, keys, sealer),
     workers: createWorkerStore(redis, keys),
     services: createServiceStore(redis, keys, sealer),
+    servicePulls: createServicePullStore(redis, keys),
     serviceExecs: createServiceExecStore(redis, keys),
     operations: createOperationStore(redis, keys),
     registries: createRegistryStore(redis, keys, sealer),

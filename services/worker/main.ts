@@ -195,6 +195,7 @@ const services = await openServices({
   workerId,
   instance,
   store: stores.services,
+  pulls: stores.servicePulls,
   workers,
   images,
   networks: createServiceNetworks(networking),
@@ -293,7 +294,7 @@ const stop = stopOnce({
   userBlock,
   disk,
   engine,
-  connections: [redis, stores.subscriber],
+  disconnect: stores.disconnect,
   runsUnderWay: active.size,
   log,
 });

@@ -25,7 +25,8 @@ export type Parts = {
   userBlock: { leave(): Promise<void> } | undefined;
   disk: { close(): void };
   engine: { close(): void };
-  connections: { disconnect(): void }[];
+  /** Ends the connections to Redis. */
+  disconnect: () => Promise<unknown>;
   runsUnderWay: () => number;
   log: Log;
 };
@@ -63,6 +64,6 @@ async function stop(parts: Parts): Promise<void> {
   parts.disk.close();
   parts.engine.close();
   await within(shutdownWaitMs, registrar.leave());
-  for (const connection of parts.connections) connection.disconnect();
+  await parts.disconnect();
   log.info('stopped');
 }

@@ -27,15 +27,20 @@ export const statusEvent = z
   })
   .meta({ id: 'StatusEvent', description: 'The run has another status.' });
 
+const pullFields = {
+  reference: z.string(),
+  status: z.enum(['pulling', 'done']),
+  layers: z.array(pullLayer),
+};
+
+/** How far the pull of an image is. */
+export const pullState = z
+  .object(pullFields)
+  .meta({ id: 'PullState', description: 'The whole state of a pull.' });
+
 /** Each event holds the whole state of the pull, so a client that missed one event has lost nothing. */
 export const pullEvent = z
-  .object({
-    type: z.literal('pull'),
-    id,
-    reference: z.string(),
-    status: z.enum(['pulling', 'done']),
-    layers: z.array(pullLayer),
-  })
+  .object({ type: z.literal('pull'), id, ...pullFields })
   .meta({ id: 'PullEvent', description: 'The whole state of the pull of its image.' });
 
 export const outputEvent = z

@@ -3,6 +3,7 @@ import { isImageId, isImageName } from '../images.ts';
 import { registryFault } from '../registries/policy.ts';
 import { serviceStatuses } from '../service-states.ts';
 import { terminalSide } from './attach.ts';
+import { pullState } from './events.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
 import { problemOrNull } from './problem.ts';
 import { absolutePath, environment, metadata, type RunPolicy, words } from './run-fields.ts';
@@ -211,6 +212,10 @@ export const service = z
     status: z.enum(serviceStatuses),
     error: problemOrNull.meta({ description: 'Why it is not ready, where there is a reason.' }),
     image: z.object({ reference: z.string(), digest: z.string().nullable() }),
+    // (A union: see problemOrNull.)
+    pull: z
+      .union([pullState, z.null()])
+      .meta({ description: 'How far the pull of its image is, while it starts and one is under way.' }),
     url: z.string().nullable().meta({ description: 'Its origin, by name. Null without a `port`.' }),
     path: z.string().nullable().meta({ description: 'The same below the gateway’s own address.' }),
     tcpPorts: z

@@ -1,11 +1,16 @@
+import type { PullEvent } from '../contracts/events.ts';
 import type { Service } from '../contracts/service.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /** Where services are reached from outside: the gateway's public URL, and the domain of their names. */
 export type ServiceOrigin = { RUNLET_PUBLIC_URL: string; RUNLET_SERVICE_DOMAIN: string };
 
-/** The service as every answer shows it. */
-export function presentService(record: ServiceRecord, origin: ServiceOrigin): Service {
+/** The service as every answer shows it. @param pull of its image, if one is under way and somebody asks */
+export function presentService(
+  record: ServiceRecord,
+  origin: ServiceOrigin,
+  pull: PullEvent | null = null,
+): Service {
   const { head, state, status } = record;
   const { request } = head;
   const { place } = state;
@@ -17,6 +22,7 @@ export function presentService(record: ServiceRecord, origin: ServiceOrigin): Se
     status,
     error: state.error,
     image: { reference: request.image, digest: state.digest },
+    pull,
     url: request.port === undefined ? null : serviceUrl(head, origin),
     path: request.port === undefined ? null : `/s/${head.id}/`,
     tcpPorts:

@@ -1,6 +1,7 @@
 import { beside } from './beside.ts';
 import { burst } from './burst.ts';
 import { cold } from './cold.ts';
+import { commandLine } from './command-line.ts';
 import type { Context } from './context.ts';
 import { density } from './density.ts';
 import { gvisor } from './gvisor.ts';
@@ -28,6 +29,7 @@ export const parts: { name: string; says: string; measure: (context: Context) =>
     says: 'without a pause: 1, 4, 16 at a time; CPU time a run, by process *',
     measure: sustained,
   },
+  { name: 'cli', says: 'the command itself: run, ps, --help', measure: commandLine },
   { name: 'density', says: 'how many runs that sleep fit into a GiB *', measure: density },
   { name: 'gvisor', says: 'isolation gvisor, cold and warm *', measure: gvisor },
   { name: 'judge', says: 'one C++ program, fifty inputs', measure: judge },

@@ -108,7 +108,7 @@ describe('Retry-After', () => {
     expect(parseRetryAfter('Tue, 03 Nov 2026 10:00:05 GMT', now)).toBe(5000);
     expect(parseRetryAfter('Tue, 03 Nov 2026 09:00:00 GMT', now)).toBe(0);
     expect(parseRetryAfter('soon', now)).toBeUndefined();
-    expect(parseRetryAfter(null, now)).toBeUndefined();
+    expect(parseRetryAfter(undefined, now)).toBeUndefined();
   });
 });
 

@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { readEvents } from '../../services/cli/http/sse.ts';
 import { openPullView } from '../../services/cli/output/open-pull-view.ts';
@@ -7,12 +7,17 @@ import { formatTable } from '../../services/cli/output/table.ts';
 
 const url = 'http://test';
 
-/** A response whose body comes in these pieces, and then stays open. */
-function open(pieces: Uint8Array[]): Response {
-  const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
-    for (const piece of pieces) controller.enqueue(piece);
+/** An answer whose body comes in these pieces, and then stays open. */
+function open(pieces: Uint8Array[]): { body: Readable } {
+  const left = [...pieces];
+  return {
+    body: new Readable({
+      read() {
+        const piece = left.shift();
+        if (piece !== undefined) this.push(piece);
+      },
+    }),
   };
-  return new Response(new ReadableStream({ start }));
 }
 
 describe('server-sent events', () => {

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { Run } from '../../shared/contracts/run.ts';
 import { newId } from '../../shared/ids.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../shared/redis.ts';
 import { type AttachMessage, consumeAttach, maxEntries, readAttach } from '../../shared/stores/attach.ts';
 import { runOf, startGateway, type TestGateway, until } from './support.ts';
 import { actAsWorker } from './worker.ts';
@@ -27,7 +27,7 @@ afterEach(() => {
   open.clear();
 });
 afterAll(async () => {
-  blocking.disconnect();
+  await closeRedis(blocking);
   await on.stop();
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
 import { createRunStore } from '../../shared/stores/runs.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
   const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
   const keys = await redis.keys(`{${prefix}}*`);
   if (keys.length > 0) await redis.del(...keys);
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 async function start(env: Record<string, string> = {}): Promise<Started> {
@@ -170,7 +170,7 @@ test('a wait that ends while the gateway stops gets its finished run', async () 
     0,
     claim.head.createdAt,
   );
-  redis.disconnect();
+  await closeRedis(redis);
   expect((await runOf(await waiting, 200)).status).toBe('succeeded');
   expect(await exited).toBe(0);
 });

@@ -5,7 +5,7 @@ import { parseRunEnd, type RunEnd } from '../../services/gateway/stores/run-end.
 import { newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../shared/redis.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { readOutput } from '../../shared/stores/run-events.ts';
 import { emptyState } from '../../shared/stores/run-record.ts';
@@ -28,8 +28,7 @@ beforeAll(() =>
 afterAll(async () => {
   const all = await redis.keys(`${keys.base}*`);
   if (all.length > 0) await redis.del(...all);
-  redis.disconnect();
-  subscriber.disconnect();
+  await Promise.all([redis, subscriber].map(closeRedis));
 });
 
 async function started(options: { ends?: string }): Promise<Holder> {

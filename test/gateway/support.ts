@@ -19,7 +19,7 @@ import type { Run } from '../../shared/contracts/run.ts';
 import { isId, newId } from '../../shared/ids.ts';
 import { keysFor } from '../../shared/keys.ts';
 import { createLog } from '../../shared/log.ts';
-import { connectRedis, type RedisConnection, waitForRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis, type RedisConnection, waitForRedis } from '../../shared/redis.ts';
 import { policyOf } from '../../shared/run-policy.ts';
 import { sealerFor } from '../../shared/secrets.ts';
 import { createWakeups } from '../../shared/wakeups.ts';
@@ -108,8 +108,7 @@ export async function startGateway(
       await removeAll(gateway, redis);
       rmSync(blobFolder, { recursive: true, force: true });
       await queue.close();
-      redis.disconnect();
-      subscriber.disconnect();
+      await Promise.all([redis, subscriber].map(closeRedis));
     },
     /** Without touching Redis, for when it is gone. */
     async abandon() {

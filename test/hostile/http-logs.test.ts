@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createLog } from '../../shared/log.ts';
 import { masked } from '../../shared/masking.ts';
-import { connectRedis } from '../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../shared/redis.ts';
 import { until } from '../gateway/support.ts';
 import { speak } from './support/http.ts';
 
@@ -47,7 +47,7 @@ afterAll(async () => {
   const redis = connectRedis(inject('lab').redisUrl, 'loop', createLog('test', 'silent'));
   const keys = await redis.keys(`{${prefix}}*`);
   if (keys.length > 0) await redis.del(...keys);
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 test('a key in a path, a query or a field of a request is not written down', async () => {

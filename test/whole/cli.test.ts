@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Run } from '../../shared/contracts/run.ts';
+import type { Service } from '../../shared/contracts/service.ts';
 import { docker } from '../support/docker.ts';
+import { startHoldingRegistry } from '../support/holding-registry.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
 import { gone } from '../support/sandboxes.ts';
 
@@ -85,6 +87,33 @@ test('pull, images, rmi', async () => {
   }
   expect((await cli('rmi', reference)).code).toBe(0);
   expect(await docker(lab.dockerHost, 'images', '-q', reference)).toBe('');
+});
+
+test('a service that waits for its image tells how far the pull is, and `up` shows it', async () => {
+  const registry = await startHoldingRegistry(lab.registry);
+  const reference = `127.0.0.1:${registry.port}/runlet-test/layers:1`;
+  try {
+    const up = cli('up', reference, '--name', 'pulled', '--restart', 'never', '--', '/bin/true');
+    const read = async () =>
+      (await (await runlet.call('GET', '/v1/services/pulled')).json()) as Partial<Service>;
+    for (;;) {
+      const { status, pull } = await read();
+      if (pull?.layers.some(({ currentBytes }) => currentBytes > 0)) {
+        expect(status).toBe('starting');
+        expect(pull).toMatchObject({ reference, status: 'pulling' });
+        break;
+      }
+    }
+    registry.release();
+    const { stderr } = await up;
+    expect(stderr).toMatch(RegExp(`^Pulling ${reference}$`, 'm'));
+    expect(stderr).toMatch(RegExp(`^Pulled ${reference}$`, 'm'));
+    expect((await read()).pull).toBeNull();
+  } finally {
+    await registry.stop();
+    await cli('rm', 'pulled');
+    await docker(lab.dockerHost, 'rmi', '-f', reference).catch(() => '');
+  }
 });
 
 test('options that Node has, too, are the CLI’s', async () => {

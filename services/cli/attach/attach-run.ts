@@ -6,7 +6,7 @@ import { ApiError, ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
 import { runPath } from '../http/paths.ts';
 import type { RunEvent } from '../run/follow.ts';
-import type { Size } from './terminal.ts';
+import type { Size } from './size.ts';
 
 type Message = { type: string; id?: string; problem?: ProblemBody };
 

@@ -7,7 +7,8 @@ import type { RunEvent } from '../run/follow.ts';
 import { observe } from '../run/observe.ts';
 import { showRun } from '../run/show-run.ts';
 import { Attachment } from './attach-run.ts';
-import { RawTerminal, sizeOf, watchSize } from './terminal.ts';
+import { sizeOf, watchSize } from './size.ts';
+import { RawTerminal } from './terminal.ts';
 
 const pieceBytes = 64 * 1024;
 

@@ -8,10 +8,8 @@ import { formatBytes } from '../output/format.ts';
 import { printTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('artifacts')
-    .description('list the files that a run kept, or fetch them')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('<run>', 'the run’s id, or its beginning; or last')
     .option('-o, --output-dir <folder>', 'fetch them into this folder')
     .addHelpText('after', examples('runlet artifacts run_0197…', 'runlet artifacts -o results run_0197…'));

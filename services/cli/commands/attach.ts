@@ -8,10 +8,8 @@ import { resolveId } from '../ids/resolve.ts';
 import { exitCodeOf } from '../run/exit-code.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('attach')
-    .description('talk to an interactive run; leaving lets it go on')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<run>', 'the run’s id, or its beginning; or last')
     .addHelpText('after', examples('runlet attach $(runlet run -dit busybox sh)'));
   addCommonOptions(command).action(async (given: string) => {

@@ -8,10 +8,8 @@ import { resolveId } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('cancel')
-    .description('end runs that are queued or running')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<run...>', 'ids of runs, or their beginnings; or last')
     .addHelpText(
       'after',

@@ -10,10 +10,8 @@ const scripts = {
 
 type Shell = keyof typeof scripts;
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('completion')
-    .description('print a script by which a shell completes commands, options and names')
+export function add(command: Command, streams: Streams): void {
+  command
     .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(scripts)))
     .addHelpText(
       'after',
@@ -27,6 +25,6 @@ export function add(program: Command, streams: Streams): void {
   addCommonOptions(command).action(async (shell: Shell) => {
     const { completionTree } = await import('../completion/tree.ts');
     const script = await scripts[shell]();
-    await streams.out.write(script(completionTree(program)));
+    if (command.parent !== null) await streams.out.write(script(completionTree(command.parent)));
   });
 }

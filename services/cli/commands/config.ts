@@ -7,10 +7,8 @@ import { addCommonOptions, examples } from './common.ts';
 
 type ConfigOptions = { showKey?: boolean; env?: boolean };
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('config')
-    .description('show the server and the key that are in effect, and where they come from')
+export function add(command: Command, streams: Streams): void {
+  command
     .option('--show-key', 'show the whole key')
     .option('--env', 'print both as a line for the shell, the whole key included')
     .addHelpText('after', '\nPrecedence: flags, RUNLET_URL and RUNLET_API_KEY, the config file, the default.')

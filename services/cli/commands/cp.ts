@@ -2,10 +2,8 @@ import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('cp')
-    .description('copy a file or a folder into a service, or out of it')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('<from>', 'a local path, or NAME:/PATH of a service; "-" is stdin')
     .argument('<to>', 'a local path, or NAME:/PATH of a service; "-" is stdout')
     .addHelpText(

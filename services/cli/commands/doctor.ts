@@ -2,10 +2,8 @@ import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('doctor')
-    .description('check config, server, Redis, workers, engines and disks; say what to do')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .option('--cve', 'each known vulnerability of an engine in full, and what to do')
     .addHelpText('after', '\nExit code 1 if a check failed; warnings alone are 0.')
     .addHelpText(

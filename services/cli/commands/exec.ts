@@ -18,10 +18,8 @@ const aloneWithout = {
   outputLimit: 'output that is kept',
 };
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('exec')
-    .description('run a program inside a service; exits with its exit code')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .usage('[options] NAME [--] COMMAND...\n       runlet exec --list NAME')
     .argument('<name>', 'the service’s name or id')
     .argument('[command...]', 'the program and its arguments')

@@ -6,11 +6,8 @@ import { formatAge, formatBytes } from '../output/format.ts';
 import { printTable } from '../output/table.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('images')
-    .description('list the images that the workers have')
-    .addHelpText('after', examples('runlet images', 'runlet images --json | jq -r .data[].reference'));
+export function add(command: Command, streams: Streams): void {
+  command.addHelpText('after', examples('runlet images', 'runlet images --json | jq -r .data[].reference'));
   addCommonOptions(command).action(async () => {
     const context = openContext(command, streams);
     const page = await fetchList<Image>(context.api, '/v1/images');

@@ -5,18 +5,15 @@ import { addAdd } from './keys/add.ts';
 import { addLs } from './keys/ls.ts';
 import { addRm } from './keys/rm.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const keys = program
-    .command('keys')
-    .description('make, list and take back API keys (needs an admin’s)')
-    .addHelpText(
-      'after',
-      examples(
-        'runlet keys add ci --expires 90d | gh secret set RUNLET_API_KEY',
-        'runlet keys ls',
-        'runlet keys rm ci',
-      ),
-    );
+export function add(keys: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  keys.addHelpText(
+    'after',
+    examples(
+      'runlet keys add ci --expires 90d | gh secret set RUNLET_API_KEY',
+      'runlet keys ls',
+      'runlet keys rm ci',
+    ),
+  );
   addAdd(keys, streams);
   addLs(keys, streams);
   addRm(keys, streams, finish);

@@ -7,12 +7,9 @@ import { addCommonOptions, examples } from './common.ts';
 
 type Listed = { name: string; version: string; aliases: string[]; image: string; fileName: string };
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('languages')
-    .description(
-      'list the languages that code can be run in; images named runlet-… are in no public registry: `npm run images` builds them',
-    )
+export function add(command: Command, streams: Streams): void {
+  command
+    .addHelpText('after', '\nImages named runlet-… are in no public registry: `npm run images` builds them.')
     .addHelpText('after', examples('runlet languages', 'runlet run --lang python -c "print(6 * 7)"'));
   addCommonOptions(command).action(async () => {
     const context = openContext(command, streams);

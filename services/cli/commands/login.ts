@@ -6,10 +6,8 @@ import { ApiError, UsageError } from '../errors.ts';
 import { ApiClient } from '../http/api-client.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('login')
-    .description('store the address and the key of a server, once the server has taken the key')
+export function add(command: Command, streams: Streams): void {
+  command
     .option('--key-stdin', 'read the key from stdin instead of asking for it')
     .addHelpText(
       'after',

@@ -7,10 +7,8 @@ import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as } from './option.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('logs')
-    .description('show the output of a run or a service, stdout and stderr apart')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('<run|service>', 'the run’s id, or its beginning, or last; the service’s name or id')
     .option('-f, --follow', 'go on until it has ended')
     .option('-n, --tail <number>', 'of a service: so many of the last lines', as(parseWhole), 1000)

@@ -11,10 +11,8 @@ import { as } from './option.ts';
 
 type OpenOptions = { expires: number; path: string; print?: boolean };
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('open')
-    .description('open a service in the browser, by a signed URL that expires')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('<name>', 'the service’s name or id')
     .addOption(
       new Option('--expires <time>', 'how long the URL is good')

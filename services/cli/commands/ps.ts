@@ -19,11 +19,8 @@ type PsOptions = {
   limit: number;
 };
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('ps')
-    .aliases(['list', 'ls'])
-    .description('list runs, the newest first; by default those that have not ended')
+export function add(command: Command, streams: Streams): void {
+  command
     .option('-a, --all', 'those that have ended too')
     .option('--status <status>', `only these, comma separated: ${runStatuses.join(', ')}`, parseStatuses)
     .option('--metadata <name=value>', 'only those that were given this (repeatable)', each(parsePair))

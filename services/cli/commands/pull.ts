@@ -2,10 +2,8 @@ import type { Command } from 'commander';
 import { openContext, type Streams } from '../context.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('pull')
-    .description('pull an image to the workers, so that its first run starts at once')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<image>', 'any image reference, as for Docker')
     .addHelpText(
       'after',

@@ -7,11 +7,8 @@ import { addCommonOptions, examples } from './common.ts';
 
 type LoginOptions = { username: string; passwordStdin?: boolean };
 
-export function add(program: Command, streams: Streams): void {
-  const registry = program
-    .command('registry')
-    .description('give and take away the credentials of private registries')
-    .addHelpText('after', examples('runlet registry login --help', 'runlet registry logout --help'));
+export function add(registry: Command, streams: Streams): void {
+  registry.addHelpText('after', examples('runlet registry login --help', 'runlet registry logout --help'));
   addLogin(registry, streams);
   addLogout(registry, streams);
 }

@@ -7,10 +7,8 @@ import { isRunId } from '../services/is-run-id.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('rm')
-    .description('forget runs that have ended, with their output; stop and remove services')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<run|service...>', 'ids of runs, or their beginnings, or last; names or ids of services')
     .option('--volumes', 'with services: their named volumes too, where no other service uses them')
     .addHelpText('after', examples('runlet rm run_0197…', 'runlet rm web', 'runlet rm --volumes db'));

@@ -8,10 +8,8 @@ import { addCommonOptions, examples } from './common.ts';
 
 type Removal = { worker: string; removed: boolean; error: ProblemBody | null };
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('rmi')
-    .description('remove an image from the workers')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<image>', 'its reference, as `runlet images` shows it, or its id')
     .addHelpText('after', examples('runlet rmi debian:13'));
   addCommonOptions(command).action(async (image: string) => {

@@ -33,10 +33,8 @@ more of --cpu-time raises --timeout.`;
 
 const { timeoutMs, memoryBytes, cpus, pids, outputBytes, diskBytes } = limitBounds;
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('run')
-    .description('run an image, or code, once and show its output')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .usage('[options] IMAGE [--] [COMMAND...]\n       runlet run [options] FILE [FILE...] [-- ARG...]')
     .argument(
       '[what...]',

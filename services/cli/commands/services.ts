@@ -12,10 +12,8 @@ import { printTable } from '../output/table.ts';
 import { factsOf } from '../services/facts.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('services')
-    .description('list services, the newest first; or show one')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('[name]', 'its name, or its id or its beginning; or last')
     .option('-q, --names', 'names only, one a line')
     .addHelpText(

@@ -8,10 +8,8 @@ import { type Fact, printFacts } from '../output/facts.ts';
 import { formatBytes, formatMs } from '../output/format.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('show')
-    .description('show all that is known of a run')
+export function add(command: Command, streams: Streams): void {
+  command
     .argument('<run>', 'the run’s id, or its beginning; or last')
     .addHelpText('after', examples('runlet show run_0197…', 'runlet show --json run_0197… | jq .usage'));
   addCommonOptions(command).action(async (given: string) => {

@@ -5,10 +5,8 @@ import { resolveService } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('start')
-    .description('start services, and wait until they are ready')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<name...>', 'names or ids of services')
     .addHelpText('after', examples('runlet start web'));
   addCommonOptions(command).action(async (names: string[]) => {

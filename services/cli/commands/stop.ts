@@ -6,12 +6,8 @@ import { resolveService } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('stop')
-    .description('stop services')
-    .argument('<name...>', 'names or ids of services')
-    .addHelpText('after', examples('runlet stop web'));
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command.argument('<name...>', 'names or ids of services').addHelpText('after', examples('runlet stop web'));
   addCommonOptions(command).action(async (names: string[]) => {
     const context = openContext(command, streams);
     const act = (name: string) =>

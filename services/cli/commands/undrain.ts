@@ -6,10 +6,8 @@ import { resolveNamed } from '../ids/resolve.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { forEach } from './for-each.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('undrain')
-    .description('let a worker that was drained take runs again')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .argument('<worker...>', 'names, or ids or their beginnings, as `runlet workers` shows them')
     .addHelpText('after', examples('runlet undrain node-1'));
   addCommonOptions(command).action(async (names: string[]) => {

@@ -9,10 +9,8 @@ import type { UpOptions } from '../services/request.ts';
 import { addCommonOptions, examples } from './common.ts';
 import { as, each, text } from './option.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const command = program
-    .command('up')
-    .description('start a service: a container that is kept alive, reached through the server')
+export function add(command: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  command
     .usage('[options] IMAGE [options] [--] [COMMAND...]')
     .argument('<image>', 'any image reference, as for Docker')
     .argument('[command...]', 'replaces the image’s command')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { firstWord, isCommand } from './index.ts';
+import { commandOf, firstWord } from './index.ts';
 
 /**
  * The arguments as commander is to read them. It answers `help NAME` and `NAME --help` with the whole help where there is no such
@@ -7,12 +7,12 @@ import { firstWord, isCommand } from './index.ts';
  */
 export function understood(argv: string[]): string[] {
   const first = firstWord(argv);
-  if (first === undefined || isCommand(first)) return argv;
+  if (first === undefined || commandOf(first) !== undefined) return argv;
   if (first !== 'help') return asksHelp(argv) ? [first] : argv;
   const [, ...topic] = argv.slice(argv.indexOf('help')).filter((word) => !word.startsWith('-'));
   const [name] = topic;
   if (name === undefined || name === 'help') return argv;
-  return isCommand(name) ? [...topic, '--help'] : [name];
+  return commandOf(name) === undefined ? [name] : [...topic, '--help'];
 }
 
 const asksHelp = (argv: readonly string[]) => argv.some((word) => word === '--help' || word === '-h');

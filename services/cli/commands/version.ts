@@ -3,11 +3,8 @@ import { openContext, type Streams } from '../context.ts';
 import { version } from '../version.ts';
 import { addCommonOptions, examples } from './common.ts';
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('version')
-    .description('print the version of this CLI')
-    .addHelpText('after', examples('runlet version', 'runlet version --json'));
+export function add(command: Command, streams: Streams): void {
+  command.addHelpText('after', examples('runlet version', 'runlet version --json'));
   addCommonOptions(command).action(async () => {
     const context = openContext(command, streams);
     await (context.json

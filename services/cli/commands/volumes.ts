@@ -5,11 +5,11 @@ import { addLs } from './volumes/ls.ts';
 import { addRm } from './volumes/rm.ts';
 import { addShow } from './volumes/show.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const volumes = program
-    .command('volumes')
-    .description('list, show and remove the named volumes of services')
-    .addHelpText('after', examples('runlet volumes', 'runlet volumes show data', 'runlet volumes rm data'));
+export function add(volumes: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  volumes.addHelpText(
+    'after',
+    examples('runlet volumes', 'runlet volumes show data', 'runlet volumes rm data'),
+  );
   addLs(volumes, streams);
   addShow(volumes, streams);
   addRm(volumes, streams, finish);

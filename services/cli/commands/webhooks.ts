@@ -12,19 +12,16 @@ import { addSwitches } from './webhooks/switches.ts';
 import { addTest } from './webhooks/test.ts';
 import { addUpdate } from './webhooks/update.ts';
 
-export function add(program: Command, streams: Streams, finish: (exitCode: number) => void): void {
-  const webhooks = program
-    .command('webhooks')
-    .description('have results pushed: endpoints, their deliveries, and events as they happen')
-    .addHelpText(
-      'after',
-      examples(
-        'runlet webhooks listen --forward http://127.0.0.1:3000/hook',
-        'runlet webhooks add https://example.com/hooks/runlet',
-        'runlet webhooks test whk_0197…',
-        'runlet webhooks deliveries --status failed',
-      ),
-    );
+export function add(webhooks: Command, streams: Streams, finish: (exitCode: number) => void): void {
+  webhooks.addHelpText(
+    'after',
+    examples(
+      'runlet webhooks listen --forward http://127.0.0.1:3000/hook',
+      'runlet webhooks add https://example.com/hooks/runlet',
+      'runlet webhooks test whk_0197…',
+      'runlet webhooks deliveries --status failed',
+    ),
+  );
   addAdd(webhooks, streams);
   addLs(webhooks, streams);
   addUpdate(webhooks, streams);

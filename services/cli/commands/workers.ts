@@ -9,11 +9,8 @@ import { addCommonOptions, examples } from './common.ts';
 
 const head = ['WORKER', 'NAME', 'STATUS', 'ENGINE', 'RUNS', 'CPUS', 'MEMORY', 'DISK FREE', 'SEEN'];
 
-export function add(program: Command, streams: Streams): void {
-  const command = program
-    .command('workers')
-    .description('list the workers: their engines, capacity and load')
-    .addHelpText('after', examples('runlet workers', 'runlet workers --json | jq .data[].engine'));
+export function add(command: Command, streams: Streams): void {
+  command.addHelpText('after', examples('runlet workers', 'runlet workers --json | jq .data[].engine'));
   addCommonOptions(command).action(async () => {
     const context = openContext(command, streams);
     const page = await fetchList<Worker>(context.api, '/v1/workers');

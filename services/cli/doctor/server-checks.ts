@@ -1,4 +1,5 @@
-import type { ApiClient } from '../http/api-client.ts';
+import { type ApiClient, readJson } from '../http/api-client.ts';
+import type { Answer } from '../http/exchange.ts';
 import { problemFrom } from '../http/problem-from.ts';
 import { type Check, failed, ok, skipped, warning } from './check.ts';
 import { parseVersion } from './versions.ts';
@@ -11,7 +12,7 @@ const skewLimitMs = 5000;
 
 /** Whether a server answers, and whether its clock and ours agree. */
 export async function checkReachable(api: ApiClient): Promise<{ checks: Check[]; reachable: boolean }> {
-  let response: Response;
+  let response: Answer;
   const asked = Date.now();
   try {
     response = await api.send({ path: '/healthz', signal: AbortSignal.timeout(patienceMs) });
@@ -20,17 +21,17 @@ export async function checkReachable(api: ApiClient): Promise<{ checks: Check[];
     return { checks: [failed('server', (error as Error).message, remedy)], reachable: false };
   }
   const answered = Date.now();
-  await response.body?.cancel();
+  response.body.destroy();
   if (!response.ok) {
     const detail = `${api.url}/healthz answers ${response.status}`;
     const remedy = 'Check that the address is Runlet’s: `runlet config` says where it comes from.';
     return { checks: [failed('server', detail, remedy)], reachable: false };
   }
-  const clock = checkClock(response.headers.get('date'), (asked + answered) / 2);
+  const clock = checkClock(response.header('date'), (asked + answered) / 2);
   return { checks: [ok('server', `${api.url} answers in ${answered - asked} ms`), clock], reachable: true };
 }
 
-function checkClock(date: string | null, now: number): Check {
+function checkClock(date: string | undefined, now: number): Check {
   const at = Date.parse(date ?? '');
   if (Number.isNaN(at)) return skipped('clock', 'The server does not say its time');
   // The header's time is cut to whole seconds, so the middle of that second is the best guess.
@@ -52,7 +53,7 @@ export async function checkReady(api: ApiClient): Promise<Check[]> {
     const { problem } = await problemFrom(response, api.url);
     return [failed('ready', `${problem.title}: ${problem.detail}`, remedyFor(problem.code))];
   }
-  const readiness = (await response.json().catch(() => ({}))) as Readiness;
+  const readiness = (await readJson(response, api.url).catch(() => ({}))) as Readiness;
   const workers = readiness.workers === undefined ? '' : `, ${readiness.workers} worker(s)`;
   return [ok('ready', `The server takes runs${workers}`), ...checkRedis(readiness.redis?.version)];
 }
@@ -75,7 +76,7 @@ function checkRedis(version: string | undefined): Check[] {
 export async function checkKey(api: ApiClient): Promise<Check> {
   const path = '/v1/runs?limit=1';
   const response = await api.send({ path, signal: AbortSignal.timeout(patienceMs) });
-  await response.body?.cancel();
+  response.body.destroy();
   if (response.ok) return ok('key accepted', 'The server accepts the key');
   if (response.status === 401)
     return failed(

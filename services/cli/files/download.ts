@@ -74,7 +74,7 @@ async function fetchInto(
     const file = await open(draft, 'wx');
     const hash = createHash('sha256');
     try {
-      for await (const chunk of response.body ?? []) {
+      for await (const chunk of response.body) {
         hash.update(chunk);
         await file.writeFile(chunk);
       }

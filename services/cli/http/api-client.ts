@@ -1,6 +1,7 @@
 import { howToGetAKey } from '../config/config.ts';
 import { ApiError, type ConnectionError, ownProblem } from '../errors.ts';
 import { connectionError } from './connection-error.ts';
+import { type Answer, exchange } from './exchange.ts';
 import { problemFrom } from './problem-from.ts';
 import { type RetryOptions, withRetry } from './with-retry.ts';
 
@@ -33,7 +34,7 @@ export class ApiClient {
   }
 
   /** One exchange without retries. The caller reads the answer's body. Throws for any status but 2xx. */
-  async open(request: ApiRequest): Promise<Response> {
+  async open(request: ApiRequest): Promise<Answer> {
     if (this.#apiKey === undefined) throw noKey();
     const response = await this.send(request);
     if (response.ok) return response;
@@ -42,14 +43,35 @@ export class ApiClient {
 
   /** Returns a JSON answer (`undefined` for 204). Retries where that is safe. */
   async json<T>(request: ApiRequest, retry: RetryOptions = {}): Promise<T> {
-    const exchange = async (): Promise<T> => {
+    const once = async (): Promise<T> => {
       const timeout = AbortSignal.timeout(answerTimeoutMs);
       const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
       const response = await this.open({ ...request, signal });
       return (await readJson(response, this.url)) as T;
     };
     // A DELETE that is repeated after a lost answer would find nothing and report a success as a failure.
-    return withRetry(exchange, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
+    return withRetry(once, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
+  }
+
+  /**
+   * An answer whose body the caller reads, for as long as it likes: only the wait for its head is bounded. Retries where that is safe, as
+   * `json` does.
+   */
+  async answer(request: ApiRequest, retry: RetryOptions = {}): Promise<Answer> {
+    const once = async (): Promise<Answer> => {
+      const late = new AbortController();
+      const timer = setTimeout(
+        () => late.abort(new DOMException('No answer came in time.', 'TimeoutError')),
+        answerTimeoutMs,
+      );
+      const signal = request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal;
+      try {
+        return await this.open({ ...request, signal });
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    return withRetry(once, { note: this.#note, onLoss: request.method !== 'DELETE', ...retry });
   }
 
   /** The address of a WebSocket, and the headers of its request. */
@@ -62,12 +84,11 @@ export class ApiClient {
   }
 
   /** One exchange that returns any status, for checks that want to see it. */
-  async send({ method = 'GET', path, body, bytes, headers = {}, signal }: ApiRequest): Promise<Response> {
+  async send({ method = 'GET', path, body, bytes, headers = {}, signal }: ApiRequest): Promise<Answer> {
+    const sent = bytes ?? (body === undefined ? undefined : JSON.stringify(body));
     try {
-      return await fetch(`${this.url}${path}`, {
+      return await exchange(`${this.url}${path}`, {
         method,
-        // A redirect would pass the key on, or turn a POST into a GET. The user must give the right address instead.
-        redirect: 'manual',
         headers: {
           accept: 'application/json',
           ...(this.#apiKey !== undefined && { authorization: `Bearer ${this.#apiKey}` }),
@@ -75,8 +96,7 @@ export class ApiClient {
           ...(bytes !== undefined && { 'content-type': 'application/octet-stream' }),
           ...headers,
         },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        ...(bytes !== undefined && { body: bytes }),
+        ...(sent !== undefined && { body: sent }),
         ...(signal && { signal }),
       });
     } catch (error) {
@@ -85,7 +105,8 @@ export class ApiClient {
   }
 }
 
-async function readJson(response: Response, url: string): Promise<unknown> {
+/** The JSON of an answer, `undefined` if it has no body. */
+export async function readJson(response: Answer, url: string): Promise<unknown> {
   let text: string;
   try {
     text = await response.text();

@@ -1,10 +1,11 @@
 import { ApiError, type ShownProblem } from '../errors.ts';
+import type { Answer } from './exchange.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** The problem in an answer (RFC 9457). If something other than Runlet answered, a problem is made from the status. */
-export async function problemFrom(response: Response, url: string): Promise<ApiError> {
+export async function problemFrom(response: Answer, url: string): Promise<ApiError> {
   const text = await response.text().catch(() => '');
-  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  const retryAfterMs = parseRetryAfter(response.header('retry-after'), Date.now());
   return new ApiError(parse(text) ?? foreign(response, url, text), retryAfterMs);
 }
 
@@ -28,7 +29,7 @@ function parse(text: string): ShownProblem | undefined {
 }
 
 /** The answer came from something else: a proxy's error page, a redirect, or a wrong address. */
-function foreign(response: Response, url: string, text: string): ShownProblem {
+function foreign(response: Answer, url: string, text: string): ShownProblem {
   // nginx and others say it in these words.
   const wantsHttps =
     response.status === 400 && url.startsWith('http:') && /\bHTTPS (?:port|server)/i.test(text);

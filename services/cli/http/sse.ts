@@ -1,6 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ConnectionError } from '../errors.ts';
 import { connectionError } from './connection-error.ts';
+import type { Answer } from './exchange.ts';
 
 /** Heartbeats come every 15 s. After three missed ones the connection counts as dead. */
 const heartbeatLimitMs = 45_000;
@@ -16,18 +17,17 @@ export type ReadOptions = {
  * the consumer: if our stdout is read slowly, the server is not dead.
  */
 export async function* readEvents(
-  response: Response,
+  response: Pick<Answer, 'body'>,
   url: string,
   { silenceMs = heartbeatLimitMs, onId }: ReadOptions = {},
 ): AsyncGenerator<EventSourceMessage> {
-  if (!response.body) return;
-  const reader = response.body.getReader();
+  const chunks = response.body[Symbol.asyncIterator]();
   const decoder = new TextDecoder();
   const ready: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (event) => ready.push(event), ...(onId && { onId }) });
   try {
     while (true) {
-      const chunk = await withinSilence(reader.read(), silenceMs, url);
+      const chunk = await withinSilence(chunks.next(), silenceMs, url);
       if (chunk.done) return;
       parser.feed(decoder.decode(chunk.value, { stream: true }));
       yield* ready.splice(0);
@@ -35,8 +35,7 @@ export async function* readEvents(
   } catch (error) {
     throw error instanceof ConnectionError ? error : connectionError(error, url);
   } finally {
-    // Not awaited: on a dead connection it would never resolve.
-    reader.cancel().catch(() => {});
+    response.body.destroy();
   }
 }
 

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
-import { sizeOf } from '../attach/terminal.ts';
+import { sizeOf } from '../attach/size.ts';
 import type { Context } from '../context.ts';
 import { ApiError, UsageError } from '../errors.ts';
 import { readOf } from '../files/collect.ts';
+import { type ApiRequest, readJson } from '../http/api-client.ts';
+import type { Answer } from '../http/exchange.ts';
 import { runPath } from '../http/paths.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { readVariables } from '../parse/variables.ts';
@@ -41,12 +43,18 @@ export async function executeRun(
     buildRequest(program, options, env, stdin, inputs, webhook, sizeOf(process.stdout)),
   );
   return interruptible(context.note, async (interrupts) => {
-    const run = await submit(context, request, interrupts.signal);
+    const { signal } = interrupts;
+    const makesSecret = webhook !== undefined && webhook.secret === undefined;
+    const hints = new Hints(request, context);
+    if (!options.detach && !options.interactive && !makesSecret) {
+      const started = await submitAndFollow(context, request, signal);
+      return attendRun(context, started, options, interrupts, '--memory', hints);
+    }
+    const run = await submit(context, request, signal);
     // With --detach and --json the whole answer is printed, with the secret in it.
-    if (webhook !== undefined && !(options.detach && context.json))
-      await tellMadeSecret(context, run, webhook);
+    if (makesSecret && !(options.detach && context.json)) await tellMadeSecret(context, run);
     if (options.detach) return printDetached(context, run);
-    return attendRun(context, run, options, interrupts, '--memory', new Hints(run, context));
+    return attendRun(context, run, options, interrupts, '--memory', hints);
   });
 }
 
@@ -83,18 +91,40 @@ async function withStdin<T>(
   return build(target, stdin);
 }
 
-/** All tries use the same idempotency key. So a run whose answer was lost is not started a second time. */
+/** Stores the run. */
 async function submit(context: Context, body: unknown, interrupt: AbortSignal): Promise<Run> {
-  const headers = { 'idempotency-key': randomUUID() };
-  const run = await context.api.json<Run | undefined>(
-    { method: 'POST', path: '/v1/runs', body, headers },
-    { interrupt },
+  const response = await context.api.answer(submission(body), { interrupt });
+  return named(context, (await readJson(response, context.api.url)) as Run | undefined);
+}
+
+/** A run that is stored. `first`: a connection on which its events come already. */
+type Started = { id: string; first?: Answer };
+
+/** Stores the run, and has its events in the same answer: one request instead of two. A server that cannot do that answers with the run. */
+async function submitAndFollow(context: Context, body: unknown, interrupt: AbortSignal): Promise<Started> {
+  const { api } = context;
+  const first = await api.answer(submission(body, { accept: 'text/event-stream' }), { interrupt });
+  if (!first.header('content-type')?.startsWith('text/event-stream'))
+    return named(context, (await readJson(first, api.url)) as Run | undefined);
+  const id = first.header('location')?.split('/').at(-1);
+  return { ...named(context, id === undefined ? undefined : { id }), first };
+}
+
+/** All tries use the same idempotency key. So a run whose answer was lost is not started a second time. */
+function submission(body: unknown, headers: Record<string, string> = {}): ApiRequest {
+  return {
+    method: 'POST',
+    path: '/v1/runs',
+    body,
+    headers: { 'idempotency-key': randomUUID(), ...headers },
+  };
+}
+
+function named<T extends { id: string }>(context: Context, run: T | undefined): T {
+  if (typeof run?.id === 'string') return run;
+  throw new Error(
+    `${context.api.url} accepted the run but did not name it. Check the address with \`runlet config\`.`,
   );
-  if (typeof run?.id !== 'string')
-    throw new Error(
-      `${context.api.url} accepted the run but did not name it. Check the address with \`runlet config\`.`,
-    );
-  return run;
 }
 
 async function printDetached(context: Context, run: Run): Promise<number> {
@@ -110,7 +140,7 @@ async function printDetached(context: Context, run: Run): Promise<number> {
  */
 export async function attendRun(
   context: Context,
-  run: Run,
+  run: Started,
   options: RunOptions,
   interrupts: Interrupts,
   memorySetBy: string,
@@ -127,7 +157,7 @@ export async function attendRun(
   });
   const end = options.interactive
     ? await converseWith(context, run.id, options.tty === true, cancel, hints)
-    : await watch(context, run.id, cancel, hints);
+    : await watch(context, run, cancel, hints);
   await cancelled;
   if (end === undefined)
     throw new Error(`The events of ${run.id} ended without its end: see \`runlet show ${run.id}\`.`);
@@ -138,7 +168,7 @@ export async function attendRun(
 
 async function watch(
   context: Context,
-  runId: string,
+  { id, first }: Started,
   onClosed: () => void,
   hints: Hints | undefined,
 ): Promise<ExitEvent | undefined> {
@@ -146,7 +176,7 @@ async function watch(
   // With --json the output is part of the run, which is printed at the end.
   const output = context.json ? {} : { out: context.out, err: context.err };
   const pull = openPullView(context.err, context);
-  const events = followRun(api, runId, { note });
+  const events = followRun(api, id, { note, first });
   return showRun(hints?.watch(events) ?? events, { ...output, pull, note, onClosed });
 }
 

@@ -7,6 +7,7 @@ import type {
 } from '../../../shared/contracts/events.ts';
 import { ConnectionError } from '../errors.ts';
 import type { ApiClient } from '../http/api-client.ts';
+import type { Answer } from '../http/exchange.ts';
 import { followStream, parseData } from '../http/follow-stream.ts';
 import { runPath } from '../http/paths.ts';
 
@@ -26,6 +27,8 @@ export type FollowOptions = {
   /** The waits before each new connection, counted from the last event. There are as many tries as waits. */
   waitsMs?: readonly number[];
   signal?: AbortSignal;
+  /** A connection on which the events come already. It is read first. */
+  first?: Answer | undefined;
 };
 
 const knownTypes: ReadonlySet<string> = new Set<RunEventType>(['status', 'pull', 'stdout', 'stderr', 'exit']);
@@ -34,10 +37,10 @@ const knownTypes: ReadonlySet<string> = new Set<RunEventType>(['status', 'pull',
 export async function* followRun(
   api: ApiClient,
   runId: string,
-  { note, waitsMs, signal }: FollowOptions,
+  { note, waitsMs, signal, first }: FollowOptions,
 ): AsyncGenerator<RunEvent> {
   const path = runPath(runId, '/events');
-  const options = { note, waitsMs, signal, gaveUp: () => gaveUp(api.url, runId) };
+  const options = { note, waitsMs, signal, first, gaveUp: () => gaveUp(api.url, runId) };
   for await (const message of followStream(api, path, options)) {
     // Event types of a newer server are ignored.
     if (message.event === undefined || !knownTypes.has(message.event)) continue;

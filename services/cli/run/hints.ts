@@ -18,17 +18,27 @@ const keptCharacters = 4096;
 const unreachable =
   /Network (?:is )?unreachable|ENETUNREACH|EAI_AGAIN|ENOTFOUND|name resolution|Name or service not known|getaddrinfo|(?:could not|couldn.t|can.t|unable to|cannot) resolve|bad address|No address associated|no such host|nodename nor servname|UnknownHostException|dial tcp|Temporary failure resolving/i;
 
+/** What is looked at of the body of `POST /v1/runs`. */
+type Asked = {
+  image?: string;
+  language?: string;
+  command?: string[];
+  entrypoint?: string[];
+  tty?: boolean;
+  network?: string;
+};
+
 /** What a user who does not know Runlet yet needs to hear about a run, and what neither its output nor its end says. */
 export class Hints {
-  readonly #run: Run;
+  readonly #request: Asked;
   readonly #api: ApiClient;
   readonly #quiet: boolean;
   readonly #note: (text: string) => void;
   #tail = '';
   #isUnreachable = false;
 
-  constructor(run: Run, { api, note, quiet }: Pick<Context, 'api' | 'note' | 'quiet'>) {
-    this.#run = run;
+  constructor(request: Asked, { api, note, quiet }: Pick<Context, 'api' | 'note' | 'quiet'>) {
+    this.#request = request;
     this.#api = api;
     this.#quiet = quiet;
     this.#note = note;
@@ -43,7 +53,7 @@ export class Hints {
         if (event.type === 'status' && event.data.status === 'pulling')
           timer = setTimeout(() => this.#note(`Asking the registry for ${this.#image} …`), silenceMs);
         // A terminal's output is all stdout.
-        if (event.type === 'stderr' || (event.type === 'stdout' && this.#run.request.tty === true))
+        if (event.type === 'stderr' || (event.type === 'stdout' && this.#request.tty === true))
           this.#look(outputBytes(event.data).toString());
         yield event;
       }
@@ -55,7 +65,7 @@ export class Hints {
   /** To be called after the end was told. */
   async tell(end: ExitEvent): Promise<void> {
     if (end.status === 'errored') await this.#tellError(end.error?.code ?? '');
-    else if (end.status !== 'succeeded' && this.#isUnreachable && this.#run.request.network !== 'egress')
+    else if (end.status !== 'succeeded' && this.#isUnreachable && this.#request.network !== 'egress')
       this.#note('The run has no network: --network egress gives it one.');
   }
 
@@ -67,16 +77,12 @@ export class Hints {
   }
 
   get #image(): string {
-    const { image, request } = this.#run;
-    return image?.reference || String(request.image ?? 'the image');
+    const { image, language } = this.#request;
+    return image ?? `the image of ${language}`;
   }
 
   async #tellError(code: string): Promise<void> {
-    const { image, command, entrypoint } = this.#run.request as {
-      image?: string;
-      command?: string[];
-      entrypoint?: string[];
-    };
+    const { image, command, entrypoint } = this.#request;
     if (image === undefined || this.#quiet) return;
     const [program = '', ...rest] = command ?? [];
     if (code === 'command_not_found' && entrypoint === undefined && rest.length === 0 && / /.test(program))

@@ -1,6 +1,8 @@
 import type { Run } from '../../../shared/contracts/run.ts';
 import { isTerminal } from '../../../shared/run-states.ts';
 import type { Context } from '../context.ts';
+import { readJson } from '../http/api-client.ts';
+import type { Answer } from '../http/exchange.ts';
 import { runPath } from '../http/paths.ts';
 import { withRetry } from '../http/with-retry.ts';
 import { jsonText } from '../output/harmless.ts';
@@ -19,7 +21,7 @@ export async function showLogs(context: Context, runId: string, follow: boolean)
   const { api, note } = context;
   const path = runPath(runId);
   const answer = await withRetry(() => api.open({ path }), { note });
-  const run = (await answer.json()) as Run;
+  const run = (await readJson(answer, api.url)) as Run;
   const past = new AbortController();
   const events = followRun(api, runId, { note, signal: past.signal });
   const wanted = follow || isTerminal(run.status) ? events : pastOf(events, past, serverTime(answer));
@@ -79,8 +81,8 @@ async function* pastOf(
 }
 
 /** The time by the server's clock, which the events' times also come from. The header has only whole seconds. */
-function serverTime(answer: Response): number {
-  const at = Date.parse(answer.headers.get('date') ?? '');
+function serverTime(answer: Answer): number {
+  const at = Date.parse(answer.header('date') ?? '');
   return Number.isNaN(at) ? Number.POSITIVE_INFINITY : at + 1000;
 }
 

@@ -1,4 +1,4 @@
-import type { Size } from '../attach/terminal.ts';
+import type { Size } from '../attach/size.ts';
 import { entrypointOf, given, unlessEmpty } from '../http/given.ts';
 import type { RunOptions } from './options.ts';
 import type { Stdin } from './stdin.ts';

@@ -24,12 +24,7 @@ export function webhookOf(
 }
 
 /** Prints the secret that the server made because none was given. Only the answer to this request contains it. */
-export async function tellMadeSecret(
-  context: Context,
-  { request }: Pick<Run, 'request'>,
-  webhook: RunWebhook,
-): Promise<void> {
-  if (webhook.secret !== undefined) return;
+export async function tellMadeSecret(context: Context, { request }: Pick<Run, 'request'>): Promise<void> {
   const made = (request.webhook as Partial<RunWebhook> | undefined)?.secret;
   const lost = made === undefined || !made.startsWith('whsec_');
   // Not printed as a note, because --quiet would hide it and it cannot be shown again.

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Run } from '../../../shared/contracts/run.ts';
 import type { Context } from '../context.ts';
 import { ApiError, UsageError } from '../errors.ts';
@@ -36,7 +36,7 @@ export async function copyOut(context: Context, { name, path: asked }: Remote, t
 
 async function open({ api }: Context, from: Remote): Promise<Readable> {
   const answer = await api.open({ path: filePath(from) });
-  return Readable.fromWeb(answer.body as never);
+  return answer.body;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Run } from '../../../shared/contracts/run.ts';
-import { sizeOf } from '../attach/terminal.ts';
+import { sizeOf } from '../attach/size.ts';
 import type { Context } from '../context.ts';
 import { given } from '../http/given.ts';
 import { servicePath } from '../http/paths.ts';

@@ -27,7 +27,7 @@ export async function bringUp(
       { method: 'POST', path: '/v1/services', body, headers },
       { interrupt: interrupts.signal },
     );
-    if (webhook !== undefined) await tellMadeSecret(context, begun, webhook);
+    if (webhook !== undefined && webhook.secret === undefined) await tellMadeSecret(context, begun);
     let service: Service | undefined = begun;
     if (options.detach !== true) {
       note(`Starting ${begun.name} …`);

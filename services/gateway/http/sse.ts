@@ -1,4 +1,6 @@
+import { accepts } from 'hono/accepts';
 import { createHint } from '../hint.ts';
+import type { GatewayContext } from './context.ts';
 import { isStoreError } from './store-errors.ts';
 
 /** Hints may be missed, so a stream also looks by itself, this often. */
@@ -25,6 +27,14 @@ export const sseHeaders = {
   // nginx and its kin would hold events back otherwise.
   'x-accel-buffering': 'no',
 } as const;
+
+/** Whether the client asks for events rather than for JSON, where a route has both (RFC 9110 §12.5.1). JSON is what others get. */
+export const asksForEvents = (c: GatewayContext): boolean =>
+  accepts(c, {
+    header: 'Accept',
+    supports: ['application/json', 'text/event-stream'],
+    default: 'application/json',
+  }) === 'text/event-stream';
 
 type SsePage = {
   text: string;

@@ -8,7 +8,7 @@ import { ok, problemBodyAnswer } from '../http/answers.ts';
 import { bearer, idParam, jsonResponse, page, problems } from '../http/describe.ts';
 import { type App, mount } from '../http/mount.ts';
 import { pageQuery, paginate } from '../http/query.ts';
-import { sseHeaders } from '../http/sse.ts';
+import { asksForEvents, sseHeaders } from '../http/sse.ts';
 import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
 import { allImages, type ImageListParts, keyOfImage } from './list.ts';
 import { commonProblem, type Done, type OperationParts, startOperation } from './operation.ts';
@@ -92,7 +92,7 @@ export function mountImages(app: App, gateway: ImageParts): void {
         (operation) => ({ kind: 'pull', operation, tenant, reference: body.image }),
         c.req.raw.signal,
       );
-      if (acceptsEvents(c.req.header('accept')))
+      if (asksForEvents(c))
         return new Response(pullStream(gateway, body.image, events), { headers: sseHeaders });
       const result = await pullOutcome(body.image, events);
       const problem = commonProblem(result.workers);
@@ -141,5 +141,3 @@ export function mountImages(app: App, gateway: ImageParts): void {
     },
   );
 }
-
-const acceptsEvents = (accept: string | undefined) => /(?:^|,)\s*text\/event-stream\b/i.test(accept ?? '');

@@ -56,7 +56,7 @@ export const createDocument = {
   operationId: 'createRun',
   summary: 'Run an image, or code in a language, once',
   description:
-    'Exactly one of `image` and `language` says what to run. Stores the run and answers 202 with it. With `Prefer: wait=N` the answer is 200 and the finished run if it ends within N seconds, else 202. A 2xx means that the run is stored durably.',
+    'Exactly one of `image` and `language` says what to run. Stores the run and answers 202 with it. With `Prefer: wait=N` the answer is 200 and the finished run if it ends within N seconds, else 202. With `Accept: text/event-stream` it is 200 and the run’s events from the first, as `GET /v1/runs/{id}/events` has them; `Location` names the run, and a lost connection is taken up there. A 2xx means that the run is stored durably.',
   headers: z.object({
     Prefer: waitForEnd,
     'Idempotency-Key': idempotencyKey,

@@ -1,12 +1,12 @@
 import { runRequestSchema } from '../../../shared/contracts/run-request.ts';
-import { Problem } from '../../../shared/problems.ts';
+import { badField, Problem } from '../../../shared/problems.ts';
 import type { Gateway } from '../gateway.ts';
 import { noContent, ok } from '../http/answers.ts';
 import { eventPosition } from '../http/event-position.ts';
 import { type App, mount } from '../http/mount.ts';
 import { type OnceParts, once, onceKey } from '../http/once.ts';
 import { preferredWait } from '../http/prefer.ts';
-import { sseHeaders } from '../http/sse.ts';
+import { asksForEvents, sseHeaders } from '../http/sse.ts';
 import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
 import { type ArtifactParts, mountArtifacts } from './artifacts.ts';
 import { type AttachRouteParts, mountAttach } from './attach-route.ts';
@@ -49,16 +49,23 @@ export function mountRuns(app: App, gateway: RunParts): void {
       document: { ...documents.createDocument, body: documented },
     },
     async (c, { body, text }) => {
-      const waitSeconds = preferredWait(c.req.header('prefer'));
+      const asEvents = asksForEvents(c);
+      if (asEvents && body.webhook !== undefined && body.webhook.secret === undefined)
+        throw badField(
+          'webhook.secret',
+          'must be given where the answer is a stream of events: one that is made is shown in an answer of JSON only',
+        );
+      const preferred = preferredWait(c.req.header('prefer'));
+      const waitSeconds = asEvents ? 0 : preferred;
       const { tenant } = c.var.identity;
       await refuseRegistry(gateway, body);
       const answer = await once(
         gateway,
         onceKey(c, '/v1/runs', text),
         (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
-        async (location) => JSON.stringify(await loadRun(gateway, tenant, location?.split('/').at(-1) ?? '')),
+        async (location) => JSON.stringify(await loadRun(gateway, tenant, idIn(location))),
       );
-      return applied(answer, waitSeconds);
+      return asEvents ? eventsOf(gateway, tenant, answer) : applied(answer, waitSeconds);
     },
   );
 
@@ -146,6 +153,19 @@ export function mountRuns(app: App, gateway: RunParts): void {
 
   mountArtifacts(app, gateway);
   mountAttach(app, gateway);
+}
+
+const idIn = (location: string | null | undefined) => location?.split('/').at(-1) ?? '';
+
+/** The events of the run that was created, instead of the run: one round trip less for who follows it. */
+async function eventsOf(gateway: RunParts, tenant: string, created: Response): Promise<Response> {
+  const id = idIn(created.headers.get('location'));
+  // An earlier request created it: it may have been forgotten since.
+  if (created.headers.has('idempotent-replayed')) await ownRecord(gateway, tenant, id);
+  const headers = new Headers(created.headers);
+  headers.delete('content-length');
+  for (const [name, value] of Object.entries(sseHeaders)) headers.set(name, value);
+  return new Response(runEventStream(gateway, id, '0'), { headers });
 }
 
 /** RFC 7240 §3 */

@@ -26,7 +26,7 @@ import { signedUrl } from './signed-link.ts';
 import { signService } from './signed-url.ts';
 import { removeVolumes, type VolumeParts } from './volumes.ts';
 
-export type ServiceParts = Pick<Gateway, 'env' | 'policy' | 'room' | 'services'> &
+export type ServiceParts = Pick<Gateway, 'env' | 'policy' | 'room' | 'services' | 'servicePulls'> &
   OnceParts &
   RefuseRegistryParts &
   ActionParts &
@@ -77,8 +77,13 @@ const urlBody = z
 export function mountServices(app: App, gateway: ServiceParts): void {
   const options = { maxBodyBytes: gateway.env.RUNLET_MAX_BODY_BYTES };
   const schema = serviceRequestSchema(gateway.policy);
-  const present = async (record: ServiceRecord) =>
-    presentService(await gateway.services.whole(record), gateway.env);
+  const present = async (record: ServiceRecord) => {
+    const [whole, pull] = await Promise.all([
+      gateway.services.whole(record),
+      record.status === 'starting' ? gateway.servicePulls.read(record.head.id) : null,
+    ]);
+    return presentService(whole, gateway.env, pull);
+  };
   const own = (c: GatewayContext) => ownService(gateway, c.var.identity.tenant, c.req.param('id') ?? '');
 
   /** The service as it is now, or once it has settled if the client waits (`Prefer: wait`). */

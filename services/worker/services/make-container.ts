@@ -1,6 +1,7 @@
 import { defaultVolumeBytes } from '../../../shared/contracts/service.ts';
 import { familiarName } from '../../../shared/images.ts';
 import { Problem } from '../../../shared/problems.ts';
+import type { ServicePullStore } from '../../../shared/stores/service-pulls.ts';
 import type { ServiceRecord } from '../../../shared/stores/service-record.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import { engineVolumeName } from '../../../shared/stores/volumes.ts';
@@ -8,6 +9,7 @@ import type { ContainerId } from '../engine/containers.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import type { ImageProvider } from '../images/image-provider.ts';
+import { createPullReporter } from '../images/pull-reporter.ts';
 import { serviceLabelsFor, serviceName } from '../labels.ts';
 import type { ServiceNetworks } from '../network/service-networks.ts';
 import type { InitVolume } from '../sandbox/drivers/engine/init-volume.ts';
@@ -22,6 +24,7 @@ export type ContainerParts = {
   images: ImageProvider;
   networks: ServiceNetworks;
   store: Pick<ServiceStore, 'request'>;
+  pulls: ServicePullStore;
   initVolume: InitVolume;
   seccompProfile: string;
   workerId: string;
@@ -39,7 +42,7 @@ export async function makeContainer(
   const { id, tenant } = head;
   const request = await parts.store.request(head);
   if (request === undefined) throw new Problem('container_lost', 'The service was removed meanwhile.');
-  const image = await bringImage(parts.images, record);
+  const image = await bringImage(parts, record);
   const owner = { service: id, tenant, worker: parts.workerId, instance };
   const network = await parts.networks.open(owner, request.network);
   const volumeNames = new Map<string, string>();
@@ -67,13 +70,29 @@ export async function makeContainer(
   return { id: await engine.containers.create(spec), digest: image.digest };
 }
 
-async function bringImage(images: ImageProvider, { head }: ServiceRecord): Promise<ImageInfo> {
-  const { request, tenant } = head;
-  const { image } = await images.provide(familiarName(request.image), request.pull, tenant, {
-    beforePull: async () => {},
-    onProgress: () => {},
-    // Nothing breaks it off.
-    signal: new AbortController().signal,
-  });
-  return image;
+async function bringImage(
+  { images, pulls }: Pick<ContainerParts, 'images' | 'pulls'>,
+  { head }: ServiceRecord,
+): Promise<ImageInfo> {
+  const { id, request, tenant } = head;
+  const reference = familiarName(request.image);
+  const reporter = createPullReporter(reference, (pull) => pulls.tell(id, pull));
+  let pulling = false;
+  try {
+    const { image } = await images.provide(reference, request.pull, tenant, {
+      beforePull: async () => {
+        pulling = true;
+      },
+      onProgress: reporter.report,
+      // Nothing breaks it off.
+      signal: new AbortController().signal,
+    });
+    return image;
+  } finally {
+    if (pulling) {
+      await reporter.end(false);
+      // It is forgotten by itself, too.
+      await pulls.over(id).catch(() => {});
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../../../shared/log.ts';
 import { presentService } from '../../../shared/stores/service-present.ts';
+import type { ServicePullStore } from '../../../shared/stores/service-pulls.ts';
 import type { ServiceStore } from '../../../shared/stores/services.ts';
 import type { WorkerStore } from '../../../shared/stores/workers.ts';
 import type { DiskWatch } from '../disk/watch.ts';
@@ -21,6 +22,7 @@ export async function openServices(options: {
   workerId: string;
   instance: string;
   store: ServiceStore;
+  pulls: ServicePullStore;
   workers: WorkerStore;
   images: ImageProvider;
   networks: ServiceNetworks;

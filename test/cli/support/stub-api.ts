@@ -53,6 +53,8 @@ export class StubApi {
     body: { status: 'ready', redis: { version: '7.4.1' }, workers: 1 },
   };
   dateSkewMs = 0;
+  /** False: a server of an older version, which answers `POST /v1/runs` with the run, never with its events. */
+  streamsCreated = true;
   readonly #byKey = new Map<string, { body: string; id: string }>();
   #server: ServerType | undefined;
   url = '';
@@ -137,8 +139,10 @@ export class StubApi {
       const run = (before && this.runs.get(before.id)) ?? newRun(parsed.data, this.script);
       this.runs.set(run.record.id, run);
       if (key !== '') this.#byKey.set(key, { body, id: run.record.id });
+      c.header('location', `/v1/runs/${run.record.id}`);
+      if (c.req.header('accept') === 'text/event-stream' && this.streamsCreated) return answerEvents(c, run);
       const made = before === undefined ? withMadeSecret(run.record, parsed.data) : run.record;
-      return c.json(made, 202, { location: `/v1/runs/${run.record.id}` });
+      return c.json(made, 202);
     });
     // What is executed in a service is shown as a run.
     app.post('/v1/services/:name/exec', async (c) => {

@@ -3,7 +3,7 @@ import { afterAll, beforeEach, expect, inject, test } from 'vitest';
 import { newId } from '../../../shared/ids.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import {
   consumeAttach,
@@ -29,8 +29,8 @@ async function clear(): Promise<void> {
 beforeEach(clear);
 afterAll(async () => {
   await clear();
-  redis.disconnect();
-  blocking.disconnect();
+  await closeRedis(redis);
+  await closeRedis(blocking);
 });
 
 async function interactiveRun(): Promise<string> {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, inject, test, vi } from 'vites
 import { createIdempotencyStore } from '../../../services/gateway/stores/idempotency.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { digestOf as digest, sealerFor } from '../../../shared/secrets.ts';
 
 // What a tenant's Idempotency-Keys take in Redis has a bound: in number, and in bytes of the answers that are kept.
@@ -21,7 +21,7 @@ beforeEach(async () => {
   if (all.length > 0) await redis.del(...all);
 });
 afterEach(() => vi.useRealTimers());
-afterAll(() => redis.disconnect());
+afterAll(() => closeRedis(redis));
 
 const later = (ms = 1) => vi.setSystemTime(Date.now() + ms);
 const begin = async (key: string, of = tenant) => {

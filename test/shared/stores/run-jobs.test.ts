@@ -5,7 +5,7 @@ import { createRunQueue } from '../../../services/gateway/run-queue.ts';
 import { newId } from '../../../shared/ids.ts';
 import { keysFor, runQueueName } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import { jobKeys } from '../../../shared/stores/run-jobs.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await Promise.all([gateway.close(), queue.close(), worker.close(true)]);
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 const bounds = { maxTenantRuns: 50, maxRuns: 50, maxDeliveries: 50 };

@@ -3,7 +3,7 @@ import { afterAll, beforeEach, expect, inject, test } from 'vitest';
 import { newId } from '../../../shared/ids.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { outlineOf } from '../../../shared/run-plan.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import { readEvents, readOutput } from '../../../shared/stores/run-events.ts';
@@ -25,7 +25,7 @@ async function clear(): Promise<void> {
 beforeEach(clear);
 afterAll(async () => {
   await clear();
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 async function create(more: Record<string, unknown> = {}, tenant = 'default'): Promise<string> {

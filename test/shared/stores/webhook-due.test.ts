@@ -4,7 +4,7 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import type { Delivery, Webhook } from '../../../shared/contracts/webhook.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { type Receiver, startReceiver, verified } from '../../support/receiver.ts';
 import { type Program, type Runlet, startRunlet } from '../../support/runlet.ts';
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await receiver.stop();
   await runlet.stop();
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -6,7 +6,7 @@ import type { DeliveryAttempt, EventPattern } from '../../../shared/contracts/we
 import { newId } from '../../../shared/ids.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import {
   createDeliveryStore,
@@ -38,7 +38,7 @@ async function clear(): Promise<void> {
 beforeEach(clear);
 afterAll(async () => {
   await clear();
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 const own = (secret = newWebhookSecret()): RunRequest['webhook'] => ({ url: 'https://own.example/', secret });

@@ -11,7 +11,7 @@ import {
 import { newId } from '../../../shared/ids.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { kindOf, outlineOf } from '../../../shared/run-plan.ts';
 import { sealerFor } from '../../../shared/secrets.ts';
 import { createRunClaims, type Start } from '../../../shared/stores/run-claims.ts';
@@ -58,7 +58,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await gateway.close();
-  redis.disconnect();
+  await closeRedis(redis);
 });
 
 /** `before`: called when the run is stored, and its job is not yet added. Without it, and without a delay, both are one step. */
@@ -99,10 +99,14 @@ async function next({ queue }: Fetcher, kinds: string[], waits: () => void = () 
   }
 }
 
-/** Has it wait first, then submits. */
+/** Has it wait first, then submits. It waits with its second fetch: the first finds nothing, which makes the other wait. */
 async function whileItWaits(one: Fetcher, kinds: string[], act: () => Promise<string>) {
   const waiting = Promise.withResolvers<void>();
-  const came = next(one, kinds, waiting.resolve);
+  let fetches = 0;
+  const came = next(one, kinds, () => {
+    fetches += 1;
+    if (fetches === 2) waiting.resolve();
+  });
   await waiting.promise;
   return { id: await act(), ...(await came) };
 }

@@ -6,7 +6,7 @@ import { claimUserBlock } from '../../../services/worker/node/user-block.ts';
 import { createRunUsers } from '../../../services/worker/sandbox/users/run-users.ts';
 import { keysFor } from '../../../shared/keys.ts';
 import { createLog } from '../../../shared/log.ts';
-import { connectRedis } from '../../../shared/redis.ts';
+import { closeRedis, connectRedis } from '../../../shared/redis.ts';
 import { createUserBlockStore } from '../../../shared/stores/user-blocks.ts';
 import '../../support/lab.ts';
 
@@ -19,7 +19,7 @@ const store = createUserBlockStore(redis, keys);
 afterAll(async () => {
   const left = await redis.keys(`${keys.base}*`);
   if (left.length > 0) await redis.del(...left);
-  redis.disconnect();
+  await closeRedis(redis);
   engine.close();
 });
 
