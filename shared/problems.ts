@@ -128,6 +128,8 @@ export class Problem extends Error {
       detail: this.message,
       code: this.code,
       ...(this.issues && { errors: this.issues }),
+      // The page that every gateway has on it.
+      links: { documentation: `/docs/problems/${this.code}` },
     };
   }
 }

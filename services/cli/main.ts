@@ -73,17 +73,19 @@ async function report(error: unknown, program: Command): Promise<number> {
 }
 
 async function usageError(error: CommanderError, program: Command): Promise<UsageError> {
-  const text = usageText(error.message);
+  const instead = await otherWay(error.code, error.message);
+  // What is close to a word by its letters is not what was meant, where we know the word.
+  const message = instead === undefined ? error.message : error.message.replace(/\(Did you mean .*\)/, '');
   const help = `See \`${[...pathOf(program, argv), '--help'].join(' ')}\`.`;
-  return new UsageError([text, await otherWay(error.code, text), help].filter(Boolean).join(' '));
+  return new UsageError([usageText(message.trim()), instead, help].filter(Boolean).join(' '));
 }
 
 /** What to type instead, where users of other tools would type this. */
 async function otherWay(code: string, text: string): Promise<string | undefined> {
   const wrong = /'(.*?)'/.exec(text)?.[1] ?? '';
   if (code === 'commander.unknownCommand' && name === undefined)
-    return (await import('./commands/unknown.ts')).insteadOf(wrong);
-  if (code === 'commander.unknownOption' && name === 'run')
-    return (await import('./commands/docker-options.ts')).insteadOfOption(wrong);
+    return (await import('./commands/unknown.ts')).insteadOf(wrong, text.includes('Did you mean'));
+  if (code === 'commander.unknownOption' && name !== undefined)
+    return (await import('./commands/other-options.ts')).insteadOfOption(name, wrong);
   return code === 'commander.excessArguments' ? insteadOfArguments(name ?? '') : undefined;
 }

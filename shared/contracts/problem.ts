@@ -15,6 +15,14 @@ export const problemBody = z
     // For the document. Whoever reads it takes any code: another version of Runlet may have one more.
     code: z.string().meta({ enum: problemCodes, description: 'What went wrong, from a closed set.' }),
     errors: z.array(problemIssue).optional(),
+    links: z
+      .object({
+        documentation: z.string().meta({
+          description: 'The page on this code, on this server.',
+          examples: ['/docs/problems/not_found'],
+        }),
+      })
+      .optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
 

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { isLanguageName, languageOf } from '../run/language-of.ts';
+import { isLanguageName, languageOf, nearestLanguage } from '../run/language-of.ts';
 
 /** What users of Docker and of other tools type, and what it is called here. */
 const others: Record<string, string> = {
@@ -28,12 +28,18 @@ const others: Record<string, string> = {
   langs: '`runlet languages` lists the languages',
 };
 
-/** What to type instead of a word that is no command; `undefined` if it tells nothing. */
-export function insteadOf(word: string): string | undefined {
+/**
+ * What to type instead of a word that is no command; `undefined` if it tells nothing.
+ *
+ * @param isNear there is a command of almost this name
+ */
+export function insteadOf(word: string, isNear: boolean): string | undefined {
   const other = Object.hasOwn(others, word) ? others[word] : undefined;
   if (other !== undefined) return `${other}.`;
   if (isFile(word) || languageOf(word) !== undefined) return `To run a program: \`runlet run ${word}\`.`;
   if (isLanguageName(word)) return `To run code: \`runlet run --lang ${word} -c CODE\`, or a FILE.`;
+  const language = isNear ? undefined : nearestLanguage(word);
+  if (language !== undefined) return `To run code: \`runlet run --lang ${language} -c CODE\`, or a FILE.`;
   return /[-:/.]/.test(word) ? `To run an image: \`runlet run ${word}\`.` : undefined;
 }
 

@@ -19,15 +19,19 @@ export function add(command: Command, streams: Streams, finish: (exitCode: numbe
     .option('-p, --port <number>', 'where it serves HTTP and WebSocket', as(parseWhole))
     .option('--tcp <number>', 'a port for raw TCP, published on the worker (repeatable)', each(parseWhole))
     .option('--health <path>', 'ready when a GET of this is answered with 2xx or 3xx')
-    .option('--keep <time>', 'how long it lives without a call; or "forever"', as(keepOf))
+    .option('--keep <time>', 'how long it lives without a call, or "forever" (default: 10m)', as(keepOf))
     .addOption(
-      new Option('--on-idle <what>', 'then: stop (the next request wakes it), or remove').choices([
-        'stop',
-        'remove',
-      ]),
+      new Option(
+        '--on-idle <what>',
+        'then: stop (the next request wakes it), or remove (default: stop)',
+      ).choices(['stop', 'remove']),
     )
     .addOption(
-      new Option('--restart <when>', 'when it ends by itself').choices(['always', 'on-failure', 'never']),
+      new Option('--restart <when>', 'when it ends by itself (default: on-failure)').choices([
+        'always',
+        'on-failure',
+        'never',
+      ]),
     )
     .option('-v, --volume <name:path[:size]>', 'a named volume that outlives it (repeatable)', each(text))
     .option(
@@ -39,18 +43,28 @@ export function add(command: Command, streams: Streams, finish: (exitCode: numbe
     .option('--env-file <path>', 'read variables from a file, one a line (repeatable)', each(text))
     .option('-w, --workdir <path>', 'where it starts')
     .option('--entrypoint <program>', 'replaces the image’s entrypoint; "" takes it away')
-    .option('-m, --memory <size>', 'most memory, swap included', as(parseSize))
-    .option('--cpus <number>', 'CPUs, in fractions', as(parseCpus))
-    .option('--disk <size>', 'what it may write to its root file system; volumes apart', as(parseSize))
-    .option('--pids <number>', 'most processes and threads', as(parseCount))
-    .addOption(new Option('--network <mode>', 'network access').choices(['none', 'egress']))
+    .option('-m, --memory <size>', 'most memory, swap included (default: 512m)', as(parseSize))
+    .option('--cpus <number>', 'CPUs, in fractions (default: 1)', as(parseCpus))
+    .option(
+      '--disk <size>',
+      'what it may write to its root file system, volumes apart (default: 1g)',
+      as(parseSize),
+    )
+    .option('--pids <number>', 'most processes and threads (default: 512)', as(parseCount))
+    .addOption(new Option('--network <mode>', 'network access (default: none)').choices(['none', 'egress']))
     .addOption(
-      new Option('--isolation <how>', 'what stands between it and the kernel').choices([
+      new Option('--isolation <how>', 'what stands between it and the kernel (default: container)').choices([
         'container',
         'gvisor',
       ]),
     )
-    .addOption(new Option('--pull <when>', 'when to pull the image').choices(['missing', 'always', 'never']))
+    .addOption(
+      new Option('--pull <when>', 'when to pull the image (default: missing)').choices([
+        'missing',
+        'always',
+        'never',
+      ]),
+    )
     .option('--no-init', 'the program is PID 1 itself: no init of ours hands on signals and reaps')
     .option('--public', 'anybody may call it, without a key')
     .option('--metadata <name=value>', 'a label (repeatable)', each(parsePair))

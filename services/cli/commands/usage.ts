@@ -33,16 +33,43 @@ export function pathOf(program: Command, argv: readonly string[]): string[] {
   return path;
 }
 
-/** Commander's message as a sentence. Where an option's value is wrong, the option, the value and the reason are enough. */
+/** Commander's message as a sentence. Where a value is wrong, the option, the value and the reason are enough. */
 export function usageText(message: string): string {
   const text = message.replace(/^error: /, '').replace(/\n/g, ' ');
-  const [, option, value, reason] =
-    /^option '(?:-\w, )?(-[\w-]+)[^']*' argument '(.*)' is invalid\. (.*)$/.exec(text) ?? [];
-  if (reason !== undefined) return `${option} ${value}: ${reason}`;
+  for (const [pattern, sentence] of sentences) {
+    const found = pattern.exec(text);
+    if (found !== null) return sentence(...found.slice(1).map((part) => part ?? ''));
+  }
   return /[.!?)]$/.test(text) ? text : `${text}.`;
 }
 
+const sentences: [RegExp, (...parts: string[]) => string][] = [
+  [
+    /^option '(?:-\w, )?(-[\w-]+)[^']*' argument '(.*)' is invalid\. (.*)$/,
+    (option, value, reason) => `${option} ${value}: ${reason}`,
+  ],
+  [
+    /^command-argument value '(.*)' is invalid for argument '.*'\. (.*)$/,
+    (value, reason) => `${value}: ${reason}`,
+  ],
+  [
+    /^option '(?:-\w, )?(-[\w-]+) (\S+)' argument missing$/,
+    (option, value) => `${option} needs a value: ${option} ${value}.`,
+  ],
+  [/^required option '(?:-\w, )?(-[\w-]+ \S+)' not specified$/, (option) => `${option} is missing.`],
+  [
+    /^too many arguments(?: for '(.*)')?\. Expected (\d+) arguments? but got (\d+)(?:: (.*?))?\.?$/,
+    (command, expected, got, given) =>
+      expected === '0'
+        ? `${command} takes no arguments, and got ${given}.`
+        : `${command} takes ${expected === '1' ? '1 argument' : `${expected} arguments`}, and got ${got}: ${given}.`,
+  ],
+];
+
 const withoutArguments: Record<string, string> = {
+  images: 'This command only lists: `runlet pull IMAGE` brings one, `runlet rmi IMAGE` removes one.',
+  workers: 'This command only lists: `runlet drain WORKER` lets one finish and take nothing new.',
+  ps: '`runlet show RUN` shows one run.',
   config: 'This command only shows: `runlet login --url ADDRESS` stores an address and a key.',
   login: 'The address goes with --url. The key is asked for, or read from stdin with --key-stdin.',
 };

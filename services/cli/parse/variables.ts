@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
+import { readOf } from '../files/collect.ts';
 import { collectEnvironment, parseEnvFile } from './env.ts';
 
 /**
@@ -13,9 +13,10 @@ export function readVariables(
 ): Record<string, string> {
   const fromFiles = envFile.flatMap((path) => {
     try {
-      return parseEnvFile(readFileSync(path, 'utf8'));
+      return parseEnvFile(readOf(path).toString());
     } catch (error) {
-      throw new UsageError(`--env-file ${path}: ${(error as Error).message}`);
+      const place = error instanceof UsageError ? '' : `${path}: `;
+      throw new UsageError(`--env-file ${place}${(error as Error).message}`);
     }
   });
   const { env, missing } = collected([...fromFiles, ...entries]);

@@ -21,6 +21,10 @@ const knownNames = (languages: readonly Listed[]) =>
 export const isLanguageName = (word: string): boolean =>
   knownNames(languageNames()).includes(word.toLowerCase());
 
+/** The language whose name is spelt almost so; `undefined` if there is none, or several. */
+export const nearestLanguage = (word: string): string | undefined =>
+  nearest(word.toLowerCase(), knownNames(languageNames()));
+
 /**
  * Refuses a `--lang` that the server does not have. A server may have languages that this version does not know, so it is asked
  * about those.
@@ -31,7 +35,7 @@ export async function checkLanguage(wanted: string, api: ApiClient): Promise<voi
   const { data } = await api.json<{ data: Listed[] }>({ path: '/v1/languages' });
   const there = knownNames(data);
   if (there.includes(name.toLowerCase())) return;
-  const meant = nearest(name, there) ?? nearest(name, knownNames(languageNames()));
+  const meant = nearest(name, there) ?? nearestLanguage(name);
   throw new UsageError(
     `--lang ${wanted}: there is no such language. ${meant === undefined ? '' : `Did you mean ${meant}? `}\`runlet languages\` lists them.`,
   );

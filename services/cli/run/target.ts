@@ -98,7 +98,7 @@ function languageOfPath(word: string): string | undefined {
 
 const folderFault = (path: string) => {
   const name = path.replace(/[/\\]+$/, '');
-  return `${path} is a folder: name the file in it that is to be run, as in \`runlet run ${name}/main.py\`, or send the whole folder with --file ${name}.`;
+  return `${path} is a folder: name the file in it that is to be run, as in \`runlet run ${name}/main.py\`, or send the whole folder with \`--file ${name}\`.`;
 };
 
 function languageOfFile(path: string, surely: boolean): string | undefined {

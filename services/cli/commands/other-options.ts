@@ -1,5 +1,7 @@
-/** Options that `docker run` has and `runlet run` has not, and what there is instead. */
-const instead: Record<string, string> = {
+import type { CommandName } from './index.ts';
+
+/** Options that `docker run` and other tools have and `runlet run` has not, and what there is instead. */
+const ofRun: Record<string, string> = {
   '--rm': 'Leave it out: the container of a run is always removed.',
   '--name': 'A run has an id. --metadata name=VALUE labels it, and `runlet up --name` names a service.',
   '-p': 'A run has no port: `runlet up IMAGE --port 80` starts a service, which has one.',
@@ -33,6 +35,30 @@ const instead: Record<string, string> = {
   '--gpus': 'No run has a GPU.',
 };
 
-/** What to type instead of an option that `runlet run` does not have. */
-export const insteadOfOption = (option: string): string | undefined =>
-  Object.hasOwn(instead, option) ? instead[option] : undefined;
+const asImage =
+  'A service runs an image: name one, and send the program with --file, as in `runlet up node:24 --port 3000 --file server.mjs -- node server.mjs`.';
+
+const ofUp: Record<string, string> = {
+  '--lang': asImage,
+  '-c': asImage,
+  '--code': asImage,
+  '--rm': '--on-idle remove removes it when nobody has called it for a while, `runlet rm NAME` at once.',
+  '--timeout': 'A service has no time limit: --keep says how long it lives without a call.',
+  '--publish': 'It is called --port, and takes the container’s port alone; --tcp is for what is not HTTP.',
+  '--expose': 'It is called --port; --tcp is for what is not HTTP.',
+  '-i': 'A service has no stdin: `runlet exec -it NAME sh` is a shell inside.',
+  '-t': 'A service has no terminal: `runlet exec -it NAME sh` is a shell inside.',
+  '-it': 'A service has no terminal: `runlet exec -it NAME sh` is a shell inside.',
+  '--label': 'It is called --metadata.',
+  '-l': 'It is called --metadata.',
+  '--mount': 'It is called --volume: NAME:/PATH.',
+  '--privileged': 'No service has more rights than others: leave it out.',
+};
+
+const tables: Partial<Record<CommandName, Record<string, string>>> = { run: ofRun, up: ofUp };
+
+/** What to type instead of an option that a command does not have. */
+export function insteadOfOption(command: CommandName, option: string): string | undefined {
+  const table = tables[command] ?? {};
+  return Object.hasOwn(table, option) ? table[option] : undefined;
+}
