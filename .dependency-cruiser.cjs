@@ -3,6 +3,8 @@ const programs = ['gateway', 'worker', 'notifier', 'cli'];
 
 /** The gateway's features: none uses another one's insides, but for what stands here. What several need lies below them. */
 const features = {
+  // Other systems' protocols are mappings over runs.
+  compat: ['runs/[a-z-]+'],
   docs: [],
   health: [],
   images: [],

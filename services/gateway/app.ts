@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
+import { answerAsProtocol, mountCompat, recognizeProtocol } from './compat/index.ts';
 import { mountDocs } from './docs/routes.ts';
 import type { Gateway } from './gateway.ts';
 import { createMetrics, createRequestMetrics } from './health/metrics.ts';
@@ -7,7 +8,7 @@ import { mountHealth } from './health/routes.ts';
 import { authenticate } from './http/auth.ts';
 import { compressLarge } from './http/compress.ts';
 import type { GatewayEnv } from './http/context.ts';
-import { answerError, answerUnknownRoute, answerWrongMethod } from './http/errors.ts';
+import { answerError, answerUnknownRoute, answerWrongMethod, unknownRoute } from './http/errors.ts';
 import type { App } from './http/mount.ts';
 import { observe } from './http/observe.ts';
 import { mountRegistries } from './images/registries.ts';
@@ -29,10 +30,11 @@ export function createApp(gateway: Gateway): App {
   const requests = createRequestMetrics();
   app.use(observe(gateway.log, requests.count));
   app.use(compressLarge);
+  app.use(recognizeProtocol(gateway));
   app.use(authenticate(gateway.keyring));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
-  app.onError(answerError);
-  app.notFound(answerUnknownRoute);
+  app.onError((error, c) => answerAsProtocol(error, c) ?? answerError(error, c));
+  app.notFound((c) => answerAsProtocol(unknownRoute(c), c) ?? answerUnknownRoute(c));
   app.openAPIRegistry.registerWebhook(callbackDocument);
   mountRuns(app, gateway);
   mountLanguages(app);
@@ -47,5 +49,6 @@ export function createApp(gateway: Gateway): App {
   mountKeys(app, gateway);
   mountHealth(app, gateway, createMetrics(gateway, requests.registry));
   mountDocs(app, gateway);
+  mountCompat(app, gateway);
   return app;
 }

@@ -3,6 +3,7 @@ import '@hono/zod-openapi';
 import { z } from 'zod';
 import { list, sharedEnvironment, wholeNumber } from '../../shared/config.ts';
 import { defaultPayloadBytes } from '../../shared/contracts/run-rules.ts';
+import { compatNames } from './compat-names.ts';
 import { trustedProxies } from './trusted-proxies.ts';
 
 const MiB = 1024 * 1024;
@@ -27,6 +28,17 @@ export const gatewayEnvironment = sharedEnvironment.extend({
       'the key that `npm start` keeps in the CLI’s config: put where it is not known, unless it was taken back',
     ),
   RUNLET_CONFIG_DIR: z.string().min(1).optional().describe('where the CLI looks for its config.json'),
+  RUNLET_COMPAT: z
+    .string()
+    .default('piston,fusion,judge0')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .refine(
+      ([first, ...others]) =>
+        (first === 'none' && others.length === 0) ||
+        [first ?? '', ...others].every((name) => compatNames.includes(name)),
+      `must be names out of ${compatNames.join(', ')}, or none`,
+    )
+    .describe('the protocols of other systems that are answered, each below `/` and its name; or `none`'),
   RUNLET_MAX_BODY_BYTES: wholeNumber(1024, 1024 * MiB, 16 * MiB),
   RUNLET_MAX_PAYLOAD_BYTES: wholeNumber(1024, 1024 * MiB, defaultPayloadBytes).describe(
     'files, code and stdin of one run together: they lie in Redis until the run is forgotten',

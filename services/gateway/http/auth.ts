@@ -42,7 +42,7 @@ export function authenticate(keyring: Keyring) {
 
   return createMiddleware<GatewayEnv>(async (c, next) => {
     if (isPublic(c.req.path)) return next();
-    const identity = await identify(c.req.header('authorization'));
+    const identity = await identify(c.var.credentials ?? c.req.header('authorization'));
     c.set('identity', identity);
     const { upgrade } = c.env;
     if (upgrade !== undefined) upgrade.hold = (whenOver) => keyring.hold(identity, whenOver);

@@ -5,10 +5,15 @@ import { pathText } from './zod-problem.ts';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The body's text, and its value as JSON. Bounded whatever the client sends. */
+/**
+ * The body's text, and its value as JSON. Bounded whatever the client sends.
+ *
+ * @param anyType for clients of other systems, some of which call their JSON something else
+ */
 export async function readJson(
   c: GatewayContext,
   maxBytes: number,
+  anyType = false,
 ): Promise<{ text: string; value: unknown }> {
   const bytes = await readBytes(c, maxBytes);
   if (bytes.length === 0)
@@ -16,7 +21,7 @@ export async function readJson(
       'invalid_json',
       'The body is empty: send a JSON object with `Content-Type: application/json`.',
     );
-  refuseOtherTypes(c);
+  if (!anyType) refuseOtherTypes(c);
   let text: string;
   try {
     text = strictUtf8.decode(bytes);

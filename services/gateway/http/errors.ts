@@ -30,13 +30,12 @@ export function toProblem(error: unknown, requestId: string): Problem {
   });
 }
 
-export function answerUnknownRoute(c: GatewayContext): Response {
-  return problemAnswer(
-    new Problem('not_found', `There is no ${c.req.path.slice(0, 256)} here: see /docs for all routes.`, {
-      title: 'There is no such route',
-    }),
-  );
-}
+export const unknownRoute = (c: GatewayContext) =>
+  new Problem('not_found', `There is no ${c.req.path.slice(0, 256)} here: see /docs for all routes.`, {
+    title: 'There is no such route',
+  });
+
+export const answerUnknownRoute = (c: GatewayContext): Response => problemAnswer(unknownRoute(c));
 
 /** RFC 9110 §15.5.6: a 405 names what is allowed. */
 export function answerWrongMethod(c: GatewayContext, allowed: string[]): Response {

@@ -7,6 +7,7 @@ import { problemAnswer } from '../http/answers.ts';
 import type { App } from '../http/mount.ts';
 import type { Front } from './front.ts';
 import { answerParserFaults, endWith } from './parser-fault.ts';
+import { takeKeyFromPath } from './path-key.ts';
 import { refuse } from './refuse.ts';
 import { requestFault } from './request-fault.ts';
 import { acceptUpgrades, wantsWebSocket } from './upgrade.ts';
@@ -36,6 +37,7 @@ export function createHttpServer(app: App, front?: Front): Server {
       // The adapter does not understand capital letters, or a colon without a port, which are valid (RFC 9110 §4.2.3).
       const { host } = incoming.headers;
       if (host !== undefined) incoming.headers.host = host.toLowerCase().replace(/:$/, '');
+      takeKeyFromPath(incoming);
       giveUpSlowBody(server, incoming, outgoing);
       void toApp(incoming, outgoing);
     },

@@ -8,6 +8,7 @@ import { closeGraceMs, keyEnded } from '../http/end-of-key.ts';
 import type { App } from '../http/mount.ts';
 import type { Front } from './front.ts';
 import { endWith } from './parser-fault.ts';
+import { takeKeyFromPath } from './path-key.ts';
 import { requestFault } from './request-fault.ts';
 
 /** A message of 1 MiB of stdin in base64, with what stands around it. */
@@ -48,6 +49,7 @@ export function acceptUpgrades(server: Server, app: App, front?: Front): void {
     const fault = requestFault(incoming);
     if (fault !== undefined) return endWith(socket, fault);
     if (front?.upgrade(incoming, socket, head)) return;
+    takeKeyFromPath(incoming);
     const ignore = () => {};
     socket.on('error', ignore);
     const upgrade: Upgrade = {};
