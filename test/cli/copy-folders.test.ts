@@ -70,6 +70,17 @@ describe('runlet cp of a folder', () => {
     expect(statSync(at('back', 'index.html')).mode & 0o111).toBe(0);
   });
 
+  it('comes back without its links, and says so', async () => {
+    const make = 'mkdir -p /srv/l; echo x > /srv/l/file; ln -s /etc/passwd /srv/l/a; ln -s file /srv/l/b';
+    await live.cli(['exec', 'box', 'sh', '-c', make]);
+    const back = await live.cli(['cp', 'box:/srv/l', at('links')]);
+    expect(back).toMatchObject({ code: 0, out: '' });
+    expect(back.stderr).toMatch(
+      /^runlet: Left out, as only files and folders are copied: [ab] and 1 more\.$/m,
+    );
+    expect(readdirSync(at('links'))).toEqual(['file']);
+  });
+
   it('goes below a folder that is there, and what is in it right into it', async () => {
     await live.cli(['exec', 'box', 'mkdir', '-p', '/srv/there']);
     expect(await live.cli(['cp', '-q', at('site'), 'box:/srv/there'])).toMatchObject({ code: 0, stderr: '' });

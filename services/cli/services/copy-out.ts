@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { ApiError, UsageError } from '../errors.ts';
 import { makeFolders, safeParts } from '../files/download.ts';
 import { saveFile } from '../files/save.ts';
+import { printable } from '../output/harmless.ts';
 import { isFolderIn, runInside } from './inside.ts';
 import { copyWaitMs, eachOf, filePath, type Remote } from './remote.ts';
 import { inRunning, isConflict } from './running.ts';
@@ -41,12 +42,17 @@ async function open({ api }: Context, from: Remote): Promise<Readable> {
 
 /**
  * The image's own `find` tells what is in the folder, and each file is fetched by itself. Names come from the program,
- * so none may lead out of our folder. Links are left out: they may lead anywhere.
+ * so none may lead out of our folder. Links are left out, with a note: they may lead anywhere.
  */
 async function copyFolderOut(context: Context, from: Remote, to: string): Promise<void> {
   const folders = await found(context, from, ['-type', 'd']);
   const files = await found(context, from, ['-type', 'f']);
   const programs = new Set(await found(context, from, ['-type', 'f', '-perm', '-100']));
+  const [other, ...more] = await found(context, from, ['!', '-type', 'd', '!', '-type', 'f']);
+  if (other !== undefined)
+    context.note(
+      `Left out, as only files and folders are copied: ${printable(other)}${more.length > 0 ? ` and ${more.length} more` : ''}.`,
+    );
   mkdirSync(to, { recursive: true });
   for (const below of folders) await makeFolders(to, safeParts(below));
   let sizeBytes = 0;
