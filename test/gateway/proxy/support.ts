@@ -19,8 +19,8 @@ export type Proxied = Awaited<ReturnType<typeof startProxied>>;
 export type TestService = Awaited<ReturnType<Proxied['service']>>;
 
 /** A gateway with its proxy, on a port of its own, and a hand for the worker's part. */
-export async function startProxied(environment: Record<string, string> = {}) {
-  const on = await startGateway(environment);
+export async function startProxied(environment: Record<string, string> = {}, redisUrl?: string) {
+  const on = await startGateway(environment, redisUrl);
   const { gateway } = on;
   const proxy = createServiceProxy(gateway);
   const server = createHttpServer(createApp(gateway), proxy);

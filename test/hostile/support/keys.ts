@@ -1,15 +1,28 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startRedis } from '../../../infra/parts/redis.ts';
 import type { ApiKey } from '../../../shared/contracts/key.ts';
 import { type Proxied, startProxied } from '../../gateway/proxy/support.ts';
 import { actAsWorker } from '../../gateway/worker.ts';
 
 export type Made = ApiKey & { key: string };
 
-/** Two gateways of one Runlet, in this process, each with connections of its own. */
+/**
+ * Two gateways of one Runlet, in this process, each with connections of its own. Redis is theirs alone: a test closes all that listen
+ * there, which would take other tests' with them.
+ */
 export async function startTwoGateways() {
+  const folder = mkdtempSync(join(tmpdir(), 'runlet-keys-'));
+  const redis = await startRedis({
+    folder: join(folder, 'redis'),
+    logFile: join(folder, 'redis.log'),
+    say: () => {},
+  });
   const prefix = `hk${randomBytes(6).toString('hex')}`;
-  const one = await startProxied({ RUNLET_REDIS_PREFIX: prefix });
-  const two = await startProxied({ RUNLET_REDIS_PREFIX: prefix });
+  const one = await startProxied({ RUNLET_REDIS_PREFIX: prefix }, redis.url);
+  const two = await startProxied({ RUNLET_REDIS_PREFIX: prefix }, redis.url);
 
   return {
     one,
@@ -36,6 +49,8 @@ export async function startTwoGateways() {
       await closed;
       await two.abandon();
       await one.stop();
+      await redis.child.stop();
+      rmSync(folder, { recursive: true });
     },
   };
 }
