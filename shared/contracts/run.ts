@@ -22,6 +22,11 @@ export const step = z
     stderr: z.string(),
     stdoutEncoding: encoding.meta({ description: 'Of this step’s `stdout` alone.' }),
     stderrEncoding: encoding.meta({ description: 'Of this step’s `stderr` alone.' }),
+    output: z.string().optional().meta({
+      description:
+        'Both streams in the order in which they came; only with `?output=true`. A program has a pipe for each, so of what it writes to both within some microseconds the order may be another.',
+    }),
+    outputEncoding: encoding.optional().meta({ description: 'Of this step’s `output`; there if that is.' }),
     wallMs: ms,
     cpuMs: ms.meta({ description: 'Of all its processes together.' }),
     maxMemoryBytes: z.number().nullable().meta({
