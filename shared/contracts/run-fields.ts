@@ -124,6 +124,10 @@ export function runFields(policy: RunPolicy) {
           'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too. A file whose name is no UTF-8 is held against them with U+FFFD for each byte that is none, and is not kept: `error` tells of it.',
         examples: [['out/**', '*.log']],
       }),
+    mergeStderr: z.boolean().default(false).meta({
+      description:
+        'One pipe for stdout and stderr, of the compiler too: all of it is in `stdout`, in the order in which it was written, and `stderr` is empty.',
+    }),
     interactive: z
       .boolean()
       .default(false)

@@ -37,7 +37,7 @@ export type RunHead = {
   dueAt: number;
   request: PlainRequest;
   /** What must be known of the sealed rest. Absent in a head of an earlier version: there `request` is the whole request. */
-  told?: { firstStep: string; artifacts: boolean };
+  told?: { firstStep: string; artifacts: boolean; judging?: boolean };
   /** The service in which the run's program runs, if the run has no container of its own. */
   service?: string;
 };

@@ -76,6 +76,19 @@ test('whoever waits for the run that they create has it too', async () => {
   expect((await runOf(await answer, 200)).steps).toMatchObject([{ output: 'first second' }]);
 });
 
+test('of a run that is judged it is there without being asked, but not in lists', async () => {
+  const judged = { ...image, mergeStderr: true };
+  const created = await runOf(await on.call('POST', '/v1/runs', judged), 202);
+  const worker = actAsWorker(on);
+  const holder = await worker.start(created.id);
+  await worker.append(holder, out('written'));
+  await worker.finish(holder);
+  expect(await read(created.id)).toMatchObject({ output: 'written' });
+  const { data } = (await (await on.call('GET', '/v1/runs?limit=1')).json()) as { data: object[] };
+  expect(data[0]).toMatchObject({ id: created.id, steps: [{ stdout: 'written' }] });
+  expect(data[0]).not.toHaveProperty('steps.0.output');
+});
+
 test('another value is refused', async () => {
   const problem = await problemOf(
     await on.call('POST', '/v1/runs?output=1', image),

@@ -5,7 +5,7 @@ import { isTerminal } from '../../../shared/run-states.ts';
 import { presentRun, type Shown } from '../../../shared/stores/run-record.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Answer } from '../http/once.ts';
-import { endedRun, type LoadParts, loadRun } from './load.ts';
+import { endedRun, type LoadParts, loadRun, shownOf } from './load.ts';
 import { type SubmitParts, submitRun, withMadeSecret } from './submit.ts';
 import { type WatchParts, watchOther, watchRun } from './watch.ts';
 
@@ -54,7 +54,8 @@ export async function createRun(
       location: pathOf(stored.id),
       holdsSecret: stored.madeSecret !== undefined,
     });
-    if (!earlier && watch === undefined) return answer(202, presentRun(stored.record, nothing, shown));
+    const created = () => presentRun(stored.record, nothing, shownOf(stored.record, shown));
+    if (!earlier && watch === undefined) return answer(202, created());
     const left = waitMs - (performance.now() - began);
     const end = await watch?.ended(left, [gone, gateway.stopWaiting.signal]);
     try {
@@ -65,7 +66,7 @@ export async function createRun(
     } catch (error) {
       if (earlier) throw error;
       // A 202 says that the run is stored, and it is, whatever happened to Redis or to the run since.
-      return answer(202, presentRun(stored.record, nothing, shown));
+      return answer(202, created());
     }
   } finally {
     watch?.stop();

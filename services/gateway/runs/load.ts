@@ -10,6 +10,11 @@ export type LoadParts = Pick<Gateway, 'runEvents' | 'runs'>;
 
 const firstPage = 256;
 
+/** What the answers about one run show: a judge's run has all of it. (Lists and webhooks cut output, and show none of it twice.) */
+export const shownOf = ({ head }: RunRecord, { output = false }: Shown = {}): Shown => ({
+  output: output || head.told?.judging === true,
+});
+
 export const noSuchRun = (id: string) =>
   new Problem(
     'not_found',
@@ -32,7 +37,7 @@ export async function endedRun(
 ): Promise<Run> {
   if (end?.found === undefined) return loadRun(gateway, stored.head.tenant, stored.head.id, shown);
   const { output, ...found } = end.found;
-  return presentRun({ ...stored, ...found, cancelRequested: false }, output, shown);
+  return presentRun({ ...stored, ...found, cancelRequested: false }, output, shownOf(stored, shown));
 }
 
 /** A run with all of its output, in one round trip unless the output is long. */
@@ -45,8 +50,8 @@ export async function loadRun(gateway: LoadParts, tenant: string, id: string, sh
   ]);
   if (record === undefined || record.head.tenant !== tenant) throw noSuchRun(id);
   if (events.length === firstPage)
-    return presentRun(record, await gateway.runEvents.output(id, record.attempt), shown);
+    return presentRun(record, await gateway.runEvents.output(id, record.attempt), shownOf(record, shown));
   const collector = outputCollector(record.attempt);
   for (const event of events) collector.add(event);
-  return presentRun(record, collector.output(), shown);
+  return presentRun(record, collector.output(), shownOf(record, shown));
 }

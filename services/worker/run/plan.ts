@@ -42,6 +42,7 @@ export function planRun(
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
+      mergeStderr: request.mergeStderr,
       // A service's container has its own stack limit.
       stackBytes: folders === null ? undefined : stackOf(limits),
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,

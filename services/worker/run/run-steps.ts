@@ -18,6 +18,8 @@ export type ProgramStep = {
   /** stdin stays open after that. */
   stdinOpen: boolean;
   tty: { cols: number; rows: number } | undefined;
+  /** One pipe for stdout and stderr. */
+  mergeStderr: boolean;
   stackBytes: number | undefined;
   wallMs: number;
   cpuMs: number | null;
@@ -30,6 +32,7 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   env: step.env,
   ownEnvironment: step.ownEnvironment,
   stdin: step.stdin !== undefined || step.stdinOpen,
+  mergeStderr: step.mergeStderr,
   stackBytes: step.stackBytes,
   wallMs: step.wallMs,
   cpuMs: step.cpuMs,
