@@ -1,3 +1,4 @@
+import { isAbsolute } from './contracts/run-files.ts';
 import type { RunRequest } from './contracts/run-request.ts';
 import {
   commandLines,
@@ -42,9 +43,13 @@ function givenFiles({ language, code, files }: RunRequest): RunRequest['files'] 
   return [{ path: languageOf(language).fileName, content: code, encoding: 'utf8', mode: '0644' }];
 }
 
+/** Those that make up the program. What lies beside the work folder is data. */
+const programFiles = (request: RunRequest): RunRequest['files'] =>
+  givenFiles(request).filter(({ path }) => !isAbsolute(path));
+
 function namesOf(request: RunRequest, language: Language): Named {
   if (language.naming === undefined) return { renamed: new Map() };
-  const given = givenFiles(request);
+  const given = programFiles(request);
   const isSource = ({ path }: { path: string }) => languageOfFile(path)?.name === language.name;
   return nameSources(
     language,
@@ -99,7 +104,7 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
 function commandsOf(request: RunRequest, named: typeof namesOf) {
   if (request.language === undefined) return undefined;
   const language = languageOf(request.language);
-  const given = givenFiles(request).map(({ path }) => path);
+  const given = programFiles(request).map(({ path }) => path);
   const { renamed, entry = entryOf(language, given), mainClass } = named(request, language);
   const name = (path: string) => renamed.get(path) ?? path;
   return commandLines(language, { entry: name(entry), files: given.map(name), mainClass }, request.limits);

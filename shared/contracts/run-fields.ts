@@ -5,7 +5,7 @@ import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
 import { runBounds } from './bounds.ts';
 import { type LimitMaxima, limitsSchema } from './limits.ts';
-import { file } from './run-files.ts';
+import { runFile } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
@@ -86,9 +86,9 @@ export function runFields(policy: RunPolicy) {
       description:
         'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
     }),
-    files: z.array(file).max(1000).default([]).meta({
+    files: z.array(runFile).max(1000).default([]).meta({
       description:
-        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
+        'Written below the work folder, or below /tmp, before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
     }),
     args: words.default([]).meta({
       description:

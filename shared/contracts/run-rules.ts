@@ -2,7 +2,14 @@ import { isImageId } from '../images.ts';
 import { registryFault } from '../registries/policy.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
-import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';
+import {
+  decodedBytes,
+  type FaultTeller,
+  isAbsolute,
+  isBase64,
+  refuseClashes,
+  refuseKernelFiles,
+} from './run-files.ts';
 import { languageFor } from './run-language.ts';
 
 /** Rules between the fields of a request. The schema checks each field alone. */
@@ -19,7 +26,7 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
     refuse(['language'], 'must not stand beside image: name exactly one of the two');
   else if (request.language !== undefined) refuseInLanguageRun(request, request.language, policy, refuse);
   else refuseInImageRun(request, policy, refuse);
-  refuseClashes(request.files, refuse);
+  refuseClashes(request.workdir, request.files, refuse);
   refuseKernelFiles(request.workdir, request.files, refuse);
   refuseStdin(request, refuse);
   const { stackBytes, memoryBytes } = request.limits;
@@ -67,6 +74,8 @@ function refuseInLanguageRun(
     refuse(['files'], 'must not stand beside code: put the code among the files');
   if (request.code === undefined && request.files.length === 0)
     refuse(['code'], 'is required: give the program as `code`, or as `files`');
+  if (request.files.length > 0 && request.files.every(({ path }) => isAbsolute(path)))
+    refuse(['files'], 'has no program: what lies below /tmp is data; give its sources relative paths');
   const { language, fault } = languageFor(wanted);
   if (language === undefined) refuse(['language'], fault);
   else refuseRegistry(language.image, 'language', policy, refuse);

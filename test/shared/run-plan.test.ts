@@ -44,6 +44,17 @@ describe('files', () => {
   });
 });
 
+test('a file below /tmp is data: no source, and no program to start', () => {
+  const files = [
+    { path: '/tmp/main.c', content: 'data' },
+    { path: 'own.c', content: 'int main;' },
+  ];
+  const request = parse({ language: 'c', files });
+  expect(filesOf(request).map(({ path }) => path)).toEqual(['/tmp/main.c', 'own.c']);
+  expect(stepsOf(request)[0]?.argv).toContain('own.c');
+  expect(stepsOf(request)[0]?.argv).not.toContain('/tmp/main.c');
+});
+
 describe('steps', () => {
   const quiet = { stdin: undefined, stdinOpen: false, tty: false };
 
