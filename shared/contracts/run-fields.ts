@@ -4,7 +4,7 @@ import { isImageName } from '../images.ts';
 import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
 import { runBounds } from './bounds.ts';
-import { type LimitMaxima, limitsSchema } from './limits.ts';
+import { compileLimitsSchema, type LimitMaxima, limitsSchema } from './limits.ts';
 import { runFile } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
@@ -112,6 +112,10 @@ export function runFields(policy: RunPolicy) {
         'The program is compiled once and run once for each, one after another, in steps `run[0]`, `run[1]`, …; `args` of an input come after those of the request.',
     }),
     limits: limitsSchema(policy.limits).prefault({}),
+    compileLimits: compileLimitsSchema(policy.limits).optional().meta({
+      description:
+        'Limits of the step `compile`, apart from `limits`; only with a language that has a compiler.',
+    }),
     network: z.enum(['none', 'egress']).default('none'),
     isolation: z.enum(['container', 'gvisor']).default('container'),
     pull: z.enum(['missing', 'always', 'never']).default('missing'),

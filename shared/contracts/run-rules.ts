@@ -1,4 +1,5 @@
 import { isImageId } from '../images.ts';
+import { hasCompiler, type Language } from '../languages/index.ts';
 import { registryFault } from '../registries/policy.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
@@ -57,6 +58,8 @@ function refuseInImageRun(request: RunRequest, policy: RunPolicy, refuse: FaultT
       ['code'],
       'needs a language; give an image its files with `files`, and say with `command` what to do',
     );
+  if (request.compileLimits !== undefined)
+    refuse(['compileLimits'], 'needs a language: an image has no compile step');
   if (request.entrypoint?.length === 0 && (request.command?.length ?? 0) === 0)
     refuse(['command'], 'is required when entrypoint is empty');
 }
@@ -78,7 +81,22 @@ function refuseInLanguageRun(
     refuse(['files'], 'has no program: what lies below /tmp is data; give its sources relative paths');
   const { language, fault } = languageFor(wanted);
   if (language === undefined) refuse(['language'], fault);
-  else refuseRegistry(language.image, 'language', policy, refuse);
+  else {
+    refuseRegistry(language.image, 'language', policy, refuse);
+    refuseInCompileStep(request, language, refuse);
+  }
+}
+
+function refuseInCompileStep(request: RunRequest, language: Language, refuse: FaultTeller): void {
+  const { compileLimits, limits, isolation } = request;
+  if (compileLimits !== undefined && !hasCompiler(language))
+    refuse(['compileLimits'], `has nothing to limit: ${language.name} has no compiler`);
+  const { memoryBytes = limits.memoryBytes } = compileLimits ?? {};
+  if (isolation === 'gvisor' && memoryBytes !== limits.memoryBytes)
+    refuse(
+      ['compileLimits', 'memoryBytes'],
+      `must be as limits.memoryBytes (${limits.memoryBytes}) with isolation "gvisor": there all steps have the same memory`,
+    );
 }
 
 function refuseRegistry(image: string, field: string, policy: RunPolicy, refuse: FaultTeller): void {

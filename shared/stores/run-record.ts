@@ -12,6 +12,7 @@ export const plainFields = [
   'language',
   'workdir',
   'limits',
+  'compileLimits',
   'network',
   'isolation',
   'pull',

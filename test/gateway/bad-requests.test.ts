@@ -147,6 +147,28 @@ describe('fields', () => {
       { language: 'python', files: [{ path: '/tmp/main.py', content: '' }] },
       ['files'],
     ],
+    ['limits of a compiler that an image has not', { ...a, compileLimits: {} }, ['compileLimits']],
+    [
+      'limits of a compiler that a language has not',
+      { language: 'python', code: '', compileLimits: { timeoutMs: 1 } },
+      ['compileLimits'],
+    ],
+    [
+      'limits of a compiler out of range',
+      {
+        ...{ language: 'c', code: '' },
+        compileLimits: { timeoutMs: 0, cpuTimeMs: -1, memoryBytes: 1, outputBytes: 1e99, pids: 1 },
+      },
+      ['timeoutMs', 'cpuTimeMs', 'memoryBytes', 'outputBytes', 'pids'].map((name) => `compileLimits.${name}`),
+    ],
+    [
+      'another memory for the compiler in gVisor',
+      {
+        ...{ language: 'c', code: '', isolation: 'gvisor' },
+        ...{ limits: { memoryBytes: 2 ** 26 }, compileLimits: { memoryBytes: 2 ** 27 } },
+      },
+      ['compileLimits.memoryBytes'],
+    ],
     ['too many files', { ...a, files: Array(1001).fill({ path: 'a', content: '' }) }, ['files']],
     ['code for an image', { ...a, code: 'x' }, ['code']],
     ...['', '/x', 'a/', '../a', 'a/./b', 'a**', '{a,b}', 'a\\'].map((glob): [string, unknown, string[]] => [

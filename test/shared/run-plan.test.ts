@@ -161,6 +161,18 @@ describe('defaults that depend on the request', () => {
   });
 });
 
+test('a run waits for room for the step that may have the most memory', () => {
+  const memoryOf = (fields: object) => {
+    const request = parse({ language: 'c', code: '', ...fields });
+    return outlineOf({ id: 'a', tenant: 't', createdAt: 'a', dueAt: 1, request }).request.limits.memoryBytes;
+  };
+  const limits = { memoryBytes: 100_000_000 };
+  expect(memoryOf({ limits })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { timeoutMs: 1 } })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { memoryBytes: 50_000_000 } })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { memoryBytes: 500_000_000 } })).toBe(500_000_000);
+});
+
 test('runs of one kind have jobs that end alike, and no others', () => {
   const dataOf = (id: string, fields: Record<string, unknown>) => {
     const request = parse(fields);
