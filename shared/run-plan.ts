@@ -1,3 +1,5 @@
+import { limitsOfSandbox } from './contracts/limits.ts';
+import { isAbsolute } from './contracts/run-files.ts';
 import type { RunRequest } from './contracts/run-request.ts';
 import {
   commandLines,
@@ -36,15 +38,29 @@ export function filesOf(request: RunRequest): PlannedFile[] {
   return files.map((one) => ({ ...one, path: renamed.get(one.path) ?? one.path }));
 }
 
+/** How much memory and stack the compiler has. */
+export function compilerLimitsOf({ limits, compileLimits }: Pick<RunRequest, 'limits' | 'compileLimits'>) {
+  const { memoryBytes = limits.memoryBytes } = compileLimits ?? {};
+  const { stackBytes } = limits;
+  return {
+    memoryBytes,
+    stackBytes: stackBytes === undefined ? undefined : Math.min(stackBytes, memoryBytes),
+  };
+}
+
 /** The files of the request. `code` counts as one file. */
 function givenFiles({ language, code, files }: RunRequest): RunRequest['files'] {
   if (language === undefined || code === undefined) return files;
   return [{ path: languageOf(language).fileName, content: code, encoding: 'utf8', mode: '0644' }];
 }
 
+/** Those that make up the program. What lies beside the work folder is data. */
+const programFiles = (request: RunRequest): RunRequest['files'] =>
+  givenFiles(request).filter(({ path }) => !isAbsolute(path));
+
 function namesOf(request: RunRequest, language: Language): Named {
   if (language.naming === undefined) return { renamed: new Map() };
-  const given = givenFiles(request);
+  const given = programFiles(request);
   const isSource = ({ path }: { path: string }) => languageOfFile(path)?.name === language.name;
   return nameSources(
     language,
@@ -61,7 +77,8 @@ export const planFile = ({ path, content, encoding, mode }: RunRequest['files'][
 });
 
 export function outlineOf({ id, tenant, createdAt, dueAt, request, told }: RunHead): RunOutline {
-  const { image, language, pull, limits, isolation, network, writable, workdir } = request;
+  const { image, language, pull, isolation, network, writable, workdir } = request;
+  const limits = limitsOfSandbox(request);
   const shape = { image, language, pull, limits, isolation, network, writable, workdir };
   return {
     id,
@@ -99,10 +116,15 @@ export function stepsOf(request: RunRequest): PlannedStep[] {
 function commandsOf(request: RunRequest, named: typeof namesOf) {
   if (request.language === undefined) return undefined;
   const language = languageOf(request.language);
-  const given = givenFiles(request).map(({ path }) => path);
+  const given = programFiles(request).map(({ path }) => path);
   const { renamed, entry = entryOf(language, given), mainClass } = named(request, language);
   const name = (path: string) => renamed.get(path) ?? path;
-  return commandLines(language, { entry: name(entry), files: given.map(name), mainClass }, request.limits);
+  return commandLines(
+    language,
+    { entry: name(entry), files: given.map(name), mainClass },
+    request.limits,
+    compilerLimitsOf(request),
+  );
 }
 
 /**

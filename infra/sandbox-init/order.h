@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, USE_HELD = 8, WITH_STACK = 16 };
+enum { WITH_TTY = 1, WITH_STDIN = 2, WITH_OURS = 4, USE_HELD = 8, WITH_STACK = 16, ONE_PIPE = 32 };
 
 struct order {
     uint32_t flags;

@@ -47,10 +47,16 @@ int open_streams(const struct order *order, struct program_streams *theirs, stru
         return -1;
     }
     if (pipe2(out, O_CLOEXEC) != 0) return -1;
-    if (pipe2(err, O_CLOEXEC) != 0) return -1;
+    /* The order of what is written to one pipe is exact. That of two pipes is only as exact as we are quick. */
+    if (order->flags & ONE_PIPE) {
+        err[0] = -1;
+        err[1] = out[1];
+    } else {
+        if (pipe2(err, O_CLOEXEC) != 0) return -1;
+        set_nonblocking(err[0]);
+    }
     if (in[1] >= 0) set_nonblocking(in[1]);
     set_nonblocking(out[0]);
-    set_nonblocking(err[0]);
     *theirs = (struct program_streams){in[0], out[1], err[1], 0};
     *ours = (struct streams){.in = in[1], .out = out[0], .err = err[0], .program_end = -1};
     return 0;
@@ -60,7 +66,7 @@ void close_program_streams(const struct program_streams *theirs) {
     if (theirs->tty) return;
     close(theirs->in);
     close(theirs->out);
-    close(theirs->err);
+    if (theirs->err != theirs->out) close(theirs->err);
 }
 
 void close_streams(struct streams *streams) {

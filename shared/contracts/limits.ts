@@ -29,6 +29,21 @@ export function timeoutForCpu({ cpuTimeMs, cpus }: { cpuTimeMs?: unknown; cpus?:
   return Math.ceil(cpuTimeMs / share) + besideCpuMs;
 }
 
+/** The limits of a compile step that its request sets apart from those of the programs. */
+export type CompileLimits = z.infer<ReturnType<typeof compileLimitsSchema>>;
+
+/**
+ * The limits of the sandbox: it is made, and reserved, with the memory of the step that may have the most, and each step gets its
+ * own.
+ */
+export const limitsOfSandbox = <L extends { memoryBytes: number }>({
+  limits,
+  compileLimits,
+}: {
+  limits: L;
+  compileLimits?: CompileLimits | undefined;
+}): L => ({ ...limits, memoryBytes: Math.max(limits.memoryBytes, compileLimits?.memoryBytes ?? 0) });
+
 /** The maximum size of a stack. Only the memory limit bounds it, unless the request sets `stackBytes`. */
 export const stackOf = ({
   memoryBytes,
@@ -78,4 +93,26 @@ export function limitsSchema(max: LimitMaxima) {
       }),
     })
     .meta({ id: 'Limits' });
+}
+
+export function compileLimitsSchema(max: LimitMaxima) {
+  return z
+    .strictObject({
+      timeoutMs: whole(bounds.timeoutMs.least, max.timeoutMs).optional().meta({
+        description:
+          'Wall time in ms. Absent: `limits.timeoutMs`, at least 30 s, and more where the language needs it.',
+      }),
+      cpuTimeMs: whole(bounds.cpuTimeMs.least, max.timeoutMs)
+        .nullable()
+        .optional()
+        .meta({ description: 'CPU time in ms of all its processes together. Absent: no such limit.' }),
+      memoryBytes: whole(bounds.memoryBytes.least, max.memoryBytes).optional().meta({
+        description:
+          'Memory with swap; files in the work folder and /tmp count. Absent: `limits.memoryBytes`. The run waits for a worker that has room for the larger of the two. What the compiler leaves in files counts for the program: where that alone is more than `limits.memoryBytes`, the step `run` ends as `out_of_memory`. Not with `isolation` "gvisor", whose sandboxes keep their memory limit.',
+      }),
+      outputBytes: whole(bounds.outputBytes.least, max.outputBytes)
+        .optional()
+        .meta({ description: 'stdout and stderr together. Absent: `limits.outputBytes`.' }),
+    })
+    .meta({ id: 'CompileLimits' });
 }

@@ -4,8 +4,8 @@ import { isImageName } from '../images.ts';
 import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
 import { runBounds } from './bounds.ts';
-import { type LimitMaxima, limitsSchema } from './limits.ts';
-import { file } from './run-files.ts';
+import { compileLimitsSchema, type LimitMaxima, limitsSchema } from './limits.ts';
+import { runFile } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
 import { webhookSecret, webhookUrl } from './webhook.ts';
 
@@ -86,9 +86,9 @@ export function runFields(policy: RunPolicy) {
       description:
         'One file of the language, under the language’s own `fileName`; Java’s under the name that its public class wants.',
     }),
-    files: z.array(file).max(1000).default([]).meta({
+    files: z.array(runFile).max(1000).default([]).meta({
       description:
-        'Written below the work folder before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
+        'Written below the work folder, or below /tmp, before anything runs. With a language: instead of `code`; the program is the file named as the language’s `fileName`, or else the first of its sources; of Java the class with `main`, in whichever it is. A Java file whose public class wants another name gets that.',
     }),
     args: words.default([]).meta({
       description:
@@ -112,6 +112,10 @@ export function runFields(policy: RunPolicy) {
         'The program is compiled once and run once for each, one after another, in steps `run[0]`, `run[1]`, …; `args` of an input come after those of the request.',
     }),
     limits: limitsSchema(policy.limits).prefault({}),
+    compileLimits: compileLimitsSchema(policy.limits).optional().meta({
+      description:
+        'Limits of the step `compile`, apart from `limits`; only with a language that has a compiler.',
+    }),
     network: z.enum(['none', 'egress']).default('none'),
     isolation: z.enum(['container', 'gvisor']).default('container'),
     pull: z.enum(['missing', 'always', 'never']).default('missing'),
@@ -124,6 +128,10 @@ export function runFields(policy: RunPolicy) {
           'Globs, relative to the work folder, of the files to keep: `*` and `?` within a name, `[a-z]`, `**` for any number of folders. Names with a dot in front match too. A file whose name is no UTF-8 is held against them with U+FFFD for each byte that is none, and is not kept: `error` tells of it.',
         examples: [['out/**', '*.log']],
       }),
+    mergeStderr: z.boolean().default(false).meta({
+      description:
+        'One pipe for stdout and stderr, of the compiler too: all of it is in `stdout`, in the order in which it was written, and `stderr` is empty.',
+    }),
     interactive: z
       .boolean()
       .default(false)

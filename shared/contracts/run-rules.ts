@@ -1,8 +1,16 @@
 import { isImageId } from '../images.ts';
+import { hasCompiler, type Language } from '../languages/index.ts';
 import { registryFault } from '../registries/policy.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
-import { decodedBytes, type FaultTeller, isBase64, refuseClashes, refuseKernelFiles } from './run-files.ts';
+import {
+  decodedBytes,
+  type FaultTeller,
+  isAbsolute,
+  isBase64,
+  refuseClashes,
+  refuseKernelFiles,
+} from './run-files.ts';
 import { languageFor } from './run-language.ts';
 
 /** Rules between the fields of a request. The schema checks each field alone. */
@@ -19,7 +27,7 @@ export function refuseContradictions(request: RunRequest, policy: RunPolicy, ref
     refuse(['language'], 'must not stand beside image: name exactly one of the two');
   else if (request.language !== undefined) refuseInLanguageRun(request, request.language, policy, refuse);
   else refuseInImageRun(request, policy, refuse);
-  refuseClashes(request.files, refuse);
+  refuseClashes(request.workdir, request.files, refuse);
   refuseKernelFiles(request.workdir, request.files, refuse);
   refuseStdin(request, refuse);
   const { stackBytes, memoryBytes } = request.limits;
@@ -50,6 +58,8 @@ function refuseInImageRun(request: RunRequest, policy: RunPolicy, refuse: FaultT
       ['code'],
       'needs a language; give an image its files with `files`, and say with `command` what to do',
     );
+  if (request.compileLimits !== undefined)
+    refuse(['compileLimits'], 'needs a language: an image has no compile step');
   if (request.entrypoint?.length === 0 && (request.command?.length ?? 0) === 0)
     refuse(['command'], 'is required when entrypoint is empty');
 }
@@ -67,9 +77,26 @@ function refuseInLanguageRun(
     refuse(['files'], 'must not stand beside code: put the code among the files');
   if (request.code === undefined && request.files.length === 0)
     refuse(['code'], 'is required: give the program as `code`, or as `files`');
+  if (request.files.length > 0 && request.files.every(({ path }) => isAbsolute(path)))
+    refuse(['files'], 'has no program: what lies below /tmp is data; give its sources relative paths');
   const { language, fault } = languageFor(wanted);
   if (language === undefined) refuse(['language'], fault);
-  else refuseRegistry(language.image, 'language', policy, refuse);
+  else {
+    refuseRegistry(language.image, 'language', policy, refuse);
+    refuseInCompileStep(request, language, refuse);
+  }
+}
+
+function refuseInCompileStep(request: RunRequest, language: Language, refuse: FaultTeller): void {
+  const { compileLimits, limits, isolation } = request;
+  if (compileLimits !== undefined && !hasCompiler(language))
+    refuse(['compileLimits'], `has nothing to limit: ${language.name} has no compiler`);
+  const { memoryBytes = limits.memoryBytes } = compileLimits ?? {};
+  if (isolation === 'gvisor' && memoryBytes !== limits.memoryBytes)
+    refuse(
+      ['compileLimits', 'memoryBytes'],
+      `must be as limits.memoryBytes (${limits.memoryBytes}) with isolation "gvisor": there all steps have the same memory`,
+    );
 }
 
 function refuseRegistry(image: string, field: string, policy: RunPolicy, refuse: FaultTeller): void {

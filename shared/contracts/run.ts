@@ -22,6 +22,11 @@ export const step = z
     stderr: z.string(),
     stdoutEncoding: encoding.meta({ description: 'Of this step’s `stdout` alone.' }),
     stderrEncoding: encoding.meta({ description: 'Of this step’s `stderr` alone.' }),
+    output: z.string().optional().meta({
+      description:
+        'Both streams in the order in which they came; only in answers about one run, with `?output=true` or where the request uses `mergeStderr` or `compileLimits`. Without `mergeStderr` a program has a pipe for each, so the order of what it writes to both at nearly the same moment may be another.',
+    }),
+    outputEncoding: encoding.optional().meta({ description: 'Of this step’s `output`; there if that is.' }),
     wallMs: ms,
     cpuMs: ms.meta({ description: 'Of all its processes together.' }),
     maxMemoryBytes: z.number().nullable().meta({

@@ -8,6 +8,7 @@ import { type RuntimeLimits, withSizes } from './sizes.ts';
 export type { Language } from './language.ts';
 export type { Named } from './named.ts';
 export { nameSources } from './naming.ts';
+export type { RuntimeLimits } from './sizes.ts';
 
 const folder = new URL('data/', import.meta.url);
 
@@ -63,16 +64,21 @@ export function languageOfImage(reference: string): Language | undefined {
 /** True if no public registry has the image of this language: then it is built, and never pulled. */
 export const isOnlyBuilt = ({ image }: Language): boolean => image.startsWith('runlet-');
 
+/** True if a program of this language has a step `compile`, at least in some of its projects. */
+export const hasCompiler = ({ compile, projects }: Language): boolean =>
+  compile !== undefined || Object.values(projects).some((own) => own.compile !== undefined);
+
 const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
 
 /**
- * The command lines for a program made of these files, within these limits. Paths are relative to the work folder. A pure
+ * The command lines for a program made of these files, within these limits (the compiler’s may be others). Paths are relative to the work folder. A pure
  * function.
  */
 export function commandLines(
   one: Language,
   program: { entry: string; files: string[]; mainClass?: string | undefined },
   limits = usualLimits,
+  compileLimits = limits,
 ): { compile?: string[]; run: string[] } {
   const entry = asOperand(program.entry);
   const project = Object.keys(one.projects).find((name) => program.files.includes(name));
@@ -80,15 +86,15 @@ export function commandLines(
   const { compile = one.compile, run = one.run } = own ?? {};
   const isSource = (path: string) => one.extensions.includes(posix.extname(path).slice(1).toLowerCase());
   const others = program.files.filter((path) => path !== program.entry && isSource(path));
-  const fill = (template: string[]) =>
+  const fill = (template: string[], within: RuntimeLimits) =>
     template.flatMap((word) => {
       if (word === '{file}') return [entry];
       if (word === '{others}') return others.map(asOperand);
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
       if (word === '{class}') return [program.mainClass ?? asOperand(className(program.entry))];
-      return [withSizes(word, limits)];
+      return [withSizes(word, within)];
     });
-  return { ...(compile && { compile: fill(compile) }), run: fill(run) };
+  return { ...(compile && { compile: fill(compile, compileLimits) }), run: fill(run, limits) };
 }
 
 /** The language's own environment variables, within these limits. A pure function. */

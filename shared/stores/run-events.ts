@@ -61,24 +61,25 @@ function parseEntry([id, fields]: [Buffer, Buffer[]]): StoredEvent {
 
 /** Gathers output from events, by step. */
 export function outputCollector(attempt: number) {
-  const steps = new Map<string, { stdout: Buffer[]; stderr: Buffer[] }>();
+  const steps = new Map<string, { stdout: Buffer[]; stderr: Buffer[]; inOrder: Buffer[] }>();
   return {
     add(event: StoredEvent): void {
       if (event.attempt !== attempt || (event.type !== 'stdout' && event.type !== 'stderr')) return;
       let chunks = steps.get(event.step);
       if (chunks === undefined) {
-        chunks = { stdout: [], stderr: [] };
+        chunks = { stdout: [], stderr: [], inOrder: [] };
         steps.set(event.step, chunks);
       }
       chunks[event.type].push(event.data);
+      chunks.inOrder.push(event.data);
     },
     output(): RunOutput {
       const whole = (chunks: Buffer[]) =>
         chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       return new Map(
-        [...steps].map(([name, { stdout, stderr }]) => [
+        [...steps].map(([name, { stdout, stderr, inOrder }]) => [
           name,
-          { stdout: whole(stdout), stderr: whole(stderr) },
+          { stdout: whole(stdout), stderr: whole(stderr), inOrder },
         ]),
       );
     },

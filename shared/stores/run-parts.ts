@@ -1,3 +1,4 @@
+import { isJudging } from '../contracts/judging.ts';
 import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
 import { packRequest, unpackRequest } from '../packed-request.ts';
 import { firstStepOf } from '../run-plan.ts';
@@ -25,7 +26,11 @@ export function headOf(head: Omit<RunHead, 'request' | 'told'>, request: RunRequ
   return {
     ...head,
     request: plainOf(request),
-    told: { firstStep: firstStepOf(request), artifacts: request.artifacts.length > 0 },
+    told: {
+      firstStep: firstStepOf(request),
+      artifacts: request.artifacts.length > 0,
+      ...(isJudging(request) && { judging: true }),
+    },
   };
 }
 

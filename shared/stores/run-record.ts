@@ -12,6 +12,7 @@ export const plainFields = [
   'language',
   'workdir',
   'limits',
+  'compileLimits',
   'network',
   'isolation',
   'pull',
@@ -37,7 +38,7 @@ export type RunHead = {
   dueAt: number;
   request: PlainRequest;
   /** What must be known of the sealed rest. Absent in a head of an earlier version: there `request` is the whole request. */
-  told?: { firstStep: string; artifacts: boolean };
+  told?: { firstStep: string; artifacts: boolean; judging?: boolean };
   /** The service in which the run's program runs, if the run has no container of its own. */
   service?: string;
 };
@@ -61,7 +62,10 @@ export type RunKind = {
   firstStep: string;
 };
 
-export type StepState = Omit<Step, 'stdout' | 'stderr' | 'stdoutEncoding' | 'stderrEncoding'>;
+export type StepState = Omit<
+  Step,
+  'stdout' | 'stderr' | 'output' | 'stdoutEncoding' | 'stderrEncoding' | 'outputEncoding'
+>;
 export type StoredArtifact = Run['artifacts'][number];
 
 export const compileStep = 'compile';
@@ -214,9 +218,11 @@ function parseObject(text: string | null | undefined): Record<string, unknown> |
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export type Streams = { stdout: Buffer; stderr: Buffer };
+type Streams = { stdout: Buffer; stderr: Buffer };
+/** `inOrder`: the pieces of both streams in the order in which they came. */
+export type StepOutput = Streams & { inOrder: Buffer[] };
 /** The output of a run's steps by their names, in order of their first byte; a silent step is not in it. */
-export type RunOutput = Map<string, Streams>;
+export type RunOutput = Map<string, StepOutput>;
 
 /** The last event of a run, made from its state. */
 export function exitEventOf(status: TerminalStatus, attempt: number, state: RunState): ExitEvent {
@@ -231,8 +237,14 @@ export function exitEventOf(status: TerminalStatus, attempt: number, state: RunS
   };
 }
 
+/** What an answer shows of a run besides the usual. */
+export type Shown = {
+  /** Each step's `output`. */
+  output?: boolean;
+};
+
 /** The run as every answer shows it. */
-export function presentRun(record: RunRecord, output: RunOutput): Run {
+export function presentRun(record: RunRecord, output: RunOutput, shown: Shown = {}): Run {
   const { head, state } = record;
   const own = ownOutput(state.steps, output);
   const encoding = encodingOf(own.stdout, own.stderr);
@@ -245,7 +257,7 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
     stderr: own.stderr.toString(encoding),
     outputEncoding: encoding,
     outputTruncated: state.outputTruncated,
-    steps: state.steps.map((step) => presentStep(step, output.get(step.name) ?? silent)),
+    steps: state.steps.map((step) => presentStep(step, output.get(step.name) ?? silent, shown)),
     image:
       state.image ??
       (head.request.image === undefined ? null : { reference: head.request.image, digest: null }),
@@ -265,7 +277,7 @@ export function presentRun(record: RunRecord, output: RunOutput): Run {
   };
 }
 
-const silent: Streams = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+const silent: StepOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), inOrder: [] };
 
 /**
  * The output of the program itself. The compiler's output is in its step; it is here only if the run ended with the compile
@@ -282,7 +294,7 @@ function ownOutput(steps: StepState[], output: RunOutput): Streams {
 }
 
 /** Each stream has its own encoding: if a program writes an image to stdout, its errors on stderr are still plain text. */
-function presentStep(step: StepState, { stdout, stderr }: Streams): Step {
+function presentStep(step: StepState, { stdout, stderr, inOrder }: StepOutput, shown: Shown): Step {
   const stdoutEncoding = encodingOf(stdout);
   const stderrEncoding = encodingOf(stderr);
   return {
@@ -293,5 +305,12 @@ function presentStep(step: StepState, { stdout, stderr }: Streams): Step {
     stderr: stderr.toString(stderrEncoding),
     stdoutEncoding,
     stderrEncoding,
+    ...(shown.output && presentBoth(inOrder)),
   };
+}
+
+function presentBoth(pieces: Buffer[]): Pick<Step, 'output' | 'outputEncoding'> {
+  const both = Buffer.concat(pieces);
+  const outputEncoding = encodingOf(both);
+  return { output: both.toString(outputEncoding), outputEncoding };
 }

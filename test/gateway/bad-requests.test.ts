@@ -99,6 +99,14 @@ describe('fields', () => {
     ...[
       '',
       '/a',
+      '/etc/a',
+      '/tmp',
+      '/tmp/',
+      '/tmp//a',
+      '/tmp/a/',
+      '/tmp/./a',
+      '/tmp/../etc/a',
+      '/tmpa/b',
       'a/',
       'a//b',
       './a',
@@ -123,6 +131,43 @@ describe('fields', () => {
       'a file that is a folder',
       { ...a, files: ['a/b/c', 'a/b'].map((path) => ({ path, content: '' })) },
       ['files[1].path'],
+    ],
+    [
+      'a file in the work folder twice, once by its whole path',
+      { ...a, workdir: '/tmp/x', files: ['a/b', '/tmp/x/a/b'].map((path) => ({ path, content: '' })) },
+      ['files[1].path'],
+    ],
+    [
+      'a file below /tmp that is a folder of the work folder',
+      { ...a, workdir: '/tmp', files: ['/tmp/a', 'a/b'].map((path) => ({ path, content: '' })) },
+      ['files[0].path'],
+    ],
+    [
+      'a program that lies below /tmp',
+      { language: 'python', files: [{ path: '/tmp/main.py', content: '' }] },
+      ['files'],
+    ],
+    ['limits of a compiler that an image has not', { ...a, compileLimits: {} }, ['compileLimits']],
+    [
+      'limits of a compiler that a language has not',
+      { language: 'python', code: '', compileLimits: { timeoutMs: 1 } },
+      ['compileLimits'],
+    ],
+    [
+      'limits of a compiler out of range',
+      {
+        ...{ language: 'c', code: '' },
+        compileLimits: { timeoutMs: 0, cpuTimeMs: -1, memoryBytes: 1, outputBytes: 1e99, pids: 1 },
+      },
+      ['timeoutMs', 'cpuTimeMs', 'memoryBytes', 'outputBytes', 'pids'].map((name) => `compileLimits.${name}`),
+    ],
+    [
+      'another memory for the compiler in gVisor',
+      {
+        ...{ language: 'c', code: '', isolation: 'gvisor' },
+        ...{ limits: { memoryBytes: 2 ** 26 }, compileLimits: { memoryBytes: 2 ** 27 } },
+      },
+      ['compileLimits.memoryBytes'],
     ],
     ['too many files', { ...a, files: Array(1001).fill({ path: 'a', content: '' }) }, ['files']],
     ['code for an image', { ...a, code: 'x' }, ['code']],

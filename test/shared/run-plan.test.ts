@@ -44,6 +44,17 @@ describe('files', () => {
   });
 });
 
+test('a file below /tmp is data: no source, and no program to start', () => {
+  const files = [
+    { path: '/tmp/main.c', content: 'data' },
+    { path: 'own.c', content: 'int main;' },
+  ];
+  const request = parse({ language: 'c', files });
+  expect(filesOf(request).map(({ path }) => path)).toEqual(['/tmp/main.c', 'own.c']);
+  expect(stepsOf(request)[0]?.argv).toContain('own.c');
+  expect(stepsOf(request)[0]?.argv).not.toContain('/tmp/main.c');
+});
+
 describe('steps', () => {
   const quiet = { stdin: undefined, stdinOpen: false, tty: false };
 
@@ -148,6 +159,18 @@ describe('defaults that depend on the request', () => {
     ).toEqual([60_000, 60_000, 185_000, 1]);
     expect(execRequestSchema(policy).parse({ command: ['a'] }).limits.timeoutMs).toBe(60_000);
   });
+});
+
+test('a run waits for room for the step that may have the most memory', () => {
+  const memoryOf = (fields: object) => {
+    const request = parse({ language: 'c', code: '', ...fields });
+    return outlineOf({ id: 'a', tenant: 't', createdAt: 'a', dueAt: 1, request }).request.limits.memoryBytes;
+  };
+  const limits = { memoryBytes: 100_000_000 };
+  expect(memoryOf({ limits })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { timeoutMs: 1 } })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { memoryBytes: 50_000_000 } })).toBe(100_000_000);
+  expect(memoryOf({ limits, compileLimits: { memoryBytes: 500_000_000 } })).toBe(500_000_000);
 });
 
 test('runs of one kind have jobs that end alike, and no others', () => {

@@ -12,7 +12,7 @@ import { textProblem, validationProblem } from '../http/zod-problem.ts';
 import { type RefuseRegistryParts, refuseRegistry } from '../refuse-registry.ts';
 import type { RunEnd } from '../stores/run-end.ts';
 import { preview } from './list.ts';
-import { endedRun, type LoadParts, loadRun, ownRecord } from './load.ts';
+import { endedRun, type LoadParts, loadRun, ownRecord, shownOf } from './load.ts';
 import {
   enqueue,
   type NewRun,
@@ -138,7 +138,7 @@ async function present(
   { waited, end, whole }: { waited: boolean; end: RunEnd | undefined; whole: boolean },
 ): Promise<Run | ProblemBody> {
   const { id, outcome, record } = submitted;
-  const created = () => withMadeSecret(presentRun(record, nothing), submitted);
+  const created = () => withMadeSecret(presentRun(record, nothing, shownOf(record)), submitted);
   if (outcome === 'created' && !waited) return created();
   try {
     if (!whole)

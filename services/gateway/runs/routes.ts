@@ -18,6 +18,7 @@ import { type EventStreamParts, hasSeenAll, runEventStream } from './event-strea
 import { type ForgetBlobsParts, forgetBlobs } from './forget-blobs.ts';
 import { type ListParts, listQuery, listRuns } from './list.ts';
 import { type LoadParts, loadRun, noSuchRun, ownRecord } from './load.ts';
+import { outputQuery } from './output-query.ts';
 import { runRequestDocument } from './request-document.ts';
 import { awaitEnd } from './watch.ts';
 
@@ -46,9 +47,10 @@ export function mountRuns(app: App, gateway: RunParts): void {
       method: 'post',
       path: '/v1/runs',
       body: schema,
+      query: outputQuery,
       document: { ...documents.createDocument, body: documented },
     },
-    async (c, { body, text }) => {
+    async (c, { body, query, text }) => {
       const asEvents = asksForEvents(c);
       if (asEvents && body.webhook !== undefined && body.webhook.secret === undefined)
         throw badField(
@@ -57,13 +59,15 @@ export function mountRuns(app: App, gateway: RunParts): void {
         );
       const preferred = preferredWait(c.req.header('prefer'));
       const waitSeconds = asEvents ? 0 : preferred;
+      const waitMs = waitSeconds * 1000;
       const { tenant } = c.var.identity;
+      const gone = c.req.raw.signal;
       await refuseRegistry(gateway, body);
       const answer = await once(
         gateway,
         onceKey(c, '/v1/runs', text),
-        (digest) => createRun(gateway, tenant, body, waitSeconds * 1000, digest, c.req.raw.signal),
-        async (location) => JSON.stringify(await loadRun(gateway, tenant, idIn(location))),
+        (digest) => createRun(gateway, { tenant, request: body, waitMs, gone, shown: query }, digest),
+        async (location) => JSON.stringify(await loadRun(gateway, tenant, idIn(location), query)),
       );
       return asEvents ? eventsOf(gateway, tenant, answer) : applied(answer, waitSeconds);
     },
@@ -104,13 +108,13 @@ export function mountRuns(app: App, gateway: RunParts): void {
   mount(
     app,
     options,
-    { method: 'get', path: '/v1/runs/{id}', document: documents.readDocument },
-    async (c) => {
+    { method: 'get', path: '/v1/runs/{id}', query: outputQuery, document: documents.readDocument },
+    async (c, { query }) => {
       const waitSeconds = preferredWait(c.req.header('prefer'));
       const { tenant } = c.var.identity;
       const id = c.req.param('id') ?? '';
       if (waitSeconds > 0) await awaitEnd(gateway, tenant, id, waitSeconds * 1000, c.req.raw.signal);
-      return applied(ok(await loadRun(gateway, tenant, id)), waitSeconds);
+      return applied(ok(await loadRun(gateway, tenant, id, query)), waitSeconds);
     },
   );
 

@@ -1,3 +1,4 @@
+import { limitsOfSandbox } from '../../../shared/contracts/limits.ts';
 import { Problem } from '../../../shared/problems.ts';
 import { firstStepOf } from '../../../shared/run-plan.ts';
 import type { ImageInfo } from '../engine/images.ts';
@@ -9,6 +10,7 @@ import type { Attempt, Execution, Outcome } from './attempt.ts';
 import { bringImage } from './bring-image.ts';
 import type { Foreseen } from './foresee.ts';
 import { limitProblem } from './limit-problem.ts';
+import { memoryLimiter } from './memory-limiter.ts';
 import { moveOrStop } from './move-or-stop.ts';
 import { type Plan, planRun } from './plan.ts';
 import { coldState, type RunProgress, trackProgress } from './run-progress.ts';
@@ -36,6 +38,7 @@ export async function executeRun(
   const progress = trackProgress(foreseen?.state ?? coldState(Math.max(0, attempt.claimedAt - head.dueAt)));
   const output = storeOutput(runs, holder, stop, execution.maxOutputBytes);
   const underWay = { execution, attempt, progress, output };
+  const asked = { ...attempt, request: { ...request, limits: limitsOfSandbox(request) } };
   let opened: Opened | undefined = foreseen?.opened;
   try {
     let image: ImageInfo;
@@ -50,12 +53,12 @@ export async function executeRun(
     } else {
       image = await bringImage(execution, attempt, progress, true);
       began = performance.now();
-      opened = await sandboxes.open(attempt, image).catch(async (error) => {
+      opened = await sandboxes.open(asked, image).catch(async (error) => {
         // Somebody removed it since the engine described it.
         if (!(error instanceof Problem) || error.code !== 'image_not_present') throw error;
         image = await bringImage(execution, attempt, progress, false);
         began = performance.now();
-        return sandboxes.open(attempt, image);
+        return sandboxes.open(asked, image);
       });
       stop.signal.throwIfAborted();
       progress.sandboxReady(opened.warm, firstStepOf(request));
@@ -105,6 +108,7 @@ async function carryOut(
       progress,
       sink: output.sink,
       stop,
+      ...(own !== null && { limitMemory: memoryLimiter(own, limitsOfSandbox(request)) }),
       onStarted: (step, running) => {
         if (startedAt === undefined) {
           startedAt = performance.now();

@@ -18,32 +18,48 @@ export function limitProblem(
   { name, limit, wallMs, byRun, uncounted }: LimitedStep,
   {
     head,
-    request: { limits },
-  }: { head: Pick<RunHead, 'service'>; request: Pick<RunHead['request'], 'limits'> },
+    request: { limits, compileLimits },
+  }: { head: Pick<RunHead, 'service'>; request: Pick<RunHead['request'], 'limits' | 'compileLimits'> },
   maxOutputBytes: number,
 ): Problem {
   const step = `The step ${name}`;
+  const compiles = name === compileStep;
+  /** The field that set this limit, and its value. */
+  const set = (limit: keyof NonNullable<typeof compileLimits>) => {
+    const own = compiles ? compileLimits?.[limit] : undefined;
+    return {
+      field: `${own === undefined ? 'limits' : 'compileLimits'}.${limit}`,
+      most: own ?? limits[limit],
+    };
+  };
   switch (limit) {
-    case 'wall':
+    case 'wall': {
+      const { field, most } = set('timeoutMs');
       return new Problem(
         'wall_limit',
-        name === compileStep && wallMs !== limits.timeoutMs
+        compiles && wallMs !== most
           ? `${step} took longer than a compiler may (${wallMs} ms, as limits.timeoutMs, ${limits.timeoutMs} ms, is less) and was stopped: compile less, or set limits.timeoutMs above that.`
-          : `${step} took longer than limits.timeoutMs (${limits.timeoutMs} ms) and was stopped: set it higher, or make the program faster.`,
+          : `${step} took longer than ${field} (${most} ms) and was stopped: set it higher, or make the program faster.`,
       );
-    case 'cpu':
+    }
+    case 'cpu': {
+      const { field, most } = set('cpuTimeMs');
       return new Problem(
         'cpu_limit',
-        `${step} used more than limits.cpuTimeMs (${limits.cpuTimeMs} ms of CPU time) and was stopped: set it higher, or make the program faster.`,
+        `${step} used more than ${field} (${most} ms of CPU time) and was stopped: set it higher, or make the program faster.`,
       );
-    case 'output':
+    }
+    case 'output': {
+      const { field, most } = set('outputBytes');
       return new Problem(
         'output_limit',
         byRun
           ? `${step} was stopped, as all steps of the run together wrote more than they may (${maxOutputBytes} bytes, the operator’s RUNLET_MAX_OUTPUT_BYTES): let the program write less, or make several runs of it.`
-          : `${step} wrote more than limits.outputBytes (${limits.outputBytes} bytes) and was stopped; what came before is kept: set it higher, or write less, or to files that \`artifacts\` names.`,
+          : `${step} wrote more than ${field} (${most} bytes) and was stopped; what came before is kept: set it higher, or write less, or to files that \`artifacts\` names.`,
       );
-    case 'memory':
+    }
+    case 'memory': {
+      const { field, most } = set('memoryBytes');
       if (uncounted)
         return new Problem(
           'kernel_memory_limit',
@@ -52,9 +68,10 @@ export function limitProblem(
       return new Problem(
         'memory_limit',
         head.service === undefined
-          ? `${step} needed more than limits.memoryBytes (${limits.memoryBytes} bytes, for all of its processes and its files in memory) and was killed: set it higher, or use less.`
+          ? `${step} needed more than ${field} (${most} bytes, for all of its processes and its files in memory) and was killed: set it higher, or use less.`
           : `${step} needed more memory than is left of its service’s limits.memoryBytes and was killed: set that higher, or use less.`,
       );
+    }
     case 'disk':
       return new Problem(
         'disk_limit',

@@ -1,7 +1,7 @@
 import { stackOf } from '../../../shared/contracts/limits.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
-import { languageEnv } from '../../../shared/languages/index.ts';
-import { filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
+import { languageEnv, type RuntimeLimits } from '../../../shared/languages/index.ts';
+import { compilerLimitsOf, filesOf, type PlannedFile, stepsOf } from '../../../shared/run-plan.ts';
 import { compileStep } from '../../../shared/stores/run-record.ts';
 import type { ImageInfo } from '../engine/images.ts';
 import { languageOf } from '../images/image-of.ts';
@@ -26,27 +26,34 @@ export function planRun(
   folders: { path: string }[] | null,
   userName?: string,
 ): Plan {
-  const { limits } = request;
+  const { limits, compileLimits } = request;
+  const compilerLimits = compilerLimitsOf(request);
   const language = languageOf(request);
-  const env =
+  const envWithin = (within: RuntimeLimits) =>
     folders === null
       ? { ...(request.tty && { TERM: 'xterm' }), ...request.env }
-      : programEnvironment(request, image, folders, language && languageEnv(language, limits), userName);
+      : programEnvironment(request, image, folders, language && languageEnv(language, within), userName);
+  const env = envWithin(limits);
+  const compilerEnv = compileLimits === undefined ? env : envWithin(compilerLimits);
   const steps = stepsOf(request).map((step): ProgramStep => {
     const compile = step.name === compileStep;
     return {
       name: step.name,
       argv: [...(step.argv ?? commandOf(request, image)), ...step.args],
-      env,
+      env: compile ? compilerEnv : env,
       ownEnvironment: folders === null,
       stdin: step.stdin,
       stdinOpen: step.stdinOpen,
       tty: step.tty ? { ...usualTerminal, ...sizeOf(request) } : undefined,
+      mergeStderr: request.mergeStderr,
       // A service's container has its own stack limit.
-      stackBytes: folders === null ? undefined : stackOf(limits),
-      wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
-      cpuMs: compile ? null : limits.cpuTimeMs,
-      outputBytes: limits.outputBytes,
+      stackBytes: folders === null ? undefined : stackOf(compile ? compilerLimits : limits),
+      memoryBytes: compile ? compilerLimits.memoryBytes : limits.memoryBytes,
+      wallMs: compile
+        ? (compileLimits?.timeoutMs ?? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0))
+        : limits.timeoutMs,
+      cpuMs: compile ? (compileLimits?.cpuTimeMs ?? null) : limits.cpuTimeMs,
+      outputBytes: (compile ? compileLimits?.outputBytes : undefined) ?? limits.outputBytes,
     };
   });
   return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };

@@ -18,7 +18,11 @@ export type ProgramStep = {
   /** stdin stays open after that. */
   stdinOpen: boolean;
   tty: { cols: number; rows: number } | undefined;
+  /** One pipe for stdout and stderr. */
+  mergeStderr: boolean;
   stackBytes: number | undefined;
+  /** The sandbox's limit while it runs. */
+  memoryBytes: number;
   wallMs: number;
   cpuMs: number | null;
   outputBytes: number;
@@ -30,6 +34,7 @@ export const stepSpecOf = (step: ProgramStep): StepSpec => ({
   env: step.env,
   ownEnvironment: step.ownEnvironment,
   stdin: step.stdin !== undefined || step.stdinOpen,
+  mergeStderr: step.mergeStderr,
   stackBytes: step.stackBytes,
   wallMs: step.wallMs,
   cpuMs: step.cpuMs,
@@ -50,6 +55,8 @@ export async function runSteps(options: {
   progress: RunProgress;
   sink: OutputSink;
   stop: Stop;
+  /** Gives the sandbox this step's memory limit. Rejects with a Problem `memory_limit` where its files alone take more. */
+  limitMemory?: (memoryBytes: number) => Promise<void>;
   /** Called when a step's program has been started. What it answers is called at the step's end. */
   onStarted?: (step: ProgramStep, running: RunningStep) => (() => void) | undefined;
   log: Log;
@@ -58,6 +65,9 @@ export async function runSteps(options: {
   for (const step of options.steps) {
     options.stop.signal.throwIfAborted();
     options.progress.stepBegan(step.name);
+    await options.limitMemory?.(step.memoryBytes).catch((error) => {
+      throw filesTooLarge(error, step, options.progress);
+    });
     const { follows, verdict } = await runStep(step, options);
     // It may have been stopped since then.
     if (follows === 'end' || options.stop.cause() !== undefined) return verdict;
@@ -176,7 +186,18 @@ async function whyLost(
   return new OutOfMemory(after.verdict);
 }
 
-/** The whole sandbox was killed for want of memory, its init included. */
+/** Why a step could not be given its memory limit: what the steps before have left in files may be more than that. */
+function filesTooLarge(error: unknown, { name, wallMs }: ProgramStep, progress: RunProgress): unknown {
+  if (!(error instanceof Problem) || error.code !== 'memory_limit') return error;
+  const ended = { status: 'out_of_memory', exitCode: null, signal: null } as const;
+  progress.stepEnded({ ...ended, limit: 'memory' }, undefined);
+  return new OutOfMemory({
+    ...ended,
+    limited: { name, limit: 'memory', wallMs, byRun: false, uncounted: false },
+  });
+}
+
+/** There was no memory for a program, or the whole sandbox was killed for want of it, its init included. */
 export class OutOfMemory extends Error {
   readonly verdict: StepsVerdict;
   constructor(verdict: StepsVerdict) {

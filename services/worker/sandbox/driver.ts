@@ -57,6 +57,10 @@ export type OwnSandbox = Sandbox & {
   userName: string;
   /** The limits that it was made with. */
   limits: SandboxLimits;
+  /**
+   * Gives it other limits. Rejects with a Problem `memory_limit` where what it holds already (files in memory) is more than the
+   * new limit of memory and the kernel refuses that. (With cgroup v2 the kernel kills instead, and the sandbox is lost.)
+   */
   update(limits: SandboxLimits): Promise<void>;
   /** Records the owner from now on, for people who look at the machine. Nothing depends on it. */
   claim(owner: Pick<SandboxOwner, 'run' | 'attempt'>): Promise<void>;

@@ -21,7 +21,13 @@ import { createWarmProfiles, foldersOf, type WarmShape } from './warm/warm-profi
 export type Opened = {
   sandbox: Sandbox;
   /** What only a sandbox of our own has. `null`: this one is within a container that somebody else made. */
-  own: { folders: { path: string }[]; userName: string; disk: ContainerDisk } | null;
+  own: {
+    folders: { path: string }[];
+    userName: string;
+    disk: ContainerDisk;
+    /** As `update` of the driver's sandbox. */
+    update: OwnSandbox['update'];
+  } | null;
   /** Whether it was ready before the run came. */
   warm: boolean;
   release: () => Promise<void>;
@@ -89,10 +95,11 @@ export function createSandboxes(options: {
     log: options.log,
   });
 
-  const ownOf = ({ userName, disk }: OwnSandbox, shape: WarmShape, image: ImageInfo): Opened['own'] => ({
+  const ownOf = (sandbox: OwnSandbox, shape: WarmShape, image: ImageInfo): Opened['own'] => ({
     folders: foldersOf(shape, image),
-    userName,
-    disk,
+    userName: sandbox.userName,
+    disk: sandbox.disk,
+    update: (limits) => sandbox.update(limits),
   });
 
   /** Takes one from the pool for a run with these limits. */

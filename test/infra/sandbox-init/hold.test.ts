@@ -145,6 +145,7 @@ describe.skipIf(!canRun)('a sandbox init holds a program', () => {
     ['other arguments', ['bash', 'main.sh', 'one'], {}],
     ['other variables', ['bash', 'main.sh'], { env: { PATH: '/usr/bin:/bin', MORE: '1' } }],
     ['a terminal', ['bash', 'main.sh'], { tty: { cols: 80, rows: 24 } }],
+    ['one pipe', ['bash', 'main.sh'], { mergeStderr: true }],
   ])('and ends it for one that differs: %s', async (_, argv, changes) => {
     const init = await ownInit();
     const pid = await holding(init);

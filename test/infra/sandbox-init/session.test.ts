@@ -98,6 +98,30 @@ describe.skipIf(!canRun).each(places)('a sandbox init, $place,', ({ beside }) =>
       expect([stdout.toString(), stderr.toString()]).toEqual(['out\nmore', 'err\n']);
     });
 
+    test('stdout and stderr as one pipe keep their order, byte by byte', async () => {
+      const script =
+        'import os\nfor i in range(20000): os.write(1 + i % 2, b"oe"[i % 2:][:1])\n' +
+        'print(os.readlink("/proc/self/fd/1") == os.readlink("/proc/self/fd/2"), sorted(os.listdir("/proc/self/fd"))[:-1])';
+      const { end, text, stderr } = await python(script, { mergeStderr: true });
+      expect(end).toMatchObject(wellEnded);
+      expect([text, stderr.length]).toEqual([`${'oe'.repeat(10_000)}True ['0', '1', '2']\n`, 0]);
+      // The next step has two again.
+      const next = await sh(init.session, 'echo out; echo err >&2');
+      expect([next.text, next.stderr.toString()]).toEqual(['out\n', 'err\n']);
+    });
+
+    test('a step with one pipe ends, however the program closes its ends, and at its output’s limit', async () => {
+      for (const script of ['exec >&-; echo err >&2', 'exec 2>&-; echo err', 'echo err; exec >&- 2>&-'])
+        expect(await sh(init.session, script, { mergeStderr: true })).toMatchObject({
+          end: wellEnded,
+          text: 'err\n',
+        });
+      const flood = await sh(init.session, 'yes >&2', { mergeStderr: true, outputBytes: 1000 });
+      expect(flood.end).toMatchObject({ cause: 'output', signal: 9 });
+      expect(flood.stdout.length).toBeGreaterThan(1000);
+      expect(flood.stderr).toHaveLength(0);
+    });
+
     test('a mebibyte of every byte comes back as it went in', async () => {
       const data = randomBytes(1024 * 1024);
       const cat = begin(init.session, ['cat'], { stdin: true });

@@ -28,6 +28,25 @@ function codeOf(facts: Partial<StepFacts>): string | undefined {
   return limited && limitProblem(limited, of, 20).code;
 }
 
+test('the field that set a limit is named', () => {
+  const limits = { timeoutMs: 1_000, cpuTimeMs: 500, outputBytes: 10, memoryBytes: 100, diskBytes: 100 };
+  const compileLimits = { timeoutMs: 40_000, memoryBytes: 200 };
+  const detail = (name: string, limit: 'wall' | 'output' | 'memory', apart?: object) => {
+    const of = { head: {}, request: { limits, compileLimits: apart } } as Parameters<typeof limitProblem>[1];
+    const ended = { name, limit, wallMs: 40_000, byRun: false, uncounted: false };
+    return limitProblem(ended, of, 20).message;
+  };
+  expect(detail('compile', 'wall', compileLimits)).toContain(
+    'longer than compileLimits.timeoutMs (40000 ms)',
+  );
+  expect(detail('compile', 'memory', compileLimits)).toContain(
+    'more than compileLimits.memoryBytes (200 bytes',
+  );
+  expect(detail('compile', 'output', compileLimits)).toContain('more than limits.outputBytes (10 bytes)');
+  expect(detail('run', 'memory', compileLimits)).toContain('more than limits.memoryBytes (100 bytes');
+  expect(detail('compile', 'wall')).toContain('longer than a compiler may (40000 ms');
+});
+
 type Row = [string, Partial<StepFacts>, string, string, string | undefined, 'by itself' | 'interrupted'];
 
 test.each<Row>([

@@ -187,6 +187,36 @@ describe('limits', () => {
     expect(stepsOf({ language: 'python', code: '', limits })).toEqual([{ name: 'run', ...run }]);
   });
 
+  test('of a compile may be set apart', () => {
+    const MiB = 2 ** 20;
+    const limits = { timeoutMs: 500, cpuTimeMs: 200, memoryBytes: 64 * MiB };
+    const compileLimits = { timeoutMs: 700, cpuTimeMs: 300, memoryBytes: 256 * MiB, outputBytes: 7 };
+    const [compile, run] = plan({ language: 'c', code: '', limits, compileLimits }).steps;
+    expect(compile).toMatchObject({
+      ...{ wallMs: 700, cpuMs: 300, outputBytes: 7 },
+      ...{ memoryBytes: 256 * MiB, stackBytes: 256 * MiB },
+    });
+    expect(run).toMatchObject({
+      ...{ wallMs: 500, cpuMs: 200, outputBytes: MiB },
+      ...{ memoryBytes: 64 * MiB, stackBytes: 64 * MiB },
+    });
+    // Those that are not set stay as they are, and no compiler’s stack is more than its memory.
+    const less = { language: 'c', code: '', limits: { ...limits, stackBytes: 32 * MiB } };
+    expect(plan({ ...less, compileLimits: { memoryBytes: 16 * MiB } }).steps).toMatchObject([
+      { wallMs: 30_000, cpuMs: null, outputBytes: MiB, memoryBytes: 16 * MiB, stackBytes: 16 * MiB },
+      { memoryBytes: 64 * MiB, stackBytes: 32 * MiB },
+    ]);
+  });
+
+  test('of memory are told to the runtime of each step', () => {
+    const MiB = 2 ** 20;
+    const go = { language: 'go', code: '', limits: { memoryBytes: 100 * MiB } };
+    const told = plan({ ...go, compileLimits: { memoryBytes: 200 * MiB } }).steps.map(
+      ({ env }) => env.GOMEMLIMIT,
+    );
+    expect(told).toEqual(['180MiB', '90MiB']);
+  });
+
   test('a longer time is a compile’s, too', () => {
     const [compile, run] = stepsOf({ language: 'c', code: '', limits: { timeoutMs: 45_000 } });
     expect(compile).toMatchObject({ name: 'compile', wallMs: 45_000, cpuMs: null });

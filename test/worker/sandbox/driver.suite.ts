@@ -288,6 +288,25 @@ export function driverSuite(name: string, opener: URL): void {
       });
     });
 
+    test('a memory limit below what lies in its folders is refused, or the kernel ends it for that', async () => {
+      const sandbox = await make(await specOf({ limits: { memoryBytes: 128 * MiB } }));
+      await sandbox.session.prepare('/work', []);
+      await begin(sandbox.session, ['sh', '-c', 'head -c 50m /dev/zero > /work/big']).result;
+      const limits = { ...sandbox.limits, memoryBytes: 16 * MiB };
+      const refused = await sandbox.update(limits).then(
+        () => undefined,
+        (error) => error,
+      );
+      if (refused === undefined) expect(await sandbox.lostBy()).toBe('memory');
+      else expect(refused).toEqual(code('memory_limit'));
+      // What is refused changes nothing.
+      if (refused !== undefined) {
+        const { text } = await begin(sandbox.session, ['sh', '-c', 'rm /work/big; echo here']).result;
+        expect(text).toBe('here\n');
+        await sandbox.update(limits);
+      }
+    });
+
     describe('what a program may ask of the kernel', () => {
       let probe: ReturnType<typeof probeImage>;
       let results: Map<string, number>;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../../../../shared/problems.ts';
 import type { ContainerId, ContainerState, ContainerSummary, UpdatableLimits } from '../containers.ts';
+import { holdsMore } from '../holds-more.ts';
 import type { Labels } from '../label-set.ts';
 import type { DockerClient } from './client.ts';
 import { resourcesFor } from './container-body.ts';
@@ -89,6 +90,9 @@ export async function stopContainer(
   }
 }
 
+/** As runc (1.1 and later), crun and the kernel say it of a memory limit that is less than what the container holds. */
+const holdsTooMuch = /unable to set memory limit|resource busy/i;
+
 export async function updateContainer(
   client: DockerClient,
   id: ContainerId,
@@ -99,7 +103,9 @@ export async function updateContainer(
     const path = `/containers/${encodeURIComponent(id)}/update`;
     await client.call({ method: 'POST', path, body: resourcesFor(limits), signal });
   } catch (error) {
-    throw isRefusal(error, 404) ? containerLost() : unexpected(error, 'set the container’s limits');
+    if (isRefusal(error, 404)) throw containerLost();
+    if (isRefusal(error, 500) && holdsTooMuch.test(error.message)) throw holdsMore(error);
+    throw unexpected(error, 'set the container’s limits');
   }
 }
 

@@ -10,6 +10,8 @@ export type StepSpec = {
   tty?: { cols: number; rows: number };
   /** Whether the program gets a stdin. If not, it reads /dev/null. */
   stdin: boolean;
+  /** Its stdout and stderr are one pipe: all of it comes as stdout. Never beside a service, whose init may be an older one. */
+  mergeStderr?: boolean;
   /**
    * The limit of its stack. Undefined: as in the container. Always undefined beside a service, whose init may be an
    * older one.
@@ -23,6 +25,7 @@ export type StepSpec = {
 
 const heldFlag = 8;
 const stackFlag = 16;
+const onePipeFlag = 32;
 const unlimited = { wallMs: 0, cpuMs: null, outputBytes: 0 };
 
 /** What a program gets at its start and cannot be changed later. */
@@ -31,7 +34,11 @@ export type Start = { flags: number; argc: number; envc: number; strings: Buffer
 export function startOf(step: Omit<StepSpec, keyof typeof unlimited | 'stackBytes'>): Start {
   const env = Object.entries(step.env).map(([name, value]) => `${name}=${value}`);
   return {
-    flags: (step.tty ? 1 : 0) | (step.stdin || step.tty ? 2 : 0) | (step.ownEnvironment ? 4 : 0),
+    flags:
+      (step.tty ? 1 : 0) |
+      (step.stdin || step.tty ? 2 : 0) |
+      (step.ownEnvironment ? 4 : 0) |
+      (step.mergeStderr ? onePipeFlag : 0),
     argc: step.argv.length,
     envc: env.length,
     strings: ended([...step.argv, ...env]),

@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+import { besideWorkdir, isAbsolute } from '../../../../shared/contracts/run-files.ts';
 import type { OutputChunk } from '../../engine/streams.ts';
 import { createExchange, type Handler, type InitStreams, nothing } from './exchange.ts';
 import { createFiles } from './files.ts';
@@ -9,6 +11,9 @@ export { FileTooLarge, SandboxLost, StartFailed } from './errors.ts';
 export type { StepEnd } from './frames.ts';
 export type { StepSpec } from './order.ts';
 export type { RunningStep } from './step.ts';
+
+/** `path`: relative to the work folder, or absolute below /tmp. */
+type BroughtFile = { path: string; data: Buffer; mode: number };
 
 export type InitSession = ReturnType<typeof createInitSession>;
 
@@ -24,6 +29,19 @@ export function createInitSession(streams: InitStreams) {
   let workdir = '';
   let hasContent = false;
 
+  /** Writes files below a folder, which the init stays in. */
+  async function put(folder: string, files: BroughtFile[]): Promise<void> {
+    exchange.send(frame('W', Buffer.from(folder)));
+    for (const { path, data, mode } of files) {
+      const flags = mode | (hasContent ? fileReplaces : 0);
+      exchange.send(frame('F', u32(flags), u64(data.length), Buffer.from(path)));
+      for (const piece of dataFrames('D', data)) {
+        exchange.send(piece);
+        await exchange.room();
+      }
+    }
+  }
+
   return {
     /** Resolves when the init has started. Rejects with SandboxLost. The first frames may be sent before that. */
     ready: exchange.ready,
@@ -31,20 +49,26 @@ export function createInitSession(streams: InitStreams) {
     closed: exchange.closed,
     ...files,
 
-    /** Sets the work folder and copies files into it. If that fails, the next request fails. */
-    async prepare(folder: string, bring: { path: string; data: Buffer; mode: number }[]): Promise<void> {
+    /**
+     * Sets the work folder and copies files into it; those with an absolute path, into /tmp. If that fails, the next
+     * request fails.
+     */
+    async prepare(folder: string, bring: BroughtFile[]): Promise<void> {
       workdir = folder;
       exchange.gather();
-      exchange.send(frame('W', Buffer.from(workdir)));
-      for (const { path, data, mode } of bring) {
-        if (path.startsWith('.')) held = undefined;
-        const flags = mode | (hasContent ? fileReplaces : 0);
-        exchange.send(frame('F', u32(flags), u64(data.length), Buffer.from(path)));
-        for (const piece of dataFrames('D', data)) {
-          exchange.send(piece);
-          await exchange.room();
-        }
+      const beside = bring.filter(({ path }) => isAbsolute(path));
+      if (beside.length > 0) {
+        // An interpreter that is held may have looked for files there.
+        held = undefined;
+        const relative = ({ path, ...rest }: BroughtFile) => ({
+          path: posix.relative(besideWorkdir, path),
+          ...rest,
+        });
+        await put(besideWorkdir, beside.map(relative));
       }
+      const inside = bring.filter(({ path }) => !isAbsolute(path));
+      if (inside.some(({ path }) => path.startsWith('.'))) held = undefined;
+      await put(workdir, inside);
     },
 
     /**

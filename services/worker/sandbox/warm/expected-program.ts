@@ -27,12 +27,19 @@ export function createExpectations() {
       language: Language,
       image: Pick<ImageInfo, 'env'>,
       folders: Pick<Tmpfs, 'path'>[],
-      { argv, env, stdin, tty }: Pick<StepSpec, 'argv' | 'env' | 'stdin' | 'tty'>,
+      {
+        argv,
+        env,
+        stdin,
+        tty,
+        mergeStderr,
+      }: Pick<StepSpec, 'argv' | 'env' | 'stdin' | 'tty' | 'mergeStderr'>,
       userName?: string,
     ): void {
       const usual = usualProgram(language, image, folders, userName);
       if (usual === undefined) return;
-      const isUsual = tty === undefined && isDeepStrictEqual({ ...usual, argv, env }, usual);
+      const isPlain = tty === undefined && !mergeStderr;
+      const isUsual = isPlain && isDeepStrictEqual({ ...usual, argv, env }, usual);
       latest.set(language.name, isUsual ? stdin : null);
     },
 

@@ -42,6 +42,7 @@ describe('what is expected of the next run', () => {
     ['arguments', { argv: ['python3', 'main.py', '--secret'] }],
     ['a file', { argv: ['python3', 'secret.py'] }],
     ['a terminal', { tty: { cols: 80, rows: 24 } }],
+    ['one pipe', { mergeStderr: true }],
     ['variables', { env: { ...usual?.env, SECRET: '1' } }],
   ])('is nothing after one with %s of its own', (_, changes) => {
     expect(ran(changes)).toBeUndefined();

@@ -2,9 +2,10 @@ import { constants } from 'node:os';
 import { Problem } from '../../../../../shared/problems.ts';
 import { workerLost } from '../../../../../shared/run-losses.ts';
 import { causeIn } from '../../../engine/causes.ts';
+import { holdsMore } from '../../../engine/holds-more.ts';
 import { LaunchFailed } from './launcher.ts';
 
-const { EAGAIN, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC } = constants.errno;
+const { EAGAIN, EBUSY, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC } = constants.errno;
 /** Something of the machine's has run out. (A cgroup that may have no more below it says EAGAIN, memory's of v1 ENOSPC.) */
 const exhausted = [EAGAIN, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC];
 const exhaustedText =
@@ -12,6 +13,14 @@ const exhaustedText =
 const retryAfterSeconds = 10;
 /** As a shell says it: 128 and SIGKILL. Within a sandbox's cgroup only the kernel kills, for want of memory. */
 const killed = 137;
+
+/** Why a sandbox could not be given other limits. */
+export function limitsProblem(error: unknown): unknown {
+  // The kernel's word where a cgroup (v1) holds more memory than its new limit.
+  return error instanceof LaunchFailed && error.stage !== 'runtime' && error.number === EBUSY
+    ? holdsMore(error)
+    : launchProblem(error);
+}
 
 /** Why a sandbox could not be made, for the user. Any other error is returned as it is. */
 export function launchProblem(error: unknown): unknown {

@@ -6,7 +6,7 @@ import type { OwnNetworks } from '../../../network/own-networks.ts';
 import type { Leftover, OwnSandbox, SandboxDriver } from '../../driver.ts';
 import type { SandboxLimits, SandboxSpec } from '../../spec.ts';
 import { type BoxParts, cgroupLimits, newFile, startedBy } from './box.ts';
-import { launchProblem } from './failures.ts';
+import { launchProblem, limitsProblem } from './failures.ts';
 import type { ImageRoot, ImageRoots } from './image-roots.ts';
 import { LaunchFailed } from './launcher.ts';
 import { nameOf, ownedIn, ownerText } from './owners.ts';
@@ -64,7 +64,8 @@ export function createOciDriver(parts: OciParts): SandboxDriver {
         await launcher
           .carryOut(cgroup.update(cgroupLimits(spec, from), cgroupLimits(spec, to)))
           .catch((error) => {
-            throw launchProblem(error);
+            limits = from;
+            throw limitsProblem(error);
           });
       },
       async claim(owner) {

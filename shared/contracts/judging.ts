@@ -1,0 +1,10 @@
+import type { RunRequest } from './run-fields.ts';
+
+/**
+ * Whether a request uses a field that is for judges. They read what a program wrote as a person at a terminal would see it, so
+ * the answers show `steps[].output` without being asked.
+ */
+export const isJudging = ({
+  mergeStderr,
+  compileLimits,
+}: Pick<RunRequest, 'mergeStderr' | 'compileLimits'>): boolean => mergeStderr || compileLimits !== undefined;
