@@ -8,6 +8,7 @@ import { asProblem } from './as-problem.ts';
 import type { Attempt, Execution, Outcome } from './attempt.ts';
 import { bringImage } from './bring-image.ts';
 import type { Foreseen } from './foresee.ts';
+import { judgingOf } from './judge-step.ts';
 import { limitProblem } from './limit-problem.ts';
 import { moveOrStop } from './move-or-stop.ts';
 import { type Plan, planRun } from './plan.ts';
@@ -102,6 +103,7 @@ async function carryOut(
     const verdict = await runSteps({
       sandbox,
       steps: plan.steps,
+      judging: judgingOf(request),
       progress,
       sink: output.sink,
       stop,

@@ -47,6 +47,7 @@ export function planRun(
       wallMs: compile ? Math.max(limits.timeoutMs, language?.compileTimeoutMs ?? 0) : limits.timeoutMs,
       cpuMs: compile ? null : limits.cpuTimeMs,
       outputBytes: limits.outputBytes,
+      expectedStdout: step.expectedStdout,
     };
   });
   return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };
