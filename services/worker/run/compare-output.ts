@@ -31,12 +31,12 @@ export function compareOutput(expected: Buffer) {
     if (rest.length <= shownBytes) rest.push(byte);
   };
   const toNextLine = () => {
-    const at = expected.indexOf(lineFeed, end);
-    start = at < 0 ? expected.length : at + 1;
+    const at = lineEnd(expected, end);
+    start = Math.min(at + 1, expected.length);
     end = trimmedEnd(expected, start);
     line += 1;
     same = 0;
-    rest = [];
+    if (rest.length > 0) rest = [];
   };
   const endLine = () => {
     differs ||= same < end - start;
@@ -74,10 +74,16 @@ export function compareOutput(expected: Buffer) {
   };
 }
 
+/** Where the line ends of which this is a place. (A program may write nothing but empty lines: those are not searched for.) */
+function lineEnd(text: Buffer, place: number): number {
+  if (place >= text.length || text[place] === lineFeed) return place;
+  const at = text.indexOf(lineFeed, place);
+  return at < 0 ? text.length : at;
+}
+
 /** Where the line that begins here ends, without the white space at its end. */
 function trimmedEnd(text: Buffer, start: number): number {
-  const at = text.indexOf(lineFeed, start);
-  let end = at < 0 ? text.length : at;
+  let end = lineEnd(text, start);
   while (end > start && isWhite(text[end - 1])) end -= 1;
   return end;
 }
