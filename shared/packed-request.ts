@@ -3,7 +3,11 @@ type Bulky = {
   code?: string | undefined;
   stdin?: string | undefined;
   stdinEncoding?: Encoding;
-  inputs?: { stdin?: string | undefined; stdinEncoding: Encoding }[];
+  inputs?: {
+    stdin?: string | undefined;
+    stdinEncoding: Encoding;
+    expectedStdout?: string | undefined;
+  }[];
   files?: { content: string; encoding: Encoding }[];
 };
 type Encoding = 'utf8' | 'base64';
@@ -30,15 +34,19 @@ export function packRequest(request: Bulky): Buffer[] {
     return own.length;
   };
   const { code, stdin, stdinEncoding, inputs, files } = request;
-  const json = Buffer.from(
-    JSON.stringify({
-      ...request,
-      code: hollow(code, 'utf8'),
-      stdin: hollow(stdin, stdinEncoding ?? 'utf8'),
-      inputs: inputs?.map((one) => ({ ...one, stdin: hollow(one.stdin, one.stdinEncoding) })),
-      files: files?.map((one) => ({ ...one, content: hollow(one.content, one.encoding) })),
-    }),
-  );
+  const hollowed = {
+    ...request,
+    code: hollow(code, 'utf8'),
+    stdin: hollow(stdin, stdinEncoding ?? 'utf8'),
+    inputs: inputs?.map((one) => ({ ...one, stdin: hollow(one.stdin, one.stdinEncoding) })),
+    files: files?.map((one) => ({ ...one, content: hollow(one.content, one.encoding) })),
+  };
+  // The last, so that a worker of an earlier version, which does not know of them, finds the others where they are.
+  const withExpected = hollowed.inputs?.map((one) => ({
+    ...one,
+    expectedStdout: hollow(one.expectedStdout, 'utf8'),
+  }));
+  const json = Buffer.from(JSON.stringify({ ...hollowed, inputs: withExpected }));
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(json.length);
   return [length, json, ...bytes];
@@ -51,7 +59,7 @@ export function unpackRequest(packed: Buffer): Bulky {
     code?: Hollow;
     stdin?: Hollow;
     stdinEncoding?: Encoding;
-    inputs?: { stdin?: Hollow; stdinEncoding: Encoding }[];
+    inputs?: { stdin?: Hollow; stdinEncoding: Encoding; expectedStdout?: Hollow }[];
     files?: { content: Hollow; encoding: Encoding }[];
   };
   let at = end;
@@ -67,5 +75,7 @@ export function unpackRequest(packed: Buffer): Bulky {
   for (const one of request.inputs ?? [])
     if (one.stdin !== undefined) one.stdin = fill(one.stdin, one.stdinEncoding);
   for (const one of request.files ?? []) one.content = fill(one.content, one.encoding);
+  for (const one of request.inputs ?? [])
+    if (one.expectedStdout !== undefined) one.expectedStdout = fill(one.expectedStdout, 'utf8');
   return request as Bulky;
 }

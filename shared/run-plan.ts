@@ -28,6 +28,8 @@ export type PlannedStep = {
   /** True if stdin stays open after these bytes, for clients that attach. */
   stdinOpen: boolean;
   tty: boolean;
+  /** What it must write to stdout. No sandbox is told. `undefined`: nobody looks. */
+  expectedStdout?: Buffer | undefined;
 };
 
 /** In the order of the request. `code` gets the file name of its language. A source that needs another name gets that name. */
@@ -163,6 +165,7 @@ function runSteps(request: RunRequest, argv: string[] | undefined): PlannedStep[
     stdin: bytes(input),
     stdinOpen: false,
     tty: false,
+    expectedStdout: input.expectedStdout === undefined ? undefined : Buffer.from(input.expectedStdout),
   }));
 }
 

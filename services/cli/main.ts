@@ -69,7 +69,7 @@ async function report(error: unknown, program: Command): Promise<number> {
   if (process.env.RUNLET_DEBUG && error instanceof Error) await streams.err.line(error.stack ?? '');
   if (usage instanceof UsageError) return 2;
   // Our own failures must have another exit code than the program's.
-  return name === 'run' || name === 'exec' ? exitOwnFailure : 1;
+  return name === 'run' || name === 'exec' || name === 'judge' ? exitOwnFailure : 1;
 }
 
 async function usageError(error: CommanderError, program: Command): Promise<UsageError> {

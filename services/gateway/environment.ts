@@ -41,7 +41,7 @@ export const gatewayEnvironment = sharedEnvironment.extend({
     .describe('the protocols of other systems that are answered, each below `/` and its name; or `none`'),
   RUNLET_MAX_BODY_BYTES: wholeNumber(1024, 1024 * MiB, 16 * MiB),
   RUNLET_MAX_PAYLOAD_BYTES: wholeNumber(1024, 1024 * MiB, defaultPayloadBytes).describe(
-    'files, code and stdin of one run together: they lie in Redis until the run is forgotten',
+    'files, code, stdin and expected output of one run together: they lie in Redis until the run is forgotten',
   ),
   RUNLET_TENANT_MAX_RUNS: wholeNumber(1, 10_000_000, 5_000).describe('runs of a tenant that have not ended'),
   RUNLET_MAX_OPEN_RUNS: wholeNumber(1, 10_000_000, 20_000).describe('runs of all that have not ended'),

@@ -4,6 +4,7 @@ import { isImageName } from '../images.ts';
 import { kernelFolder, kernelFolderFault } from '../kernel-folders.ts';
 import { terminalSide } from './attach.ts';
 import { runBounds } from './bounds.ts';
+import { expectedStdout, stopOnFailure } from './judging.ts';
 import { compileLimitsSchema, type LimitMaxima, limitsSchema } from './limits.ts';
 import { runFile } from './run-files.ts';
 import { imagesToBuild } from './run-language.ts';
@@ -16,7 +17,7 @@ export type RunPolicy = {
   allowEgress: boolean;
   /** Registries that images may come from. Empty: any registry. */
   registries: string[];
-  /** The most bytes that the files, code and stdin of one run may have together. Default: `defaultPayloadBytes`. */
+  /** The most bytes that the files, code, stdin and expected output of one run may have together. Default: `defaultPayloadBytes`. */
   payloadBytes?: number;
   /** What is wrong with the URL of a webhook. `undefined`: no fault can be found without calling the URL. */
   webhookFault?: (url: string) => string | undefined;
@@ -46,6 +47,7 @@ const input = z.strictObject({
   stdin: z.string().optional(),
   stdinEncoding: z.enum(['utf8', 'base64']).default('utf8'),
   args: words.optional(),
+  expectedStdout,
 });
 
 const glob = text(1024)
@@ -111,6 +113,7 @@ export function runFields(policy: RunPolicy) {
       description:
         'The program is compiled once and run once for each, one after another, in steps `run[0]`, `run[1]`, …; `args` of an input come after those of the request.',
     }),
+    stopOnFailure,
     limits: limitsSchema(policy.limits).prefault({}),
     compileLimits: compileLimitsSchema(policy.limits).optional().meta({
       description:

@@ -16,7 +16,7 @@ import { languageFor } from './run-language.ts';
 /** Rules between the fields of a request. The schema checks each field alone. */
 
 const MiB = 1024 * 1024;
-/** Files, code and stdin are kept in Redis until the run is forgotten. */
+/** Files, code, stdin and expected output are kept in Redis until the run is forgotten. */
 export const defaultPayloadBytes = 8 * MiB;
 
 /** The folder in which the program of a language is stored and started. The work folder of the image is not used. */
@@ -112,6 +112,8 @@ function refuseStdin(request: RunRequest, refuse: FaultTeller): void {
       refuse(['inputs', index, 'stdin'], 'is not valid base64');
   if (request.stdin !== undefined && request.inputs.length > 0)
     refuse(['stdin'], 'must not stand beside inputs: each input has its own stdin');
+  if (request.stopOnFailure && request.inputs.length === 0)
+    refuse(['stopOnFailure'], 'needs inputs: it says what becomes of those after one that failed');
   if (request.interactive && request.inputs.length > 0)
     refuse(['inputs'], 'must not stand beside interactive: an interactive run has one step');
   if (request.tty && !request.interactive)
@@ -139,21 +141,23 @@ function refusePayload(request: RunRequest, most: number, refuse: FaultTeller): 
   if (fileBytes + stdinBytes > most)
     refuse(
       [fileBytes >= stdinBytes ? field : request.inputs.length > 0 ? 'inputs' : 'stdin'],
-      `has too much: files, code and stdin together may have ${most} bytes (RUNLET_MAX_PAYLOAD_BYTES)`,
+      `has too much: files, code, stdin and expected output together may have ${most} bytes (RUNLET_MAX_PAYLOAD_BYTES)`,
     );
 }
 
-/** The bytes that a request brings: its files and code, and the stdin of its programs. */
+/** The bytes that a request brings: its files and code, and the stdin of its programs with the output that is expected of them. */
 export function payloadOf(
   request: Pick<RunRequest, 'files' | 'code' | 'stdin' | 'stdinEncoding' | 'inputs'>,
 ) {
   const fileBytes =
     request.files.reduce((sum, { content, encoding }) => sum + decodedBytes(content, encoding), 0) +
     decodedBytes(request.code ?? '', 'utf8');
-  const stdinBytes = [request, ...request.inputs].reduce(
-    (sum, { stdin, stdinEncoding }) => sum + decodedBytes(stdin ?? '', stdinEncoding),
+  const inputBytes = request.inputs.reduce(
+    (sum, { stdin, stdinEncoding, expectedStdout }) =>
+      sum + decodedBytes(stdin ?? '', stdinEncoding) + decodedBytes(expectedStdout ?? '', 'utf8'),
     0,
   );
+  const stdinBytes = decodedBytes(request.stdin ?? '', request.stdinEncoding) + inputBytes;
   return { fileBytes, stdinBytes };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { runStatuses, stepLimits } from '../run-states.ts';
+import { difference, verdict } from './judging.ts';
 import { problemOrNull } from './problem.ts';
 
 const ms = z.number().nullable();
@@ -33,6 +34,8 @@ export const step = z
       description:
         'The largest resident size that any one of its processes had; not their sum, which `limits.memoryBytes` is about.',
     }),
+    verdict,
+    difference,
   })
   .meta({ id: 'Step' });
 

@@ -1,4 +1,4 @@
-import { isJudging } from '../contracts/judging.ts';
+import { isJudging } from '../contracts/is-judging.ts';
 import { maskRequest, type RunRequest } from '../contracts/run-request.ts';
 import { packRequest, unpackRequest } from '../packed-request.ts';
 import { firstStepOf } from '../run-plan.ts';

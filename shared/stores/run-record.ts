@@ -82,6 +82,8 @@ export const newStep = (name: string): StepState => ({
   wallMs: null,
   cpuMs: null,
   maxMemoryBytes: null,
+  verdict: null,
+  difference: null,
 });
 
 /** The results of one attempt so far. Every field is always present. */
@@ -281,10 +283,11 @@ const silent: StepOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), i
 
 /**
  * The output of the program itself. The compiler's output is in its step; it is here only if the run ended with the compile
- * step.
+ * step, and a judge skipped the others.
  */
 function ownOutput(steps: StepState[], output: RunOutput): Streams {
-  const failed = steps.length === 1 && steps[0]?.name === compileStep;
+  const failed =
+    steps[0]?.name === compileStep && steps.slice(1).every(({ verdict }) => verdict === 'skipped');
   const parts = [...output].filter(([name]) => failed || name !== compileStep).map(([, streams]) => streams);
   if (parts.length <= 1) return parts[0] ?? silent;
   return {

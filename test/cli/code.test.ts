@@ -285,6 +285,8 @@ describe('what is shown', () => {
       wallMs: 12,
       cpuMs: 1,
       maxMemoryBytes: 1,
+      verdict: null,
+      difference: null,
     });
     api.script = {
       events: [

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listLanguages } from '../../shared/languages/index.ts';
+import { newStep } from '../../shared/stores/run-record.ts';
 import { pathsOf, problemOf, runOf, startGateway, type TestGateway } from './support.ts';
 import { actAsWorker } from './worker.ts';
 
@@ -44,6 +45,17 @@ test('a run in a language is stored whole, and shown with its code; its secrets 
   expect(claim).toMatchObject({ verdict: 'claimed', request: { ...body, workdir: '/work', env: body.env } });
 });
 
+test('what is expected reaches the worker, and is sealed on its way', async () => {
+  const inputs = [{ stdin: '1', stdinEncoding: 'utf8', expectedStdout: 'expected-of-one\n' }];
+  const run = await runOf(await on.call('POST', '/v1/runs', { ...python, inputs, stopOnFailure: true }), 202);
+  expect(run.request).toMatchObject({ inputs, stopOnFailure: true });
+  for (const stored of Object.values(await on.redis.hgetallBuffer(on.keys.run(run.id))))
+    expect(stored.includes('expected-of-one')).toBe(false);
+  expect(await on.gateway.runs.claim(run.id, 'w1')).toMatchObject({
+    request: { inputs, stopOnFailure: true },
+  });
+});
+
 test('its steps are answered one by one, a compiler’s words apart', async () => {
   const run = await runOf(
     await on.call('POST', '/v1/runs', { language: 'c', code: 'x', inputs: [{}, {}] }),
@@ -58,14 +70,8 @@ test('its steps are answered one by one, a compiler’s words apart', async () =
     { type: 'stdout', step: 'run[1]', data: 'b' },
   );
   const step = (name: string, status: 'succeeded' | 'failed', exitCode: number) => ({
-    name,
-    status,
-    exitCode,
-    signal: null,
-    limit: null,
-    wallMs: 1,
-    cpuMs: 1,
-    maxMemoryBytes: 1,
+    ...newStep(name),
+    ...{ status, exitCode, wallMs: 1, cpuMs: 1, maxMemoryBytes: 1 },
   });
   await worker.finish(holder, 'failed', {
     exitCode: 1,
@@ -111,6 +117,11 @@ describe('refused', () => {
     [
       'inputs beyond the bound',
       { ...python, inputs: Array(11).fill({ stdin: 'x'.repeat(10_000) }) },
+      ['inputs'],
+    ],
+    [
+      'expected output beyond the bound',
+      { ...python, inputs: [{ expectedStdout: 'x'.repeat(100_001) }] },
       ['inputs'],
     ],
     [

@@ -17,8 +17,8 @@ test.each([
     {
       inputs: [
         { stdinEncoding: 'utf8' as const },
-        { stdin: 'one', stdinEncoding: 'utf8' as const, args: ['x'] },
-        { stdin: 'dHdv', stdinEncoding: 'base64' as const },
+        { stdin: 'one', stdinEncoding: 'utf8' as const, args: ['x'], expectedStdout: 'eins\n' },
+        { stdin: 'dHdv', stdinEncoding: 'base64' as const, expectedStdout: '' },
       ],
       files: [
         { path: 'a', content: 'é', encoding: 'utf8' as const, mode: '0644' },

@@ -14,6 +14,10 @@ type Entry = { aliases?: readonly string[]; summary: string; load: () => Promise
  */
 export const commands = {
   run: { summary: 'run an image, or code, once and show its output', load: () => import('./run.ts') },
+  judge: {
+    summary: 'run a program against a folder of tests, and say of each what became of it',
+    load: () => import('./judge.ts'),
+  },
   ps: {
     aliases: ['list', 'ls'],
     summary: 'list runs, the newest first; by default those that have not ended',

@@ -1,12 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { ExitEvent } from '../../../shared/contracts/events.ts';
 import type { Run } from '../../../shared/contracts/run.ts';
 import { sizeOf } from '../attach/size.ts';
 import type { Context } from '../context.ts';
-import { ApiError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { readOf } from '../files/collect.ts';
-import { type ApiRequest, readJson } from '../http/api-client.ts';
-import type { Answer } from '../http/exchange.ts';
 import { runPath } from '../http/paths.ts';
 import { openPullView } from '../output/open-pull-view.ts';
 import { readVariables } from '../parse/variables.ts';
@@ -21,6 +18,7 @@ import { buildRequest } from './request.ts';
 import { showRun } from './show-run.ts';
 import { encodeStdin, readStdin, type Stdin, stdinIsPiped } from './stdin.ts';
 import { stepNote } from './step-note.ts';
+import { cancelRun, type Started, submit, submitAndFollow } from './submit.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { tellMadeSecret, webhookOf } from './webhook.ts';
 
@@ -89,42 +87,6 @@ async function withStdin<T>(
   // A stdin that stays open must not keep the process alive.
   if (piped) process.stdin.destroy();
   return build(target, stdin);
-}
-
-/** Stores the run. */
-async function submit(context: Context, body: unknown, interrupt: AbortSignal): Promise<Run> {
-  const response = await context.api.answer(submission(body), { interrupt });
-  return named(context, (await readJson(response, context.api.url)) as Run | undefined);
-}
-
-/** A run that is stored. `first`: a connection on which its events come already. */
-type Started = { id: string; first?: Answer };
-
-/** Stores the run, and has its events in the same answer: one request instead of two. A server that cannot do that answers with the run. */
-async function submitAndFollow(context: Context, body: unknown, interrupt: AbortSignal): Promise<Started> {
-  const { api } = context;
-  const first = await api.answer(submission(body, { accept: 'text/event-stream' }), { interrupt });
-  if (!first.header('content-type')?.startsWith('text/event-stream'))
-    return named(context, (await readJson(first, api.url)) as Run | undefined);
-  const id = first.header('location')?.split('/').at(-1);
-  return { ...named(context, id === undefined ? undefined : { id }), first };
-}
-
-/** All tries use the same idempotency key. So a run whose answer was lost is not started a second time. */
-function submission(body: unknown, headers: Record<string, string> = {}): ApiRequest {
-  return {
-    method: 'POST',
-    path: '/v1/runs',
-    body,
-    headers: { 'idempotency-key': randomUUID(), ...headers },
-  };
-}
-
-function named<T extends { id: string }>(context: Context, run: T | undefined): T {
-  if (typeof run?.id === 'string') return run;
-  throw new Error(
-    `${context.api.url} accepted the run but did not name it. Check the address with \`runlet config\`.`,
-  );
 }
 
 async function printDetached(context: Context, run: Run): Promise<number> {
@@ -225,17 +187,5 @@ async function printResults(context: Context, runId: string, options: RunOptions
   } else if (run.artifacts.length > 0) {
     const files = run.artifacts.length === 1 ? '1 file was' : `${run.artifacts.length} files were`;
     context.note(`${files} kept: \`runlet artifacts ${run.id}\` lists and fetches them.`);
-  }
-}
-
-async function cancelRun(context: Context, runId: string): Promise<void> {
-  try {
-    await context.api.json({ method: 'POST', path: runPath(runId, '/cancel') });
-  } catch (error) {
-    // The run ended by itself in the meantime. Its end comes with the events.
-    if (error instanceof ApiError && [404, 409].includes(error.problem.status ?? 0)) return;
-    context.note(
-      `The run could not be cancelled: ${(error as Error).message} Try \`runlet cancel ${runId}\`.`,
-    );
   }
 }

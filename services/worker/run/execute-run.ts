@@ -9,6 +9,7 @@ import { asProblem } from './as-problem.ts';
 import type { Attempt, Execution, Outcome } from './attempt.ts';
 import { bringImage } from './bring-image.ts';
 import type { Foreseen } from './foresee.ts';
+import { judgingOf } from './judge-step.ts';
 import { limitProblem } from './limit-problem.ts';
 import { memoryLimiter } from './memory-limiter.ts';
 import { moveOrStop } from './move-or-stop.ts';
@@ -105,6 +106,7 @@ async function carryOut(
     const verdict = await runSteps({
       sandbox,
       steps: plan.steps,
+      judging: judgingOf(request),
       progress,
       sink: output.sink,
       stop,

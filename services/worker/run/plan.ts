@@ -54,6 +54,7 @@ export function planRun(
         : limits.timeoutMs,
       cpuMs: compile ? (compileLimits?.cpuTimeMs ?? null) : limits.cpuTimeMs,
       outputBytes: (compile ? compileLimits?.outputBytes : undefined) ?? limits.outputBytes,
+      expectedStdout: step.expectedStdout,
     };
   });
   return { workdir: workdirFor(request.workdir, image.workdir), files: filesOf(request), steps };

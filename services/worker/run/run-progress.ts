@@ -7,6 +7,7 @@ import {
   type StepState,
   type StoredArtifact,
 } from '../../../shared/stores/run-record.ts';
+import type { Judgement } from './judge-step.ts';
 
 /** The state in which an attempt begins whose image and sandbox are yet to be brought. */
 export const coldState = (queuedMs: number): RunState => ({
@@ -98,13 +99,23 @@ export function trackProgress(first: RunState) {
     stepEnded(
       verdict: Pick<StepState, 'status' | 'exitCode' | 'signal' | 'limit'>,
       measured: { wallMs: number; cpuMs: number; maxMemoryBytes: number } | undefined,
+      judgement?: Judgement,
     ): void {
       lastStep({
         ...verdict,
+        ...judgement,
         wallMs: measured === undefined ? null : round(measured.wallMs),
         cpuMs: measured === undefined ? null : round(measured.cpuMs),
         maxMemoryBytes: measured?.maxMemoryBytes ?? null,
       });
+    },
+
+    /** Those of a judged run's steps that nobody ran, though the program was not stopped by its owner or by us. */
+    leftSkipped(names: readonly string[]): void {
+      if ((state.steps.at(-1)?.verdict ?? null) === null) return;
+      const left = names.slice(state.steps.length);
+      const skipped = { status: 'cancelled', verdict: 'skipped' } as const;
+      change({ steps: [...state.steps, ...left.map((name) => ({ ...newStep(name), ...skipped }))] });
     },
 
     outputCut(): void {

@@ -4,6 +4,8 @@ import type { RunningStep, StepEnd, StepSpec } from '../sandbox/init/session.ts'
 import { startFailure } from '../sandbox/program/start-failure.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AfterStep, afterLoss, afterStep, type StepFacts, type StepsVerdict } from './after-step.ts';
+import { compareOutput } from './compare-output.ts';
+import { type Judgement, type Judging, judgeStep } from './judge-step.ts';
 import type { OutputSink } from './output-sink.ts';
 import type { RunProgress } from './run-progress.ts';
 import { type Stop, Stopped } from './run-stop.ts';
@@ -26,6 +28,8 @@ export type ProgramStep = {
   wallMs: number;
   cpuMs: number | null;
   outputBytes: number;
+  /** For the judge alone: `stepSpecOf` leaves it out. */
+  expectedStdout: Buffer | undefined;
 };
 
 /** The same as the init takes it. */
@@ -52,6 +56,8 @@ const initGraceMs = 1_000;
 export async function runSteps(options: {
   sandbox: Sandbox;
   steps: ProgramStep[];
+  /** `undefined`: they are not judged. */
+  judging: Judging | undefined;
   progress: RunProgress;
   sink: OutputSink;
   stop: Stop;
@@ -61,6 +67,14 @@ export async function runSteps(options: {
   onStarted?: (step: ProgramStep, running: RunningStep) => (() => void) | undefined;
   log: Log;
 }): Promise<StepsVerdict> {
+  try {
+    return await runEach(options);
+  } finally {
+    if (options.judging !== undefined) options.progress.leftSkipped(options.steps.map(({ name }) => name));
+  }
+}
+
+async function runEach(options: Parameters<typeof runSteps>[0]): Promise<StepsVerdict> {
   let decisive: StepsVerdict | undefined;
   for (const step of options.steps) {
     options.stop.signal.throwIfAborted();
@@ -68,22 +82,26 @@ export async function runSteps(options: {
     await options.limitMemory?.(step.memoryBytes).catch((error) => {
       throw filesTooLarge(error, step, options.progress);
     });
-    const { follows, verdict } = await runStep(step, options);
+    const { follows, verdict, judgement } = await runStep(step, options);
     // It may have been stopped since then.
     if (follows === 'end' || options.stop.cause() !== undefined) return verdict;
     if (verdict.status !== 'succeeded') decisive ??= verdict;
+    const failed = judgement !== undefined && ![null, 'accepted'].includes(judgement.verdict);
+    if (failed && options.judging?.stopOnFailure) break;
   }
   return decisive ?? { status: 'succeeded', exitCode: 0, signal: null };
 }
 
 async function runStep(
   step: ProgramStep,
-  { sandbox, progress, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
-): Promise<Exclude<AfterStep, { follows: 'give_up' }>> {
+  { sandbox, judging, progress, sink, stop, onStarted, log }: Parameters<typeof runSteps>[0],
+): Promise<Exclude<AfterStep, { follows: 'give_up' }> & { judgement: Judgement | undefined }> {
   let outputOver: StepFacts['outputOver'];
   let writtenBytes = 0;
+  const comparison = step.expectedStdout && compareOutput(step.expectedStdout);
   const running = sandbox.session.exec(stepSpecOf(step), (chunk) => {
     writtenBytes += chunk.data.length;
+    if (chunk.stream === 'stdout') comparison?.accept(chunk.data);
     return sink.accept(chunk);
   });
   sink.begin(step.name, step.outputBytes, () => {
@@ -109,7 +127,7 @@ async function runStep(
   } catch (error) {
     if (stop.cause() === undefined) {
       endStep(true);
-      throw await whyLost(error, sandbox, step, progress);
+      throw await whyLost(error, sandbox, step, progress, judging);
     }
   } finally {
     leaveClock();
@@ -127,8 +145,9 @@ async function runStep(
   });
   if (after.follows === 'give_up') throw new Stopped('shutdown');
   endStep(after.interrupted);
-  progress.stepEnded(after.exit, end);
-  return after;
+  const judgement = judging && judgeStep(step.name, after.exit, comparison?.end());
+  progress.stepEnded(after.exit, end, judgement);
+  return { ...after, judgement };
 }
 
 /** Kills the program when the run is stopped; its container too, where the init does not say in time that the program has ended. */
@@ -173,6 +192,7 @@ async function whyLost(
   sandbox: Sandbox,
   step: ProgramStep,
   progress: RunProgress,
+  judging: Judging | undefined,
 ): Promise<unknown> {
   const refused = startFailure(error);
   if (refused !== undefined) return refused;
@@ -182,7 +202,7 @@ async function whyLost(
     after.cause = error;
     return after;
   }
-  progress.stepEnded(after.exit, undefined);
+  progress.stepEnded(after.exit, undefined, judging && judgeStep(step.name, after.exit, undefined));
   return new OutOfMemory(after.verdict);
 }
 

@@ -50,6 +50,23 @@ test('the way of a cold run', () => {
   expect(progress.current().timings.totalMs).toBeGreaterThan(0);
 });
 
+test('the steps that a judge skips are told; those that a cancelled run did not come to are not', () => {
+  const progress = trackProgress(coldState(0));
+  const names = ['compile', 'run[0]', 'run[1]'];
+  progress.sandboxReady(false, 'compile');
+  progress.stepEnded({ ...success, limit: null }, undefined, { verdict: null, difference: null });
+  progress.leftSkipped(names);
+  expect(progress.current().steps).toHaveLength(1);
+  progress.stepBegan('run[0]');
+  progress.stepEnded({ ...success, limit: null }, undefined, { verdict: 'wrong_answer', difference: null });
+  progress.leftSkipped(names);
+  expect(progress.current().steps).toMatchObject([
+    { name: 'compile', verdict: null },
+    { name: 'run[0]', verdict: 'wrong_answer' },
+    { name: 'run[1]', status: 'cancelled', verdict: 'skipped', wallMs: null },
+  ]);
+});
+
 test('a run that starts warm has its first step from the start', () => {
   const warm = warmState({ reference: 'busybox', digest: 'sha256:1' }, 'run');
   const progress = trackProgress(startedState(warm, 4, Date.parse(createdAt)));

@@ -1,0 +1,16 @@
+import type { RunRequest } from './run-fields.ts';
+
+/**
+ * Whether a request uses a field that is for judges. They read what a program wrote as a person at a terminal would see it, so
+ * the answers show `steps[].output` without being asked.
+ */
+export const isJudging = ({
+  mergeStderr,
+  compileLimits,
+  stopOnFailure,
+  inputs,
+}: Pick<RunRequest, 'mergeStderr' | 'compileLimits' | 'stopOnFailure' | 'inputs'>): boolean =>
+  mergeStderr ||
+  compileLimits !== undefined ||
+  stopOnFailure ||
+  inputs.some(({ expectedStdout }) => expectedStdout !== undefined);
