@@ -18,6 +18,7 @@ const together = [
   // (differential.test.ts mocks a module.)
   'test/gateway/proxy/!(memory|differential).test.ts',
   'test/hostile/{http,store}-*.test.ts',
+  'test/compat/fusion/!(whole).test.ts',
 ];
 
 /** These start no container either. They run beside all others. */

@@ -8,6 +8,8 @@ export const executedBy: Record<string, string> = {
   'docker compose -f docker-compose.yml -f infra/compose/direct.yml up -d --build':
     'test/infra/compose-direct.test.ts',
   'docker compose down --volumes': 'test/infra/compose.test.ts',
+  'curl -s "$RUNLET_URL/k/$RUNLET_API_KEY/fusion/run_code" -d \'{"language": "python", "code": "print(input())", "stdin": "hi"}\'':
+    'test/compat/fusion/whole.test.ts',
 };
 
 /** Commands that no test executes, and why. */
