@@ -8,6 +8,8 @@ export const executedBy: Record<string, string> = {
   'docker compose -f docker-compose.yml -f infra/compose/direct.yml up -d --build':
     'test/infra/compose-direct.test.ts',
   'docker compose down --volumes': 'test/infra/compose.test.ts',
+  'curl -s "$RUNLET_URL/judge0/submissions?wait=true" -H "X-Auth-Token: $RUNLET_API_KEY" -H \'Content-Type: application/json\' -d \'{"language_id": 71, "source_code": "print(input()[::-1])", "stdin": "stressed", "expected_output": "desserts"}\'':
+    'test/compat/judge0/programs.test.ts',
 };
 
 /** Commands that no test executes, and why. */
