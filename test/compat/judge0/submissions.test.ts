@@ -341,6 +341,19 @@ describe('is refused in Judge0’s words', () => {
     expect((await on.call('GET', `/judge0/submissions/${token}`)).status).toBe(404);
   });
 
+  test('more than the operator lets a run bring', async () => {
+    const small = await startGateway({ RUNLET_MAX_PAYLOAD_BYTES: '1024' });
+    try {
+      for (const field of ['expected_output', 'stdin', 'source_code']) {
+        const long = { ...python, [field]: 'x'.repeat(1025) };
+        const faults = await answered(await small.call('POST', '/judge0/submissions', long), 422);
+        expect(Object.keys(faults)).toEqual([field]);
+      }
+    } finally {
+      await small.stop();
+    }
+  });
+
   test('a queue that is full', async () => {
     const full = await startGateway({ RUNLET_TENANT_MAX_RUNS: '1' });
     try {

@@ -5,6 +5,7 @@ import {
   type RunRequest,
   runRequestSchema,
 } from '../../../../shared/contracts/run-request.ts';
+import { defaultPayloadBytes } from '../../../../shared/contracts/run-rules.ts';
 import { findLanguage, type Language } from '../../../../shared/languages/index.ts';
 import { pathText } from '../../http/zod-problem.ts';
 import { Faults } from './faults.ts';
@@ -38,8 +39,13 @@ export function requestOf(submission: Submission, policy: RunPolicy): RunRequest
     network: settings.enable_network ? 'egress' : 'none',
     metadata: marked,
   });
-  if (parsed.success) return { ...parsed.data, compat: keep(submission) };
   const faults = new Faults();
+  // It is kept with the request, whose other texts the schema bounds.
+  const mostBytes = policy.payloadBytes ?? defaultPayloadBytes;
+  if ((submission.expectedOutput?.length ?? 0) > mostBytes)
+    faults.add('expected_output', `is too long (maximum is ${mostBytes} bytes)`);
+  if (faults.some) return faults;
+  if (parsed.success) return { ...parsed.data, compat: keep(submission) };
   for (const { path, message } of parsed.error.issues)
     faults.add(fieldOf(String(path[0])), `${pathText(path)} ${message}`);
   return faults;
