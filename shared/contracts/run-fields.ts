@@ -183,4 +183,7 @@ export function runFields(policy: RunPolicy) {
 }
 
 /** A request in which every default is filled in. */
-export type RunRequest = z.infer<ReturnType<typeof runFields>>;
+export type RunRequest = z.infer<ReturnType<typeof runFields>> & {
+  /** What a protocol of another system keeps with the run, to answer by it later (gateway/compat). No request of ours can bring it. */
+  compat?: unknown;
+};

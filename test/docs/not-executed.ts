@@ -10,6 +10,8 @@ export const executedBy: Record<string, string> = {
   'docker compose down --volumes': 'test/infra/compose.test.ts',
   'curl -s "$RUNLET_URL/k/$RUNLET_API_KEY/fusion/run_code" -d \'{"language": "python", "code": "print(input())", "stdin": "hi"}\'':
     'test/compat/fusion/whole.test.ts',
+  'curl -s "$RUNLET_URL/judge0/submissions?wait=true" -H "X-Auth-Token: $RUNLET_API_KEY" -H \'Content-Type: application/json\' -d \'{"language_id": 71, "source_code": "print(input()[::-1])", "stdin": "stressed", "expected_output": "desserts"}\'':
+    'test/compat/judge0/programs.test.ts',
 };
 
 /** Commands that no test executes, and why. */

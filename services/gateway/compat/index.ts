@@ -3,10 +3,11 @@ import type { GatewayContext, GatewayEnv } from '../http/context.ts';
 import { toProblem } from '../http/errors.ts';
 import type { App } from '../http/mount.ts';
 import { fusion } from './fusion/index.ts';
+import { judge0 } from './judge0/index.ts';
 import { piston } from './piston/index.ts';
 import type { CompatParts, Protocol } from './protocol.ts';
 
-const protocols: readonly Protocol[] = [piston, fusion];
+const protocols: readonly Protocol[] = [piston, fusion, judge0];
 
 const enabled = (gateway: CompatParts) =>
   protocols.filter(({ name }) => gateway.env.RUNLET_COMPAT.includes(name));

@@ -4,7 +4,7 @@ import type { Gateway } from '../gateway.ts';
 import type { GatewayContext, GatewayEnv } from '../http/context.ts';
 import type { RunParts } from '../runs/routes.ts';
 
-export type CompatParts = RunParts & Pick<Gateway, 'env' | 'policy' | 'log'>;
+export type CompatParts = RunParts & Pick<Gateway, 'env' | 'keyring' | 'log' | 'policy'>;
 
 /**
  * A protocol of another system, which its clients speak to Runlet unmodified: a thin mapping over runs, below `/{name}`. Its routes are
