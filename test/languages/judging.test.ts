@@ -2,13 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Runlet } from '../support/runlet.ts';
 import { buildingMs, startWithLanguages } from './support.ts';
 
-let runlet: Runlet;
+const drivers = ['oci', 'engine'] as const;
+const runlets = new Map<string, Runlet>();
 
 beforeAll(async () => {
-  runlet = await startWithLanguages(['cpp', 'python']);
+  for (const driver of drivers)
+    runlets.set(driver, await startWithLanguages(['cpp', 'python'], { RUNLET_DRIVER: driver }));
 }, buildingMs);
 
-afterAll(() => runlet.stop());
+afterAll(() => Promise.all([...runlets.values()].map((runlet) => runlet.stop())));
 
 /** Does what its input says. */
 const solution = `#include <iostream>
@@ -26,8 +28,8 @@ int main() {
 }`;
 const limits = { timeoutMs: 60_000, cpuTimeMs: 4_000, memoryBytes: 256 * 1024 * 1024, outputBytes: 100_000 };
 
-const judge = async (request: Record<string, unknown>) => {
-  const run = await runlet.run({ limits, ...request });
+const judge = async (request: Record<string, unknown>, driver: string = drivers[0]) => {
+  const run = await (runlets.get(driver) as Runlet).run({ limits, ...request });
   return { run, verdicts: run.steps.map(({ verdict }) => verdict) };
 };
 
@@ -44,8 +46,8 @@ describe('a program in C++', () => {
     { stdin: 'add\n-1 1', expectedStdout: '\n 0\n' },
   ];
 
-  test('has a verdict for each input', async () => {
-    const { run, verdicts } = await judge({ language: 'cpp', code: solution, inputs });
+  test.each(drivers)('has a verdict for each input, by the driver %s', async (driver) => {
+    const { run, verdicts } = await judge({ language: 'cpp', code: solution, inputs }, driver);
     expect(verdicts).toEqual([
       null,
       'accepted',
@@ -71,6 +73,18 @@ describe('a program in C++', () => {
     expect(new Set(verdicts.slice(3))).toEqual(new Set(['skipped']));
     expect(run.status).toBe('succeeded');
     expect(run.steps.at(-1)).toMatchObject({ name: 'run[8]', status: 'cancelled', wallMs: null, stdout: '' });
+  });
+
+  test.each(drivers)('has a hundred of them, by the driver %s', async (driver) => {
+    const many = Array.from({ length: 100 }, (_, index) => ({
+      stdin: `add\n${index} ${index}`,
+      // The tenth of them expect what is wrong.
+      expectedStdout: `${index % 10 === 9 ? -1 : 2 * index}\n`,
+    }));
+    const { verdicts } = await judge({ language: 'cpp', code: solution, inputs: many }, driver);
+    expect(verdicts.slice(1)).toEqual(
+      many.map((_, index) => (index % 10 === 9 ? 'wrong_answer' : 'accepted')),
+    );
   });
 
   test('that does not compile is judged for that alone, and the compiler’s words are the run’s', async () => {

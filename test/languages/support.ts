@@ -7,10 +7,13 @@ import { type Runlet, startRunlet } from '../support/runlet.ts';
 export const buildingMs = 900_000;
 
 /** A Runlet whose Engine can run these languages. */
-export async function startWithLanguages(languages: string[]): Promise<Runlet> {
+export async function startWithLanguages(
+  languages: string[],
+  env: Record<string, string> = {},
+): Promise<Runlet> {
   const lab = inject('lab');
   await ensureImages(lab, languages.map(imageOf));
-  return startRunlet(lab);
+  return startRunlet(lab, { env });
 }
 
 export function imageOf(language: string): string {
