@@ -15,6 +15,8 @@ const together = [
   'test/worker/network/{command,subnets}.test.ts',
   'test/worker/sandbox/{image,program,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
+  // (whole.test.ts is a Runlet with a worker.)
+  'test/compat/*/!(whole).test.ts',
   // (differential.test.ts mocks a module.)
   'test/gateway/proxy/!(memory|differential).test.ts',
   'test/hostile/{http,store}-*.test.ts',
