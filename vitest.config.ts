@@ -15,11 +15,11 @@ const together = [
   'test/worker/network/{command,subnets}.test.ts',
   'test/worker/sandbox/{image,program,users,warm}/*.test.ts',
   'test/gateway/*.test.ts',
-  'test/compat/judge0/!(programs).test.ts',
+  // (These have a worker.)
+  'test/compat/*/!(whole|programs).test.ts',
   // (differential.test.ts mocks a module.)
   'test/gateway/proxy/!(memory|differential).test.ts',
   'test/hostile/{http,store}-*.test.ts',
-  'test/compat/fusion/!(whole).test.ts',
 ];
 
 /** These start no container either. They run beside all others. */

@@ -20,12 +20,22 @@ export const eventMessage = (event: StoredEvent) =>
  * Sends the run's events after `position` as they come; resolves after `exit`, or when `stop` is aborted. A page is
  * read when the one before has left: a slow client costs a page of memory.
  */
-export async function sendEvents(
+export const sendEvents = (
   gateway: AttachOutputParts,
   runId: string,
   position: string,
   socket: WebSocket,
   stop: AbortSignal,
+): Promise<'ended' | 'stopped'> =>
+  followEvents(gateway, runId, position, stop, (page) => send(socket, page.map(eventMessage)));
+
+/** Hands on the run's events after `position` page by page, the next when the one before was taken; until `exit`, or until `stop` is aborted. */
+export async function followEvents(
+  gateway: AttachOutputParts,
+  runId: string,
+  position: string,
+  stop: AbortSignal,
+  take: (page: StoredEvent[]) => Promise<void>,
 ): Promise<'ended' | 'stopped'> {
   let after = position;
   let ended = false;
@@ -41,7 +51,7 @@ export async function sendEvents(
       });
       if (page !== undefined && page.length > 0) {
         after = page.at(-1)?.id ?? after;
-        await send(socket, page.map(eventMessage));
+        await take(page);
         if (page.at(-1)?.type === 'exit') return 'ended';
         continue;
       }
@@ -62,6 +72,6 @@ export async function sendEvents(
 }
 
 /** Resolves when all of it was given to the network, or the client is gone. */
-async function send(socket: WebSocket, texts: string[]): Promise<void> {
+export async function send(socket: WebSocket, texts: string[]): Promise<void> {
   await Promise.all(texts.map((text) => new Promise<void>((resolve) => socket.send(text, () => resolve()))));
 }

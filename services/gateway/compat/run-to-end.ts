@@ -1,0 +1,52 @@
+import type { Run } from '../../../shared/contracts/run.ts';
+import type { RunRequest } from '../../../shared/contracts/run-request.ts';
+import { newId } from '../../../shared/ids.ts';
+import { Problem } from '../../../shared/problems.ts';
+import { type CancelParts, cancelRun } from '../runs/cancel.ts';
+import type { CreateParts } from '../runs/create.ts';
+import { endedRun } from '../runs/load.ts';
+import { submitRun } from '../runs/submit.ts';
+import { watchRun } from '../runs/watch.ts';
+
+export type RunToEndParts = CreateParts & CancelParts;
+
+const hourMs = 3_600_000;
+/** The longest that a timer waits. */
+const longestMs = 2 ** 31 - 1;
+
+/**
+ * Stores a run and waits for its end, in as many round trips as `Prefer: wait` takes. There is no shorter bound than the run's own: its time
+ * in the queue, an hour for its image, and what its steps may take.
+ *
+ * @param gone aborts when the client has gone: the run is cancelled then, since nobody else knows of it
+ * Throws a Problem `overloaded` where this gateway stops before the end; the run is cancelled, so that it can be sent again.
+ */
+export async function runToEnd(
+  gateway: RunToEndParts,
+  tenant: string,
+  request: RunRequest,
+  stepsMs: number,
+  gone: AbortSignal,
+): Promise<Run> {
+  const id = newId('run');
+  const watch = watchRun(gateway, id);
+  try {
+    const { record } = await submitRun(gateway, { id, tenant, request, watched: true });
+    const waitMs = Math.min(longestMs, gateway.env.RUNLET_QUEUE_EXPIRY_MS + hourMs + stepsMs);
+    const end = await watch.ended(waitMs, [gone, gateway.stopWaiting.signal]);
+    if (end !== undefined) return await endedRun(gateway, record, end);
+    await cancelUnwatched(gateway, tenant, id);
+    throw new Problem('overloaded', 'The server stops before the program has ended: send it again.', {
+      retryAfterSeconds: 1,
+    });
+  } finally {
+    watch.stop();
+  }
+}
+
+/** Cancels a run whose client has gone. It ends by its own limits where that fails. */
+export async function cancelUnwatched(gateway: CancelParts, tenant: string, id: string): Promise<void> {
+  await cancelRun(gateway, tenant, id).catch((error: Error) => {
+    gateway.log.warn({ run: id, reason: error.message }, 'a run that nobody waits for was not cancelled');
+  });
+}
