@@ -10,13 +10,12 @@ import { watchRun } from '../runs/watch.ts';
 
 export type RunToEndParts = CreateParts & CancelParts;
 
-const hourMs = 3_600_000;
-/** The longest that a timer waits. */
-const longestMs = 2 ** 31 - 1;
+/** The longest that a timer waits. The run itself has an end, whatever happens: in the queue, at its limits, or by the janitor. */
+const alwaysMs = 2 ** 31 - 1;
 
 /**
- * Stores a run and waits for its end, in as many round trips as `Prefer: wait` takes. There is no shorter bound than the run's own: its time
- * in the queue, an hour for its image, and what its steps may take.
+ * Stores a run and waits for its end, however long it is queued, in as many round trips as `Prefer: wait` takes. Its steps show their
+ * `output`.
  *
  * @param gone aborts when the client has gone: the run is cancelled then, since nobody else knows of it
  * Throws a Problem `overloaded` where this gateway stops before the end; the run is cancelled, so that it can be sent again.
@@ -25,16 +24,14 @@ export async function runToEnd(
   gateway: RunToEndParts,
   tenant: string,
   request: RunRequest,
-  stepsMs: number,
   gone: AbortSignal,
 ): Promise<Run> {
   const id = newId('run');
   const watch = watchRun(gateway, id);
   try {
     const { record } = await submitRun(gateway, { id, tenant, request, watched: true });
-    const waitMs = Math.min(longestMs, gateway.env.RUNLET_QUEUE_EXPIRY_MS + hourMs + stepsMs);
-    const end = await watch.ended(waitMs, [gone, gateway.stopWaiting.signal]);
-    if (end !== undefined) return await endedRun(gateway, record, end);
+    const end = await watch.ended(alwaysMs, [gone, gateway.stopWaiting.signal]);
+    if (end !== undefined) return await endedRun(gateway, record, end, { output: true });
     await cancelUnwatched(gateway, tenant, id);
     throw new Problem('overloaded', 'The server stops before the program has ended: send it again.', {
       retryAfterSeconds: 1,

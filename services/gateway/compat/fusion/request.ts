@@ -32,13 +32,14 @@ export function orderReader(policy: RunPolicy): (body: unknown) => Order {
       .number()
       .positive()
       .max(limits.timeoutMs / 1000),
-  ).default(Math.min(usualSeconds, limits.timeoutMs / 1000));
+  );
   const leastMemory = limitBounds.memoryBytes.least / MiB;
   const fields = z.object({
     code: z.string(),
     language: z.enum(languageNames),
-    compile_timeout: seconds,
-    run_timeout: seconds,
+    // SandboxFusion's own default of 10 s is too short for some compilers here.
+    compile_timeout: seconds.optional(),
+    run_timeout: seconds.default(Math.min(usualSeconds, limits.timeoutMs / 1000)),
     memory_limit_MB: number(z.int().max(Math.floor(limits.memoryBytes / MiB)))
       .refine((amount) => amount <= 0 || amount >= leastMemory, {
         message: `must be ${leastMemory} or more, or -1 for what the server gives`,
@@ -78,7 +79,7 @@ export function orderReader(policy: RunPolicy): (body: unknown) => Order {
     const parsed = runs.safeParse({
       language,
       ...program,
-      ...compileFields(),
+      ...compileFields(language, body.compile_timeout),
       ...(places.workdir !== undefined && { workdir: places.workdir }),
       ...(typeof body.stdin === 'string' && { stdin: body.stdin }),
       limits: {
@@ -123,8 +124,12 @@ function programOf(
   return faults.length > 0 ? { faults } : { files: [{ path: name, content: code }, ...files] };
 }
 
-/** What the step `compile` is given beside the run's limits: nothing, it has a time of its own. */
-const compileFields = () => ({});
+/** The time of the step `compile`, where there is one. */
+function compileFields(language: string, seconds: number | undefined) {
+  const found = findLanguage(language);
+  const compiles = 'language' in found && found.language.compile !== undefined;
+  return compiles && seconds !== undefined ? { compileLimits: { timeoutMs: Math.ceil(seconds * 1000) } } : {};
+}
 
 const fieldOfLimit: Record<string, string> = {
   timeoutMs: 'run_timeout',

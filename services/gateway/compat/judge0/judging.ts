@@ -28,9 +28,11 @@ export function memoryBytes(
   return Math.min(Math.max(memory_limit * KB, needed), most);
 }
 
-/** Both streams of a step, stdout before stderr. */
+/** Both streams of a step in the order in which they came, where that is known. */
 export const bothStreams = (step: Step): Buffer =>
-  Buffer.concat([
-    Buffer.from(step.stdout, step.stdoutEncoding),
-    Buffer.from(step.stderr, step.stderrEncoding),
-  ]);
+  step.output === undefined
+    ? Buffer.concat([
+        Buffer.from(step.stdout, step.stdoutEncoding),
+        Buffer.from(step.stderr, step.stderrEncoding),
+      ])
+    : Buffer.from(step.output, step.outputEncoding);

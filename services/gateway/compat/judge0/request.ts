@@ -37,6 +37,7 @@ export function requestOf(submission: Submission, policy: RunPolicy): RunRequest
       : { inputs: Array.from({ length: settings.number_of_runs }, () => input) }),
     limits: limitsOf(submission, policy),
     network: settings.enable_network ? 'egress' : 'none',
+    mergeStderr: settings.redirect_stderr_to_stdout,
     metadata: marked,
   });
   const faults = new Faults();

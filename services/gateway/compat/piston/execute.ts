@@ -12,9 +12,9 @@ export function mountExecute(app: App, gateway: CompatParts): void {
   const parse = jobParser(gateway);
   app.post(path, async (c) => {
     c.set('route', path);
-    const { runtime, request, stepsMs } = parse(await readFields(c, gateway.env.RUNLET_MAX_BODY_BYTES));
+    const { runtime, request } = parse(await readFields(c, gateway.env.RUNLET_MAX_BODY_BYTES));
     await refuseRegistry(gateway, request);
-    const run = await runToEnd(gateway, c.var.identity.tenant, request, stepsMs, c.req.raw.signal);
+    const run = await runToEnd(gateway, c.var.identity.tenant, request, c.req.raw.signal);
     return c.json({ language: runtime.language, version: runtime.version, ...stagesOf(run) });
   });
 }

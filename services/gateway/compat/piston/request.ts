@@ -9,7 +9,7 @@ import { findRuntime, type Runtime } from './languages.ts';
 import { type Limits, limitsIn } from './limits.ts';
 
 /** What is to be executed. */
-export type Job = { runtime: Runtime; request: RunRequest; stepsMs: number };
+export type Job = { runtime: Runtime; request: RunRequest };
 
 type File = { name?: unknown; content: string; encoding?: unknown };
 type OwnFile = { path: string; content: string; encoding: 'utf8' | 'base64' };
@@ -34,7 +34,7 @@ export function jobParser({ policy }: Pick<CompatParts, 'policy'>) {
           { stdin: stdin.endsWith('\n') ? stdin : `${stdin}\n` }),
     });
     if (!parsed.success) throw refuse(theirWords(validationProblem(parsed.error).message));
-    return { runtime, request: parsed.data, stepsMs: limits.runMs + limits.compileMs };
+    return { runtime, request: parsed.data };
   };
 }
 
@@ -111,11 +111,11 @@ function bytesOf({ content, encoding }: File): Omit<OwnFile, 'path'> {
  * The main file is what is started. Ours would be the one with the language's usual name: where that is another file, and no compiler takes
  * them all, the command is said in full.
  */
-function programOf({ own }: Runtime, files: OwnFile[], { own: limits }: Limits) {
+function programOf({ own }: Runtime, files: OwnFile[], { own: limits, compile }: Limits) {
   const [main] = files;
   const paths = files.map(({ path }) => path);
   if (main === undefined || main.path === own.fileName || !paths.includes(own.fileName) || own.compile)
-    return { language: own.name, files, limits };
+    return { language: own.name, files, limits, ...(own.compile && { compileLimits: compile }) };
   const [word = '', ...words] = commandLines(own, { entry: main.path, files: paths }).run;
   return {
     image: own.image,

@@ -88,16 +88,13 @@ function stageOf(step: Step, error: Run['error']): Stage {
   return {
     stdout,
     stderr,
-    output: inOrder(stdout, stderr),
+    output: step.output === undefined ? stdout + stderr : textOf(step.output, step.outputEncoding ?? 'utf8'),
     ...stageEnd(step, error, step.stdout.length >= step.stderr.length ? 'stdout' : 'stderr'),
     memory: step.maxMemoryBytes,
     cpu_time: wholeMs(step.cpuMs),
     wall_time: wholeMs(step.wallMs),
   };
 }
-
-/** To be replaced by the step's own `output`, as soon as steps have one: this is one stream after the other. */
-const inOrder = (stdout: string, stderr: string) => stdout + stderr;
 
 const notStarted = ({ status, error }: Run): Stage => ({
   stdout: '',
