@@ -51,7 +51,11 @@ export const outputEvent = z
     encoding: z.enum(['utf8', 'base64']),
     step: z.string().optional().meta({ description: 'The step that wrote it, where that is not `run`.' }),
   })
-  .meta({ id: 'OutputEvent', description: 'A piece of what it wrote.' });
+  .meta({
+    id: 'OutputEvent',
+    description:
+      'A piece of what it wrote. An empty one says that the program of an interactive run, which was compiled before, has begun.',
+  });
 
 /** The last event of every run, however it ended. */
 export const exitEvent = z

@@ -116,6 +116,9 @@ async function carryOut(
           startedAt = performance.now();
           attempt.programStarted();
           progress.programStarted(startedAt - began);
+        } else if (step.stdinOpen) {
+          // It was compiled before: who talks to it may wait for this, as the run's status tells nothing of it.
+          output.sink.announce();
         }
         return step.stdinOpen ? execution.attachInput.carry(holder.runId, running) : undefined;
       },

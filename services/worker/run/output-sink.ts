@@ -109,6 +109,12 @@ export function createOutputSink(options: {
       onLimit = whenFull;
     },
 
+    /** The step's program has begun: an entry without bytes says so to whoever follows the run, before the program writes any. */
+    announce(): void {
+      pending.push({ type: 'stdout', step, data: Buffer.alloc(0) });
+      void flushed();
+    },
+
     /** Resolves when there is room for more. */
     async accept(chunk: OutputChunk): Promise<void> {
       if (truncated || chunk.data.length === 0) return;

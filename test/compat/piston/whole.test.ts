@@ -140,6 +140,20 @@ describe('a program that is talked to', () => {
     expect(client.messages.at(-1)).toEqual({ type: 'exit', stage: 'run', code: 0, signal: null });
   });
 
+  test('is known to have begun after it was compiled, before it says anything', async () => {
+    const code = '#include <cstdio>\nint main(){int a; scanf("%d", &a); return a;}';
+    const client = await connected(init('c++', code));
+    await expect.poll(() => client.messages.at(-1)).toEqual({ type: 'stage', stage: 'run' });
+    client.send({ type: 'data', stream: 'stdin', data: '9\n' });
+    expect((await client.closed).code).toBe(4999);
+    expect(client.messages.slice(1)).toEqual([
+      { type: 'stage', stage: 'compile' },
+      { type: 'exit', stage: 'compile', code: 0, signal: null },
+      { type: 'stage', stage: 'run' },
+      { type: 'exit', stage: 'run', code: 9, signal: null },
+    ]);
+  });
+
   test('takes signals', async () => {
     const client = await connected(
       init('bash', 'trap "echo int; exit 5" INT; echo up; while :; do sleep 0.1; done'),
