@@ -8,7 +8,13 @@ import { mountHealth } from './health/routes.ts';
 import { authenticate } from './http/auth.ts';
 import { compressLarge } from './http/compress.ts';
 import type { GatewayEnv } from './http/context.ts';
-import { answerError, answerUnknownRoute, answerWrongMethod, unknownRoute } from './http/errors.ts';
+import {
+  answerError,
+  answerUnknownRoute,
+  answerWrongMethod,
+  unknownRoute,
+  wrongMethod,
+} from './http/errors.ts';
 import type { App } from './http/mount.ts';
 import { observe } from './http/observe.ts';
 import { mountRegistries } from './images/registries.ts';
@@ -32,7 +38,13 @@ export function createApp(gateway: Gateway): App {
   app.use(compressLarge);
   app.use(recognizeProtocol(gateway));
   app.use(authenticate(gateway.keyring));
-  app.use(methodNotAllowed({ app, onMethodNotAllowed: answerWrongMethod }));
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, allowed) =>
+        answerAsProtocol(wrongMethod(c, allowed), c) ?? answerWrongMethod(c, allowed),
+    }),
+  );
   app.onError((error, c) => answerAsProtocol(error, c) ?? answerError(error, c));
   app.notFound((c) => answerAsProtocol(unknownRoute(c), c) ?? answerUnknownRoute(c));
   app.openAPIRegistry.registerWebhook(callbackDocument);

@@ -48,6 +48,17 @@ test.each(['v1/runs', 'docs', 'metrics', 's/svc_x/', 'k/x/piston/api/v2/runtimes
   },
 );
 
+test('a route or a method that is not there is told in the protocol’s own form', async () => {
+  for (const [method, path, status] of [
+    ['GET', '/piston/api/v2/nope', 404],
+    ['PUT', '/piston/api/v2/runtimes', 405],
+  ] as const) {
+    const answer = await on.call(method, path);
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toEqual({ message: expect.any(String) });
+  }
+});
+
 test('a protocol that is not answered here is not there', async () => {
   const without = await startGateway({ RUNLET_COMPAT: 'judge0' });
   try {

@@ -37,11 +37,9 @@ export const unknownRoute = (c: GatewayContext) =>
 
 export const answerUnknownRoute = (c: GatewayContext): Response => problemAnswer(unknownRoute(c));
 
+export const wrongMethod = (c: GatewayContext, allowed: string[]) =>
+  new Problem('method_not_allowed', `${c.req.method} is not possible here; use ${allowed.join(', ')}.`);
+
 /** RFC 9110 §15.5.6: a 405 names what is allowed. */
-export function answerWrongMethod(c: GatewayContext, allowed: string[]): Response {
-  const allow = allowed.join(', ');
-  return problemAnswer(
-    new Problem('method_not_allowed', `${c.req.method} is not possible here; use ${allow}.`),
-    { allow },
-  );
-}
+export const answerWrongMethod = (c: GatewayContext, allowed: string[]): Response =>
+  problemAnswer(wrongMethod(c, allowed), { allow: allowed.join(', ') });
