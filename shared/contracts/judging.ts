@@ -7,4 +7,6 @@ import type { RunRequest } from './run-fields.ts';
 export const isJudging = ({
   mergeStderr,
   compileLimits,
-}: Pick<RunRequest, 'mergeStderr' | 'compileLimits'>): boolean => mergeStderr || compileLimits !== undefined;
+  compilerOptions = [],
+}: Pick<RunRequest, 'mergeStderr' | 'compileLimits' | 'compilerOptions'>): boolean =>
+  mergeStderr || compileLimits !== undefined || compilerOptions.length > 0;
