@@ -123,7 +123,7 @@ function commandsOf(request: RunRequest, named: typeof namesOf) {
   const name = (path: string) => renamed.get(path) ?? path;
   return commandLines(
     language,
-    { entry: name(entry), files: given.map(name), mainClass },
+    { entry: name(entry), files: given.map(name), mainClass, compilerOptions: request.compilerOptions },
     request.limits,
     compilerLimitsOf(request),
   );

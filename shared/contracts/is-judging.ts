@@ -7,10 +7,15 @@ import type { RunRequest } from './run-fields.ts';
 export const isJudging = ({
   mergeStderr,
   compileLimits,
+  compilerOptions = [],
   stopOnFailure,
   inputs,
-}: Pick<RunRequest, 'mergeStderr' | 'compileLimits' | 'stopOnFailure' | 'inputs'>): boolean =>
+}: Pick<
+  RunRequest,
+  'mergeStderr' | 'compileLimits' | 'compilerOptions' | 'stopOnFailure' | 'inputs'
+>): boolean =>
   mergeStderr ||
   compileLimits !== undefined ||
+  compilerOptions.length > 0 ||
   stopOnFailure ||
   inputs.some(({ expectedStdout }) => expectedStdout !== undefined);

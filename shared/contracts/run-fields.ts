@@ -96,6 +96,15 @@ export function runFields(policy: RunPolicy) {
       description:
         'Follow the program’s own command: of a language, or of the image after its CMD or `command`.',
     }),
+    compilerOptions: z
+      .array(text(1024))
+      .max(128)
+      .optional()
+      .meta({
+        description:
+          'Follow the compiler’s own, each one word: only with a language that has a compiler, and only such as say how it compiles. One that reads or writes files elsewhere, hands something on to another program or executes something is refused.',
+        examples: [['-std=c++17', '-O3', '-DDEBUG=1']],
+      }),
     stdin: z
       .string()
       .optional()

@@ -1,5 +1,5 @@
 import { isImageId } from '../images.ts';
-import { hasCompiler, type Language } from '../languages/index.ts';
+import { compilerOptionFault, hasCompiler, type Language } from '../languages/index.ts';
 import { registryFault } from '../registries/policy.ts';
 import { type LimitMaxima, timeoutForCpu, usualTimeoutMs } from './limits.ts';
 import type { RunPolicy, RunRequest } from './run-fields.ts';
@@ -60,6 +60,8 @@ function refuseInImageRun(request: RunRequest, policy: RunPolicy, refuse: FaultT
     );
   if (request.compileLimits !== undefined)
     refuse(['compileLimits'], 'needs a language: an image has no compile step');
+  if (request.compilerOptions?.length)
+    refuse(['compilerOptions'], 'needs a language: an image has no compile step');
   if (request.entrypoint?.length === 0 && (request.command?.length ?? 0) === 0)
     refuse(['command'], 'is required when entrypoint is empty');
 }
@@ -88,9 +90,16 @@ function refuseInLanguageRun(
 }
 
 function refuseInCompileStep(request: RunRequest, language: Language, refuse: FaultTeller): void {
-  const { compileLimits, limits, isolation } = request;
+  const { compileLimits, compilerOptions = [], limits, isolation } = request;
+  const { compilerOptions: list, name } = language;
   if (compileLimits !== undefined && !hasCompiler(language))
-    refuse(['compileLimits'], `has nothing to limit: ${language.name} has no compiler`);
+    refuse(['compileLimits'], `has nothing to limit: ${name} has no compiler`);
+  if (compilerOptions.length > 0 && list === undefined)
+    refuse(['compilerOptions'], `cannot be given: ${name} has no compiler`);
+  for (const [index, option] of compilerOptions.entries()) {
+    const fault = list && compilerOptionFault(list, option);
+    if (fault !== undefined) refuse(['compilerOptions', index], fault);
+  }
   const { memoryBytes = limits.memoryBytes } = compileLimits ?? {};
   if (isolation === 'gvisor' && memoryBytes !== limits.memoryBytes)
     refuse(

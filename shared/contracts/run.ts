@@ -25,7 +25,7 @@ export const step = z
     stderrEncoding: encoding.meta({ description: 'Of this step’s `stderr` alone.' }),
     output: z.string().optional().meta({
       description:
-        'Both streams in the order in which they came; only in answers about one run, with `?output=true` or where the request uses `mergeStderr` or `compileLimits`. Without `mergeStderr` a program has a pipe for each, so the order of what it writes to both at nearly the same moment may be another.',
+        'Both streams in the order in which they came; only in answers about one run, with `?output=true` or where the request uses `mergeStderr`, `compileLimits` or `compilerOptions`. Without `mergeStderr` a program has a pipe for each, so the order of what it writes to both at nearly the same moment may be another.',
     }),
     outputEncoding: encoding.optional().meta({ description: 'Of this step’s `output`; there if that is.' }),
     wallMs: ms,

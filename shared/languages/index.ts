@@ -5,6 +5,7 @@ import { familiarName } from '../images.ts';
 import { type Language, language } from './language.ts';
 import { type RuntimeLimits, withSizes } from './sizes.ts';
 
+export { compilerOptionFault } from './compiler-options.ts';
 export type { Language } from './language.ts';
 export type { Named } from './named.ts';
 export { nameSources } from './naming.ts';
@@ -76,7 +77,12 @@ const usualLimits: RuntimeLimits = { memoryBytes: 256 * 1024 * 1024 };
  */
 export function commandLines(
   one: Language,
-  program: { entry: string; files: string[]; mainClass?: string | undefined },
+  program: {
+    entry: string;
+    files: string[];
+    mainClass?: string | undefined;
+    compilerOptions?: string[] | undefined;
+  },
   limits = usualLimits,
   compileLimits = limits,
 ): { compile?: string[]; run: string[] } {
@@ -90,6 +96,7 @@ export function commandLines(
     template.flatMap((word) => {
       if (word === '{file}') return [entry];
       if (word === '{others}') return others.map(asOperand);
+      if (word === '{options}') return program.compilerOptions ?? [];
       if (word === '{folder}') return [`./${posix.dirname(program.entry)}`];
       if (word === '{class}') return [program.mainClass ?? asOperand(className(program.entry))];
       return [withSizes(word, within)];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compilerOptionLists } from './compiler-options.ts';
 
 const word = z.string().min(1);
 const argv = z.array(z.string()).min(1);
@@ -9,6 +10,7 @@ const argv = z.array(z.string()).min(1);
  * Command lines may contain these placeholders as whole arguments:
  * `{file}`: the entry file;
  * `{others}`: every other given file with one of the language's extensions;
+ * `{options}`: in `compile`, the options of the request for the compiler;
  * `{folder}`: the entry's folder, with `./` in front;
  * `{class}`: the class to start that `naming` found; otherwise the entry as Java names a class, `app/Main.java` as `app.Main`.
  *
@@ -56,6 +58,8 @@ export const language = commands.extend({
   hold: word.optional(),
   /** The minimum time for a compile step, also where the run's own limit is lower. */
   compileTimeoutMs: z.int().positive().default(30_000),
+  /** Which options a request may give to the compiler (compiler-options.ts). Absent: none. They stand for `{options}`. */
+  compilerOptions: z.enum(compilerOptionLists).optional(),
   env: z.record(z.string(), z.string()).default({}),
   /** Defaults that are higher than the usual ones, for requests that do not set the limit. */
   limits: z

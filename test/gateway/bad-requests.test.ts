@@ -169,6 +169,17 @@ describe('fields', () => {
       },
       ['compileLimits.memoryBytes'],
     ],
+    ['options of a compiler that an image has not', { ...a, compilerOptions: ['-O2'] }, ['compilerOptions']],
+    [
+      'options of a compiler that a language has not',
+      { language: 'python', code: '', compilerOptions: ['-O2'] },
+      ['compilerOptions'],
+    ],
+    [
+      'options that do more than compile',
+      { language: 'cpp', code: '', compilerOptions: ['-O2', '-o/work/x', '-Wall', '@options', ''] },
+      [1, 3, 4].map((index) => `compilerOptions[${index}]`),
+    ],
     ['too many files', { ...a, files: Array(1001).fill({ path: 'a', content: '' }) }, ['files']],
     ['code for an image', { ...a, code: 'x' }, ['code']],
     ...['', '/x', 'a/', '../a', 'a/./b', 'a**', '{a,b}', 'a\\'].map((glob): [string, unknown, string[]] => [

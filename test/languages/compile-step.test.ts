@@ -1,12 +1,37 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ensureImages } from '../support/lab-images.ts';
 import { type Runlet, startRunlet } from '../support/runlet.ts';
-import { buildingMs, imageOf } from './support.ts';
+import { buildingMs, imageOf, startWithLanguages } from './support.ts';
 
 /** What a request says of the compiler alone, by each driver. */
 const MiB = 1024 * 1024;
 const lab = inject('lab');
 const drivers = process.getuid?.() === 0 ? ['engine', 'oci'] : ['engine'];
+
+/** Pascal's image can only be built from the network. */
+const others = {
+  c: ['int main() { return N - 7; }', ['-DN=7', '-Wall', '-lm']],
+  fortran: ['program main\nend program', ['-Wall', '-fcheck=all']],
+  go: ['package main\nfunc main() {}', ['-trimpath', '-ldflags=-s -w']],
+  java: ['class Main { public static void main(String[] a) {} }', ['-g', '-Xlint:all', '--release=11']],
+  rust: ['fn main() {}', ['-g', '-Coverflow-checks=on', '-Adead_code']],
+} as const;
+
+describe('every compiler takes its options:', () => {
+  let runlet: Runlet;
+  beforeAll(async () => {
+    runlet = await startWithLanguages(Object.keys(others));
+  }, buildingMs);
+  afterAll(() => runlet.stop());
+
+  test.each(Object.entries(others))('%s', async (language, [code, compilerOptions]) => {
+    const { status, steps } = await runlet.run({
+      ...{ language, code, compilerOptions },
+      limits: { timeoutMs: 60_000 },
+    });
+    expect({ status, said: steps[0]?.stderr }).toEqual({ status: 'succeeded', said: '' });
+  });
+});
 
 describe.each(drivers)('by the driver "%s"', (driver) => {
   let runlet: Runlet;
@@ -71,6 +96,22 @@ int main() { std::cout << T<800>::value << std::endl; }`;
     const loud = await cpp('#error wrong', { limits, compileLimits: { outputBytes: 10 } });
     expect(loud).toMatchObject({ status: 'output_limit', steps: [{ name: 'compile', limit: 'output' }] });
     expect(loud.steps[0]?.stderr).toHaveLength(10);
+  });
+
+  test('its options come after its own', async () => {
+    const code = `#include <iostream>
+#ifdef __OPTIMIZE__
+#error optimized
+#endif
+int main() { std::cout << __cplusplus << ' ' << NAME << std::endl; }`;
+    const compilerOptions = ['-std=c++17', '-O0', '-DNAME="a b"'];
+    expect(await cpp(code, { compilerOptions })).toMatchObject({
+      status: 'succeeded',
+      stdout: '201703 a b\n',
+    });
+    const wrong = await cpp(code, { compilerOptions: ['-O0', '-std=c++16'] });
+    expect(wrong).toMatchObject({ status: 'failed', steps: [{ name: 'compile', status: 'failed' }] });
+    expect(wrong.steps[0]).toHaveProperty('output', wrong.steps[0]?.stderr);
   });
 
   test('a program whose files alone are more than its memory does not start', async () => {

@@ -50,6 +50,16 @@ async function end(id: string, step: Partial<StepState>, output: Parameters<type
   });
 }
 
+test.each([
+  [{ language_id: 54, compiler_options: `-O1 -DTEXT='a b' -std=c++17` }, ['-O1', '-DTEXT=a b', '-std=c++17']],
+  // As Judge0, a language without a compiler lets them be.
+  [{ compiler_options: '-O2' }, undefined],
+])('the compiler’s options: %j', async (fields, options) => {
+  const { id } = await submitted({ ...python, ...fields });
+  const { request } = await answered(await on.call('GET', `/v1/runs/${id}`), 200);
+  expect(request.compilerOptions).toEqual(options);
+});
+
 describe('a submission', () => {
   test('goes from the queue to its result', async () => {
     const { token, id } = await submitted({ ...python, expected_output: 'hello' });
@@ -291,6 +301,11 @@ describe('is refused in Judge0’s words', () => {
     [{ memory_limit: 1 }, { memory_limit: ['must be greater than or equal to 2048'] }],
     [{ number_of_runs: 0 }, { number_of_runs: ['must be greater than 0'] }],
     [{ callback_url: 'https://example.com' }, { callback_url: ['setting callback is not allowed'] }],
+    [
+      { language_id: 54, compiler_options: '-O2 -o /tmp/x' },
+      { compiler_options: [expect.stringContaining('compilerOptions[1]'), expect.any(String)] },
+    ],
+    [{ language_id: 54, compiler_options: `-O2 '` }, { compiler_options: [expect.any(String)] }],
     [{ additional_files: 'aGVsbG8=' }, { additional_files: ['is not a valid zip archive'] }],
     [{ command_line_arguments: `'` }, { command_line_arguments: ['has a quote that is not closed'] }],
     [{ language_id: 89, source_code: '' }, { additional_files: ["can't be blank"] }],

@@ -5,7 +5,7 @@ import {
   type RunRequest,
   runRequestSchema,
 } from '../../../../shared/contracts/run-request.ts';
-import { findLanguage } from '../../../../shared/languages/index.ts';
+import { findLanguage, hasCompiler } from '../../../../shared/languages/index.ts';
 import { textFaults } from '../../http/well-formed.ts';
 import { type Fault, faultsOf, ruleFault } from './faults.ts';
 import { languageNames, ourLanguage, sourceOf } from './languages.ts';
@@ -124,11 +124,14 @@ function programOf(
   return faults.length > 0 ? { faults } : { files: [{ path: name, content: code }, ...files] };
 }
 
-/** The time of the step `compile`, where there is one. */
+/** The time of the step `compile`, where there is one; and for C++ the standard that SandboxFusion has. */
 function compileFields(language: string, seconds: number | undefined) {
   const found = findLanguage(language);
-  const compiles = 'language' in found && found.language.compile !== undefined;
-  return compiles && seconds !== undefined ? { compileLimits: { timeoutMs: Math.ceil(seconds * 1000) } } : {};
+  if (!('language' in found) || !hasCompiler(found.language)) return {};
+  return {
+    ...(seconds !== undefined && { compileLimits: { timeoutMs: Math.ceil(seconds * 1000) } }),
+    ...(found.language.name === 'cpp' && { compilerOptions: ['-std=c++17'] }),
+  };
 }
 
 const fieldOfLimit: Record<string, string> = {

@@ -1,7 +1,6 @@
 import type { App } from '../../http/mount.ts';
 import type { CompatParts } from '../protocol.ts';
 import { authorize } from './authority.ts';
-import { offers } from './judging.ts';
 import { judge0Language, judge0Languages } from './languages.ts';
 import { Judge0Error, route } from './routes.ts';
 import { boundsFor, maxBatch, maxExtractKb, type NumberName, numberNames } from './settings.ts';
@@ -73,7 +72,7 @@ function configOf({ env, policy }: CompatParts) {
   return {
     maintenance_mode: false,
     enable_wait_result: true,
-    enable_compiler_options: offers.compilerOptions,
+    enable_compiler_options: true,
     allowed_languages_for_compile_options: [],
     enable_command_line_arguments: true,
     enable_submission_delete: true,

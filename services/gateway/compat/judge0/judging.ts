@@ -2,9 +2,7 @@ import type { Step } from '../../../../shared/contracts/run.ts';
 import type { Language } from '../../../../shared/languages/index.ts';
 import type { Settings } from './settings.ts';
 
-/** What a run can do of what Judge0 lets a submission ask for. All that depends on it is in this file. */
-
-export const offers = { compilerOptions: false };
+/** What of a submission depends on what a run can do. */
 
 const KB = 1024;
 /** What Judge0 gives a compiler, whatever the submission's own limit is. */

@@ -6,12 +6,13 @@ import {
   runRequestSchema,
 } from '../../../../shared/contracts/run-request.ts';
 import { defaultPayloadBytes } from '../../../../shared/contracts/run-rules.ts';
-import { findLanguage, type Language } from '../../../../shared/languages/index.ts';
+import { findLanguage, hasCompiler, type Language } from '../../../../shared/languages/index.ts';
 import { pathText } from '../../http/zod-problem.ts';
 import { Faults } from './faults.ts';
 import { memoryBytes } from './judging.ts';
 import { keep, marked } from './kept.ts';
 import type { Settings } from './settings.ts';
+import { shellWords } from './shell-words.ts';
 import type { Submission } from './submission.ts';
 
 const KB = 1024;
@@ -31,6 +32,7 @@ export function requestOf(submission: Submission, policy: RunPolicy): RunRequest
   const parsed = runRequestSchema(policy).safeParse({
     ...programOf(submission),
     args: submission.args,
+    ...optionsOf(submission),
     // Compiled once, run so many times.
     ...(settings.number_of_runs === 1
       ? input
@@ -88,6 +90,13 @@ function programOf({ language: { language }, source, files }: Submission) {
   };
 }
 
+/** As Judge0, a language without a compiler lets them be. */
+function optionsOf({ language: { language }, settings }: Submission) {
+  if (language === undefined || !hasCompiler(language) || settings.compiler_options === null) return {};
+  // What is no line of words is refused as one word, which no compiler has.
+  return { compilerOptions: shellWords(settings.compiler_options) ?? [settings.compiler_options] };
+}
+
 function limitsOf({ language: { language }, settings, given }: Submission, { limits: most }: RunPolicy) {
   const within = (value: number, { least }: { least: number }, max: number) =>
     Math.min(Math.max(Math.ceil(value), least), max);
@@ -125,6 +134,8 @@ function fieldOf(name: string): string {
       return 'command_line_arguments';
     case 'network':
       return 'enable_network';
+    case 'compilerOptions':
+      return 'compiler_options';
     case 'limits':
       return 'memory_limit';
     default:

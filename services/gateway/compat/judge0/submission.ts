@@ -1,6 +1,5 @@
 import type { RunPolicy } from '../../../../shared/contracts/run-request.ts';
 import { Faults } from './faults.ts';
-import { offers } from './judging.ts';
 import { type Judge0Language, judge0Language, multiFileId } from './languages.ts';
 import {
   type Bound,
@@ -156,8 +155,6 @@ function filesIn(given: Given, language: Judge0Language | undefined, faults: Fau
 
 /** What the operator, or Runlet, does not do: it is refused, so that nobody waits for it. */
 function refuseUnoffered(given: Given, settings: Settings, policy: RunPolicy, faults: Faults): void {
-  if (settings.compiler_options !== null && !offers.compilerOptions)
-    faults.add('compiler_options', 'setting compiler options is not allowed');
   if ((textIn(given, 'callback_url') ?? '') !== '')
     faults.add('callback_url', 'setting callback is not allowed');
   if (settings.enable_network && !policy.allowEgress)

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type RunRequest, runRequestSchema } from '../../../../shared/contracts/run-request.ts';
-import { commandLines, languageOfFile } from '../../../../shared/languages/index.ts';
+import { commandLines, hasCompiler, languageOfFile } from '../../../../shared/languages/index.ts';
 import { Problem } from '../../../../shared/problems.ts';
 import { validationProblem } from '../../http/zod-problem.ts';
 import type { CompatParts } from '../protocol.ts';
@@ -115,7 +115,7 @@ function programOf({ own }: Runtime, files: OwnFile[], { own: limits, compile }:
   const [main] = files;
   const paths = files.map(({ path }) => path);
   if (main === undefined || main.path === own.fileName || !paths.includes(own.fileName) || own.compile)
-    return { language: own.name, files, limits, ...(own.compile && { compileLimits: compile }) };
+    return { language: own.name, files, limits, ...(hasCompiler(own) && { compileLimits: compile }) };
   const [word = '', ...words] = commandLines(own, { entry: main.path, files: paths }).run;
   return {
     image: own.image,
