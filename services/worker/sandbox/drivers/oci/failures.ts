@@ -9,7 +9,8 @@ const { EAGAIN, EBUSY, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC } = constants.errn
 /** Something of the machine's has run out. (A cgroup that may have no more below it says EAGAIN, memory's of v1 ENOSPC.) */
 const exhausted = [EAGAIN, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC];
 const exhaustedText =
-  /no space left|quota exceeded|cannot allocate|out of memory|temporarily unavailable|too many open files/i;
+  // The last is crun's where a file of its own could be written in part only.
+  /no space left|quota exceeded|cannot allocate|out of memory|temporarily unavailable|too many open files|write to seccomp fd/i;
 const retryAfterSeconds = 10;
 /** As a shell says it: 128 and SIGKILL. Within a sandbox's cgroup only the kernel kills, for want of memory. */
 const killed = 137;

@@ -19,8 +19,15 @@ export type Started = { pid: number; session: InitSession };
 
 /** Whoever made it, and whether it was made to its end. */
 export async function removeBox({ launcher, machine }: Starter, name: string): Promise<void> {
-  if (launcher.knows(name)) await launcher.remove(name);
-  else await launcher.carryOut(removalOf(name, machine));
+  if (launcher.knows(name)) {
+    try {
+      return await launcher.remove(name);
+    } catch (error) {
+      // What a launcher that ended has not done, the next one does.
+      if (!(error instanceof LaunchFailed && error.stage === 'lost')) throw error;
+    }
+  }
+  await launcher.carryOut(removalOf(name, machine));
 }
 
 /** Starts a sandbox. Rejects with LaunchFailed; what there is of it then is the caller's to remove. */

@@ -72,6 +72,15 @@ describe('where the launcher is killed', () => {
     expect(await bench.traces(before.id)).toEqual([]);
   });
 
+  test('a removal that it was asked for is done by the next one', async () => {
+    const sandbox = await make();
+    const [pid = 0] = launchers();
+    process.kill(pid, 'SIGKILL');
+    // It is not known yet that it has ended.
+    await sandbox.remove();
+    expect(await bench.traces(sandbox.id)).toEqual([]);
+  });
+
   test('one that is being made is lost with it, by our fault, and leaves nothing', async () => {
     const spec = sandboxOf(request({}), await bench.image(), owner());
     const making = bench.driver.make(spec);
