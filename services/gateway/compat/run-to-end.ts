@@ -2,11 +2,13 @@ import type { Run } from '../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../shared/contracts/run-request.ts';
 import { newId } from '../../../shared/ids.ts';
 import { Problem } from '../../../shared/problems.ts';
+import type { RunRecord } from '../../../shared/stores/run-record.ts';
 import { type CancelParts, cancelRun } from '../runs/cancel.ts';
 import type { CreateParts } from '../runs/create.ts';
 import { endedRun } from '../runs/load.ts';
 import { submitRun } from '../runs/submit.ts';
 import { watchRun } from '../runs/watch.ts';
+import type { RunEnd } from '../stores/run-end.ts';
 
 export type RunToEndParts = CreateParts & CancelParts;
 
@@ -14,8 +16,28 @@ export type RunToEndParts = CreateParts & CancelParts;
 const alwaysMs = 2 ** 31 - 1;
 
 /**
- * Stores a run and waits for its end, however long it is queued, in as many round trips as `Prefer: wait` takes. Its steps show their
- * `output`.
+ * Stores a run and waits for its end, in as many round trips as `Prefer: wait` takes. No `end`: the time is over, the client has gone, or
+ * this gateway stops.
+ */
+export async function submitAndAwait(
+  gateway: CreateParts,
+  tenant: string,
+  request: RunRequest,
+  mostMs: number,
+  gone: AbortSignal,
+): Promise<{ record: RunRecord; end: RunEnd | undefined }> {
+  const id = newId('run');
+  const watch = watchRun(gateway, id);
+  try {
+    const { record } = await submitRun(gateway, { id, tenant, request, watched: true });
+    return { record, end: await watch.ended(mostMs, [gone, gateway.stopWaiting.signal]) };
+  } finally {
+    watch.stop();
+  }
+}
+
+/**
+ * Runs to the end, however long it is queued. Its steps show their `output`.
  *
  * @param gone aborts when the client has gone: the run is cancelled then, since nobody else knows of it
  * Throws a Problem `overloaded` where this gateway stops before the end; the run is cancelled, so that it can be sent again.
@@ -26,19 +48,12 @@ export async function runToEnd(
   request: RunRequest,
   gone: AbortSignal,
 ): Promise<Run> {
-  const id = newId('run');
-  const watch = watchRun(gateway, id);
-  try {
-    const { record } = await submitRun(gateway, { id, tenant, request, watched: true });
-    const end = await watch.ended(alwaysMs, [gone, gateway.stopWaiting.signal]);
-    if (end !== undefined) return await endedRun(gateway, record, end, { output: true });
-    await cancelUnwatched(gateway, tenant, id);
-    throw new Problem('overloaded', 'The server stops before the program has ended: send it again.', {
-      retryAfterSeconds: 1,
-    });
-  } finally {
-    watch.stop();
-  }
+  const { record, end } = await submitAndAwait(gateway, tenant, request, alwaysMs, gone);
+  if (end !== undefined) return endedRun(gateway, record, end, { output: true });
+  await cancelUnwatched(gateway, tenant, record.head.id);
+  throw new Problem('overloaded', 'The server stops before the program has ended: send it again.', {
+    retryAfterSeconds: 1,
+  });
 }
 
 /** Cancels a run whose client has gone. It ends by its own limits where that fails. */

@@ -1,14 +1,13 @@
 import type { Run } from '../../../../shared/contracts/run.ts';
 import type { RunRequest } from '../../../../shared/contracts/run-request.ts';
 import { newId } from '../../../../shared/ids.ts';
-import { readJson } from '../../http/body.ts';
 import type { GatewayContext } from '../../http/context.ts';
 import type { App } from '../../http/mount.ts';
-import { textProblem } from '../../http/zod-problem.ts';
 import { endedRun } from '../../runs/load.ts';
 import { submitRun } from '../../runs/submit.ts';
-import { watchRun } from '../../runs/watch.ts';
 import type { CompatParts } from '../protocol.ts';
+import { readBody } from '../read-body.ts';
+import { submitAndAwait } from '../run-to-end.ts';
 import { Faults } from './faults.ts';
 import { NotUtf8 } from './present.ts';
 import { formOf, isBase64, present } from './read.ts';
@@ -39,13 +38,8 @@ export function mountCreate(app: App, gateway: CompatParts): void {
   });
 }
 
-export async function bodyOf(gateway: CompatParts, c: GatewayContext): Promise<unknown> {
-  const { text, value } = await readJson(c, gateway.env.RUNLET_MAX_BODY_BYTES, true);
-  // A body that is valid UTF-8 can be ill-formed only by escapes.
-  const fault = text.includes('\\u') ? textProblem(value) : undefined;
-  if (fault !== undefined) throw fault;
-  return value;
-}
+export const bodyOf = (gateway: CompatParts, c: GatewayContext): Promise<unknown> =>
+  readBody(c, gateway.env.RUNLET_MAX_BODY_BYTES);
 
 export function requestIn(gateway: CompatParts, value: unknown, base64: boolean): RunRequest | Faults {
   const submission = readSubmission(value, base64, gateway.policy);
@@ -65,14 +59,7 @@ async function submitAndWait(
   request: RunRequest,
   gone: AbortSignal,
 ): Promise<Run> {
-  const id = newId('run');
-  const watch = watchRun(gateway, id);
-  try {
-    const { record } = await submitRun(gateway, { id, tenant, request, watched: true });
-    const mostMs = gateway.env.RUNLET_QUEUE_EXPIRY_MS + besideQueueMs;
-    const end = await watch.ended(mostMs, [gone, gateway.stopWaiting.signal]);
-    return await endedRun(gateway, record, end);
-  } finally {
-    watch.stop();
-  }
+  const mostMs = gateway.env.RUNLET_QUEUE_EXPIRY_MS + besideQueueMs;
+  const { record, end } = await submitAndAwait(gateway, tenant, request, mostMs, gone);
+  return endedRun(gateway, record, end);
 }
